@@ -1,0 +1,65 @@
+"""Who may do what: five roles, their permissions, and the twins a device may touch.
+
+Every face asks `allows` and nothing else; what is not listed is denied.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+VIEWER = frozenset(
+    {
+        "models:read",
+        "twins:read",
+        "history:read",
+        "alarms:read",
+        "commands:read",
+        "rules:read",
+        "live:read",
+        "mqtt:subscribe",
+    }
+)
+OPERATOR = VIEWER | {"alarms:write", "commands:send"}
+ENGINEER = OPERATOR | {
+    "models:write",
+    "twins:write",
+    "rules:write",
+    "ingest:write",
+    "mqtt:publish",
+    "plant:write",
+}
+ADMIN = ENGINEER | {"tokens:read", "tokens:write", "system:write"}
+DEVICE = frozenset({"ingest:write", "mqtt:publish", "mqtt:subscribe"})
+
+ROLES: dict[str, frozenset[str]] = {
+    "admin": ADMIN,
+    "engineer": ENGINEER,
+    "operator": OPERATOR,
+    "viewer": VIEWER,
+    "device": DEVICE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A person, a program or a device that has shown a valid token."""
+
+    name: str
+    role: str
+    twins: tuple[str, ...] = ()
+    """For devices: the twins it may write, as names or patterns such as `line1-*`."""
+
+    def allows(self, permission: str) -> bool:
+        return permission in ROLES.get(self.role, frozenset())
+
+    def may_write_twin(self, twin: str) -> bool:
+        """Whether telemetry for this twin is accepted from this principal."""
+        if not self.allows("ingest:write"):
+            return False
+        if self.role != "device":
+            return True
+        return any(fnmatchcase(twin, pattern) for pattern in self.twins)
+
+
+SYSTEM = Principal("gemel", "admin")

@@ -1,0 +1,64 @@
+"""Documents: everything people and programs configure or do, stored as JSON and versioned.
+
+A document is found by (kind, key): a model, a twin, a relationship, a rule, an alarm, a command.
+Every change is an `Edit`, with who made it, when and why; the current documents are the fold of
+all edits, so "what was it last Tuesday" is a read of the same log.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+KINDS = (
+    "model",
+    "settings",
+    "twin",
+    "relationship",
+    "binding",
+    "rule",
+    "alarm",
+    "command",
+    "token",
+    "scene",
+    "kpi",
+    "connection",
+    "discovered",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of one document; `doc` None deletes it."""
+
+    kind: str
+    key: str
+    doc: Json | None
+    time: int
+    """ns since 1970 UTC."""
+    who: str
+    why: str = ""
+    etag: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    kind: str
+    key: str
+    doc: Json
+    time: int
+    who: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One line of a document's history; `doc` None is a deletion."""
+
+    seq: int
+    doc: Json | None
+    time: int
+    who: str
+    why: str

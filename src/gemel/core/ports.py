@@ -1,0 +1,67 @@
+"""The small interfaces between the inside and the world; every implementation passes one suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol
+
+from gemel.core.access import Principal
+from gemel.core.document import Document, Edit, Version
+from gemel.core.message import Message
+
+
+class Documents(Protocol):
+    """Stores documents; `commit` is all or nothing and durable when it returns."""
+
+    def commit(self, edits: Sequence[Edit]) -> None: ...
+
+    def load(self, kind: str) -> Iterator[Document]: ...
+
+    def get(self, kind: str, key: str) -> Document | None: ...
+
+    def versions(self, kind: str, key: str) -> list[Version]: ...
+
+    def close(self) -> None: ...
+
+
+class Host(Protocol):
+    """What a protocol server asks of the platform. All calls are on the event loop's thread."""
+
+    def authenticate(self, name: str, secret: str) -> Principal | None:
+        """The principal behind a user name and token, or None."""
+        ...
+
+    def may_publish(self, who: Principal, topic: str) -> bool: ...
+
+    def may_subscribe(self, who: Principal, topic_filter: str) -> bool: ...
+
+    def may_receive(self, who: Principal, topic: str) -> bool:
+        """Asked for each (subscriber, topic) once and cached by the server."""
+        ...
+
+    def accept(
+        self, messages: Sequence[Message], done: Callable[[Exception | None], None]
+    ) -> None:
+        """Takes messages in; `done` is called on the loop once they are durable, or with an error.
+
+        Messages of one call become durable together; calls become durable in order.
+        """
+        ...
+
+    def connected(self, who: Principal, client_id: str) -> None: ...
+
+    def disconnected(self, who: Principal, client_id: str, cause: str) -> None:
+        """`cause`: "goodbye", "lost", "timeout", "taken-over" or "refused"."""
+        ...
+
+
+class MqttSessions(Protocol):
+    """Keeps what MQTT sessions must not forget over a restart (durable when `commit` returns)."""
+
+    def load(self) -> Iterable[tuple[str, str, bytes]]:
+        """All rows as (table, key, value)."""
+        ...
+
+    def commit(self, rows: Sequence[tuple[str, str, bytes | None]]) -> None:
+        """Writes (table, key, value); a value of None deletes the row."""
+        ...

@@ -1,0 +1,1 @@
+"""Units of measure: conversion between the units of the DTDL quantitative types."""
