@@ -113,6 +113,7 @@ class Reject:
 REASONS: dict[str, str] = {
     "undecodable": "the payload could not be read",
     "wrong-type": "the value does not have the type that the model says",
+    "wrong-unit": "its unit cannot be converted to the unit of the model",
     "not-a-number": "NaN and infinities are not values",
     "far-future": "its time is more than a minute ahead of ours",
     "before-1970": "its time lies before 1970 or cannot be expressed",

@@ -1,0 +1,1 @@
+"""Who watches what: changes become frames for watchers, last value wins, nobody slows the loop."""

@@ -1,0 +1,169 @@
+"""Microseconds per MQTT message, receiving side: the codec alone, and the server with a host that
+takes everything at once.
+
+    python bench/mqtt_receive.py [--json] [--uvloop]
+
+The server is fed by a child process over loopback; its own processor time is what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import multiprocessing
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+from gemel.connect.mqtt.codec import Decoder, encode_connect, encode_publish
+from gemel.connect.mqtt.journal import MemorySessions
+from gemel.connect.mqtt.packets import Connect
+from gemel.connect.mqtt.server import MqttServer
+from gemel.core.access import SYSTEM, Principal
+from gemel.core.clock import system_clock
+from gemel.core.message import Message
+
+TOPIC = "devices/pump-7/telemetry"
+SMALL = b'{"time":1700000000000,"flow":12.4,"pressure":3.2,"on":true}'[:58]
+LARGE = (b'{"time":1700000000000,"v":%d}' % 12)[:28] * 100
+CASES = [("1 reading, 58 B", SMALL, 200_000), ("100 readings, 2.8 kB", LARGE, 40_000)]
+
+
+class NullHost:
+    def __init__(self) -> None:
+        self.messages = 0
+
+    def authenticate(self, name: str, secret: str) -> Principal | None:
+        return SYSTEM
+
+    def may_publish(self, who: Principal, topic: str) -> bool:
+        return True
+
+    def may_subscribe(self, who: Principal, topic_filter: str) -> bool:
+        return True
+
+    def may_receive(self, who: Principal, topic: str) -> bool:
+        return True
+
+    def accept(self, messages: Sequence[Message], done: Callable[[Exception | None], None]) -> None:
+        self.messages += len(messages)
+        done(None)
+
+    def connected(self, who: Principal, client_id: str) -> None: ...
+
+    def disconnected(self, who: Principal, client_id: str, cause: str) -> None: ...
+
+
+def codec_cost(payload: bytes, flags: int, version: int) -> float:
+    frame = encode_publish(version, TOPIC, payload, flags, 7 if flags else 0)
+    count = max(1, 262_144 // len(frame))
+    data = frame * count
+    decoder = Decoder(version)
+    best = 1e9
+    for _ in range(40):
+        start = time.perf_counter()
+        packets = decoder.feed(data)
+        best = min(best, time.perf_counter() - start)
+        assert len(packets) == count
+    return best / count * 1e6
+
+
+def send(port: int, payload: bytes, flags: int, version: int, count: int) -> None:
+    """The child: connects, sends all messages, reads acknowledgements until all are there."""
+    sock = socket.create_connection(("127.0.0.1", port))
+    sock.sendall(encode_connect(Connect("bench", version, True)))
+    sock.recv(1024)
+    sock.setblocking(True)
+    group = 1000
+    data = b"".join(
+        encode_publish(version, TOPIC, payload, flags, n + 1 if flags else 0) for n in range(group)
+    )
+    waiting = 0
+    for _ in range(count // group):
+        sock.sendall(data)
+        waiting += 4 * group if flags else 0
+        while waiting > 4 * 8 * group:
+            waiting -= len(sock.recv(65_536))
+    while waiting > 0:
+        waiting -= len(sock.recv(65_536))
+    sock.shutdown(socket.SHUT_WR)
+    sock.recv(1024)
+    sock.close()
+
+
+async def server_cost(payload: bytes, flags: int, version: int, count: int) -> tuple[float, float]:
+    """(processor us, wall us) per message of the serving process."""
+    host = NullHost()
+    server = MqttServer(host, MemorySessions(), system_clock)
+    _, port = await server.start("127.0.0.1", 0)
+    child = multiprocessing.get_context("spawn").Process(
+        target=send, args=(port, payload, flags, version, count)
+    )
+    child.start()
+    while host.messages == 0:
+        await asyncio.sleep(0.001)
+    early, cpu, wall = host.messages, time.process_time(), time.perf_counter()
+    while host.messages < count:
+        await asyncio.sleep(0.005)
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    while child.is_alive():
+        await asyncio.sleep(0.005)
+    child.join()
+    await server.close()
+    measured = max(1, count - early)
+    return cpu / measured * 1e6, wall / measured * 1e6
+
+
+def run(coroutine_function: Callable[[], object], use_uvloop: bool) -> object:
+    if use_uvloop:
+        import uvloop
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(coroutine_function())  # type: ignore[arg-type]
+    return asyncio.run(coroutine_function())  # type: ignore[arg-type]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--uvloop", action="store_true", help="uvloop only; else both loops")
+    options = parser.parse_args()
+    rows: list[dict[str, object]] = []
+    for name, payload, count in CASES:
+        for qos in (0, 1):
+            for version in (4, 5):
+                cost = codec_cost(payload, qos << 1, version)
+                rows.append(
+                    {"what": "codec", "case": name, "qos": qos, "version": version, "us": cost}
+                )
+            for loop in ("uvloop",) if options.uvloop else ("asyncio", "uvloop"):
+                gc.collect()
+                cpu, wall = run(
+                    lambda p=payload, q=qos, c=count: server_cost(p, q << 1, 4, c), loop == "uvloop"
+                )  # type: ignore[misc]
+                rows.append(
+                    {
+                        "what": f"server {loop}",
+                        "case": name,
+                        "qos": qos,
+                        "version": 4,
+                        "us": cpu,
+                        "wall_us": wall,
+                    }
+                )
+    if options.json:
+        json.dump(rows, sys.stdout, indent=1)
+        print()
+        return
+    for row in rows:
+        wall = f"   ({row['wall_us']:.2f} wall)" if "wall_us" in row else ""
+        print(
+            f"{row['what']:15} v{row['version']} QoS {row['qos']}  {row['case']:22} {row['us']:6.2f} us{wall}"
+        )
+
+
+if __name__ == "__main__":
+    main()

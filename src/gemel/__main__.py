@@ -1,0 +1,5 @@
+"""`python -m gemel` is the `gemel` command."""
+
+from gemel.cli.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,46 @@
+"""Telemetry in over HTTP: JSON, NDJSON and SenML, answered once it is durable."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemel.api.bodies import read_body
+from gemel.api.errors import json_response
+from gemel.api.routes import Route
+from gemel.app.platform import Platform
+from gemel.core.access import Principal
+from gemel.core.errors import Forbidden, InvalidInput
+from gemel.ingest.requests import http_messages
+
+
+async def ingest(platform: Platform, request: Request, who: Principal) -> Response:
+    twin = request.path_params.get("twin")
+    if twin is not None and not who.may_write_twin(twin):
+        raise Forbidden(
+            f"this token may not write twin '{twin}'", hint="a device's token names its own twins"
+        )
+    body = await read_body(request, platform.config.max_body)
+    if not body.strip():
+        raise InvalidInput("the request has no body", hint='like {"twin": "pump-1", "flow": 12.4}')
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    messages = http_messages(body, kind, twin, who, platform.clock())
+    taken = await platform.ingest(messages)
+    answer: dict[str, object] = {
+        "readings": taken.readings,
+        "rejected": len(taken.rejects),
+        "duplicates": taken.duplicates,
+    }
+    if taken.rejects:
+        answer["rejects"] = [
+            {"twin": r.twin, "field": r.field, "reason": r.reason, "raw": r.raw[:100]}
+            for r in taken.rejects[:20]
+        ]
+    return json_response(answer)
+
+
+BODY = {"description": "names to values, arrays or lines of such, or SenML", "type": "object"}
+ROUTES = [
+    Route("POST", "/ingest", ingest, "ingest:write", "Telemetry of any twins", body=BODY),
+    Route("POST", "/ingest/{twin}", ingest, "ingest:write", "Telemetry of one twin", body=BODY),
+]

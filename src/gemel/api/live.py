@@ -1,0 +1,168 @@
+"""The live stream: a WebSocket with values in binary rows and events in JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import numpy as np
+import orjson
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from gemel import __version__
+from gemel.api.session import authenticate, check_origin
+from gemel.app.platform import Platform
+from gemel.core.access import Principal
+from gemel.core.clock import to_iso
+from gemel.core.errors import GemelError
+from gemel.live.hub import Watcher, encode_values
+
+log = logging.getLogger("gemel.live")
+FRAME_SECONDS = 0.05
+BODY_LIMIT = 1 << 20
+TWIN_LIMIT = 100_000
+POLICY, TOO_SLOW, TOO_BIG = 1008, 1013, 1009
+
+
+async def live(platform: Platform, socket: WebSocket) -> None:
+    """Serves one watcher until it leaves."""
+    try:
+        who = authenticate(platform, socket)
+        check_origin(socket)
+    except GemelError as error:
+        await socket.accept()
+        await socket.close(POLICY, error.message[:120])
+        return
+    if not who.allows("live:read"):
+        await socket.accept()
+        await socket.close(POLICY, f"role {who.role} may not watch")
+        return
+    await socket.accept()
+    await _Session(platform, socket, who).run()
+
+
+class _Session:
+    """One connection: a task that sends what changed, and the loop that reads requests."""
+
+    def __init__(self, platform: Platform, socket: WebSocket, who: Principal) -> None:
+        self.platform = platform
+        self.socket = socket
+        self.who = who
+        self.awake = asyncio.Event()
+        self.watcher = Watcher(self.awake.set)
+        self.known = 0
+
+    async def run(self) -> None:
+        self.platform.hub.join(self.watcher)
+        sender = asyncio.create_task(self._send_forever())
+        try:
+            await self._json({"type": "hello", "version": __version__, "time": self._now()})
+            await self._json({"type": "status", "status": self.platform.status()})
+            while True:
+                await self._receive()
+        except WebSocketDisconnect:
+            pass
+        except RuntimeError:  # the peer went away while we sent
+            pass
+        finally:
+            self.platform.hub.leave(self.watcher)
+            sender.cancel()
+            await asyncio.gather(sender, return_exceptions=True)
+
+    def _now(self) -> str:
+        return to_iso(self.platform.clock())
+
+    async def _json(self, body: dict[str, Any]) -> None:
+        await self.socket.send_text(orjson.dumps(body).decode())
+
+    async def _receive(self) -> None:
+        text = await self.socket.receive_text()
+        try:
+            request = orjson.loads(text) if len(text) <= BODY_LIMIT else {}
+        except orjson.JSONDecodeError:
+            request = {}
+        if not isinstance(request, dict):
+            request = {}
+        kind = request.get("type")
+        if kind == "ping":
+            await self._json({"type": "pong", "id": request.get("id")})
+        elif kind == "subscribe":
+            twins = request.get("twins", [])
+            is_list = isinstance(twins, list) and all(isinstance(t, str) for t in twins)
+            if not is_list or len(twins) > TWIN_LIMIT:
+                await self._json({"type": "error", "message": "twins must be a list of ids"})
+            else:
+                await self._subscribe(twins, bool(request.get("all")))
+        else:
+            await self._json(
+                {"type": "error", "message": "not understood: send subscribe or ping as JSON"}
+            )
+
+    async def _subscribe(self, twins: list[str], everything: bool) -> None:
+        self.watcher.all, self.watcher.twins = everything, frozenset(twins)
+        total = len(self.platform.series)
+        wanted = [n for n in range(total) if self._is_wanted(n)]
+        self.known = total
+        self.watcher.want(wanted, total)
+        await self._name_series(wanted)
+        self.awake.set()
+
+    def _is_wanted(self, number: int) -> bool:
+        twin = self.platform.series.keys[number].twin
+        return self.watcher.all or twin in self.watcher.twins
+
+    async def _name_series(self, numbers: list[int]) -> None:
+        keys = self.platform.series.keys
+        rows = [
+            [n, keys[n].twin, keys[n].path] for n in numbers if keys[n].provenance == "measured"
+        ]
+        await self._json({"type": "series", "series": rows})
+
+    async def _send_forever(self) -> None:
+        try:
+            while True:
+                await self.awake.wait()
+                self.awake.clear()
+                await self._send_once()
+                await asyncio.sleep(FRAME_SECONDS)
+        except (WebSocketDisconnect, RuntimeError):
+            return
+        except Exception:
+            log.exception("a live connection failed")
+            await self.socket.close(1011)
+
+    async def _send_once(self) -> None:
+        if self.watcher.overflowed:
+            await self.socket.close(TOO_SLOW, "too slow: connect again")
+            return
+        await self._add_new_series()
+        for event in self.watcher.take_events():
+            await self._json(event)
+        rows = self.watcher.take_dirty()
+        state = self.platform.state
+        rows = rows[rows < len(state.time)]
+        rows = rows[state.time[rows] != 0]
+        if not len(rows):
+            return
+        is_text = np.fromiter((int(n) in state.text for n in rows), np.bool_, len(rows))
+        texts = rows[is_text]
+        if len(texts):
+            values = [[int(n), state.text[int(n)], int(state.time[n]) // 1_000_000] for n in texts]
+            await self._json({"type": "text", "values": values})
+        numbers = rows[~is_text]
+        for frame in encode_values(
+            numbers, state.time[numbers], state.quality[numbers], state.value[numbers]
+        ):
+            await self.socket.send_bytes(frame)
+
+    async def _add_new_series(self) -> None:
+        total = len(self.platform.series)
+        if total == self.known or not (self.watcher.all or self.watcher.twins):
+            self.known = total
+            return
+        new = [n for n in range(self.known, total) if self._is_wanted(n)]
+        self.known = total
+        if new:
+            self.watcher.want_more(new, total)
+            await self._name_series(new)

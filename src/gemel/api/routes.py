@@ -1,0 +1,36 @@
+"""What a route is: a method, a path, the permission it needs, and words for the reference."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemel.core.access import Principal
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+Endpoint = Callable[["Platform", Request, Principal], Awaitable[Response]]
+
+ANYONE = ""
+"""The permission of the few routes that need no token."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One operation; `allow` is a permission of `core.access`, or `ANYONE`."""
+
+    method: str
+    path: str
+    endpoint: Endpoint
+    allow: str
+    summary: str
+    body: dict[str, Any] | None = None
+    """JSON schema of the request body, for the OpenAPI document."""
+    query: tuple[tuple[str, str], ...] = ()
+    """(name, description) of each query parameter."""
+    status: int = 200

@@ -1,0 +1,127 @@
+"""Who is asking: bearer tokens for programs, a cookie for browsers, one-time links to log in."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import RedirectResponse, Response
+
+from gemel.api.errors import json_response
+from gemel.api.routes import ANYONE, Route
+from gemel.app import tokens
+from gemel.app.platform import Platform
+from gemel.core.access import ROLES, Principal
+from gemel.core.errors import Forbidden, NotAuthenticated
+
+COOKIE = "gemel_session"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+def authenticate(platform: Platform, request: HTTPConnection) -> Principal:
+    """The principal of a request.
+
+    Raises:
+        NotAuthenticated: no valid token or session.
+        Forbidden: a browser sends this from another site.
+    """
+    header = request.headers.get("authorization", "")
+    if header:
+        kind, _, secret = header.partition(" ")
+        found = None
+        if kind.lower() == "bearer":
+            found = platform.tokens.principal(secret.strip())
+        if found is None:
+            raise NotAuthenticated(
+                "the token is not valid, or no longer", hint="gemel token create makes one"
+            )
+        return found
+    secret = request.cookies.get(COOKIE, "")
+    found = platform.tokens.principal(secret, ("session",)) if secret else None
+    if found is None:
+        raise NotAuthenticated(
+            "this needs a token", hint="send 'Authorization: Bearer gml_...' or log in"
+        )
+    method = request.scope.get("method", "WEBSOCKET")
+    if method not in SAFE:
+        check_origin(request)
+    return found
+
+
+def check_origin(request: HTTPConnection) -> None:
+    """Refuses what another site makes a browser send with our cookie.
+
+    Raises:
+        Forbidden: the origin is not ours.
+    """
+    origin = request.headers.get("origin")
+    if origin is None:
+        if request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none"):
+            return
+    elif urlsplit(origin).netloc == request.headers.get("host", ""):
+        return
+    raise Forbidden("the request comes from another site", code="ForeignOrigin")
+
+
+def _with_cookie(response: Response, platform: Platform, request: Request, who: Principal) -> None:
+    new = tokens.create(
+        platform.documents,
+        platform.clock(),
+        role=who.role,
+        name=who.name,
+        who=who.name,
+        twins=who.twins,
+        seconds=tokens.SESSION_SECONDS,
+        use="session",
+    )
+    response.set_cookie(
+        COOKIE,
+        new.secret,
+        max_age=tokens.SESSION_SECONDS,
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=request.url.scheme == "https",
+    )
+
+
+async def login(platform: Platform, request: Request, _: Principal) -> Response:
+    found = platform.tokens.take_link(request.query_params.get("ticket", ""))
+    if found is None:
+        return RedirectResponse("/app/login?reason=link", 303)
+    response = RedirectResponse("/app/overview", 303, {"Cache-Control": "no-store"})
+    _with_cookie(response, platform, request, found)
+    return response
+
+
+async def begin(platform: Platform, request: Request, who: Principal) -> Response:
+    response = json_response({"name": who.name, "role": who.role})
+    _with_cookie(response, platform, request, who)
+    return response
+
+
+async def end(platform: Platform, request: Request, _: Principal) -> Response:
+    secret = request.cookies.get(COOKIE, "")
+    if secret:
+        check_origin(request)
+        platform.tokens.end_session(secret)
+    response = Response(status_code=204)
+    response.delete_cookie(COOKIE, path="/")
+    return response
+
+
+async def me(_: Platform, __: Request, who: Principal) -> Response:
+    return json_response(
+        {"name": who.name, "role": who.role, "permissions": sorted(ROLES[who.role])}
+    )
+
+
+LOGGED_IN = "*"
+"""The permission of routes that any valid token may use."""
+
+ROUTES = [
+    Route("GET", "/login", login, ANYONE, "Log in with a one-time link", query=(("ticket", ""),)),
+    Route("POST", "/session", begin, LOGGED_IN, "Begin a browser session with a bearer token"),
+    Route("DELETE", "/session", end, ANYONE, "End the browser session", status=204),
+    Route("GET", "/me", me, LOGGED_IN, "Who the token stands for and what it may do"),
+]

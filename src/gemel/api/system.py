@@ -1,0 +1,108 @@
+"""The installation itself: health, metrics, tokens, the OpenAPI document."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from gemel import __version__
+from gemel.api.bodies import read_object, text_field
+from gemel.api.errors import json_response
+from gemel.api.routes import ANYONE, Route
+from gemel.app import tokens
+from gemel.app.platform import Platform
+from gemel.core.access import Principal
+from gemel.core.errors import InvalidInput
+
+
+async def health(platform: Platform, _: Request, __: Principal) -> Response:
+    found = platform.history.statistics()
+    problem = None if found.state == "ok" else f"history: {found.state}: {found.reason}"
+    body = {"live": True, "ready": problem is None, "version": __version__}
+    if problem:
+        body["problem"] = problem
+    return json_response(body, 200 if problem is None else 503)
+
+
+async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
+    """Prometheus text format."""
+    status = platform.status()
+    history = platform.history.statistics()
+    lines: list[str] = []
+
+    def add(name: str, kind: str, about: str, rows: list[tuple[str, float]]) -> None:
+        lines.append(f"# HELP gemel_{name} {about}")
+        lines.append(f"# TYPE gemel_{name} {kind}")
+        lines.extend(f"gemel_{name}{labels} {value}" for labels, value in rows)
+
+    add("readings_total", "counter", "Readings stored.", [("", status["readings"])])
+    add("duplicates_total", "counter", "Exact duplicates dropped.", [("", platform.duplicates)])
+    counts = platform.history.reject_counts()
+    rejected = [(f'{{reason="{reason}"}}', float(n)) for reason, n in sorted(counts.items())]
+    add("rejects_total", "counter", "What could not become a reading.", rejected or [("", 0.0)])
+    twins = [(f'{{status="{s}"}}', status[s]) for s in ("live", "stale", "offline")]
+    add("twins", "gauge", "Twins by status.", twins)
+    alarms = [(f'{{priority="{p}"}}', status["alarms"][p]) for p in ("1", "2", "3", "4")]
+    add("alarms", "gauge", "Active alarms by priority.", alarms)
+    add("behind_seconds", "gauge", "Age of the oldest undurable reading.", [("", status["behind"])])
+    add("series", "gauge", "Series known.", [("", float(len(platform.series)))])
+    size = history.log_bytes + history.segment_bytes
+    add("history_bytes", "gauge", "History on disk.", [("", float(size))])
+    add("history_segments", "gauge", "Sealed segments.", [("", float(history.segments))])
+    add("damage", "gauge", "Damaged places found.", [("", float(len(history.damage)))])
+    for name, value in sorted(status["mqtt"].items()):
+        if isinstance(value, int | float):
+            add(f"mqtt_{name}", "gauge", f"MQTT server: {name}.", [("", value)])
+    return PlainTextResponse(
+        "\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8"
+    )
+
+
+async def listing(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response({"value": platform.tokens.listing()})
+
+
+async def create(platform: Platform, request: Request, who: Principal) -> Response:
+    body = await read_object(request, ("role",), ("name", "twins", "days"))
+    twins = body.get("twins", [])
+    days = body.get("days")
+    if not isinstance(twins, list) or not all(isinstance(t, str) for t in twins):
+        raise InvalidInput("'twins' must be a list of ids or patterns")
+    if days is not None and (isinstance(days, bool) or not isinstance(days, int | float)):
+        raise InvalidInput("'days' must be a number")
+    role = text_field(body, "role")
+    new = tokens.create(
+        platform.documents,
+        platform.clock(),
+        role=role,
+        name=text_field(body, "name", limit=200) or role,
+        who=who.name,
+        twins=tuple(twins),
+        seconds=None if days is None else max(0.0, float(days)) * 86_400,
+    )
+    return json_response({**new.doc, "token": new.secret}, 201)
+
+
+async def delete(platform: Platform, request: Request, who: Principal) -> Response:
+    platform.tokens.delete(request.path_params["id"], who.name)
+    return Response(status_code=204)
+
+
+TOKEN = {
+    "type": "object",
+    "required": ["role"],
+    "properties": {
+        "role": {"type": "string", "enum": ["admin", "engineer", "operator", "viewer", "device"]},
+        "name": {"type": "string"},
+        "twins": {"type": "array", "items": {"type": "string"}},
+        "days": {"type": "number", "minimum": 0},
+    },
+    "additionalProperties": False,
+}
+ROUTES = [
+    Route("GET", "/health", health, ANYONE, "Whether it lives and is ready"),
+    Route("GET", "/metrics", metrics, "twins:read", "Figures for Prometheus"),
+    Route("GET", "/tokens", listing, "tokens:read", "All tokens, without their secrets"),
+    Route("POST", "/tokens", create, "tokens:write", "Make a token", body=TOKEN, status=201),
+    Route("DELETE", "/tokens/{id}", delete, "tokens:write", "End a token", status=204),
+]

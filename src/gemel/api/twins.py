@@ -1,0 +1,169 @@
+"""Twins as people see them: tables, faceplates, desired values, discovered devices, the plant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemel.api.bodies import read_json, read_number, read_object, text_field
+from gemel.api.errors import json_response
+from gemel.api.routes import Route
+from gemel.api.session import LOGGED_IN
+from gemel.app import adoption, desired, views
+from gemel.app.platform import Platform
+from gemel.core.access import Principal
+from gemel.core.clock import to_iso
+from gemel.core.document import Json
+from gemel.core.errors import InvalidInput, NotFound
+
+STATUSES = ("live", "stale", "offline", "never")
+
+
+async def status(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response(platform.status())
+
+
+async def listing(platform: Platform, request: Request, _: Principal) -> Response:
+    query = request.query_params
+    wanted = query.get("status", "")
+    if wanted and wanted not in STATUSES:
+        raise InvalidInput(f"status: '{wanted}' is not known", hint="one of " + ", ".join(STATUSES))
+    abnormal = query.get("abnormal", "") == "true"
+
+    def keep(row: Json) -> bool:
+        if wanted and row["status"] != wanted:
+            return False
+        return not abnormal or bool(
+            row["alarms"]["active"] or row["status"] in ("stale", "offline")
+        )
+
+    limit = int(read_number(request, "limit", 100, 1, 10_000))
+    found = views.rows(platform, keep, query.get("search", ""), query.get("model", ""))
+    after = query.get("cursor", "")
+    rest = [row for row in found if row["id"] > after] if after else found
+    page = rest[:limit]
+    cursor = page[-1]["id"] if len(rest) > limit else None
+    return json_response({"value": page, "total": len(found), "cursor": cursor})
+
+
+async def faceplate(platform: Platform, request: Request, _: Principal) -> Response:
+    twin = request.path_params["twin"]
+    platform.catalogue.require_twin(twin)
+    return json_response(views.faceplate(platform, twin))
+
+
+async def changes(platform: Platform, request: Request, _: Principal) -> Response:
+    twin = request.path_params["twin"]
+    found = platform.documents.versions("twin", twin)
+    if not found:
+        raise NotFound(f"there is no twin '{twin}'", code="DigitalTwinNotFound")
+    return json_response(
+        {
+            "value": [
+                {"seq": v.seq, "time": to_iso(v.time), "who": v.who, "why": v.why, "doc": v.doc}
+                for v in reversed(found)
+            ]
+        }
+    )
+
+
+async def patch_desired(platform: Platform, request: Request, who: Principal) -> Response:
+    body = await read_any_object(request)
+    twin = request.path_params["twin"]
+    return json_response(await desired.ask(platform, twin, body, who.name))
+
+
+async def read_any_object(request: Request) -> dict[str, Any]:
+    found = await read_json(request)
+    if not isinstance(found, dict) or not found:
+        raise InvalidInput("the body must be a JSON object of names to values")
+    return found
+
+
+async def discovered(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response({"value": adoption.listing(platform)})
+
+
+async def adopt(platform: Platform, request: Request, who: Principal) -> Response:
+    body: dict[str, Any] = {}
+    if int(request.headers.get("content-length") or 0):
+        body = await read_object(request, (), ("model", "name"))
+    device = request.path_params["device"]
+    model, name = text_field(body, "model"), text_field(body, "name")
+    await adoption.adopt(platform, device, model, name, who.name)
+    return json_response(views.faceplate(platform, device), 201)
+
+
+async def ignore(platform: Platform, request: Request, who: Principal) -> Response:
+    await adoption.forget(platform, request.path_params["device"], who.name)
+    return Response(status_code=204)
+
+
+async def rejects(platform: Platform, request: Request, _: Principal) -> Response:
+    twin = request.query_params.get("twin") or None
+    limit = int(read_number(request, "limit", 100, 1, 10_000))
+    return json_response(adoption.rejects(platform, twin, limit))
+
+
+async def scene(platform: Platform, _: Request, __: Principal) -> Response:
+    found = platform.catalogue.plain["scene"].get("plant")
+    if found is None:
+        found = {"name": platform.catalogue.plant_name, "zones": [], "instances": [], "pipes": []}
+    return json_response(found)
+
+
+async def kpis(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response({"value": views.kpis(platform)})
+
+
+TWIN_QUERY = (
+    ("search", "part of the id or name"),
+    ("model", "DTMI; twins of models that extend it count"),
+    ("status", "live, stale, offline or never"),
+    ("abnormal", "true: only twins with an active alarm, or stale or offline"),
+    ("limit", "rows a page, at most 10,000"),
+    ("cursor", "from the last page"),
+)
+DESIRED = {"type": "object", "additionalProperties": True, "minProperties": 1}
+ADOPT = {
+    "type": "object",
+    "properties": {"model": {"type": "string"}, "name": {"type": "string"}},
+    "additionalProperties": False,
+}
+ROUTES = [
+    Route("GET", "/status", status, LOGGED_IN, "The installation at a glance"),
+    Route("GET", "/twins", listing, "twins:read", "A page of twins", query=TWIN_QUERY),
+    Route("GET", "/twins/{twin}", faceplate, "twins:read", "Everything about one twin"),
+    Route("GET", "/twins/{twin}/changes", changes, "twins:read", "Who changed it, when and why"),
+    Route(
+        "PATCH",
+        "/twins/{twin}/desired",
+        patch_desired,
+        "commands:send",
+        "Ask the device for property values",
+        body=DESIRED,
+    ),
+    Route("GET", "/discovered", discovered, "twins:read", "Devices without a twin"),
+    Route(
+        "POST",
+        "/discovered/{device}/adopt",
+        adopt,
+        "twins:write",
+        "Make a twin of a discovered device",
+        body=ADOPT,
+        status=201,
+    ),
+    Route("DELETE", "/discovered/{device}", ignore, "twins:write", "Forget it", status=204),
+    Route(
+        "GET",
+        "/rejects",
+        rejects,
+        "twins:read",
+        "What could not become a reading, with the reason",
+        query=(("twin", "only of this twin"), ("limit", "at most 10,000")),
+    ),
+    Route("GET", "/scene", scene, "twins:read", "The plant in space"),
+    Route("GET", "/kpis", kpis, "twins:read", "The plant's key figures now"),
+]

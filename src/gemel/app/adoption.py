@@ -1,0 +1,129 @@
+"""Discovered devices: what they send, the model inferred from it, and making twins of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gemel.core.batch import REASONS
+from gemel.core.clock import to_iso
+from gemel.core.document import Edit, Json
+from gemel.core.errors import Conflict, InvalidInput, NotFound
+from gemel.ingest.discover import Device
+from gemel.twins.draft import Draft
+from gemel.twins.dtdl.infer import dtmi_for, infer
+from gemel.twins.graph import EditContext, Graph
+from gemel.twins.models import add_models
+from gemel.twins.twin_edits import put_twin
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+NAME = {"@type": "Property", "name": "name", "schema": "string", "displayName": "Name"}
+
+
+def listing(platform: Platform) -> list[Json]:
+    """Devices without a twin, each with the model that adopting would make."""
+    devices = platform.discovery.devices
+    return [
+        {
+            "id": device.id,
+            "source": device.source,
+            "firstSeen": to_iso(device.first_seen),
+            "lastSeen": to_iso(device.last_seen),
+            "messages": device.messages,
+            "sample": device.sample,
+            "model": inferred(device),
+        }
+        for device in (devices[key] for key in platform.catalogue.unadopted())
+    ]
+
+
+def inferred(device: Device) -> Json:
+    """The DTDL interface inferred from what the device sent."""
+    samples = {
+        path: [float(v) for v in name.samples] if name.kind == "double" else name.samples
+        for path, name in device.names.items()
+    }
+    model: Json = infer(dtmi_for(device.id), device.id, samples)
+    if not any(content.get("name") == "name" for content in model["contents"]):
+        model["contents"].append(dict(NAME))
+    return model
+
+
+def _device(platform: Platform, device: str) -> Device:
+    found = platform.discovery.devices.get(device)
+    if found is None:
+        raise NotFound(
+            f"no device '{device}' was discovered", hint="GET /discovered lists what sends"
+        )
+    return found
+
+
+async def adopt(platform: Platform, device: str, model: str, name: str, who: str) -> None:
+    """Makes a twin of a device, of the given model or of the inferred one; its history stays.
+
+    Raises:
+        NotFound: the device, or the model, is not known.
+        Conflict: there is a twin of this id already.
+        InvalidInput: its id cannot be a twin's id.
+    """
+    found = _device(platform, device)
+    if platform.graph.find_twin(device) is not None:
+        raise Conflict(f"there is a twin '{device}' already", code="TwinAlreadyExists")
+    if name and model:
+        interface = platform.graph.model(model)
+        if "name" not in interface.properties():
+            raise InvalidInput(f"model '{model}' has no property 'name'", hint="leave the name out")
+
+    def plan(graph: Graph, context: EditContext) -> tuple[list[Edit], None]:
+        draft = Draft(graph)
+        edits: list[Edit] = []
+        target = model
+        if not target:
+            definition = inferred(found)
+            target = definition["@id"]
+            if draft.find_model(target) is None:
+                made, _ = add_models(draft, context, [definition])
+                draft.apply(made)
+                edits += made
+        body: Json = {"$metadata": {"$model": target}}
+        if name or (not model):
+            body["name"] = name or device
+        made, _ = put_twin(draft, context, device, body)
+        edits += made
+        edits.append(context.edit("discovered", device, None))
+        return edits, None
+
+    await platform.edit(plan, who, "adopted")
+    platform.discovery.forget(device)
+    newest = max((int(platform.state.time[s]) for s in platform.series.of_twin(device)), default=0)
+    platform.presence.seen({device: max(newest, found.last_seen)})
+
+
+async def forget(platform: Platform, device: str, who: str) -> None:
+    """Takes a device off the list; it is listed again when it sends again."""
+    _device(platform, device)
+    await platform.put("discovered", device, None, who, "forgotten")
+    platform.discovery.forget(device)
+
+
+def rejects(platform: Platform, twin: str | None, limit: int) -> Json:
+    """What could not become a reading, newest first, with counts by reason."""
+    counts = platform.history.reject_counts(twin)
+    return {
+        "total": sum(counts.values()),
+        "byReason": counts,
+        "value": [
+            {
+                "time": to_iso(r.time),
+                "received": to_iso(r.received),
+                "twin": r.twin,
+                "field": r.field,
+                "raw": r.raw,
+                "reason": r.reason,
+                "explanation": REASONS.get(r.reason, ""),
+                "source": r.source,
+            }
+            for r in platform.history.rejects(twin, limit)
+        ],
+    }

@@ -1,0 +1,205 @@
+"""What is known about models, twins and settings, kept in step with every edit.
+
+`apply` is the one place where edits become visible: it hands each document to the stage that owns
+it and brings points, presence and rules into line with the models and twins there are now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from gemel.app.signals import Signals, points_of
+from gemel.core.document import Edit, Json
+from gemel.core.errors import NotFound
+from gemel.core.units import symbol
+from gemel.ingest.discover import Unknown
+from gemel.ingest.topics import Binding, binding_from_json
+from gemel.twins.dtdl.interface import Interface
+from gemel.twins.graph import Graph
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+GRAPH_KINDS = frozenset({"model", "twin", "relationship"})
+PLAIN_KINDS = ("settings", "binding", "rule", "scene", "kpi", "connection", "discovered")
+CONTAINS = "contains"
+DISCOVERED_SAVE_SECONDS = 30
+
+
+class Models(Mapping[str, Interface]):
+    """A graph's models as a mapping, drafts included."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+
+    def __getitem__(self, key: str) -> Interface:
+        found = self._graph.find_model(key)
+        if found is None:
+            raise KeyError(key)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._graph.model_ids())
+
+    def __len__(self) -> int:
+        return len(list(self._graph.model_ids()))
+
+
+class Catalogue:
+    """Documents that need no stage of their own, and the joins between all that are configured."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self.plain: dict[str, dict[str, Json]] = {kind: {} for kind in PLAIN_KINDS}
+        self.signals = Signals(platform.graph.models, self.plain["settings"])
+        self._discovered_changed = False
+        self._ticks = 0
+
+    # ---- loading and applying ------------------------------------------------------------
+
+    def load(self) -> None:
+        """Reads all documents at start."""
+        platform = self._platform
+        documents = platform.documents
+        platform.graph.load(
+            [d for kind in ("model", "twin", "relationship") for d in documents.load(kind)]
+        )
+        for kind in PLAIN_KINDS:
+            self.plain[kind].update({d.key: d.doc for d in documents.load(kind)})
+        platform.discovery.restore(self.plain["discovered"].values())
+        platform.reactions.load(documents.load("alarm"), documents.load("command"))
+        self._set_bindings()
+        for twin in platform.graph.twins:
+            self._twin_changed(twin)
+        platform.reactions.rules_changed(self.plain["rule"])
+
+    def apply(self, edits: Iterable[Edit]) -> None:
+        """Makes durable edits visible."""
+        platform = self._platform
+        edits = list(edits)
+        kinds = {e.kind for e in edits}
+        if kinds & GRAPH_KINDS:
+            platform.graph.apply([e for e in edits if e.kind in GRAPH_KINDS])
+        for edit in edits:
+            if edit.kind in self.plain:
+                if edit.doc is None:
+                    self.plain[edit.kind].pop(edit.key, None)
+                else:
+                    self.plain[edit.kind][edit.key] = edit.doc
+        if kinds & {"alarm", "command"}:
+            platform.reactions.apply(edits)
+        if "binding" in kinds:
+            self._set_bindings()
+        self._follow(edits, kinds)
+
+    def _follow(self, edits: list[Edit], kinds: set[str]) -> None:
+        """Brings points, presence and rules into line."""
+        platform = self._platform
+        if kinds & {"model", "settings"}:
+            self.signals.forget()
+            for twin in platform.graph.twins:
+                self._twin_changed(twin)
+        else:
+            for edit in edits:
+                if edit.kind == "twin":
+                    self._twin_changed(edit.key)
+        if kinds & {"model", "settings", "twin", "rule"}:
+            platform.reactions.rules_changed(self.plain["rule"])
+        if kinds & (GRAPH_KINDS | {"settings", "scene", "kpi", "rule", "discovered"}):
+            platform.hub.event({"type": "graph"})
+
+    def _set_bindings(self) -> None:
+        bindings: list[Binding] = [binding_from_json(d) for d in self.plain["binding"].values()]
+        self._platform.ingest_stage.set_bindings(bindings)
+
+    def _twin_changed(self, twin: str) -> None:
+        platform = self._platform
+        model = self.model_of(twin)
+        if model is None:
+            platform.points.drop_twin(twin)
+            platform.presence.remove(twin)
+            return
+        signals = self.signals.of(model)
+        platform.points.set_twin(twin, points_of(twin, signals, platform.series))
+        default = platform.config.stale_after
+        platform.presence.add(twin, float(self.signals.setting(model, "staleAfter", default)))
+
+    def signals_with(self, graph: Graph, settings: Mapping[str, Json]) -> Signals:
+        """The signals as they will be with a draft's models and further settings."""
+        return Signals(Models(graph), {**self.plain["settings"], **settings})
+
+    # ---- questions -----------------------------------------------------------------------
+
+    @property
+    def plant_name(self) -> str:
+        return str(self.plain["scene"].get("plant", {}).get("name", "") or "Plant")
+
+    def model_of(self, twin: str) -> str | None:
+        return self._platform.graph.model_of(twin)
+
+    def name_of(self, twin: str) -> str:
+        return self._platform.graph.name_of(twin) or twin
+
+    def unit_of(self, twin: str, path: str) -> str:
+        """The unit's symbol, "" if there is none."""
+        model = self.model_of(twin)
+        signal = self.signals.of(model).get(path) if model else None
+        return symbol(signal.unit) if signal and signal.unit else ""
+
+    def kind_of(self, twin: str, path: str) -> str:
+        model = self.model_of(twin)
+        signal = self.signals.of(model).get(path) if model else None
+        return signal.schema.kind if signal else "double"
+
+    def parent_of(self, twin: str) -> str | None:
+        """The twin that contains this one, or None at the top."""
+        for source, name in self._platform.graph.sources_of(twin):
+            if name == CONTAINS:
+                return source
+        return None
+
+    def children_of(self, twin: str) -> list[str]:
+        return [t for t, name in self._platform.graph.targets_of(twin) if name == CONTAINS]
+
+    def require_twin(self, twin: str) -> str:
+        """The model of a twin.
+
+        Raises:
+            NotFound: there is no such twin.
+        """
+        model = self.model_of(twin)
+        if model is None:
+            raise NotFound(
+                f"there is no twin '{twin}'",
+                hint="GET /twins lists them; a device that was only discovered must be adopted",
+                code="DigitalTwinNotFound",
+            )
+        return model
+
+    # ---- discovered devices --------------------------------------------------------------
+
+    def discovered(self, unknown: Mapping[str, Unknown]) -> None:
+        """Remembers devices that no twin stands for."""
+        new = self._platform.discovery.add(unknown, self._platform.clock())
+        self._discovered_changed = True
+        if new:
+            self._platform.hub.event({"type": "graph"})
+
+    def unadopted(self) -> list[str]:
+        twins = self._platform.graph.twins
+        return [device for device in self._platform.discovery.devices if device not in twins]
+
+    def save_discovered(self) -> None:
+        """Stores the list of discovered devices now and then; their readings are durable anyway."""
+        self._ticks += 1
+        if not self._discovered_changed or self._ticks % DISCOVERED_SAVE_SECONDS:
+            return
+        self._discovered_changed = False
+        platform = self._platform
+        edits = [
+            Edit("discovered", key, doc, platform.clock(), "gemel", "heard of")
+            for key, doc in platform.discovery.to_json().items()
+            if self.plain["discovered"].get(key) != doc
+        ]
+        platform.start_task(platform.edit(lambda _, __: (edits, None)))

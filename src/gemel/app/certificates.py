@@ -1,0 +1,154 @@
+"""TLS for plants without certificates: an authority of our own, and a certificate by it."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import ssl
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from gemel.core.clock import EPOCH, Clock
+from gemel.core.errors import ConfigInvalid
+
+AUTHORITY_DAYS = 3650
+SERVER_DAYS = 397
+
+
+def server_files(folder: Path, names: list[str], clock: Clock) -> tuple[Path, Path, Path]:
+    """The (certificate, key, authority) files of a folder, made if missing or close to their end.
+
+    Args:
+        folder: where they are kept, keys with mode 0600.
+        names: host names and addresses that the certificate is for.
+        clock: tells today.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    authority, authority_key = folder / "authority.pem", folder / "authority-key.pem"
+    certificate, key = folder / "server.pem", folder / "server-key.pem"
+    today = EPOCH + datetime.timedelta(seconds=clock() // 1_000_000_000)
+    if not authority.exists() or not authority_key.exists():
+        _make_authority(authority, authority_key, today)
+    if not _is_good(certificate, key, names, today):
+        _make_server(authority, authority_key, certificate, key, names, today)
+    return certificate, key, authority
+
+
+def context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """A server context for TLS 1.2 and later.
+
+    Raises:
+        ConfigInvalid: the files are not a certificate and its key.
+    """
+    found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        found.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigInvalid(
+            f"certificate {certificate} with key {key} cannot be used: {error}",
+            hint="both must be PEM and belong together",
+        ) from error
+    return found
+
+
+def _write(file: Path, content: bytes, mode: int) -> None:
+    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(handle, "wb") as out:
+        out.write(content)
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+
+
+def _name(text: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+
+
+def _make_authority(file: Path, key_file: Path, today: datetime.datetime) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("Gemel authority of this installation")
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=True,
+        crl_sign=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=AUTHORITY_DAYS))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    _write(key_file, _pem(key), 0o600)
+    _write(file, made.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _make_server(
+    authority: Path,
+    authority_key: Path,
+    file: Path,
+    key_file: Path,
+    names: list[str],
+    today: datetime.datetime,
+) -> None:
+    issuer = x509.load_pem_x509_certificate(authority.read_bytes())
+    issuer_key = serialization.load_pem_private_key(authority_key.read_bytes(), None)
+    assert isinstance(issuer_key, ec.EllipticCurvePrivateKey)
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(_name("Gemel"))
+        .issuer_name(issuer.subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(today - datetime.timedelta(days=1))
+        .not_valid_after(today + datetime.timedelta(days=SERVER_DAYS))
+        .add_extension(x509.SubjectAlternativeName([_alternative(n) for n in names]), False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), False
+        )
+        .sign(issuer_key, hashes.SHA256())
+    )
+    _write(key_file, _pem(key), 0o600)
+    _write(file, made.public_bytes(serialization.Encoding.PEM), 0o644)
+
+
+def _alternative(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _is_good(file: Path, key: Path, names: list[str], today: datetime.datetime) -> bool:
+    if not file.exists() or not key.exists():
+        return False
+    found = x509.load_pem_x509_certificate(file.read_bytes())
+    held = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    is_fresh = found.not_valid_after_utc > today + datetime.timedelta(days=30)
+    return is_fresh and all(_alternative(name) in held for name in names)

@@ -1,0 +1,190 @@
+"""Settings: `gemel.toml`, then environment (`GEMEL_...`), then flags; each later one wins."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from gemel.core.errors import ConfigInvalid
+
+MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Connection:
+    """An MQTT broker that already exists, to subscribe to: `[connections.NAME]` in gemel.toml."""
+
+    broker: str = ""
+    """HOST:PORT."""
+    topics: tuple[str, ...] = ("#",)
+    username: str = ""
+    password: str = ""
+    tls: bool = False
+    client_id: str = ""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Every setting, with its default; `docs/reference/settings.md` explains each."""
+
+    data: str = "./gemel-data"
+    """Folder that holds all state."""
+    http: str = "127.0.0.1:8080"
+    """HOST:PORT of the page and the API; port 0 picks a free one."""
+    mqtt: str = "127.0.0.1:1883"
+    """HOST:PORT of the MQTT server; port 0 picks a free one."""
+    mqtt_tls: str = ""
+    """HOST:PORT of a second MQTT listener with TLS ('' for none)."""
+    tls: bool = False
+    """Whether HTTP is served as HTTPS, with `certificate` or an own one made on first start."""
+    certificate: str = ""
+    """PEM file with the certificate chain ('' for an own one, made in the data folder)."""
+    key: str = ""
+    """PEM file with the private key."""
+    stale_after: float = 60.0
+    """Seconds without a reading until a twin is stale, where its model does not say."""
+    future_tolerance: float = 60.0
+    """Seconds that a reading's time may lie ahead of ours."""
+    max_connections: int = 20_000
+    """MQTT connections at once."""
+    max_packet: int = MEBIBYTE
+    """Bytes of the largest MQTT packet."""
+    max_body: int = 64 * MEBIBYTE
+    """Bytes of the largest HTTP body for ingest (other bodies: 1 MiB)."""
+    seal_rows: int = 2_000_000
+    """Readings in memory until they are sealed into a segment."""
+    seal_seconds: float = 900.0
+    """Seconds until readings are sealed even when they are few."""
+    connections: Mapping[str, Connection] = field(default_factory=dict)
+
+
+def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
+    """Reads the settings.
+
+    Args:
+        path: the file; None looks for ./gemel.toml and does without if it is not there.
+        environment: `GEMEL_HTTP` sets `http`, and so on.
+        flags: from the command line; None values are not set.
+
+    Raises:
+        ConfigInvalid: names file, line, setting, rule and the way out.
+    """
+    values: dict[str, Any] = {}
+    file = path or Path("gemel.toml")
+    if path is not None or file.exists():
+        values.update(_from_file(file))
+    names = {f.name for f in dataclasses.fields(Config)}
+    for name in sorted(names - {"connections"}):
+        text = environment.get("GEMEL_" + name.upper())
+        if text is not None:
+            values[name] = _convert(name, text, f"environment variable GEMEL_{name.upper()}")
+    values.update({k: v for k, v in flags.items() if v is not None and k in names})
+    config = Config(**values)
+    for name in ("http", "mqtt", "mqtt_tls"):
+        if getattr(config, name) or name != "mqtt_tls":
+            address(getattr(config, name), name)
+    return config
+
+
+def address(text: str, name: str) -> tuple[str, int]:
+    """Splits HOST:PORT ([v6]:PORT too).
+
+    Raises:
+        ConfigInvalid: it is not of that form.
+    """
+    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:]+)\]|([^:\s\[\]]*)):(\d{1,5})", text.strip())
+    if not match or int(match[3]) > 65_535:
+        raise ConfigInvalid(
+            f"{name}: '{text}' is not HOST:PORT", hint="write it like 127.0.0.1:8080"
+        )
+    return match[1] or match[2] or "127.0.0.1", int(match[3])
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(f"{file}: cannot be read: {error}", hint="name another file") from error
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigInvalid(f"{file}: not valid TOML: {error}", hint="see toml.io") from error
+    known = {f.name for f in dataclasses.fields(Config)}
+    values: dict[str, Any] = {}
+    for name, value in found.items():
+        place = f"{file}, line {_line_of(text, name)}"
+        if name not in known:
+            raise _unknown(name, known, place)
+        if name == "connections":
+            values[name] = _connections(value, text, file)
+        else:
+            values[name] = _convert(name, value, place)
+    return values
+
+
+def _connections(found: Any, text: str, file: Path) -> dict[str, Connection]:
+    place = f"{file}, line {_line_of(text, 'connections')}"
+    if not isinstance(found, dict):
+        raise ConfigInvalid(f"{place}: connections must be tables", hint="[connections.NAME]")
+    known = {f.name for f in dataclasses.fields(Connection)}
+    result = {}
+    for name, table in found.items():
+        if not isinstance(table, dict):
+            raise ConfigInvalid(f"{place}: connections.{name} must be a table")
+        for key in table:
+            if key not in known:
+                raise _unknown(key, known, f"{file}, line {_line_of(text, key)}")
+        values = {
+            key: _convert(key, value, f"{file}, line {_line_of(text, key)}", Connection)
+            for key, value in table.items()
+        }
+        connection = Connection(**values)
+        address(connection.broker, f"connections.{name}.broker")
+        result[name] = connection
+    return result
+
+
+def _unknown(name: str, known: set[str], place: str) -> ConfigInvalid:
+    near = get_close_matches(name, known, 1)
+    hint = f"did you mean '{near[0]}'?" if near else "known: " + ", ".join(sorted(known))
+    return ConfigInvalid(f"{place}: there is no setting '{name}'", hint=hint)
+
+
+def _line_of(text: str, name: str) -> int:
+    pattern = re.compile(rf"\s*(\[+\s*)?[\"']?{re.escape(name)}\b")
+    for number, line in enumerate(text.splitlines(), 1):
+        if pattern.match(line):
+            return number
+    return 1
+
+
+_TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
+
+
+def _convert(name: str, value: Any, place: str, owner: type = Config) -> Any:
+    kind = get_type_hints(owner)[name]
+    if kind is bool and isinstance(value, str) and value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    if kind in (int, float) and isinstance(value, str):
+        try:
+            value = kind(value.replace("_", ""))
+        except ValueError:
+            raise ConfigInvalid(f"{place}: {name} = '{value}' is not a number") from None
+    if kind is float and type(value) is int:
+        value = float(value)
+    if kind is not float and kind is not int and kind is not bool and kind is not str:
+        if isinstance(value, list) and all(isinstance(item, str) for item in value):
+            return tuple(value)
+        raise ConfigInvalid(f"{place}: {name} must be a list of texts")
+    if type(value) is not kind:
+        words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
+        raise ConfigInvalid(f"{place}: {name} must be {words[kind]}, not {value!r}")
+    if isinstance(value, int | float) and value < 0:
+        raise ConfigInvalid(f"{place}: {name} must not be negative, not {value}")
+    return value

@@ -1,0 +1,61 @@
+"""The data folder: all state in one place, opened by one server at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+import orjson
+
+from gemel.core.document import Json
+from gemel.core.errors import Unavailable
+
+
+class DataFolder:
+    """Made with mode 0700; locked while it is open."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens the folder.
+
+        Raises:
+            Unavailable: another server has it open, or it cannot be written.
+        """
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise Unavailable(
+                f"the data folder {path} cannot be used: {error.strerror}",
+                hint="name another with --data",
+            ) from error
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(self._lock)
+            raise Unavailable(
+                f"another Gemel uses the data folder {path}",
+                hint="stop it, or name another folder with --data",
+            ) from error
+
+    def announce(self, doc: Json) -> None:
+        """Tells other programs on this machine where the server listens."""
+        announce_file(self.path).write_bytes(orjson.dumps(doc))
+
+    def close(self) -> None:
+        announce_file(self.path).unlink(missing_ok=True)
+        os.close(self._lock)
+
+
+def announce_file(path: Path) -> Path:
+    return path / "server.json"
+
+
+def announced(path: Path) -> Json | None:
+    """Where the server of this folder listens, or None when none runs."""
+    try:
+        found = orjson.loads(announce_file(path).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return found if isinstance(found, dict) else None

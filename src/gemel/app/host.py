@@ -1,0 +1,84 @@
+"""What the MQTT server may let through: one place that decides topics for principals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from gemel.core.access import Principal
+from gemel.core.message import Message
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+DOWN = ("commands", "desired")
+"""Second levels of `devices/{twin}/...` that only the platform itself publishes."""
+OWN = "v1/devices/me/"
+
+
+class MqttHost:
+    """The platform as the MQTT server sees it (`core.ports.Host`)."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def authenticate(self, name: str, secret: str) -> Principal | None:
+        found = self._platform.tokens.principal(secret or name)
+        if found is None or not (found.allows("mqtt:publish") or found.allows("mqtt:subscribe")):
+            return None
+        return found
+
+    def may_publish(self, who: Principal, topic: str) -> bool:
+        """Devices may publish below their own twins' topics and what a binding maps to them."""
+        if not who.allows("mqtt:publish") or topic.startswith("$"):
+            return False
+        levels = topic.split("/")
+        if levels[0] == "devices" and len(levels) > 2:
+            if levels[2] in DOWN:
+                return False
+            return who.may_write_twin(levels[1])
+        if who.role != "device" or topic.startswith(OWN):
+            return True
+        bound = self._platform.bound_twin(topic)
+        if bound is not None:
+            return who.may_write_twin(bound)
+        return any(who.may_write_twin(level) for level in levels) or who.may_write_twin(
+            ".".join(levels)
+        )
+
+    def may_subscribe(self, who: Principal, topic_filter: str) -> bool:
+        if not who.allows("mqtt:subscribe"):
+            return False
+        if who.role != "device":
+            return True
+        levels = topic_filter.split("/")
+        if levels[0] == "devices" and len(levels) > 2:
+            return who.may_write_twin(levels[1])
+        return topic_filter.startswith(OWN)
+
+    def may_receive(self, who: Principal, topic: str) -> bool:
+        if who.role != "device":
+            return who.allows("mqtt:subscribe")
+        levels = topic.split("/")
+        if levels[0] == "devices" and len(levels) > 2:
+            return who.may_write_twin(levels[1])
+        return topic.startswith(OWN)
+
+    def accept(self, messages: Sequence[Message], done: Callable[[Exception | None], None]) -> None:
+        self._platform.accept(messages, done)
+
+    def connected(self, who: Principal, client_id: str) -> None:
+        self._platform.presence.connected(_speaks_for(who, client_id))
+
+    def disconnected(self, who: Principal, client_id: str, cause: str) -> None:
+        del cause
+        self._platform.presence.disconnected(_speaks_for(who, client_id))
+
+
+def _speaks_for(who: Principal, client_id: str) -> set[str]:
+    if who.role != "device":
+        return set()
+    found = {twin for twin in who.twins if not set(twin) & set("*?[")}
+    if who.may_write_twin(client_id):
+        found.add(client_id)
+    return found

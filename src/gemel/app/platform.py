@@ -1,0 +1,287 @@
+"""The platform: one loop, read this first.
+
+Messages come in (`accept`), become a batch of checked readings (ingest), are written to the log
+(history); when they are on disk they change the state (twins), may raise alarms and send commands
+(services, commands), and are shown to watchers (live). Nothing is visible or acknowledged before
+it is durable. People's and programs' edits take the same road through `edit`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from gemel import __version__
+from gemel.app.catalogue import Catalogue
+from gemel.app.config import Config
+from gemel.app.folder import DataFolder
+from gemel.app.presence import Presence
+from gemel.app.reactions import Reactions
+from gemel.app.recovery import checkpoint, rebuild
+from gemel.app.tokens import Tokens
+from gemel.app.values import value_reader
+from gemel.backends.sqlite import SqliteDocuments
+from gemel.core.clock import SECOND, Clock, system_clock, to_iso
+from gemel.core.document import Edit, Json
+from gemel.core.errors import Unavailable
+from gemel.core.message import Message
+from gemel.core.series import SeriesTable
+from gemel.history import History
+from gemel.ingest.accept import Accepted, Ingest
+from gemel.ingest.discover import Discovery
+from gemel.ingest.points import PointTable
+from gemel.live.hub import Hub
+from gemel.twins.graph import EditContext, Graph
+from gemel.twins.state import State
+
+log = logging.getLogger("gemel")
+T = TypeVar("T")
+Plan = Callable[[Graph, EditContext], tuple[list[Edit], T]]
+Publisher = Callable[[str, bytes, bool, Callable[[str], None] | None], int]
+TICK_SECONDS = 1.0
+
+
+class Platform:
+    """Everything of one installation; all methods are called on the event loop's thread."""
+
+    def __init__(self, config: Config, clock: Clock = system_clock) -> None:
+        self.config = config
+        self.clock = clock
+        self.folder = DataFolder(Path(config.data))
+        self.documents = SqliteDocuments(self.folder.path / "gemel.sqlite")
+        self.tokens = Tokens(self.documents, clock)
+        self.series = SeriesTable()
+        self.points = PointTable()
+        self.ingest_stage = Ingest(
+            self.series, self.points, future_ns=round(config.future_tolerance * SECOND)
+        )
+        self.discovery = Discovery()
+        self.graph = Graph()
+        self.state = State()
+        self.presence = Presence()
+        self.hub = Hub()
+        self.catalogue = Catalogue(self)
+        self.reactions = Reactions(self)
+        self.history: History
+        self.publish: Publisher = lambda *_: 0
+        """Sends to devices: (topic, payload, retain, on delivered) -> how many it goes to."""
+        self.listeners: Callable[[str], list[str]] = lambda _: []
+        """The devices that are connected and subscribed to a topic."""
+        self.mqtt_statistics: Callable[[], Json] = dict
+        self.readings = 0
+        self.duplicates = 0
+        self._rate = 0.0
+        self._counted = 0
+        self._editing = asyncio.Lock()
+        self._executor = ThreadPoolExecutor(1, "documents")
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._pending: deque[int] = deque()
+        self._ticker: asyncio.Task[None] | None = None
+        self._closing = False
+
+    # ---- the loop ----------------------------------------------------------------------------
+
+    def accept(self, messages: Sequence[Message], done: Callable[[Exception | None], None]) -> None:
+        """Takes messages in; `done` is called once they are durable and visible."""
+        self._accept(messages, lambda _, error: done(error))
+
+    def _accept(
+        self, messages: Sequence[Message], done: Callable[[Accepted, Exception | None], None]
+    ) -> None:
+        now = self.clock()
+        taken = self.ingest_stage.accept(messages, now)
+        if self._closing:
+            done(taken, Unavailable("the server is shutting down", hint="send it again later"))
+            return
+
+        def durable(error: Exception | None) -> None:
+            self._pending.popleft()
+            if error is not None:
+                done(taken, error)
+                return
+            self._visible(taken)
+            self.reactions.dispatch.answers(taken.other, lambda problem: done(taken, problem))
+
+        self._pending.append(now)
+        self.history.append(taken.batch, taken.rejects, durable)
+
+    def _visible(self, taken: Accepted) -> None:
+        """What was taken in is on disk: now it counts."""
+        batch = taken.batch
+        if len(batch):
+            self.ingest_stage.remember(batch)
+            changed = self.state.apply(batch)
+            self.hub.values_changed(changed.series)
+            self.reactions.react(batch)
+        self.readings += taken.readings
+        self.duplicates += taken.duplicates
+        self.presence.seen(taken.seen)
+        if taken.unknown:
+            self.catalogue.discovered(taken.unknown)
+
+    async def ingest(self, messages: Sequence[Message]) -> Accepted:
+        """As `accept`, for callers that wait.
+
+        Raises:
+            Unavailable: it could not be made durable.
+        """
+        waiter: asyncio.Future[Accepted] = asyncio.get_running_loop().create_future()
+
+        def done(taken: Accepted, error: Exception | None) -> None:
+            if waiter.done():
+                return
+            if error is None:
+                waiter.set_result(taken)
+            else:
+                waiter.set_exception(error)
+
+        self._accept(messages, done)
+        return await waiter
+
+    # ---- edits -------------------------------------------------------------------------------
+
+    async def edit(self, plan: Plan[T], who: str = "gemel", why: str = "") -> T:
+        """Plans an edit against what is now, makes it durable, then applies it; one at a time."""
+        async with self._editing:
+            context = EditContext(
+                now=self.clock(), who=who, why=why, new_etag=lambda: f'W/"{uuid.uuid4()}"'
+            )
+            edits, result = plan(self.graph, context)
+            if edits:
+                await asyncio.get_running_loop().run_in_executor(
+                    self._executor, self.documents.commit, edits
+                )
+                self.catalogue.apply(edits)
+        self.reactions.after_edit()
+        return result
+
+    async def put(self, kind: str, key: str, doc: Json | None, who: str, why: str = "") -> None:
+        """Stores one plain document (None deletes it)."""
+        await self.edit(
+            lambda _, context: ([Edit(kind, key, doc, context.now, who, why)], None), who, why
+        )
+
+    def start_task(self, work: Any) -> None:
+        """Runs a coroutine beside the loop; its failure is logged, close waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("a task failed", exc_info=error)
+
+    # ---- start, tick, close ------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Loads what is stored, replays the log, and starts the tick."""
+        loop = asyncio.get_running_loop()
+        self.history = await loop.run_in_executor(
+            self._executor,
+            lambda: History(
+                self.folder.path / "history",
+                self.series,
+                notify=lambda call: _call(loop, call),
+                on_seal=lambda: checkpoint(self),
+                segment_rows=self.config.seal_rows,
+                seal_seconds=self.config.seal_seconds,
+            ),
+        )
+        self.catalogue.load()
+        rebuild(self)
+        self.reactions.after_edit()
+        self._ticker = loop.create_task(self._tick_forever())
+
+    async def _tick_forever(self) -> None:
+        seconds = 0
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            seconds += 1
+            try:
+                self.tick(self.clock())
+                if seconds % 3600 == 0:
+                    await asyncio.get_running_loop().run_in_executor(
+                        self._executor, self.tokens.sweep
+                    )
+            except Exception:  # the tick must go on; what failed is in the log
+                log.exception("the tick failed")
+
+    def tick(self, now: int) -> None:
+        """Once a second: rates, presence, deadlines, pending durations."""
+        self._rate = 0.7 * self._rate + 0.3 * (self.readings - self._counted) / TICK_SECONDS
+        self._counted = self.readings
+        for twin, status in self.presence.tick(now):
+            self.hub.event({"type": "twin", "id": twin, "status": status})
+        self.reactions.tick(now)
+        self.catalogue.save_discovered()
+        self.hub.event({"type": "status", "status": self.status()})
+
+    async def close(self) -> None:
+        """Takes nothing new, finishes what is under way, closes the files."""
+        self._closing = True
+        if self._ticker is not None:
+            self._ticker.cancel()
+        loop = asyncio.get_running_loop()
+        if hasattr(self, "history"):
+            await loop.run_in_executor(None, self.history.close)
+        while self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=2)
+        async with self._editing:
+            self._executor.shutdown(wait=True)
+        self.documents.close()
+        self.folder.close()
+
+    # ---- what others ask ---------------------------------------------------------------------
+
+    def value_of(self, twin: str) -> Callable[[str], tuple[object, int] | None]:
+        """A function from path to the twin's last device value and its time (ns)."""
+        return value_reader(self, twin)
+
+    def bound_twin(self, topic: str) -> str | None:
+        """The twin that a binding maps a topic to."""
+        return self.ingest_stage.bound_twin(topic)
+
+    def connect_mqtt(
+        self,
+        publish: Publisher,
+        statistics: Callable[[], Json],
+        listeners: Callable[[str], list[str]],
+    ) -> None:
+        """Gives the platform its way to devices."""
+        self.publish, self.mqtt_statistics, self.listeners = publish, statistics, listeners
+
+    def status(self) -> Json:
+        """The installation at a glance; see docs/reference/http.md."""
+        now = self.clock()
+        counts = self.presence.counts()
+        statistics = self.history.statistics()
+        return {
+            "version": __version__,
+            "time": to_iso(now),
+            "plant": self.catalogue.plant_name,
+            "valuesPerSecond": round(self._rate, 1),
+            "readings": statistics.readings,
+            "twins": len(self.presence.names),
+            "live": counts["live"],
+            "stale": counts["stale"],
+            "offline": counts["offline"],
+            "abnormal": self.reactions.abnormal(),
+            "alarms": self.reactions.alarms.counts(),
+            "behind": round((now - self._pending[0]) / SECOND, 3) if self._pending else 0.0,
+            "freshness": self.presence.freshness(now),
+            "duplicates": self.duplicates,
+            "rejects": statistics.rejects,
+            "discovered": len(self.catalogue.unadopted()),
+            "mqtt": self.mqtt_statistics(),
+        }
+
+
+def _call(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    loop.call_soon_threadsafe(call)

@@ -1,0 +1,308 @@
+"""What follows from readings: rules raise alarms, alarms ask for commands, devices answer.
+
+Everything that follows is a document that is committed before it is acted on. A transition that
+was seen and is not yet committed rides along in the checkpoint, so a crash loses no alarm.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+
+from gemel.app.dispatch import Dispatch
+from gemel.core.batch import Batch
+from gemel.core.document import Document, Edit, Json
+from gemel.core.errors import GemelError, NotFound
+from gemel.services.alarms import AlarmBook
+from gemel.services.rules.compiler import PropertyShape
+from gemel.services.rules.engine import RuleEngine, Transition
+from gemel.services.rules.rule import Rule, load_rule
+from gemel.twins.dtdl.interface import Enum
+from gemel.twins.graph import EditContext, Graph
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+    from gemel.app.signals import Signals
+
+log = logging.getLogger("gemel.rules")
+TEXTS = frozenset({"string", "date", "dateTime", "duration", "time", "uuid"})
+NUMBERS = frozenset(
+    {
+        "double",
+        "float",
+        "decimal",
+        "integer",
+        "long",
+        "byte",
+        "short",
+        "unsignedByte",
+        "unsignedShort",
+        "unsignedInteger",
+        "unsignedLong",
+    }
+)
+
+Planner = Callable[[int], list[Edit]]
+
+
+class Reactions:
+    """Rules and alarms, joined to the platform; commands are in `dispatch`."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self.engine = RuleEngine()
+        self.alarms = AlarmBook(self._stored_alarm)
+        self.dispatch = Dispatch(platform)
+        self._uncommitted: list[Transition] = []
+        self._is_committing = False
+        self._broken: dict[str, str] = {}
+
+    def _stored_alarm(self, key: str) -> Json | None:
+        found = self._platform.documents.get("alarm", key)
+        return found.doc if found else None
+
+    # ---- from readings to alarms ---------------------------------------------------------
+
+    def react(self, batch: Batch) -> None:
+        """Judges a batch; what follows is committed beside the loop."""
+        self._take(self.engine.react(batch))
+
+    def replay(self, batch: Batch) -> None:
+        """As `react`, at start, for what was in the log: nothing is sent again."""
+        self._uncommitted += self.engine.react(batch)
+
+    def tick(self, now: int) -> None:
+        self._take(self.engine.tick(now))
+        self.dispatch.tick(now)
+
+    def _take(self, transitions: list[Transition]) -> None:
+        if not transitions:
+            return
+        self._uncommitted += transitions
+        self.commit_soon()
+
+    def commit_soon(self) -> None:
+        """Starts committing what rules did, unless that is under way."""
+        if self._uncommitted and not self._is_committing:
+            self._is_committing = True
+            self._platform.start_task(self._commit())
+
+    async def _commit(self) -> None:
+        try:
+            while self._uncommitted:
+                count = await self._platform.edit(self._plan_transitions, "rules")
+                del self._uncommitted[:count]
+        finally:
+            self._is_committing = False
+
+    def _plan_transitions(self, _: Graph, context: EditContext) -> tuple[list[Edit], int]:
+        taken = list(self._uncommitted)
+        name_of = self._platform.catalogue.name_of
+        titles = {t.twin: name_of(t.twin) for t in taken}
+        rules = self.engine.rules
+        edits = self.alarms.apply_transitions(taken, rules, titles, context.now)
+        for edit in list(edits):
+            if edit.doc is None or edit.doc["state"] != "unacknowledged":
+                continue
+            rule = rules.get(edit.doc["rule"])
+            if rule is not None and rule.then is not None and edit.doc["occurrences"] == 1:
+                edits += self.dispatch.plan_for_alarm(edit.doc, rule.then, context)
+        return edits, len(taken)
+
+    # ---- checkpoint and restart ----------------------------------------------------------
+
+    def snapshot(self) -> dict[str, bytes]:
+        waiting = [
+            [t.rule_id, t.version, t.twin, t.kind, t.time, t.value, t.series, t.text]
+            for t in self._uncommitted
+        ]
+        return {"rules": self.engine.snapshot(), "transitions": orjson.dumps(waiting)}
+
+    def restore(self, blobs: Mapping[str, bytes]) -> None:
+        if "rules" in blobs:
+            self.engine.restore(blobs["rules"])
+        for row in orjson.loads(blobs.get("transitions", b"[]")):
+            rule, version, twin, kind, time, value, series, text = row
+            value = float("nan") if value is None else value
+            self._uncommitted.append(
+                Transition(rule, version, twin, kind, time, value, series, text)
+            )
+
+    def load(self, alarms: Iterable[Document], commands: Iterable[Document]) -> None:
+        self.alarms.load(alarms)
+        self.dispatch.book.load(commands)
+
+    # ---- rules ---------------------------------------------------------------------------
+
+    def rules_changed(self, documents: Mapping[str, Json]) -> None:
+        """Brings the engine in line with rules, models and twins as they are."""
+        wanted = {}
+        self._broken.clear()
+        for key, doc in documents.items():
+            try:
+                wanted[key] = self._load_rule(key, doc, self._platform.graph)
+            except GemelError as error:
+                self._broken[key] = str(error)
+                log.warning("rule '%s' does not run: %s", key, error)
+        for key in list(self.engine.rules):
+            if key not in wanted:
+                self.engine.drop_rule(key)
+        for rule in wanted.values():
+            is_new = rule.id not in self.engine.rules
+            self.engine.set_rule(rule, self._instances(rule))
+            if is_new:
+                self.engine.assume_active(rule.id, self.alarms.raised(rule.id))
+
+    def _load_rule(
+        self, key: str, doc: Json, graph: Graph, settings: Mapping[str, Json] | None = None
+    ) -> Rule:
+        platform = self._platform
+        signals = platform.catalogue.signals
+        if graph is not platform.graph or settings:
+            signals = platform.catalogue.signals_with(graph, settings or {})
+        model = doc.get("model")
+        if not isinstance(model, str) or graph.find_model(model) is None:
+            raise NotFound(
+                f"rule '{key}': there is no model '{model}'",
+                hint="GET /models lists them",
+                code="ModelNotFound",
+            )
+        return load_rule(
+            key,
+            {name: value for name, value in doc.items() if name != "version"},
+            shapes_of(signals, model),
+            version=int(doc.get("version", 1)),
+            stale_after=float(signals.setting(model, "staleAfter", platform.config.stale_after)),
+        )
+
+    def _instances(self, rule: Rule) -> list[tuple[str, dict[str, int]]]:
+        platform = self._platform
+        found = []
+        for twin in platform.graph.twins.values():
+            if platform.graph.is_of_model(twin, rule.model):
+                series = {path: platform.series.id(twin.id, path) for path in rule.kernel.paths}
+                found.append((twin.id, series))
+        return found
+
+    def plan_rules(
+        self,
+        graph: Graph,
+        context: EditContext,
+        rules: Mapping[str, Json],
+        settings: Mapping[str, Json] | None = None,
+    ) -> list[Edit]:
+        """The edits that make or change rules; one that has not changed is left alone.
+
+        Raises:
+            InvalidInput: names the rule, the place and what was expected.
+        """
+        edits = []
+        stored = self._platform.catalogue.plain["rule"]
+        for key, body in rules.items():
+            doc = {name: value for name, value in body.items() if name not in ("id", "version")}
+            old = stored.get(key)
+            if old is not None and {**doc, "version": old.get("version")} == old:
+                continue
+            doc["version"] = 1 if old is None else int(old.get("version", 0)) + 1
+            rule = self._load_rule(key, doc, graph, settings)
+            if rule.then is not None:
+                self.dispatch.check_action(graph, rule.model, rule.then, key)
+            edits.append(context.edit("rule", key, doc))
+        return edits
+
+    async def put_rule(self, key: str, body: Json, who: str) -> Json:
+        await self._platform.edit(
+            lambda graph, context: (self.plan_rules(graph, context, {key: body}), None), who, "rule"
+        )
+        return next(view for view in self.rule_views() if view["id"] == key)
+
+    async def delete_rule(self, key: str, who: str) -> None:
+        """Deletes a rule and closes its alarms.
+
+        Raises:
+            NotFound: there is no such rule.
+        """
+        if key not in self._platform.catalogue.plain["rule"]:
+            raise NotFound(f"there is no rule '{key}'", hint="GET /rules lists them")
+
+        def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
+            closed = self.alarms.close("the rule was deleted", who, context.now, rule=key)
+            return [*closed, context.edit("rule", key, None)], None
+
+        await self._platform.edit(plan, who, "rule deleted")
+
+    def rule_views(self) -> list[Json]:
+        running = self.engine.rules
+        found = []
+        for key, doc in sorted(self._platform.catalogue.plain["rule"].items()):
+            view = {"id": key, "title": doc["when"], "priority": 3, **doc}
+            view["isRunning"] = key in running
+            view["problem"] = self._broken.get(key, "")
+            found.append(view)
+        return found
+
+    # ---- alarms --------------------------------------------------------------------------
+
+    def apply(self, edits: Iterable[Edit]) -> None:
+        """Makes committed alarms and commands visible."""
+        edits = list(edits)
+        self.alarms.apply(edits)
+        self.dispatch.apply(edits)
+        hub = self._platform.hub
+        for edit in edits:
+            if edit.kind == "alarm" and edit.doc is not None:
+                hub.event({"type": "alarm", "alarm": edit.doc})
+
+    def after_edit(self) -> None:
+        """After every edit: what can be sent is sent, what rules did is committed."""
+        self.commit_soon()
+        self.dispatch.send_due()
+
+    async def acknowledge(self, key: str, who: str, comment: str) -> Json:
+        return await self._act(
+            key, who, lambda now: self.alarms.acknowledge(key, who, comment, now)
+        )
+
+    async def comment(self, key: str, who: str, text: str) -> Json:
+        return await self._act(key, who, lambda now: self.alarms.comment(key, who, text, now))
+
+    async def clear(self, key: str, who: str, text: str) -> Json:
+        return await self._act(key, who, lambda now: self.alarms.clear(key, who, text, now))
+
+    async def _act(self, key: str, who: str, plan: Planner) -> Json:
+        await self._platform.edit(lambda _, context: (plan(context.now), None), who)
+        return self.alarms.get(key)
+
+    def abnormal(self) -> int:
+        """How many twins have an active alarm."""
+        return len(self.alarms.abnormal())
+
+    def alarm_summary(self, twin: str) -> Json:
+        """For tables: the most urgent priority, how many are active, how many wait for somebody."""
+        found = self.alarms.of_twin(twin)
+        active = [doc for doc in found if doc["isActive"]]
+        return {
+            "priority": self.alarms.highest(twin),
+            "active": len(active),
+            "unacknowledged": sum(d["state"] in ("unacknowledged", "returned") for d in found),
+        }
+
+
+def shapes_of(signals: Signals, model: str) -> dict[str, PropertyShape]:
+    """What rules may compare of a model's telemetry and properties."""
+    found = {}
+    for path, signal in signals.of(model).items():
+        schema = signal.schema
+        if isinstance(schema, Enum):
+            values = {name: value for value, name in schema.values.items()}
+            found[path] = PropertyShape("enumeration", values=values)
+        elif schema.kind in NUMBERS:
+            found[path] = PropertyShape("number", signal.unit)
+        elif schema.kind == "boolean":
+            found[path] = PropertyShape("boolean")
+        elif schema.kind in TEXTS:
+            found[path] = PropertyShape("text")
+    return found

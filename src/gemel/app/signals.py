@@ -1,0 +1,170 @@
+"""What a model means for telemetry: every path a twin can send, with type, unit and limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gemel.core.document import Json
+from gemel.core.series import SeriesTable
+from gemel.core.units import symbol
+from gemel.ingest.points import Point
+from gemel.twins.dtdl.interface import (
+    Command,
+    Component,
+    Enum,
+    Interface,
+    Property,
+    Schema,
+    Telemetry,
+    title_of,
+)
+
+COMPONENT_DEPTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """One telemetry or property of a model, components included (`bearing.temperature`)."""
+
+    path: str
+    name: str
+    category: str
+    """telemetry or property."""
+    schema: Schema
+    unit: str
+    """DTDL unit name, "" if none."""
+    display_name: str
+    is_writable: bool
+    minimum: float
+    maximum: float
+
+    @property
+    def unit_symbol(self) -> str:
+        return symbol(self.unit) if self.unit else ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandSignal:
+    path: str
+    command: Command
+    display_name: str
+    minimum: float
+    maximum: float
+
+
+class Signals:
+    """The signals of each model, worked out once and kept until the models or settings change."""
+
+    def __init__(self, interfaces: Mapping[str, Interface], settings: Mapping[str, Json]) -> None:
+        self._interfaces = interfaces
+        self._settings = settings
+        self._signals: dict[str, dict[str, Signal]] = {}
+        self._commands: dict[str, dict[str, CommandSignal]] = {}
+
+    def forget(self) -> None:
+        self._signals.clear()
+        self._commands.clear()
+
+    def of(self, model: str) -> dict[str, Signal]:
+        """By path; empty for a model that is not there."""
+        found = self._signals.get(model)
+        if found is None:
+            found = {s.path: s for s in self._walk(model, "", 0)}
+            self._signals[model] = found
+        return found
+
+    def commands_of(self, model: str) -> dict[str, CommandSignal]:
+        found = self._commands.get(model)
+        if found is None:
+            found = {c.path: c for c in self._walk_commands(model, "", 0)}
+            self._commands[model] = found
+        return found
+
+    def setting(self, model: str, name: str, default: Any) -> Any:
+        """A setting of a model, else of the nearest model it extends."""
+        seen, queue = set(), [model]
+        while queue:
+            current = queue.pop(0)
+            if current in seen:
+                continue
+            seen.add(current)
+            found = self._settings.get(current, {}).get(name)
+            if found is not None:
+                return found
+            interface = self._interfaces.get(current)
+            queue.extend(interface.extends if interface else ())
+        return default
+
+    def _limits(self, model: str, name: str) -> tuple[float, float]:
+        low, high = -math.inf, math.inf
+        seen, queue = set(), [model]
+        while queue:
+            current = queue.pop(0)
+            if current in seen:
+                continue
+            seen.add(current)
+            found = self._settings.get(current, {}).get("properties", {}).get(name)
+            if found is not None:
+                return float(found.get("minimum", low)), float(found.get("maximum", high))
+            interface = self._interfaces.get(current)
+            queue.extend(interface.extends if interface else ())
+        return low, high
+
+    def _walk(self, model: str, prefix: str, depth: int) -> list[Signal]:
+        interface = self._interfaces.get(model)
+        if interface is None or depth > COMPONENT_DEPTH:
+            return []
+        found = []
+        for content in interface.contents.values():
+            if isinstance(content, Telemetry | Property):
+                low, high = self._limits(model, content.name)
+                found.append(
+                    Signal(
+                        prefix + content.name,
+                        content.name,
+                        "telemetry" if isinstance(content, Telemetry) else "property",
+                        content.schema,
+                        content.unit,
+                        title_of(content.display_name, content.name),
+                        isinstance(content, Property) and content.writable,
+                        low,
+                        high,
+                    )
+                )
+            elif isinstance(content, Component):
+                found.extend(self._walk(content.schema, f"{prefix}{content.name}.", depth + 1))
+        return found
+
+    def _walk_commands(self, model: str, prefix: str, depth: int) -> list[CommandSignal]:
+        interface = self._interfaces.get(model)
+        if interface is None or depth > COMPONENT_DEPTH:
+            return []
+        found = []
+        for content in interface.contents.values():
+            if isinstance(content, Command):
+                low, high = self._limits(model, content.name)
+                title = title_of(content.display_name, content.name)
+                found.append(CommandSignal(prefix + content.name, content, title, low, high))
+            elif isinstance(content, Component):
+                found.extend(
+                    self._walk_commands(content.schema, f"{prefix}{content.name}.", depth + 1)
+                )
+        return found
+
+
+def points_of(twin: str, signals: Mapping[str, Signal], series: SeriesTable) -> dict[str, Point]:
+    """The points that ingest checks this twin's values against."""
+    return {
+        path: Point(
+            series=series.id(twin, path),
+            kind=signal.schema.kind,
+            minimum=signal.minimum,
+            maximum=signal.maximum,
+            values=frozenset(signal.schema.values) if isinstance(signal.schema, Enum) else None,
+            unit=signal.unit,
+        )
+        for path, signal in signals.items()
+    }

@@ -1,0 +1,232 @@
+"""What people see of twins: rows for tables and trees, and the whole faceplate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from gemel.app.signals import CommandSignal, Signal
+from gemel.app.values import typed
+from gemel.core.clock import to_iso
+from gemel.core.document import Json
+from gemel.core.quality import CAUSES, Quality, is_bad
+from gemel.core.units import symbol
+from gemel.twins.dtdl.interface import Enum, Object, Schema
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+STATUS_ORDER = {"live": 0, "stale": 1, "offline": 2, "never": 3}
+
+
+def status_of(platform: Platform, twin: str, now: int, depth: int = 0) -> tuple[str, int]:
+    """(status, last seen ns); a twin without signals of its own is as live as what it contains."""
+    catalogue = platform.catalogue
+    model = catalogue.model_of(twin)
+    own = platform.presence.status(twin, now)
+    seen = platform.presence.last_seen(twin)
+    if own != "never" or depth > 8 or (model and _has_telemetry(platform, model)):
+        return own, seen
+    inner = [status_of(platform, t, now, depth + 1) for t in catalogue.children_of(twin)]
+    if not inner:
+        return own, seen
+    return min((s for s, _ in inner), key=lambda s: STATUS_ORDER[s]), max(t for _, t in inner)
+
+
+def _has_telemetry(platform: Platform, model: str) -> bool:
+    return any(s.category == "telemetry" for s in platform.catalogue.signals.of(model).values())
+
+
+def row(platform: Platform, twin: str, now: int) -> Json:
+    """One line of the table of twins."""
+    catalogue = platform.catalogue
+    model = catalogue.require_twin(twin)
+    interface = platform.graph.models.get(model)
+    status, seen = status_of(platform, twin, now)
+    return {
+        "id": twin,
+        "name": catalogue.name_of(twin),
+        "model": model,
+        "modelName": interface.title if interface else model,
+        "scope": catalogue.signals.setting(model, "scope", ""),
+        "geometry": catalogue.signals.setting(model, "geometry", ""),
+        "parent": catalogue.parent_of(twin),
+        "status": status,
+        "lastSeen": to_iso(seen) if seen else None,
+        "age": max(0.0, (now - seen) / 1e9) if seen else None,
+        "alarms": platform.reactions.alarm_summary(twin),
+    }
+
+
+def rows(platform: Platform, keep: Callable[[Json], bool], search: str, model: str) -> list[Json]:
+    """The lines of all twins that match, in order of id."""
+    now = platform.clock()
+    wanted = search.casefold()
+    found = []
+    for twin in sorted(platform.graph.twins):
+        if wanted and wanted not in twin.casefold():
+            name = platform.catalogue.name_of(twin)
+            if wanted not in name.casefold():
+                continue
+        if model and not _is_of(platform, twin, model):
+            continue
+        line = row(platform, twin, now)
+        if keep(line):
+            found.append(line)
+    return found
+
+
+def _is_of(platform: Platform, twin: str, model: str) -> bool:
+    own = platform.catalogue.model_of(twin) or ""
+    interface = platform.graph.models.get(own)
+    return own == model or (interface is not None and model in interface.bases)
+
+
+def faceplate(platform: Platform, twin: str) -> Json:
+    """Everything about one twin: values with age and quality, commands, relations, alarms."""
+    now = platform.clock()
+    line = row(platform, twin, now)
+    model = line["model"]
+    signals = platform.catalogue.signals
+    desired = platform.graph.desired_of(twin)
+    stored = platform.graph.stored_values(twin)
+    stale_after = platform.presence.stale_after(twin)
+    return {
+        **line,
+        "properties": [
+            _property(platform, twin, s, now, stale_after, desired.get(s.path), stored)
+            for s in signals.of(model).values()
+        ],
+        "commands": [_command(c) for c in signals.commands_of(model).values()],
+        "relationships": _relations(platform, twin),
+        "alarms": platform.reactions.alarms.of_twin(twin),
+        "rejects": sum(platform.history.reject_counts(twin).values()),
+        "staleAfter": stale_after,
+    }
+
+
+def _property(
+    platform: Platform,
+    twin: str,
+    signal: Signal,
+    now: int,
+    stale_after: float,
+    desired: object,
+    stored: Json,
+) -> Json:
+    series = platform.series.id(twin, signal.path)
+    state = platform.state
+    value: object = None
+    time = received = 0
+    quality = int(Quality.GOOD)
+    if series < len(state.time) and state.time[series]:
+        time, received = int(state.time[series]), int(state.received[series])
+        quality = int(state.quality[series])
+        text = state.text.get(series)
+        value = typed(float(state.value[series]), text, signal.schema.kind)
+    if signal.category == "property" and signal.path in stored:
+        stored_value, stored_time = stored[signal.path]
+        if stored_time >= time:
+            value, time, received, quality = stored_value, stored_time, stored_time, 0
+    age = max(0.0, (now - time) / 1e9) if time else None
+    return {
+        "name": signal.name,
+        "path": signal.path,
+        "kind": signal.category,
+        "schema": signal.schema.kind,
+        "unit": signal.unit_symbol,
+        "displayName": signal.display_name,
+        "value": value,
+        "time": to_iso(time) if time else None,
+        "received": to_iso(received) if received else None,
+        "age": age,
+        "quality": "bad" if is_bad(quality) else "good" if quality == 0 else "uncertain",
+        "cause": "" if quality == 0 else CAUSES.get(quality, f"quality {quality}"),
+        "isStale": signal.category == "telemetry" and (age is None or age > stale_after),
+        "writable": signal.is_writable,
+        "desired": desired,
+        "minimum": _finite(signal.minimum),
+        "maximum": _finite(signal.maximum),
+        "values": _names(signal.schema),
+        "series": series,
+    }
+
+
+def _finite(limit: float) -> float | None:
+    return limit if math.isfinite(limit) else None
+
+
+def _names(schema: Schema) -> Json | None:
+    return {str(k): v for k, v in schema.values.items()} if isinstance(schema, Enum) else None
+
+
+def _command(found: CommandSignal) -> Json:
+    request = found.command.request
+    body: Json | None = None
+    if request is not None:
+        body = {
+            "name": request.name,
+            "schema": request.schema.kind,
+            "unit": symbol(request.unit) if request.unit else "",
+            "minimum": _finite(found.minimum),
+            "maximum": _finite(found.maximum),
+            "values": _names(request.schema),
+            "fields": _fields(request.schema),
+        }
+    return {"name": found.path, "displayName": found.display_name, "request": body}
+
+
+def _fields(schema: Schema) -> list[Json] | None:
+    if not isinstance(schema, Object):
+        return None
+    return [{"name": n, "schema": s.kind, "values": _names(s)} for n, s in schema.fields.items()]
+
+
+def _relations(platform: Platform, twin: str) -> list[Json]:
+    name_of = platform.catalogue.name_of
+    found: list[dict[str, Any]] = []
+    for doc in platform.graph.relationships_of(twin):
+        other = doc["$targetId"]
+        found.append(_relation(doc, "out", other, name_of(other)))
+    for doc in platform.graph.incoming_of(twin):
+        other = doc["$sourceId"]
+        found.append(_relation(doc, "in", other, name_of(other)))
+    return found
+
+
+def _relation(doc: Json, direction: str, other: str, name: str) -> Json:
+    return {
+        "id": doc["$relationshipId"],
+        "name": doc["$relationshipName"],
+        "direction": direction,
+        "twin": other,
+        "twinName": name,
+    }
+
+
+def kpis(platform: Platform) -> list[Json]:
+    """The plant's key figures with their values now."""
+    now = platform.clock()
+    found = []
+    for key, doc in platform.catalogue.plain["kpi"].items():
+        twin, path = doc["twin"], doc["property"]
+        latest = platform.value_of(twin)(path)
+        value, time = latest if latest else (None, 0)
+        found.append(
+            {
+                "id": key,
+                "label": doc.get("label", path),
+                "unit": doc.get("unit") or platform.catalogue.unit_of(twin, path),
+                "twin": twin,
+                "property": path,
+                "value": value,
+                "time": to_iso(time) if time else None,
+                "age": max(0.0, (now - time) / 1e9) if time else None,
+                "target": doc.get("target"),
+                "targetLabel": doc.get("targetLabel", ""),
+                "digits": doc.get("digits", 1),
+                "order": doc.get("order", 0),
+            }
+        )
+    return sorted(found, key=lambda kpi: kpi["order"])

@@ -1,0 +1,276 @@
+"""Documents in one SQLite file: an append-only table of edits, and the documents they add up to.
+
+A commit is one transaction in WAL mode with `synchronous=FULL`: when it returns, it is on disk.
+Several processes may open the same file; each sees the commits of the others at its next read.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import orjson
+
+from gemel.core.document import Document, Edit, Json, Version
+from gemel.core.errors import ConfigInvalid, Damaged, GemelError, InvalidInput, Unavailable
+
+APPLICATION_ID = 0x47454D4C  # "GEML", written in the file's header
+BUSY_TIMEOUT = 10.0  # seconds that a writer waits for another process's commit
+
+Migration = Callable[[sqlite3.Connection], None]
+
+SELECT = "SELECT kind, key, doc, time, who, etag FROM documents"
+APPEND = "INSERT INTO edits (kind, key, doc, time, who, why, etag) VALUES (?, ?, ?, ?, ?, ?, ?)"
+PUT = "INSERT OR REPLACE INTO documents (kind, key, doc, time, who, etag) VALUES (?, ?, ?, ?, ?, ?)"
+DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
+VERSIONS = "SELECT seq, doc, time, who, why FROM edits WHERE kind = ? AND key = ? ORDER BY seq"
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE edits (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,"
+        " key TEXT NOT NULL, doc BLOB, time INTEGER NOT NULL, who TEXT NOT NULL,"
+        " why TEXT NOT NULL, etag TEXT NOT NULL)"
+    )
+    connection.execute("CREATE INDEX edits_of ON edits (kind, key)")
+    connection.execute(
+        "CREATE TABLE documents (kind TEXT NOT NULL, key TEXT NOT NULL, doc BLOB NOT NULL,"
+        " time INTEGER NOT NULL, who TEXT NOT NULL, etag TEXT NOT NULL,"
+        " PRIMARY KEY (kind, key)) WITHOUT ROWID"
+    )
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create,)
+"""Step i brings a file from schema version i to i + 1, all in one transaction."""
+
+
+class SqliteDocuments:
+    """Implements `core.ports.Documents`; safe to call from several threads.
+
+    Args:
+        path: the file; made, with its folder's entry synced, when it is not there.
+        migrations: the steps to the current schema, for tests of migration.
+
+    Raises:
+        Damaged: the file is not a database, or its bytes are not what was written.
+        ConfigInvalid: the file belongs to another program or to a newer version of this one.
+        Unavailable: it cannot be opened now (permissions, a full disk, a lock).
+    """
+
+    def __init__(self, path: Path | str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+        self.path = Path(path)
+        self._lock = threading.Lock()
+        self._closed = False
+        is_new = not self.path.exists()
+        with self._mapped("open"):
+            self._connection = self._connect()
+        try:
+            with self._mapped("open"):
+                self._prepare(migrations)
+        except GemelError:
+            self._connection.close()
+            raise
+        if is_new:
+            _sync_folder(self.path.parent)
+
+    def commit(self, edits: Sequence[Edit]) -> None:
+        """Writes all edits or none; they are durable when this returns.
+
+        Raises:
+            InvalidInput: a document cannot be written as JSON.
+            Unavailable: the disk is full, or another process holds the file for too long.
+            Damaged: see the class.
+        """
+        if not edits:
+            return
+        rows = [(edit, _encode(edit)) for edit in edits]
+        with self._lock, self._mapped("write"):
+            connection = self._open()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                for edit, doc in rows:
+                    _write(connection, edit, doc)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def load(self, kind: str) -> Iterator[Document]:
+        """All documents of a kind in order of key, as of the moment of the first `next`.
+
+        Reads over a connection of its own, so that commits meanwhile neither wait nor show.
+        """
+        with self._mapped("read"), self._lock:
+            self._open()
+            connection = self._connect()
+        with closing(connection):
+            cursor: Iterator[tuple[str, str, bytes, int, str, str]]
+            with self._mapped("read"):
+                cursor = connection.execute(f"{SELECT} WHERE kind = ? ORDER BY key", (kind,))
+            while True:
+                with self._mapped("read"):
+                    row = next(cursor, None)
+                if row is None:
+                    return
+                yield self._document(row)
+
+    def get(self, kind: str, key: str) -> Document | None:
+        with self._lock, self._mapped("read"):
+            cursor = self._open().execute(f"{SELECT} WHERE kind = ? AND key = ?", (kind, key))
+            row = cursor.fetchone()
+        return None if row is None else self._document(row)
+
+    def versions(self, kind: str, key: str) -> list[Version]:
+        """Every edit of one document, oldest first."""
+        with self._lock, self._mapped("read"):
+            rows = self._open().execute(VERSIONS, (kind, key)).fetchall()
+        return [
+            Version(seq, None if doc is None else self._decode(kind, key, doc), time, who, why)
+            for seq, doc, time, who, why in rows
+        ]
+
+    def check(self) -> list[str]:
+        """What SQLite finds wrong in the whole file; empty when it is sound."""
+        with self._lock, self._mapped("read"):
+            rows = self._open().execute("PRAGMA integrity_check").fetchall()
+        return [text for (text,) in rows if text != "ok"]
+
+    def close(self) -> None:
+        """Closes the file; may be called again."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
+        return connection
+
+    def _prepare(self, migrations: Sequence[Migration]) -> None:
+        """Checks whose file it is, then brings its schema to the current version."""
+        connection = self._connection
+        application = _pragma(connection, "application_id")
+        tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
+        if application != APPLICATION_ID and (application or tables):
+            raise ConfigInvalid(
+                f"'{self.path}' is a database of another program",
+                hint="point the data folder elsewhere, or move that file away",
+            )
+        connection.execute("PRAGMA journal_mode=WAL")
+        if _pragma(connection, "user_version") == len(migrations):
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            self._migrate(migrations)
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+    def _migrate(self, migrations: Sequence[Migration]) -> None:
+        connection = self._connection
+        version = _pragma(connection, "user_version")  # again: another process may have been faster
+        if version > len(migrations):
+            raise ConfigInvalid(
+                f"'{self.path}' has schema version {version}; this program knows {len(migrations)}",
+                hint="it was written by a newer version: run that one, or restore a backup",
+            )
+        for step in migrations[version:]:
+            step(connection)
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={len(migrations)}")
+
+    def _open(self) -> sqlite3.Connection:
+        if self._closed:
+            raise Unavailable(f"'{self.path}' is closed", hint="the server is shutting down")
+        return self._connection
+
+    def _document(self, row: tuple[str, str, bytes, int, str, str]) -> Document:
+        kind, key, doc, time, who, etag = row
+        return Document(kind, key, self._decode(kind, key, doc), time, who, etag)
+
+    def _decode(self, kind: str, key: str, doc: bytes) -> Json:
+        try:
+            decoded = orjson.loads(doc)
+        except orjson.JSONDecodeError as error:
+            raise self._damaged(f"the {kind} '{key}' is not JSON: {error}") from error
+        if not isinstance(decoded, dict):
+            raise self._damaged(f"the {kind} '{key}' is not a JSON object")
+        return decoded
+
+    def _damaged(self, what: str) -> Damaged:
+        return Damaged(
+            f"'{self.path}' is damaged: {what}",
+            hint=f"restore a backup, or save what can be read: "
+            f"sqlite3 '{self.path}' .recover | sqlite3 recovered.sqlite",
+        )
+
+    @contextmanager
+    def _mapped(self, act: str) -> Iterator[None]:
+        """Turns SQLite's errors into ours; the one table of them."""
+        try:
+            yield
+        except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
+            raise  # ours to mend, not the file's
+        except sqlite3.OperationalError as error:
+            code = (error.sqlite_errorcode or 0) & 0xFF
+            if code == sqlite3.SQLITE_FULL:
+                hint = "free some space on that disk; nothing of this change was stored"
+            elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+                hint = "another process is writing to it; try again"
+            elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+                hint = "check that the folder exists and may be written by this user"
+            elif code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
+                raise self._damaged(str(error)) from error
+            else:
+                hint = "check the disk and its messages in the system log"
+            raise Unavailable(f"cannot {act} '{self.path}': {error}", hint=hint) from error
+        except sqlite3.DatabaseError as error:
+            raise self._damaged(str(error)) from error
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _encode(edit: Edit) -> bytes | None:
+    if edit.doc is None:
+        return None
+    try:
+        return orjson.dumps(edit.doc)
+    except TypeError as error:  # orjson's encode error is one
+        raise InvalidInput(
+            f"the {edit.kind} '{edit.key}' cannot be stored as JSON: {error}",
+            hint="use strings as names and integers below 2**64",
+        ) from error
+
+
+def _write(connection: sqlite3.Connection, edit: Edit, doc: bytes | None) -> None:
+    key = (edit.kind, edit.key)
+    connection.execute(APPEND, (*key, doc, edit.time, edit.who, edit.why, edit.etag))
+    if doc is None:
+        connection.execute(DELETE, key)
+    else:
+        connection.execute(PUT, (*key, doc, edit.time, edit.who, edit.etag))
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the new file's name durable, not only its bytes."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

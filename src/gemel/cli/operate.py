@@ -1,0 +1,374 @@
+"""Commands that talk to a running server: status, twins, history, alarms, rules, commands."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import yaml
+
+from gemel.cli import output
+from gemel.cli.client import Client, segment
+from gemel.core.errors import InvalidInput
+
+FINAL = ("succeeded", "failed", "expired", "unknown")
+POLL_SECONDS = 0.1
+Actions = Any
+
+
+def _parser(actions: Actions, name: str, about: str, run: Callable[..., int]) -> Any:
+    parser = actions.add_parser(name, help=about, description=about)
+    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _client(arguments: argparse.Namespace) -> Client:
+    return Client(arguments.data)
+
+
+def _age(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+# ---- status, twins, history ------------------------------------------------------------------
+
+
+def add_status(commands: Actions) -> None:
+    _parser(commands, "status", "the installation at a glance", _status)
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    found = _client(arguments).call("GET", "/status")
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    alarms = found["alarms"]
+    output.table(
+        ("", ""),
+        [
+            ("plant", found["plant"]),
+            (
+                "twins",
+                f"{found['twins']} ({found['live']} live, {found['stale']} stale, "
+                f"{found['offline']} offline)",
+            ),
+            ("values", f"{found['valuesPerSecond']:.0f} a second, {found['readings']:,} stored"),
+            ("alarms", "  ".join(f"P{p}: {alarms[p]}" for p in ("1", "2", "3", "4"))),
+            ("unacknowledged", alarms["unacknowledged"]),
+            ("kept apart", f"{found['rejects']} rejects, {found['duplicates']} duplicates"),
+            ("discovered", found["discovered"]),
+        ],
+        "",
+    )
+    return 0
+
+
+def add_twin(commands: Actions) -> None:
+    parser = commands.add_parser("twin", help="list twins, show one")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    shown = _parser(actions, "list", "all twins", _twin_list)
+    shown.add_argument("--search", help="part of the id or name")
+    shown.add_argument("--status", choices=("live", "stale", "offline", "never"))
+    one = _parser(actions, "show", "one twin with all its values", _twin_show)
+    one.add_argument("twin")
+
+
+def _twin_list(arguments: argparse.Namespace) -> int:
+    found = _client(arguments).call(
+        "GET", "/twins", search=arguments.search, status=arguments.status, limit=10_000
+    )
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (
+            t["id"],
+            t["name"],
+            t["modelName"],
+            t["status"],
+            _age(t["age"]),
+            t["alarms"]["priority"] and f"P{t['alarms']['priority']}",
+            t["parent"],
+        )
+        for t in found["value"]
+    ]
+    head = ("TWIN", "NAME", "MODEL", "STATUS", "AGE", "ALARM", "IN")
+    output.table(head, rows, "no twins: 'gemel import plant.yaml' makes them")
+    return 0
+
+
+def _twin_show(arguments: argparse.Namespace) -> int:
+    found = _client(arguments).call("GET", f"/twins/{segment(arguments.twin)}")
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    sys.stdout.write(f"{found['id']}  {found['name']}  {found['model']}  {found['status']}\n\n")
+    rows = [
+        (
+            p["path"],
+            p["value"],
+            p["unit"],
+            _age(p["age"]),
+            p["quality"] if not p["cause"] else f"{p['quality']}: {p['cause']}",
+            p["desired"],
+        )
+        for p in found["properties"]
+    ]
+    head = ("PROPERTY", "VALUE", "UNIT", "AGE", "QUALITY", "DESIRED")
+    output.table(head, rows, "its model has no telemetry or properties")
+    return 0
+
+
+def add_history(commands: Actions) -> None:
+    parser = _parser(commands, "history", "readings of one property over time", _history)
+    parser.add_argument("twin")
+    parser.add_argument("property")
+    parser.add_argument("--from", dest="start", default="-1h", help="ISO 8601 or -1h")
+    parser.add_argument("--to", default="now")
+    parser.add_argument("--bucket", type=float, help="seconds of a bucket")
+    parser.add_argument("--aggregate", default="avg", help="avg, min, max, sum, count")
+    parser.add_argument("--limit", type=int, default=1000)
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    found = _client(arguments).call(
+        "GET",
+        "/history",
+        twin=arguments.twin,
+        property=arguments.property,
+        to=arguments.to,
+        bucket=arguments.bucket,
+        aggregate=arguments.aggregate if arguments.bucket else None,
+        limit=arguments.limit,
+        **{"from": arguments.start},
+    )
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    series = found["series"][0]
+    rows = [(_iso(t), v) for t, v in zip(series["time"], series["value"], strict=True)]
+    output.table(("TIME", series["unit"] or "VALUE"), rows, "no readings in that span")
+    return 0
+
+
+def _iso(milliseconds: float) -> str:
+    from gemel.core.clock import to_iso
+
+    return to_iso(round(milliseconds * 1e6))
+
+
+# ---- alarms ----------------------------------------------------------------------------------
+
+
+def add_alarm(commands: Actions) -> None:
+    parser = commands.add_parser("alarm", help="list, acknowledge, comment, clear alarms")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    shown = _parser(actions, "list", "active alarms, the most urgent first", _alarm_list)
+    shown.add_argument("--all", action="store_true", help="those that are over too")
+    shown.add_argument("--twin")
+    for name, about in (
+        ("ack", "acknowledge an alarm"),
+        ("comment", "say something about an alarm"),
+        ("clear", "close an alarm by hand"),
+    ):
+        one = _parser(actions, name, about, _alarm_act)
+        one.add_argument("id")
+        one.add_argument("--comment", default="", required=name != "ack")
+
+
+def _alarm_list(arguments: argparse.Namespace) -> int:
+    state = "all" if arguments.all else "active"
+    found = _client(arguments).call("GET", "/alarms", state=state, twin=arguments.twin)
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (
+            a["id"],
+            f"P{a['priority']}",
+            a["twin"],
+            a["title"],
+            a["state"],
+            a["value"],
+            a["unit"],
+            a["raised"],
+        )
+        for a in found["value"]
+    ]
+    head = ("ALARM", "PRIORITY", "TWIN", "TITLE", "STATE", "VALUE", "UNIT", "RAISED")
+    output.table(head, rows, "no alarms")
+    return 0
+
+
+def _alarm_act(arguments: argparse.Namespace) -> int:
+    action = {"ack": "acknowledge"}.get(arguments.action, arguments.action)
+    body = {"comment": arguments.comment} if arguments.comment else {}
+    found = _client(arguments).call("POST", f"/alarms/{segment(arguments.id)}/{action}", body)
+    if arguments.json:
+        output.as_json(found)
+    else:
+        sys.stdout.write(f"{found['id']} is {found['state']}\n")
+    return 0
+
+
+# ---- rules -----------------------------------------------------------------------------------
+
+
+def add_rule(commands: Actions) -> None:
+    parser = commands.add_parser("rule", help="check, list, put, delete rules")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _parser(actions, "list", "all rules", _rule_list)
+    put = _parser(actions, "put", "make or change the rules of a YAML file", _rule_put)
+    put.add_argument("file", type=Path)
+    ended = _parser(actions, "delete", "delete a rule", _rule_delete)
+    ended.add_argument("id")
+
+
+def _rule_list(arguments: argparse.Namespace) -> int:
+    found = _client(arguments).call("GET", "/rules")
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (r["id"], f"P{r['priority']}", r["model"], r["when"], r.get("version"))
+        for r in found["value"]
+    ]
+    output.table(("RULE", "PRIORITY", "MODEL", "WHEN", "VERSION"), rows, "no rules")
+    return 0
+
+
+def _rule_put(arguments: argparse.Namespace) -> int:
+    try:
+        found = yaml.safe_load(arguments.file.read_text("utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise InvalidInput(f"{arguments.file}: {error}", hint="a list of rules in YAML") from None
+    rules = found.get("rules", found) if isinstance(found, dict) else found
+    if not isinstance(rules, list) or not all(isinstance(r, dict) and "id" in r for r in rules):
+        raise InvalidInput(f"{arguments.file}: must be a list of rules, each with an id")
+    client = _client(arguments)
+    for rule in rules:
+        client.call("PUT", f"/rules/{segment(str(rule['id']))}", rule)
+        sys.stdout.write(f"{rule['id']} is live\n")
+    return 0
+
+
+def _rule_delete(arguments: argparse.Namespace) -> int:
+    _client(arguments).call("DELETE", f"/rules/{segment(arguments.id)}")
+    return 0
+
+
+# ---- commands --------------------------------------------------------------------------------
+
+
+def add_command(commands: Actions) -> None:
+    parser = commands.add_parser("command", help="send commands to devices, list them")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    shown = _parser(actions, "list", "commands, the newest first", _command_list)
+    shown.add_argument("--twin")
+    send = _parser(actions, "send", "send a command to a device", _command_send)
+    send.add_argument("twin")
+    send.add_argument("name")
+    send.add_argument("arguments", nargs="?", help="JSON, such as 70 or '{\"speed\": 70}'")
+    send.add_argument("--id", help="a repeated id is the same command")
+    send.add_argument("--deadline", type=float, default=300, help="seconds")
+    send.add_argument("--wait", action="store_true", help="until it succeeded, failed or expired")
+
+
+def _command_list(arguments: argparse.Namespace) -> int:
+    found = _client(arguments).call("GET", "/commands", twin=arguments.twin)
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (
+            c["id"],
+            c["twin"],
+            c["command"],
+            orjson.dumps(c["arguments"]).decode(),
+            c["state"],
+            c["who"],
+            c["requested"],
+        )
+        for c in found["value"]
+    ]
+    head = ("COMMAND", "TWIN", "NAME", "ARGUMENTS", "STATE", "WHO", "REQUESTED")
+    output.table(head, rows, "no commands")
+    return 0
+
+
+def _command_send(arguments: argparse.Namespace) -> int:
+    """Exit code 0 when it was taken (with --wait: when it succeeded), 3 when it did not succeed."""
+    body: dict[str, Any] = {
+        "twin": arguments.twin,
+        "command": arguments.name,
+        "deadline": arguments.deadline,
+    }
+    if arguments.id:
+        body["id"] = arguments.id
+    if arguments.arguments is not None:
+        try:
+            body["arguments"] = orjson.loads(arguments.arguments)
+        except orjson.JSONDecodeError as error:
+            raise InvalidInput(
+                f"the arguments are not JSON: {error}", hint="a text needs quotes: '\"open\"'"
+            ) from None
+    client = _client(arguments)
+    found = client.call("POST", "/commands", body)
+    until = time.monotonic() + arguments.deadline + 5
+    while arguments.wait and found["state"] not in FINAL and time.monotonic() < until:
+        time.sleep(POLL_SECONDS)
+        found = client.call("GET", f"/commands/{segment(found['id'])}")
+    if arguments.json:
+        output.as_json(found)
+    else:
+        said = f": {found['message']}" if found["message"] else ""
+        sys.stdout.write(f"{found['id']} {found['state']}{said}\n")
+    return 3 if arguments.wait and found["state"] != "succeeded" else 0
+
+
+# ---- discovered devices ----------------------------------------------------------------------
+
+
+def add_device(commands: Actions) -> None:
+    parser = commands.add_parser("device", help="list discovered devices, adopt them as twins")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    _parser(actions, "list", "devices that no twin stands for", _device_list)
+    adopt = _parser(actions, "adopt", "make a twin of a discovered device", _device_adopt)
+    adopt.add_argument("id")
+    adopt.add_argument("--model", help="DTMI (default: the inferred model)")
+
+
+def _device_list(arguments: argparse.Namespace) -> int:
+    found = _client(arguments).call("GET", "/discovered")
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (d["id"], d["messages"], d["lastSeen"], d["source"], ",".join(d["sample"])[:60])
+        for d in found["value"]
+    ]
+    head = ("DEVICE", "MESSAGES", "LAST SEEN", "SOURCE", "SENDS")
+    output.table(head, rows, "no devices without a twin")
+    return 0
+
+
+def _device_adopt(arguments: argparse.Namespace) -> int:
+    body = {"model": arguments.model} if arguments.model else {}
+    found = _client(arguments).call("POST", f"/discovered/{segment(arguments.id)}/adopt", body)
+    if arguments.json:
+        output.as_json(found)
+    else:
+        sys.stdout.write(f"{found['id']} is a twin of {found['model']}\n")
+    return 0

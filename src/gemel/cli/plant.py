@@ -1,0 +1,42 @@
+"""`gemel import`, `gemel export`: a plant as readable files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from gemel.app import plant_files
+from gemel.cli import output
+from gemel.cli.client import Client
+
+
+def add(commands: Any) -> None:
+    one = commands.add_parser("import", help="a plant from files: models, twins, rules, scene ...")
+    one.add_argument("file", type=Path, help="plant.yaml")
+    one.add_argument("--data", default="./gemel-data", help="the server's data folder")
+    one.add_argument("--json", action="store_true")
+    one.set_defaults(run=import_)
+    one = commands.add_parser("export", help="the plant as files")
+    one.add_argument("folder", type=Path, help="is made; plant.yaml and models/ go into it")
+    one.add_argument("--data", default="./gemel-data", help="the server's data folder")
+    one.set_defaults(run=export)
+
+
+def import_(arguments: argparse.Namespace) -> int:
+    plant = plant_files.read(arguments.file)
+    found = Client(arguments.data).call("POST", "/plant", plant)
+    if arguments.json:
+        output.as_json(found)
+    else:
+        made = ", ".join(f"{count} {what}" for what, count in found.items())
+        sys.stdout.write(f"imported {made}\n")
+    return 0
+
+
+def export(arguments: argparse.Namespace) -> int:
+    plant = Client(arguments.data).call("GET", "/plant")
+    files = plant_files.write(plant, arguments.folder)
+    sys.stdout.write(f"wrote {len(files)} files to {arguments.folder}\n")
+    return 0

@@ -1,0 +1,186 @@
+"""`gemel serve` and `gemel demo`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import subprocess
+import sys
+import webbrowser
+from pathlib import Path
+
+from gemel.api.app import create_app
+from gemel.app import config as settings
+from gemel.app import plant_files, tokens
+from gemel.app.serve import Addresses, Server, run
+from gemel.core.clock import system_clock
+
+DEMO_DATA = "./gemel-data/demo"
+DEMO_TOKEN_SECONDS = 30 * 86_400
+
+
+def add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, help="settings file (default: ./gemel.toml)")
+    parser.add_argument("--data", help="folder that holds all state (default: ./gemel-data)")
+    parser.add_argument("--http", metavar="HOST:PORT", help="page and API (127.0.0.1:8080)")
+    parser.add_argument("--mqtt", metavar="HOST:PORT", help="MQTT server (127.0.0.1:1883)")
+    parser.add_argument("--mqtt-tls", metavar="HOST:PORT", help="a second MQTT listener, with TLS")
+    parser.add_argument(
+        "--tls",
+        action="store_true",
+        default=None,
+        help="HTTPS, with an own certificate authority unless --certificate is given",
+    )
+    parser.add_argument("--certificate", metavar="FILE", help="PEM certificate chain")
+    parser.add_argument("--key", metavar="FILE", help="PEM private key")
+    parser.add_argument("--verbose", action="store_true", help="log more to standard error")
+
+
+def _config(arguments: argparse.Namespace, **over: object) -> settings.Config:
+    names = ("data", "http", "mqtt", "mqtt_tls", "tls", "certificate", "key")
+    flags = {name: getattr(arguments, name, None) for name in names}
+    for name, value in over.items():
+        if flags.get(name) is None:
+            flags[name] = value
+    return settings.load(arguments.config, os.environ, flags)
+
+
+def _log(arguments: argparse.Namespace) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if arguments.verbose else logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _link(server: Server, found: Addresses) -> str:
+    new = tokens.create(
+        server.platform.documents,
+        server.platform.clock(),
+        role="admin",
+        name="admin",
+        who="gemel",
+        seconds=tokens.LINK_SECONDS,
+        use="link",
+    )
+    return f"{found.http}/login?ticket={new.secret}"
+
+
+def _details(found: Addresses) -> None:
+    for note in found.notes:
+        _say(note)
+    _say(f"MQTT at {found.mqtt}" + (f", with TLS at {found.mqtt_tls}" if found.mqtt_tls else ""))
+    if found.authority:
+        _say(f"Trust the certificate authority {found.authority} (docs/how-to/tls.md)")
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    _log(arguments)
+    config = _config(arguments)
+
+    def ready(server: Server, found: Addresses) -> None:
+        _details(found)
+        _say(f"Log in once with {_link(server, found)}")
+        _say(f"Gemel is running at {found.http}/")
+
+    run(config, create_app, ready)
+    return 0
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    add_serve(parser)
+    parser.add_argument("--no-browser", action="store_true", help="do not open a browser")
+    parser.add_argument("--no-plant", action="store_true", help="do not start the simulated plant")
+    parser.add_argument("--faults", default="demo", help="time line of faults: demo or none")
+    parser.add_argument("--seed", type=int, default=1, help="of the simulated plant")
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """The living plant: a server on the demo's folder and a simulator as separate processes."""
+    _log(arguments)
+    config = _config(arguments, data=DEMO_DATA)
+    children: list[subprocess.Popen[bytes]] = []
+
+    async def ready(server: Server, found: Addresses) -> None:
+        platform = server.platform
+        if "plant" not in platform.catalogue.plain["scene"]:
+            _say("Setting up the demo plant")
+            await plant_files.import_plant(platform, plant_files.demo_plant(), "demo")
+        if not arguments.no_plant:
+            new = tokens.create(
+                platform.documents,
+                platform.clock(),
+                role="device",
+                name="simulated plant",
+                who="demo",
+                twins=("*",),
+                seconds=DEMO_TOKEN_SECONDS,
+                use="token",
+            )
+            children.append(_start_plant(arguments, found, new.secret))
+        _details(found)
+        link = _link(server, found)
+        _say(f"Gemel is running at {link}")
+        if not arguments.no_browser and _has_screen():
+            await asyncio.get_running_loop().run_in_executor(None, webbrowser.open, link)
+
+    try:
+        run(config, create_app, ready, find_free=True)
+    finally:
+        for child in children:
+            child.terminate()
+        for child in children:
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+    return 0
+
+
+def _start_plant(
+    arguments: argparse.Namespace, found: Addresses, token: str
+) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "gemel", "simulate", "--mqtt", found.mqtt]
+    command += ["--plant", "demo", "--seed", str(arguments.seed), "--faults", arguments.faults]
+    command += ["--processes"]
+    return subprocess.Popen(command, env={**os.environ, "GEMEL_TOKEN": token})
+
+
+def _has_screen() -> bool:
+    if sys.platform == "darwin":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def link(arguments: argparse.Namespace) -> int:
+    """A fresh login link for the server of a folder."""
+    from gemel.app.folder import announced
+    from gemel.backends.sqlite import SqliteDocuments
+    from gemel.core.errors import Unavailable
+
+    folder = Path(arguments.data)
+    found = announced(folder)
+    if found is None:
+        raise Unavailable(f"no server runs on {folder}", hint="start one with 'gemel serve'")
+    documents = SqliteDocuments(folder / "gemel.sqlite")
+    try:
+        new = tokens.create(
+            documents,
+            system_clock(),
+            role=arguments.role,
+            name=arguments.name or arguments.role,
+            who="command line",
+            seconds=tokens.LINK_SECONDS,
+            use="link",
+        )
+    finally:
+        documents.close()
+    _say(f"{found['http']}/login?ticket={new.secret}")
+    return 0

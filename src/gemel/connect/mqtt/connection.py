@@ -1,0 +1,307 @@
+"""One client's connection, without I/O: bytes in, effects on the broker, bytes to send out.
+
+The socket's owner gives bytes to `receive`, writes what `take` returns, and closes the socket when
+`is_closing`. Nothing that a client sends makes `receive` raise.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gemel.connect.mqtt.codec import PINGRESP, Decoder, encode, encode_ack
+from gemel.connect.mqtt.packets import (
+    V3_CONNACK,
+    Ack,
+    Auth,
+    ConnAck,
+    Connect,
+    Disconnect,
+    Kind,
+    Packet,
+    Ping,
+    Properties,
+    Property,
+    ProtocolError,
+    Publish,
+    Reason,
+    Subscribe,
+    Unsubscribe,
+)
+from gemel.core.access import SYSTEM
+from gemel.core.message import Message
+
+if TYPE_CHECKING:
+    from gemel.connect.mqtt.broker import Broker
+    from gemel.connect.mqtt.session import Session
+
+ACCEPTED = 0
+WILL = 1
+"""Taken in like a message, acknowledged to nobody."""
+REPEATED = 2
+"""A QoS 2 message sent again: acknowledged, not taken in again."""
+
+_CACHED_TOPICS = 4_096
+_MESSAGE_COST = 300
+"""Bytes that a small message takes in memory beside its own."""
+
+_make = tuple.__new__
+
+
+class Connection:
+    def __init__(self, broker: Broker, peer: str = "") -> None:
+        self.broker = broker
+        self.peer = peer
+        self.session: Session | None = None
+        self.who = SYSTEM
+        self.version = 4
+        self.decoder = Decoder(0, broker.limits.greeting_bytes)
+        self.keep_alive = 0
+        self.seen = 0.0
+        """When something was last received, by the socket owner's clock."""
+        self.is_closing = False
+        self.is_paused = False
+        """The socket takes no more bytes at the moment."""
+        self.receive_maximum = broker.limits.inflight
+        self.maximum_packet = 1 << 62
+        self.alias_maximum = 0
+        self.aliases_out: dict[str, int] = {}
+        self.aliases_in: dict[int, str] = {}
+        self.publishable: set[str] = set()
+        self.unacknowledged = 0
+        self.quota = 1 << 62
+        self.wants_problems = True
+        self._out: list[bytes] = []
+        self._out_bytes = 0
+
+    @property
+    def is_open(self) -> bool:
+        return self.session is not None and not self.is_closing
+
+    @property
+    def is_writable(self) -> bool:
+        return not self.is_paused and self._out_bytes < self.broker.limits.write_bytes
+
+    # -- bytes out ---------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        if self.is_closing:
+            return
+        if not self._out:
+            self.broker.dirty.append(self)
+            self.broker.wake()
+        self._out.append(data)
+        self._out_bytes += len(data)
+
+    def take(self) -> bytes:
+        """Everything to send now."""
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        self._out_bytes = 0
+        return data
+
+    def resume_writing(self) -> None:
+        """The socket takes bytes again."""
+        self.is_paused = False
+        if self.session is not None:
+            self.session.pump(self.broker.clock())
+
+    def taken(self) -> None:
+        """What `take` gave was written: there is room for what waits."""
+        if self.session is not None and self.session.is_backlogged and self.is_writable:
+            self.session.pump(self.broker.clock())
+
+    # -- bytes in ----------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        if self.is_closing:
+            return
+        broker, inbox = self.broker, self.broker.inbox
+        failure: ProtocolError | None = None
+        try:
+            packets = self.decoder.feed(data)
+        except ProtocolError as error:
+            failure, packets = error, error.packets
+        broker.counters.received_bytes += len(data)
+        before = len(inbox.entries)
+        try:
+            self._process(packets, broker.clock())
+        except ProtocolError as error:
+            failure = error
+        count = len(inbox.entries) - before
+        if count:
+            broker.counters.received_messages += count
+            inbox.held(len(data) + _MESSAGE_COST * count)
+        if failure is not None:
+            self.fail(failure)
+
+    def _process(self, packets: list[Packet], now: int) -> None:
+        messages, entries = self.broker.inbox.messages, self.broker.inbox.entries
+        publishable = self.publishable
+        who = self.who
+        for packet in packets:
+            if packet.__class__ is not Publish:
+                self._dispatch(packet, now)
+                if self.is_closing:
+                    return
+                publishable, who = self.publishable, self.who
+                continue
+            flags, topic, _, payload, properties = packet
+            if properties is None and not flags & 4 and topic in publishable:
+                if flags & 2:
+                    self._count()
+                messages.append(_make(Message, (topic, payload, now, who, "")))
+                entries.append((self, packet, ACCEPTED))
+            else:
+                self._publish(packet, now)
+                if self.is_closing:
+                    return
+
+    def _count(self) -> None:
+        self.unacknowledged += 1
+        if self.unacknowledged > self.quota:
+            raise ProtocolError(
+                "more unacknowledged messages than the receive maximum",
+                Reason.RECEIVE_MAXIMUM_EXCEEDED,
+            )
+
+    def _publish(self, packet: Publish, now: int) -> None:
+        flags, topic, packet_id, payload, properties = packet
+        session = self.session
+        if session is None:
+            raise ProtocolError("PUBLISH before CONNECT", Reason.PROTOCOL_ERROR)
+        content_type = ""
+        if properties:
+            topic, properties = self._resolve(topic, properties)
+            packet = Publish(flags, topic, packet_id, payload, properties)
+            content_type = str(properties.get(Property.CONTENT_TYPE, ""))
+        status = ACCEPTED
+        if flags & 4 and (packet_id in session.received or packet_id in session.receiving):
+            status = REPEATED
+        elif topic not in self.publishable and not self._may_publish(topic):
+            self.broker.counters.denied_publish += 1
+            if not flags & 6:
+                return
+            status = Reason.NOT_AUTHORIZED
+        if flags & 6 and status != REPEATED:
+            self._count()
+        if status == ACCEPTED:
+            if flags & 4:
+                session.receiving.add(packet_id)
+            self.broker.inbox.messages.append(Message(topic, payload, now, self.who, content_type))
+        self.broker.inbox.entries.append((self, packet, status))
+
+    def _may_publish(self, topic: str) -> bool:
+        if not self.broker.host.may_publish(self.who, topic):
+            return False
+        if len(self.publishable) >= _CACHED_TOPICS:
+            self.publishable.clear()
+        self.publishable.add(topic)
+        return True
+
+    def _resolve(self, topic: str, properties: Properties) -> tuple[str, Properties]:
+        """The topic behind an alias, and the properties that are passed on."""
+        if Property.SUBSCRIPTION_ID in properties:
+            raise ProtocolError("a client sent a subscription identifier", Reason.PROTOCOL_ERROR)
+        alias = properties.get(Property.TOPIC_ALIAS)
+        if alias is None:
+            return topic, properties
+        if alias > self.broker.limits.topic_aliases:
+            raise ProtocolError(
+                f"topic alias {alias}; the most is {self.broker.limits.topic_aliases}",
+                Reason.TOPIC_ALIAS_INVALID,
+            )
+        if topic:
+            self.aliases_in[alias] = topic
+        else:
+            topic = self.aliases_in.get(alias, "")
+            if not topic:
+                raise ProtocolError(f"topic alias {alias} was not given", Reason.PROTOCOL_ERROR)
+        return topic, {k: v for k, v in properties.items() if k != Property.TOPIC_ALIAS}
+
+    def _dispatch(self, packet: Packet, now: int) -> None:
+        broker = self.broker
+        if isinstance(packet, Connect):
+            if self.session is not None:
+                raise ProtocolError("a second CONNECT", Reason.PROTOCOL_ERROR)
+            broker.connect(self, packet)
+            return
+        session = self.session
+        if session is None:
+            raise ProtocolError("the first packet is not CONNECT", Reason.PROTOCOL_ERROR)
+        match packet:
+            case Ping(False):
+                self.write(PINGRESP)
+            case Ack():
+                self._acknowledged(session, packet, now)
+            case Subscribe():
+                broker.subscribe(self, session, packet)
+            case Unsubscribe():
+                broker.unsubscribe(self, session, packet)
+            case Disconnect():
+                self._goodbye(session, packet)
+            case Auth():
+                raise ProtocolError("no authentication exchange is open", Reason.PROTOCOL_ERROR)
+            case _:
+                raise ProtocolError(
+                    f"a client does not send {type(packet).__name__}", Reason.PROTOCOL_ERROR
+                )
+
+    def _acknowledged(self, session: Session, packet: Ack, now: int) -> None:
+        kind, packet_id = packet.kind, packet.packet_id
+        if kind == Kind.PUBREL:
+            self.broker.released(self, session, packet_id)
+        elif kind == Kind.PUBREC and packet.reason < Reason.UNSPECIFIED:
+            known = session.release(packet_id)
+            reason = Reason.SUCCESS if known else Reason.PACKET_ID_NOT_FOUND
+            answer = encode_ack(self.version, Kind.PUBREL, packet_id, reason)
+            self.broker.journal.then(lambda error: None if error else self.write(answer))
+        else:
+            self.broker.acknowledged(session, packet, now)
+
+    def _goodbye(self, session: Session, packet: Disconnect) -> None:
+        expiry = packet.properties.get(Property.SESSION_EXPIRY)
+        if expiry is not None:
+            if session.expiry == 0 and expiry:
+                raise ProtocolError(
+                    "a session without expiry is given one at its end", Reason.PROTOCOL_ERROR
+                )
+            self.broker.set_expiry(session, expiry)
+        self.broker.end(self, "goodbye", has_will=packet.reason != Reason.SUCCESS)
+
+    # -- the end -----------------------------------------------------------------------------
+
+    def fail(self, error: ProtocolError) -> None:
+        """The client broke the protocol: it is told why, as far as its version allows."""
+        self.broker.counters.malformed += 1
+        if self.session is None:
+            self.refuse(error.reason, str(error))
+        else:
+            self.broker.end(self, "refused", error.reason, message=str(error))
+
+    def refuse(self, reason: int, message: str = "") -> None:
+        """Answers CONNECT with a CONNACK that says no, and closes."""
+        version = self.decoder.version
+        if version == 5:
+            values: Properties = {}
+            if message and self.wants_problems:
+                values[Property.REASON_STRING] = message
+            self.write(encode(ConnAck(False, reason, values), 5))
+        elif reason in V3_CONNACK and (version or reason == Reason.UNSUPPORTED_VERSION):
+            self.write(encode(ConnAck(False, V3_CONNACK[reason]), 4))
+        self.close()
+
+    def say_goodbye(self, reason: int, message: str = "") -> None:
+        """Tells an MQTT 5 client why its connection ends."""
+        if self.version == 5:
+            values: Properties = {}
+            if message and self.wants_problems:
+                values[Property.REASON_STRING] = message
+            self.write(encode(Disconnect(reason, values), 5))
+
+    def close(self) -> None:
+        """No byte is taken in from now on; what is to be sent still is."""
+        if not self.is_closing:
+            self.is_closing = True
+            if not self._out:
+                self.broker.dirty.append(self)
+                self.broker.wake()

@@ -1,0 +1,195 @@
+"""The way inside: messages of all connections, handed to the host in one call a turn.
+
+Once the host says they are durable they are routed to subscribers, the rows that sessions need are
+committed, and only then are they acknowledged: in order, one write for each connection.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from gemel.connect.mqtt.codec import encode_ack
+from gemel.connect.mqtt.connection import REPEATED, WILL, Connection
+from gemel.connect.mqtt.journal import Journal
+from gemel.connect.mqtt.packets import Kind, Properties, Property, Publish, Reason
+from gemel.connect.mqtt.session import Session
+from gemel.core.errors import Forbidden, InvalidInput, NotAuthenticated, Unavailable
+from gemel.core.message import Message
+from gemel.core.ports import Host
+
+if TYPE_CHECKING:
+    from gemel.connect.mqtt.broker import Broker
+
+Entry = tuple[Connection | Session, Publish, int]
+"""(origin, packet, status): a `Session` is the origin of its will."""
+
+_puback = Struct(">BBH").pack
+
+
+@dataclass(slots=True)
+class _Batch:
+    entries: list[Entry]
+    size: int
+    is_done: bool = False
+    error: Exception | None = None
+    acks: dict[Connection, list[bytes]] = field(default_factory=dict)
+
+
+class Inbox:
+    def __init__(self, host: Host, journal: Journal, broker: Broker) -> None:
+        self.messages: list[Message] = []
+        self.entries: list[Entry] = []
+        self.undurable = 0
+        """Bytes received whose acknowledgement was not given yet."""
+        self._batch_size = 0
+        self._batches: deque[_Batch] = deque()
+        self._host = host
+        self._journal = journal
+        self._broker = broker
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._batches and not self.entries
+
+    @property
+    def is_congested(self) -> bool:
+        return self.undurable > self._broker.limits.undurable_bytes
+
+    def held(self, size: int) -> None:
+        """So many bytes came in that are not durable yet."""
+        self._batch_size += size
+        self.undurable += size
+        self._broker.wake()
+
+    def flush(self) -> None:
+        """Hands what was received since the last call to the host, in one call."""
+        if not self.entries:
+            return
+        batch = _Batch(self.entries, self._batch_size)
+        messages = self.messages
+        self.entries, self.messages, self._batch_size = [], [], 0
+        self._batches.append(batch)
+        if not messages:
+            self._done(batch, None)
+            return
+        try:
+            self._host.accept(messages, lambda error: self._done(batch, error))
+        except Exception as error:  # noqa: BLE001 - whatever the inside raises, devices are told
+            self._done(batch, error)
+
+    def _done(self, batch: _Batch, error: Exception | None) -> None:
+        if batch.is_done:
+            return
+        batch.is_done, batch.error = True, error
+        while self._batches and self._batches[0].is_done:
+            self._finish(self._batches.popleft())
+        self._broker.wake()
+
+    def _finish(self, batch: _Batch) -> None:
+        now = self._broker.clock()
+        if batch.error is None:
+            self._settle(batch, now)
+        else:
+            self._reject(batch, batch.error)
+        self._journal.then(lambda error: self._acknowledge(batch, error))
+
+    def _settle(self, batch: _Batch, now: int) -> None:
+        """Routes what is durable and makes the acknowledgements."""
+        broker = self._broker
+        is_routing = bool(broker.routes)
+        last: Connection | Session | None = None
+        acks: list[bytes] = []
+        for origin, packet, status in batch.entries:
+            flags = packet[0]
+            if status < REPEATED and (is_routing or flags & 1):
+                broker.route(origin, packet, now)
+            if not flags & 6 or status == WILL:
+                continue
+            if origin is not last:
+                assert isinstance(origin, Connection)
+                last, acks = origin, batch.acks.setdefault(origin, [])
+            if flags == 2 and not status:
+                acks.append(_puback(0x40, 2, packet[2]))
+            else:
+                acks.append(self._answer(origin, packet, status))
+
+    def _answer(self, origin: Connection | Session, packet: Publish, status: int) -> bytes:
+        """PUBACK or PUBREC; nothing for a refusal that MQTT 3.1.1 cannot express."""
+        assert isinstance(origin, Connection)
+        reason = status if status >= Reason.UNSPECIFIED else 0
+        if packet.qos == 2 and not reason:
+            reason = self._received(origin, packet.packet_id, status)
+        if reason and origin.version != 5:
+            return b""
+        kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
+        return encode_ack(origin.version, kind, packet.packet_id, reason)
+
+    def _received(self, origin: Connection, packet_id: int, status: int) -> int:
+        """A QoS 2 message is durable; from now on its identifier stands for it."""
+        session = origin.session
+        assert session is not None
+        if status == REPEATED:
+            # If what it repeats was refused meanwhile, the client must send it once more.
+            return 0 if packet_id in session.received else Reason.UNSPECIFIED
+        session.receiving.discard(packet_id)
+        session.received.add(packet_id)
+        if session.is_persistent:
+            self._journal.put("received", session.received_key(packet_id), b"")
+        return 0
+
+    def _reject(self, batch: _Batch, error: Exception) -> None:
+        reason = reason_of(error)
+        for origin, packet, status in batch.entries:
+            if status < REPEATED:
+                self._broker.counters.refused_accept += 1
+            if not packet.qos or status == WILL or not isinstance(origin, Connection):
+                continue
+            if packet.qos == 2 and origin.session is not None:
+                origin.session.receiving.discard(packet.packet_id)
+            kind = Kind.PUBACK if packet.qos == 1 else Kind.PUBREC
+            values: Properties | None = None
+            if origin.wants_problems:
+                values = {Property.REASON_STRING: str(error)[:200]}
+            data = b""
+            if origin.version == 5:
+                data = encode_ack(5, kind, packet.packet_id, reason, values)
+            batch.acks.setdefault(origin, []).append(data)
+
+    def _acknowledge(self, batch: _Batch, error: Exception | None) -> None:
+        """The last step: one write for each connection, or the end of it."""
+        self.undurable -= batch.size
+        for connection, acks in batch.acks.items():
+            if connection.is_closing:
+                continue
+            if error is not None and connection.version == 5:
+                connection.say_goodbye(Reason.UNSPECIFIED, "a session could not be stored")
+            if error is not None:
+                self._broker.end(connection, "refused")
+                continue
+            if b"" in acks:
+                connection.write(b"".join(acks[: acks.index(b"")]))
+                self._broker.end(connection, "refused")
+                continue
+            if connection.version == 5:
+                connection.unacknowledged = max(0, connection.unacknowledged - _freed(acks))
+            connection.write(b"".join(acks))
+        self._broker.wake()
+
+
+def _freed(acks: list[bytes]) -> int:
+    """How many of these acknowledgements give the client its send quota back."""
+    return sum(1 for ack in acks if ack[0] == Kind.PUBACK << 4 or (ack[1] > 2 and ack[4] >= 128))
+
+
+def reason_of(error: Exception) -> int:
+    """The MQTT 5 reason code of an error of the platform."""
+    if isinstance(error, Unavailable):
+        return Reason.QUOTA_EXCEEDED
+    if isinstance(error, Forbidden | NotAuthenticated):
+        return Reason.NOT_AUTHORIZED
+    if isinstance(error, InvalidInput):
+        return Reason.IMPLEMENTATION_SPECIFIC
+    return Reason.UNSPECIFIED

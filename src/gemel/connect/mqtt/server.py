@@ -1,0 +1,371 @@
+"""The MQTT server: sockets and timers around the broker, which does no I/O."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+from gemel.connect.mqtt.broker import Broker
+from gemel.connect.mqtt.connection import Connection
+from gemel.connect.mqtt.limits import Limits
+from gemel.connect.mqtt.packets import Properties, Reason
+from gemel.connect.mqtt.session import Acked
+from gemel.connect.mqtt.topics import check_topic
+from gemel.core.clock import Clock
+from gemel.core.ports import Host, MqttSessions
+
+_log = logging.getLogger("gemel.mqtt")
+
+_TICK = 0.5
+_LINGER = 5.0
+"""Seconds that a closed connection has to take its last bytes."""
+_DRAIN = 3.0
+
+
+class _Socket(asyncio.Protocol):
+    """One client's socket; all it decides is when to read."""
+
+    def __init__(self, server: MqttServer) -> None:
+        self._server = server
+        self.transport: asyncio.Transport
+        self.connection: Connection
+        self.opened = 0.0
+        self.is_reading = True
+        self.is_full = False
+        """The client does not read what it is sent: its own bytes must wait too."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        server = self._server
+        self.transport = transport
+        self.opened = server.time()
+        peer = transport.get_extra_info("peername")
+        self.connection = Connection(server.broker, str(peer))
+        self.connection.seen = self.opened
+        transport.set_write_buffer_limits(server.limits.write_bytes)
+        _keep_alive(transport.get_extra_info("socket"))
+        server.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        server, connection = self._server, self.connection
+        connection.seen = server.time()
+        try:
+            connection.receive(data)
+        except Exception:  # noqa: BLE001 - logged; one client's bytes must not stop the server
+            server.broker.counters.internal_errors += 1
+            _log.exception("the connection of %s is closed", connection.peer)
+            server.broker.end(connection, "lost", Reason.UNSPECIFIED)
+        if server.broker.inbox.is_congested:
+            server.congest()
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.lost(self)
+
+    def pause_writing(self) -> None:
+        self.connection.is_paused = True
+
+    def resume_writing(self) -> None:
+        self.connection.resume_writing()
+        if self.is_full:
+            self.is_full = False
+            self.read_or_wait()
+
+    def read_or_wait(self) -> None:
+        """Reads from the socket unless there is a reason not to."""
+        if self.transport.is_closing():
+            return
+        server = self._server
+        wanted = not (self.is_full or server.is_congested or server.is_closing)
+        if wanted == self.is_reading:
+            return
+        self.is_reading = wanted
+        if wanted:
+            self.connection.seen = server.time()
+            self.transport.resume_reading()
+        else:
+            self.transport.pause_reading()
+
+    def write(self, data: bytes) -> None:
+        if data and not self.transport.is_closing():
+            self.transport.write(data)
+            most = 4 * self._server.limits.write_bytes
+            if not self.is_full and self.transport.get_write_buffer_size() > most:
+                self.is_full = True
+                self.read_or_wait()
+
+
+class MqttServer:
+    """MQTT 3.1.1 and 5.0 for devices and subscribers.
+
+    Args:
+        host: the platform: who may do what, and where messages go.
+        sessions: what outlives a restart.
+        clock: wall clock in ns.
+        limits: what one client may cost.
+        delivered: called with (principal name, topic) whenever a subscriber acknowledged a QoS 1
+            or 2 message, also one that was queued before a restart.
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        sessions: MqttSessions,
+        clock: Clock,
+        *,
+        limits: Limits | None = None,
+        delivered: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.broker = Broker(host, clock, self.limits, self._wake, delivered)
+        self.is_congested = False
+        self._sessions = sessions
+        self._listeners: list[asyncio.Server] = []
+        self._sockets: dict[Connection, _Socket] = {}
+        self._executor = ThreadPoolExecutor(1, "mqtt-sessions")
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_due = False
+        self.is_closing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._commit: asyncio.Future[None] | None = None
+        self._settled: asyncio.Event = asyncio.Event()
+
+    # -- for the platform --------------------------------------------------------------------
+
+    async def start(
+        self, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> tuple[str, int]:
+        """Listens on one more address; returns the address, with the port when 0 was given."""
+        if self._loop is None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(self._executor, self.broker.load, self._sessions)
+            self._loop = loop
+            self._timer = loop.call_later(_TICK, self._tick)
+            self._wake()
+        listener = await self._loop.create_server(
+            lambda: _Socket(self),
+            host,
+            port,
+            ssl=tls,
+            backlog=1024,
+            ssl_handshake_timeout=self.limits.greeting_seconds if tls else None,
+        )
+        self._listeners.append(listener)
+        address = listener.sockets[0].getsockname()
+        return str(address[0]), int(address[1])
+
+    @property
+    def connections(self) -> int:
+        """Clients whose CONNECT was accepted."""
+        return sum(1 for connection in self._sockets if connection.is_open)
+
+    def publish(
+        self,
+        topic: str,
+        payload: bytes,
+        qos: int = 0,
+        retain: bool = False,
+        properties: Properties | None = None,
+        *,
+        on_acked: Acked | None = None,
+    ) -> int:
+        """Sends a message of the platform to subscribers.
+
+        Args:
+            topic: a topic name without wildcards.
+            payload: the bytes.
+            qos: 0, 1 or 2; a subscriber gets at most what it asked for.
+            retain: keep it for later subscribers.
+            properties: MQTT 5 properties by number.
+            on_acked: called with the principal's name when a subscriber acknowledged it.
+
+        Returns:
+            To how many sessions it was sent or queued.
+
+        Raises:
+            InvalidInput: the topic is no topic name.
+        """
+        check_topic(topic)
+        return self.broker.publish(topic, payload, qos, retain, properties, on_acked)
+
+    def statistics(self) -> dict[str, int]:
+        broker = self.broker
+        return asdict(broker.counters) | {
+            "connections": self.connections,
+            "sockets": len(self._sockets),
+            "sessions": len(broker.sessions),
+            "subscriptions": broker.routes.count,
+            "retained": len(broker.retained),
+            "queued": sum(len(session.outgoing) for session in broker.sessions.values()),
+            "undurable_bytes": broker.inbox.undurable,
+            "commits": broker.journal.commits,
+            "failed_commits": broker.journal.failures,
+        }
+
+    def disconnect(self, principal_name: str) -> int:
+        """Closes all connections of a principal (its token was revoked); how many there were."""
+        found = [c for c in self._sockets if c.is_open and c.who.name == principal_name]
+        for connection in found:
+            self.broker.end(connection, "refused", Reason.ADMINISTRATIVE)
+        return len(found)
+
+    async def close(self) -> None:
+        """Takes nothing more in, waits up to 3 s for what is on its way, and closes.
+
+        Wills are not sent: the server goes, not the devices.
+        """
+        if self._loop is None:
+            self._executor.shutdown()
+            return
+        self.is_closing = True
+        for listener in self._listeners:
+            listener.close()
+        for sock in list(self._sockets.values()):
+            sock.read_or_wait()
+        self._wake()
+        try:
+            async with asyncio.timeout(_DRAIN):
+                await self._until_settled()
+        except TimeoutError:
+            _log.warning("closing with messages that are not durable: devices send them again")
+        for connection in list(self._sockets):
+            if connection.session is None:
+                connection.close()
+            self.broker.end(connection, "goodbye", Reason.SHUTTING_DOWN, has_will=False)
+        self._turn()
+        try:
+            async with asyncio.timeout(_DRAIN):
+                await self._until_settled()
+                while self._sockets:
+                    self._settled.clear()
+                    await self._settled.wait()
+        except TimeoutError:
+            for sock in list(self._sockets.values()):
+                sock.transport.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._commit is not None:
+            await asyncio.wait((self._commit,))
+        self._executor.shutdown()
+
+    # -- the loop ----------------------------------------------------------------------------
+
+    def time(self) -> float:
+        assert self._loop is not None
+        return self._loop.time()
+
+    def opened(self, sock: _Socket) -> None:
+        self._sockets[sock.connection] = sock
+        if self.is_closing or len(self._sockets) > self.limits.connections:
+            self.broker.counters.too_many_connections += 1
+            sock.connection.close()
+        elif self.is_congested:
+            sock.read_or_wait()
+
+    def lost(self, sock: _Socket) -> None:
+        self.broker.end(sock.connection, "lost")
+        self._sockets.pop(sock.connection, None)
+        self._wake()
+
+    def congest(self) -> None:
+        """Too much is not durable yet: no socket is read until half of it is."""
+        if not self.is_congested:
+            self.is_congested = True
+            for sock in self._sockets.values():
+                sock.read_or_wait()
+
+    def _wake(self) -> None:
+        if not self._is_due and self._loop is not None:
+            self._is_due = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        """Once a turn of the loop: hand in, commit, write."""
+        self._is_due = False
+        broker = self.broker
+        broker.inbox.flush()
+        if broker.journal.is_due:
+            self._start_commit()
+        dirty, broker.dirty = broker.dirty, []
+        for connection in dirty:
+            self._drain(connection)
+        if self.is_congested and broker.inbox.undurable * 2 < self.limits.undurable_bytes:
+            self.is_congested = False
+            for sock in self._sockets.values():
+                sock.read_or_wait()
+        self._settled.set()
+
+    def _drain(self, connection: Connection) -> None:
+        sock = self._sockets.get(connection)
+        data = connection.take()
+        if sock is None:
+            return
+        sock.write(data)
+        if connection.is_closing:
+            if not sock.transport.is_closing():
+                sock.transport.close()
+                assert self._loop is not None
+                self._loop.call_later(_LINGER, sock.transport.abort)
+        else:
+            connection.taken()
+
+    def _start_commit(self) -> None:
+        assert self._loop is not None
+        rows = self.broker.journal.take()
+        self._commit = self._loop.run_in_executor(self._executor, self._sessions.commit, rows)
+        self._commit.add_done_callback(self._committed)
+
+    def _committed(self, future: asyncio.Future[None]) -> None:
+        self._commit = None
+        error = future.exception()
+        if error is not None and not self.broker.journal.has_failed:
+            _log.error("MQTT sessions cannot be stored: %s", error)
+        self.broker.journal.finished(error if isinstance(error, Exception) else None)
+        self._wake()
+
+    def _tick(self) -> None:
+        assert self._loop is not None
+        now = self._loop.time()
+        counters = self.broker.counters
+        for connection, sock in list(self._sockets.items()):
+            if connection.is_closing:
+                continue
+            if connection.session is None:
+                if now - sock.opened > self.limits.greeting_seconds:
+                    counters.greeting_timeouts += 1
+                    connection.close()
+            elif (
+                connection.keep_alive
+                and now - connection.seen > connection.keep_alive * 1.5
+                and sock.is_reading
+            ):
+                counters.keep_alive_timeouts += 1
+                self.broker.end(connection, "timeout", Reason.KEEP_ALIVE_TIMEOUT)
+        self.broker.tick()
+        self._timer = self._loop.call_later(_TICK, self._tick)
+
+    async def _until_settled(self) -> None:
+        while not (self.broker.inbox.is_idle and self.broker.journal.is_idle):
+            self._settled.clear()
+            await self._settled.wait()
+
+
+def _keep_alive(sock: Any) -> None:
+    """Lets the kernel find out about peers that vanished."""
+    if sock is None:
+        return
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+    except OSError:
+        return  # a socket that is gone already is closed by its transport

@@ -1,0 +1,72 @@
+"""Blobs of the platform's state, each set tied to a place in the log and written as a whole."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+
+from gemel.history.damage import Damage, DamageList
+from gemel.history.files import Bytes, Files
+from gemel.history.record import Kind, Record, file_header, frame, scan
+
+NAME = struct.Struct("<I")
+
+
+class Checkpoints:
+    """Folder `checkpoints`: `00000007.ckpt` is the state after every reading of log files to 7."""
+
+    def __init__(self, folder: Path, files: Files) -> None:
+        self._folder = folder
+        self._files = files
+        self.through = 0
+        """The last log file that the checkpoint covers; 0 when there is none."""
+        self.blobs: dict[str, bytes] = {}
+
+    def load(self, damage: DamageList) -> None:
+        """Takes the newest checkpoint that is whole."""
+        for path in sorted(self._folder.glob("*.ckpt"), reverse=True):
+            file = f"{self._folder.name}/{path.name}"
+            blobs = read_blobs(self._files.read(path), file, damage)
+            if blobs is not None:
+                self.through, self.blobs = int(path.stem), blobs
+                return
+
+    def write(self, through: int, blobs: Mapping[str, bytes]) -> None:
+        """Replaces the checkpoint; durable when it returns."""
+        pieces: list[Bytes] = [file_header(through, 0)]
+        for sequence, (name, blob) in enumerate(blobs.items()):
+            label = name.encode()
+            payload = [NAME.pack(len(label)) + label, blob]
+            pieces += frame(Kind.CHECKPOINT, sequence, payload)
+        pieces += frame(Kind.OTHER, len(blobs), [NAME.pack(len(blobs))])
+        self._files.put(self._folder / f"{through:08d}.ckpt", pieces)
+        self.through, self.blobs = through, dict(blobs)
+        for path in self._folder.glob("*.ckpt"):
+            if int(path.stem) < through:
+                self._files.remove(path)
+
+
+def read_blobs(data: bytes, file: str, damage: DamageList) -> dict[str, bytes] | None:
+    """All blobs of a checkpoint file, or None (and the damage is named) if it is not whole."""
+    blobs: dict[str, bytes] = {}
+    is_whole = False
+    for found in scan(data, file):
+        if isinstance(found, Damage):
+            damage.add(found)
+            return None
+        payload = found.payload
+        size = NAME.unpack_from(payload)[0]
+        if _is_last(found):
+            is_whole = size == len(blobs)
+        else:
+            name = bytes(payload[NAME.size : NAME.size + size]).decode()
+            blobs[name] = bytes(payload[NAME.size + size :])
+    if not is_whole:
+        damage.add(Damage(file, len(data), 0, "the checkpoint is cut off; it is not used"))
+        return None
+    return blobs
+
+
+def _is_last(record: Record) -> bool:
+    return record.kind == Kind.OTHER

@@ -1,0 +1,111 @@
+"""Column codecs of sealed segments. Each column names its codec, so both can stand in one file."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, cast
+
+import numpy as np
+import zstandard
+from numpy.typing import DTypeLike, NDArray
+from pcodec import ChunkConfig, DeltaSpec, standalone
+
+from gemel.core.errors import Damaged
+
+
+class Codec(IntEnum):
+    RAW = 0
+    """The numbers as they are, little-endian."""
+    CONSTANT = 1
+    """One number that stands for all rows."""
+    PCODEC = 2
+    """A standalone pcodec file."""
+    PLANES = 3
+    """zstd over the byte planes of the differences (floats: of their bits)."""
+    ZSTD = 4
+    """zstd over the bytes as they are."""
+
+
+def encode_numbers(
+    column: NDArray[Any], *, codec: Codec, level: int, is_ordered: bool = False
+) -> tuple[Codec, bytes]:
+    """The smallest of constant, raw and `codec`.
+
+    Args:
+        column: int32, int64 or float64.
+        codec: PCODEC or PLANES, tried when the column is not constant.
+        level: of pcodec (0 to 12); PLANES takes zstd's own level 3.
+        is_ordered: mostly rising, so that first differences are known to pay.
+    """
+    column = np.ascontiguousarray(column)
+    bits = column.view(np.int64) if column.dtype == np.float64 else column
+    if len(column) and (bits == bits[0]).all():
+        return Codec.CONSTANT, column[:1].tobytes()
+    if codec == Codec.PCODEC:
+        delta = DeltaSpec.try_consecutive(1) if is_ordered else DeltaSpec.auto()
+        config = ChunkConfig(compression_level=level, delta_spec=delta)
+        packed = cast(bytes, standalone.simple_compress(column, config))
+    else:
+        packed = _to_planes(bits)
+    raw = column.nbytes
+    return (codec, packed) if len(packed) < raw else (Codec.RAW, column.tobytes())
+
+
+def encode_octets(column: NDArray[np.uint8]) -> tuple[Codec, bytes]:
+    """Qualities: nearly always one and the same, else in runs, which zstd makes short."""
+    if len(column) and (column == column[0]).all():
+        return Codec.CONSTANT, column[:1].tobytes()
+    return Codec.ZSTD, compress(column.tobytes())
+
+
+def decode(codec: int, data: bytes, rows: int, dtype: DTypeLike) -> NDArray[Any]:
+    """The column that was encoded.
+
+    Raises:
+        Damaged: the bytes do not hold `rows` numbers of this type.
+    """
+    kind = np.dtype(dtype)
+    if codec == Codec.RAW:
+        column = np.frombuffer(data, kind)
+    elif codec == Codec.CONSTANT:
+        column = np.broadcast_to(np.frombuffer(data, kind, 1), rows)
+    elif codec == Codec.PCODEC:
+        column = cast("NDArray[Any]", standalone.simple_decompress(data))
+    elif codec == Codec.PLANES:
+        column = _from_planes(decompress(data, rows * kind.itemsize), kind)
+    elif codec == Codec.ZSTD:
+        column = np.frombuffer(decompress(data, rows * kind.itemsize), kind)
+    else:
+        raise Damaged(f"codec {codec} is not known here", hint="a newer Gemel wrote this file")
+    if column is None or column.dtype != kind or len(column) != rows:
+        raise Damaged(f"a column does not hold {rows} numbers of type {kind}")
+    return column
+
+
+def compress(data: bytes, *, checksum: bool = False) -> bytes:
+    return zstandard.ZstdCompressor(level=3, write_checksum=checksum).compress(data)
+
+
+def decompress(data: bytes, largest: int) -> bytes:
+    """Raises Damaged when the bytes are not zstd or open up to more than `largest`."""
+    try:
+        size = zstandard.get_frame_parameters(data).content_size
+        if size > largest:
+            raise Damaged(f"a zstd frame holds {size} bytes, expected at most {largest}")
+        return zstandard.ZstdDecompressor().decompress(data, max_output_size=largest)
+    except zstandard.ZstdError as error:
+        raise Damaged(f"a zstd frame cannot be read: {error}") from error
+
+
+def _to_planes(bits: NDArray[Any]) -> bytes:
+    differences = bits.copy()
+    differences[1:] -= bits[:-1]  # wraps round, and so does the way back
+    octets = differences.view(np.uint8).reshape(len(bits), bits.itemsize)
+    return compress(octets.T.tobytes())
+
+
+def _from_planes(data: bytes, kind: np.dtype[Any]) -> NDArray[Any]:
+    octets = np.frombuffer(data, np.uint8).reshape(kind.itemsize, -1)
+    whole = np.ascontiguousarray(octets.T).view(f"<i{kind.itemsize}").ravel()
+    bits = np.cumsum(whole, dtype=whole.dtype)
+    return bits.view(kind)

@@ -1,0 +1,107 @@
+"""Many small segments become one large one: the same readings, fewer files, no copies.
+
+Only neighbours in the order of the log are merged, so "received later" stays what it was.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from math import floor, log
+
+import numpy as np
+
+from gemel.core.errors import Unavailable
+from gemel.history.segment import Segment
+from gemel.history.table import Table, concatenate, sort, without_duplicates
+
+ROWS_AT_ONCE = 1_000_000
+LATEST = int(np.iinfo(np.int64).max)
+EARLIEST = int(np.iinfo(np.int64).min)
+
+
+class Interrupted(Unavailable):
+    """The history is closing; the merge starts again another time."""
+
+
+def choose(
+    segments: Sequence[Segment], sealed_rows: int, fan_in: int, largest: int
+) -> list[Segment]:
+    """The first run of neighbours of one size class that is worth merging; [] if there is none.
+
+    Each class is `fan_in` times larger than the one before, so a reading is written again only
+    once for each class.
+    """
+    run: list[Segment] = []
+    for segment in segments:
+        if segment.is_damaged or segment.rows >= largest:
+            run = []
+            continue
+        if run and _size_class(run[0], sealed_rows, fan_in) != _size_class(
+            segment, sealed_rows, fan_in
+        ):
+            run = []
+        run.append(segment)
+        if len(run) == fan_in:
+            return run
+    return []
+
+
+def _size_class(segment: Segment, sealed_rows: int, fan_in: int) -> int:
+    return floor(log(max(1, segment.rows) / sealed_rows * 2, fan_in))
+
+
+def neighbours(segments: Sequence[Segment]) -> list[list[Segment]]:
+    """All runs of two or more undamaged neighbours."""
+    runs: list[list[Segment]] = [[]]
+    for segment in segments:
+        if segment.is_damaged:
+            runs.append([])
+        else:
+            runs[-1].append(segment)
+    return [run for run in runs if len(run) > 1]
+
+
+def merged(segments: Sequence[Segment], is_stopping: Callable[[], bool]) -> Iterator[Table]:
+    """All readings of the segments by (series, time), each once, about a million at a time.
+
+    Raises:
+        Damaged: a block is not what was written.
+        Interrupted: `is_stopping` said so.
+    """
+    for first, end, rows in _groups(segments):
+        if end - first == 1 and rows > ROWS_AT_ONCE:
+            pieces = _slices_of_one(segments, first, rows)
+        else:
+            pieces = iter([[t for s in segments for t in s.tables(first, end)]])
+        for parts in pieces:
+            if is_stopping():
+                raise Interrupted("the history is closing")
+            yield without_duplicates(sort(concatenate(parts)))
+
+
+def _groups(segments: Sequence[Segment]) -> Iterator[tuple[int, int, int]]:
+    """(first series, end series, rows): neighbours up to a million rows; a large one alone."""
+    series = np.concatenate([segment.index.series for segment in segments])
+    counts = np.concatenate([segment.index.count for segment in segments]).astype(np.int64)
+    found, back = np.unique(series, return_inverse=True)
+    rows = np.bincount(back, weights=counts).astype(np.int64)
+    first, held = 0, 0
+    for i in range(len(found)):
+        if i > first and held + rows[i] > ROWS_AT_ONCE:
+            yield int(found[first]), int(found[i - 1]) + 1, held
+            first, held = i, 0
+        held += int(rows[i])
+    if len(found):
+        yield int(found[first]), int(found[-1]) + 1, held
+
+
+def _slices_of_one(segments: Sequence[Segment], series: int, rows: int) -> Iterator[list[Table]]:
+    """A series that is too large for one go, cut by time where blocks begin."""
+    borders = np.sort(np.concatenate([segment.block_times(series) for segment in segments]))
+    step = max(1, round(len(borders) * ROWS_AT_ONCE / rows))
+    cuts = [EARLIEST, *(int(t) for t in np.unique(borders[step::step])), LATEST]
+    for start, end in itertools.pairwise(cuts):
+        yield [table for segment in segments for table in segment.find(series, start, end)]
+        for segment in segments:
+            segment.raise_if_damaged()

@@ -1,0 +1,315 @@
+"""The face of the history: append, read, seal, check. Everything else here is behind it.
+
+Order of promises: rows of an `append` are written and synced, then readable, then `then` runs.
+`append` and `then` keep one order. See docs/formats/history.md for the checkpoint contract.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from gemel.core.batch import Batch, Reject
+from gemel.core.errors import InvalidInput
+from gemel.core.series import SeriesTable
+from gemel.history.ballast import Ballast
+from gemel.history.cache import BlockCache
+from gemel.history.checkpoints import Checkpoints
+from gemel.history.codec import Codec
+from gemel.history.damage import Damage, DamageList
+from gemel.history.files import Files
+from gemel.history.log import log_numbers, read_log
+from gemel.history.memory import Memory
+from gemel.history.names import Names
+from gemel.history.opening import (
+    check_files,
+    load_logs,
+    load_segments,
+    name_the_rest,
+    prepare,
+)
+from gemel.history.payload import Stack, unstack
+from gemel.history.reader import Reader
+from gemel.history.rejects import Rejects
+from gemel.history.sealer import Sealer
+from gemel.history.statistics import Statistics
+from gemel.history.view import Views
+from gemel.history.writer import Hooks, Limits, Notify, Then, Waiting, Writer, tell
+
+ROW_BYTES = 21
+log = logging.getLogger("gemel.history")
+
+
+def call_at_once(call: Callable[[], None]) -> None:
+    call()
+
+
+class History(Reader):
+    """All readings and rejects, in one folder that one process at a time has open.
+
+    Args:
+        folder: is made if missing.
+        series: filled with the numbers of before; give it empty.
+        notify: runs a call where the caller wants it (such as `loop.call_soon_threadsafe`), in the
+            order given, one at a time.
+        on_seal: gives the state after all batches whose `then(None)` has run; called through
+            `notify`. May be set later, but before the first append.
+        segment_rows: a log file with so many readings is sealed.
+        log_bytes: or with so many bytes.
+        seal_seconds: or so long after its first reading.
+        pending_bytes: more than this may not wait for the disk.
+        ballast_bytes: room set aside for sealing when the disk is full.
+        fan_in: so many neighbouring segments of one size are merged into one.
+        largest_rows: segments of this size are not merged further.
+        reject_bytes: of rejects the newest so many bytes (compressed) are kept; all are counted.
+        cache_rows: decoded readings kept for the next query.
+        codec: of sealed columns: PCODEC, or PLANES where only zstd is at hand.
+        files: the disk; tests give one that fails.
+
+    Raises:
+        Unavailable: another process has it open, or there is no room for a log file.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        series: SeriesTable,
+        *,
+        notify: Notify = call_at_once,
+        on_seal: Callable[[], Mapping[str, bytes]] | None = None,
+        segment_rows: int = 2_000_000,
+        log_bytes: int = 128 << 20,
+        seal_seconds: float = 3600.0,
+        pending_bytes: int = 256 << 20,
+        ballast_bytes: int = 64 << 20,
+        fan_in: int = 8,
+        largest_rows: int = 64_000_000,
+        reject_bytes: int = 256 << 20,
+        cache_rows: int = 1_000_000,
+        codec: Codec = Codec.PCODEC,
+        files: Files | None = None,
+    ) -> None:
+        self.folder = folder
+        self.series = series
+        self.on_seal = on_seal
+        self._notify = notify
+        self._files = files if files is not None else Files()
+        self._damage = DamageList()
+        self._cache = BlockCache(cache_rows)
+        self._closed = False
+        self._lock = prepare(folder, self._files)
+        try:
+            self._load(reject_bytes)
+            self._ballast = Ballast(folder, self._files, ballast_bytes)
+            self._writer = Writer(
+                folder / "log",
+                self._files,
+                series,
+                self._next_log(),
+                Limits(segment_rows, log_bytes, seal_seconds, pending_bytes),
+                self._ballast,
+                Hooks(self._stored, self._rotated),
+                notify,
+            )
+        except BaseException:
+            self._files.close(self._lock)
+            raise
+        self._sealer = Sealer(
+            folder,
+            self._files,
+            series,
+            self._views,
+            (self._names, self._rejects, self._checkpoints),
+            self._damage,
+            self._cache,
+            self._ballast,
+            segment_rows=segment_rows,
+            fan_in=fan_in,
+            largest_rows=largest_rows,
+            codec=codec,
+            has_checkpoints=lambda: self.on_seal is not None,
+        )
+        self._sealer.start()
+
+    def _load(self, reject_bytes: int) -> None:
+        folder, files, damage = self.folder, self._files, self._damage
+        self._names = Names(folder, files)
+        self._names.load(self.series, damage)
+        segments = load_segments(folder / "segments", files, damage, self._cache)
+        self._views = Views(segments, ())
+        self._checkpoints = Checkpoints(folder / "checkpoints", files)
+        self._checkpoints.load(damage)
+        self._rejects = Rejects(folder / "rejects", files, damage, reject_bytes)
+        self._rejects.load(self._views.sealed_through)
+        loaded = load_logs(folder / "log", files, damage, self.series, self._views.sealed_through)
+        self._sequence = loaded.next_sequence
+        for memory, rejects in loaded.logs:
+            self._views.add(memory)
+            self._rejects.add(memory.number, rejects)
+        name_the_rest(self.series, self._views.now)
+        for memory in self._views.now.memories:
+            self._views.complete(memory.number, len(self.series))
+        self._replayable = [n for n in log_numbers(folder / "log") if n > self._checkpoints.through]
+
+    def _next_log(self) -> tuple[int, int]:
+        numbers = [*log_numbers(self.folder / "log"), self._views.sealed_through]
+        number = max(*numbers, self._checkpoints.through) + 1
+        self._views.add(Memory(number))
+        return number, self._sequence
+
+    def append(
+        self, batch: Batch, rejects: Sequence[Reject] = (), then: Then | None = None
+    ) -> None:
+        """Queues readings and rejects; never waits for the disk.
+
+        `then(None)` runs through `notify` once they are durable and readable; `then(error)` if they
+        are not stored: Unavailable (disk full, too much waiting, failed, closed), InvalidInput (a
+        series that the SeriesTable does not have).
+
+        Raises:
+            InvalidInput: the columns do not belong together.
+        """
+        check_shapes(batch)
+        size = 64 + len(batch) * ROW_BYTES
+        if batch.text:
+            size += sum(map(len, batch.text.values()))
+        if rejects:
+            size += sum(200 + len(reject.raw) for reject in rejects)
+        self._writer.submit(Waiting(batch, rejects, then, size))
+
+    def _stored(self, number: int, stacks: Sequence[Stack], rejects: Sequence[Reject]) -> None:
+        memory = self._views.now.memories[-1]
+        for readings in stacks:
+            memory.append(readings)
+        if rejects:
+            self._rejects.add(number, rejects)
+
+    def _rotated(self, complete: int, following: int, series: int) -> None:
+        self._views.complete(complete, series)
+        self._views.add(Memory(following))
+        if self.on_seal is not None:
+            tell(self._notify, partial(self._take_checkpoint, complete))
+        self._sealer.wake()
+
+    def _take_checkpoint(self, through: int) -> None:
+        """Runs where `then` runs, after those of log file `through` and before all later ones."""
+        if self.on_seal is None:
+            return
+        try:
+            blobs = dict(self.on_seal())
+        except Exception:
+            log.exception("no checkpoint was taken: on_seal failed")
+            return
+        self._sealer.checkpoint(through, blobs)
+
+    @property
+    def pending_bytes(self) -> int:
+        """What waits for the disk; callers slow their senders down by it."""
+        return self._writer.pending_bytes
+
+    def replay(self) -> Iterator[Batch]:
+        """Batches that were in the log after the checkpoint when this was opened, in order.
+
+        Call it before the first append: sealing removes log files.
+        """
+        for number in self._replayable:
+            for _, entry in read_log(self.folder / "log", number, self._files, self._damage):
+                if isinstance(entry, Stack):
+                    yield from unstack(entry)
+
+    def checkpoints(self) -> dict[str, bytes]:
+        """The blobs that `on_seal` gave last; replay goes on exactly behind them."""
+        return dict(self._checkpoints.blobs)
+
+    def seal(self, *, wait: bool = True) -> None:
+        """Starts a new log file and seals the ones before.
+
+        With `wait` it returns when that is done; then it must not be called where `notify` runs its
+        calls if `on_seal` is set, for `on_seal` is waited for.
+
+        Raises:
+            GemelError: it failed; the log still holds everything.
+        """
+        through = self._writer.rotate()
+        self._sealer.wake()
+        if wait and through > self._views.sealed_through:
+            self._sealer.wait(through)
+
+    def compact(self) -> None:
+        """Merges sealed segments into one and drops copies; waits for it."""
+        self._sealer.compact()
+
+    def close(self) -> None:
+        """Writes what waits, runs its callbacks, and lets the folder go. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self._writer.stop()
+        self._sealer.stop()
+        self._files.close(self._lock)
+
+    def rejects(self, twin: str | None, limit: int) -> list[Reject]:
+        """The newest first; of one twin, or of all with None."""
+        return self._rejects.newest(twin, limit)
+
+    def reject_counts(self, twin: str | None = None) -> dict[str, int]:
+        """How many of each reason since the history began, those forgotten since too."""
+        return self._rejects.counts(twin)
+
+    def statistics(self) -> Statistics:
+        view = self._views.now
+        unsealed = sum(memory.rows for memory in view.memories)
+        logs = [path.stat().st_size for path in _there(self.folder / "log", "*.wal")]
+        state, reason = self._state()
+        return Statistics(
+            state=state,
+            reason=reason,
+            readings=unsealed + sum(segment.rows for segment in view.segments),
+            unsealed=unsealed,
+            rejects=sum(self._rejects.counts(None).values()),
+            series=len(self.series),
+            segments=len(view.segments),
+            log_files=len(logs),
+            log_bytes=sum(logs),
+            segment_bytes=sum(segment.bytes for segment in view.segments),
+            pending_bytes=self._writer.pending_bytes,
+            commits=self._writer.commits,
+            commit_seconds=self._writer.commit_seconds,
+            sealing=str(self._sealer.error or ""),
+            damage=tuple(self._damage),
+        )
+
+    def _state(self) -> tuple[str, str]:
+        if self._closed:
+            return "closed", "it was closed"
+        if self._writer.failure is not None:
+            return "failed", str(self._writer.failure)
+        if self._ballast.is_full:
+            return "full", str(self._ballast.refusal())
+        return "ok", ""
+
+    def check(self) -> list[Damage]:
+        """Reads every byte afresh and names all damage; may take long, and works while writing."""
+        check_files(self.folder, self._files, self._damage, self._writer.number)
+        for segment in self._views.now.segments:
+            with suppress(FileNotFoundError):  # merged into a larger one meanwhile
+                segment.verify()
+        self._rejects.verify()
+        return list(self._damage)
+
+
+def _there(folder: Path, pattern: str) -> list[Path]:
+    return [path for path in folder.glob(pattern) if path.exists()]
+
+
+def check_shapes(batch: Batch) -> None:
+    """Raises InvalidInput unless the columns belong together."""
+    rows = len(batch.series)
+    if not rows == len(batch.time) == len(batch.value) == len(batch.quality):
+        shapes = (len(batch.series), len(batch.time), len(batch.value), len(batch.quality))
+        raise InvalidInput(f"the columns of a batch have different lengths: {shapes}")
+    if batch.text and not (min(batch.text) >= 0 and max(batch.text) < rows):
+        raise InvalidInput("a batch has text for rows that it does not have")

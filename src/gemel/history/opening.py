@@ -1,0 +1,155 @@
+"""Opening a folder: what is sealed, what is in the log, what was left behind by a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gemel.core.batch import Reject
+from gemel.core.series import SeriesTable
+from gemel.history.cache import BlockCache
+from gemel.history.checkpoints import read_blobs
+from gemel.history.damage import Damage, DamageList
+from gemel.history.files import Files
+from gemel.history.log import log_numbers, log_path, read_log
+from gemel.history.memory import Memory
+from gemel.history.names import FILE, check_lines, define, lost_key
+from gemel.history.payload import Stack
+from gemel.history.record import FILE_HEADER, first_sequence
+from gemel.history.segment import Segment
+from gemel.history.view import View
+
+FOLDERS = ("log", "segments", "checkpoints", "rejects")
+
+
+def prepare(folder: Path, files: Files) -> int:
+    """Makes the folders, keeps other processes out, removes half-written files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = files.lock(folder / "lock")
+    try:
+        for name in FOLDERS:
+            (folder / name).mkdir(exist_ok=True)
+            for path in (folder / name).glob("*.tmp"):
+                files.remove(path)
+        files.sync_folder(folder)
+    except OSError:
+        files.close(lock)
+        raise
+    return lock
+
+
+def load_segments(
+    folder: Path, files: Files, damage: DamageList, cache: BlockCache
+) -> list[Segment]:
+    """All segments in the order of the log, without those that were merged into larger ones."""
+    found = sorted(_segment_paths(folder), key=lambda item: (item[0], -item[1]))
+    segments: list[Segment] = []
+    through = 0
+    for first, last, path in found:
+        if last <= through:
+            files.remove(path)
+            continue
+        if first != through + 1:
+            what = f"the segments of log files {through + 1} to {first - 1} are missing"
+            damage.add(Damage(f"{folder.name}/{path.name}", 0, 0, what))
+        segments.append(Segment(path, files, damage, cache))
+        through = last
+    return segments
+
+
+def _segment_paths(folder: Path) -> Iterator[tuple[int, int, Path]]:
+    for path in folder.glob("*.seg"):
+        first, _, last = path.stem.partition("-")
+        if first.isdigit() and last.isdigit():
+            yield int(first), int(last), path
+
+
+class Loaded(NamedTuple):
+    """What the log holds that no segment has."""
+
+    logs: list[tuple[Memory, list[Reject]]]
+    next_sequence: int
+
+
+def load_logs(
+    folder: Path, files: Files, damage: DamageList, table: SeriesTable, sealed_through: int
+) -> Loaded:
+    """Reads the unsealed log files; a last one without records is removed to be made anew."""
+    numbers = [number for number in log_numbers(folder) if number > sealed_through]
+    expected = sealed_through + 1
+    logs: list[tuple[Memory, list[Reject]]] = []
+    sequence = 0
+    for number in numbers:
+        path = log_path(folder, number)
+        if number != expected:
+            what = f"log files {expected} to {number - 1} are missing"
+            damage.add(Damage(f"{folder.name}/{path.name}", 0, 0, what))
+        expected = number + 1
+        begins = first_sequence(files.read(path, 0, FILE_HEADER.size))
+        if logs and begins is not None and begins > sequence:
+            what = f"{begins - sequence} records at the end of log file {number - 1} are missing"
+            damage.add(Damage(f"{folder.name}/{log_path(folder, number - 1).name}", -1, 0, what))
+        memory, rejects, last = _load_log(folder, number, files, damage, table)
+        if last is None and number == numbers[-1] and not damage.touches(f"log/{path.name}"):
+            files.remove(path)
+            continue
+        sequence = max(sequence, begins or 0, 0 if last is None else last + 1)
+        logs.append((memory, rejects))
+        _sync(path, files)
+    return Loaded(logs, sequence)
+
+
+def _sync(path: Path, files: Files) -> None:
+    """What is served again was perhaps never synced before the crash."""
+    handle = files.append_to(path)
+    try:
+        files.sync(handle)
+    finally:
+        files.close(handle)
+
+
+def _load_log(
+    folder: Path, number: int, files: Files, damage: DamageList, table: SeriesTable
+) -> tuple[Memory, list[Reject], int | None]:
+    memory = Memory(number)
+    rejects: list[Reject] = []
+    last = None
+    for sequence, entry in read_log(folder, number, files, damage):
+        last = sequence
+        if isinstance(entry, Stack):
+            memory.append(entry)
+        elif entry and isinstance(entry[0], Reject):
+            rejects += (one for one in entry if isinstance(one, Reject))
+        else:
+            for item in entry:
+                if not isinstance(item, Reject):
+                    define(table, *item)
+    return memory, rejects, last
+
+
+def name_the_rest(table: SeriesTable, view: View) -> None:
+    """Stand-ins for series that readings name but whose definition was lost with damage."""
+    highest = [segment.highest_series for segment in view.segments]
+    highest += [memory.highest_series for memory in view.memories]
+    while len(table) <= max(highest, default=-1):
+        table.id(*lost_key(len(table)))
+
+
+def check_files(folder: Path, files: Files, damage: DamageList, written: int) -> None:
+    """Reads log files (but the one being written), checkpoints and names afresh."""
+    for number in log_numbers(folder / "log"):
+        if number < written:
+            try:
+                for _ in read_log(folder / "log", number, files, damage):
+                    pass
+            except FileNotFoundError:  # sealed meanwhile
+                continue
+    for path in (folder / "checkpoints").glob("*.ckpt"):
+        try:
+            read_blobs(files.read(path), f"checkpoints/{path.name}", damage)
+        except FileNotFoundError:  # replaced meanwhile
+            continue
+    if (folder / FILE).exists():
+        for found in check_lines(files.read(folder / FILE)):
+            damage.add(found)

@@ -1,0 +1,228 @@
+"""Queries: from any thread, while others write, over segments and memory as one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+from gemel.core.batch import I64, Columns
+from gemel.core.errors import InvalidInput
+from gemel.history.query import (
+    AGGREGATES,
+    Buckets,
+    bucket,
+    check_aggregates,
+    join,
+    join_buckets,
+    m4,
+    merge,
+    pixel_edges,
+    take,
+)
+from gemel.history.table import Table
+from gemel.history.view import View, Views
+
+EARLIEST = int(np.iinfo(np.int64).min)
+LATEST = int(np.iinfo(np.int64).max)
+ROWS_A_SLICE = 1_000_000
+MOST_PIXELS = 100_000
+T = TypeVar("T")
+
+
+class Last(NamedTuple):
+    """A reading as of a moment."""
+
+    time: int
+    value: float
+    quality: int
+    received: int
+    text: str | None
+
+
+class Reader:
+    _views: Views
+
+    def read(
+        self, series: int, start: int, end: int, *, bad: bool = False, limit: int | None = None
+    ) -> Columns:
+        """Readings of one series with start <= time < end, in order of time.
+
+        Two values at one time are both there, in the order in which they arrived; a copy (same
+        time, same value) is there once.
+
+        Args:
+            series: its number.
+            start: ns since 1970 UTC.
+            end: ns since 1970 UTC.
+            bad: also readings of bad quality.
+            limit: at most so many, the earliest.
+        """
+        start, end = _bounded(start, end)
+        if limit is None:
+            return merge(self._find(series, start, end), bad=bad)
+        pieces: list[Columns] = []
+        missing = limit
+        for low, high in self._slices(series, start, end):
+            piece = merge(self._find(series, low, high), bad=bad)
+            pieces.append(take(piece, slice(0, missing)))
+            missing -= len(pieces[-1])
+            if not missing:
+                break
+        return join(pieces)
+
+    def read_many(
+        self,
+        series: Sequence[int],
+        start: int,
+        end: int,
+        *,
+        bad: bool = False,
+        limit: int | None = None,
+    ) -> list[Columns]:
+        """`read` for each of several series, in their order."""
+        return [self.read(one, start, end, bad=bad, limit=limit) for one in series]
+
+    def last(self, series: int, at: int | None = None) -> Last | None:
+        """The newest reading with time <= `at` (of all if None); the later to arrive of two."""
+        at = LATEST - 1 if at is None else min(at, LATEST - 1)
+        time = self._retried(lambda view: _newest(view, series, at))
+        if time is None:
+            return None
+        found = merge(self._find(series, time, time + 1), bad=True)
+        if not len(found):
+            return None
+        row = len(found) - 1
+        return Last(
+            time,
+            float(found.value[row]),
+            int(found.quality[row]),
+            int(found.received[row]),
+            found.text.get(row),
+        )
+
+    def downsample(
+        self, series: int, start: int, end: int, px: int, *, bad: bool = False
+    ) -> Columns:
+        """First, last, lowest and highest reading of each of `px` pixels between start and end.
+
+        A line drawn through them is the same, pixel for pixel, as one through all readings. Of
+        texts it has the first and last of each pixel.
+        """
+        if not 1 <= px <= MOST_PIXELS:
+            raise InvalidInput(f"{px} pixels are not between 1 and {MOST_PIXELS:,}")
+        start, end = _bounded(start, end)
+        edges = pixel_edges(start, end, px)
+        if self._rows_at_most(series, start, end) <= 4:
+            return self.read(series, start, end, bad=bad)
+        pieces = []
+        cuts = self._cuts(series, start, end, edges)
+        for low, high in itertools.pairwise(cuts):
+            inside = edges[(edges >= low) & (edges <= high)]
+            pieces.append(m4(merge(self._find(series, low, high), bad=bad), inside))
+        return join(pieces)
+
+    def buckets(
+        self,
+        series: int,
+        start: int,
+        end: int,
+        width_ns: int,
+        aggregates: Sequence[str] = AGGREGATES,
+        *,
+        bad: bool = False,
+    ) -> Buckets:
+        """Aggregates over buckets of time: "time" (where each begins) and one array an aggregate.
+
+        Buckets begin at multiples of the width since 1970; those without readings are left out.
+        `count` counts all readings; the others are over numbers only, NaN where there are none.
+
+        Raises:
+            InvalidInput: an unknown aggregate, or no width.
+        """
+        check_aggregates(aggregates)
+        if width_ns < 1:
+            raise InvalidInput(f"a bucket of {width_ns} ns has no width")
+        start, end = _bounded(start, end)
+        first = start // width_ns
+        many = (end - 1) // width_ns - first + 1
+        rows = self._rows_at_most(series, start, end)
+        step = max(1, -(-many * ROWS_A_SLICE // max(rows, 1)))
+        count = min(-(-many // step), 1 + rows)
+        borders = [(first + i * step) * width_ns for i in range(1, count)]
+        cuts = [start, *borders, end]
+        pieces = [
+            bucket(merge(self._find(series, low, high), bad=bad), width_ns, aggregates)
+            for low, high in itertools.pairwise(cuts)
+        ]
+        return join_buckets(pieces)
+
+    def _find(self, series: int, start: int, end: int) -> list[Table]:
+        return self._retried(lambda view: _parts(view, series, start, end))
+
+    def _retried(self, ask: Callable[[View], T]) -> T:
+        """Asks again if a segment was merged into a larger one meanwhile."""
+        while True:
+            view = self._views.now
+            try:
+                return ask(view)
+            except FileNotFoundError:
+                if view is self._views.now:
+                    raise
+
+    def _rows_at_most(self, series: int, start: int, end: int) -> int:
+        view = self._views.now
+        rows = sum(segment.rows_of(series, start, end) for segment in view.segments)
+        return rows + sum(memory.rows_of(start, end) for memory in view.memories)
+
+    def _slices(self, series: int, start: int, end: int) -> list[tuple[int, int]]:
+        """The span cut where blocks begin, so that about ROWS_A_SLICE rows are in each slice."""
+        rows = self._rows_at_most(series, start, end)
+        if rows <= ROWS_A_SLICE:
+            return [(start, end)]
+        view = self._views.now
+        blocks = [np.empty(0, np.int64), *(s.block_times(series) for s in view.segments)]
+        times = np.sort(np.concatenate(blocks))
+        step = max(1, round(len(times) * ROWS_A_SLICE / rows))
+        inside = np.unique(times[step::step])
+        cuts = [start, *(int(t) for t in inside if start < t < end), end]
+        return list(itertools.pairwise(cuts))
+
+    def _cuts(self, series: int, start: int, end: int, edges: I64) -> list[int]:
+        """As `_slices`, but at the edges of pixels."""
+        borders = [low for low, _ in self._slices(series, start, end)[1:]]
+        places = np.unique(np.searchsorted(edges, np.array(borders, np.int64)))
+        inner = [int(edges[place]) for place in places if 0 < place < len(edges) - 1]
+        return [start, *dict.fromkeys(cut for cut in inner if start < cut < end), end]
+
+
+def _bounded(start: int, end: int) -> tuple[int, int]:
+    start = min(max(start, EARLIEST), LATEST)
+    return start, max(start, min(end, LATEST))
+
+
+def _parts(view: View, series: int, start: int, end: int) -> list[Table]:
+    """Of one series, in the order of arrival."""
+    parts: list[Table] = []
+    for segment in view.segments:
+        parts += segment.find(series, start, end)
+    for memory in view.memories:
+        parts += memory.find(series, start, end)
+    return parts
+
+
+def _newest(view: View, series: int, at: int) -> int | None:
+    best: int | None = None
+    for memory in reversed(view.memories):
+        found = memory.newest(series, at)
+        if found is not None and (best is None or found > best):
+            best = found
+    for segment in sorted(view.segments, key=lambda segment: segment.time_max, reverse=True):
+        if best is not None and segment.time_max <= best:
+            break
+        found = segment.newest(series, at)
+        if found is not None and (best is None or found > best):
+            best = found
+    return best

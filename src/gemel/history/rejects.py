@@ -1,0 +1,168 @@
+"""What was received and could not become a reading: kept with the reason, counted for ever."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+
+import orjson
+import zstandard
+
+from gemel.core.batch import Reject
+from gemel.history.codec import compress
+from gemel.history.damage import Damage, DamageList
+from gemel.history.files import Files
+from gemel.history.payload import decode_rejects, encode_rejects
+
+TWINS_COUNTED = 10_000
+"""Names beyond this many are counted together under "*", so that junk cannot fill the memory."""
+
+
+class RejectCounts:
+    """How many rejects of each reason each twin has had since the history began."""
+
+    def __init__(self) -> None:
+        self._twins: dict[str, Counter[str]] = {}
+        self._total: Counter[str] = Counter()
+
+    def add(self, rejects: Iterable[Reject]) -> None:
+        for reject in rejects:
+            self._count(reject.twin, reject.reason, 1)
+
+    def _count(self, twin: str, reason: str, count: int) -> None:
+        self._total[reason] += count
+        mine = self._twins.get(twin)
+        if mine is None:
+            name = twin if len(self._twins) < TWINS_COUNTED else "*"
+            mine = self._twins.setdefault(name, Counter())
+        mine[reason] += count
+
+    def of(self, twin: str | None) -> dict[str, int]:
+        return dict(self._total if twin is None else self._twins.get(twin, Counter()))
+
+    def to_json(self) -> dict[str, dict[str, int]]:
+        return {twin: dict(counts) for twin, counts in self._twins.items()}
+
+    def load(self, rows: dict[str, dict[str, int]]) -> None:
+        for twin, counts in rows.items():
+            for reason, count in counts.items():
+                self._count(twin, reason, int(count))
+
+
+class Rejects:
+    """Folder `rejects`: `00000007.jsonl.zst` has the rejects of sealed log files to 7.
+
+    The first line holds the counts since the beginning, each further line one reject.
+    """
+
+    def __init__(self, folder: Path, files: Files, damage: DamageList, largest: int) -> None:
+        self._folder = folder
+        self._files = files
+        self._damage = damage
+        self._largest = largest
+        self._lock = Lock()
+        self._open: dict[int, list[Reject]] = {}
+        self._sealed_counts = RejectCounts()
+        self._counts = RejectCounts()
+
+    def load(self, sealed_through: int) -> None:
+        """Takes up the counts of the newest file; files of unfinished seals are removed."""
+        for path in self._paths():
+            if _number(path) > sealed_through:
+                self._files.remove(path)
+        for path in self._paths():
+            lines = self._lines(path, only_first=True)
+            if lines:
+                counts = orjson.loads(lines[0])["counts"]
+                self._sealed_counts.load(counts)
+                self._counts.load(counts)
+                return
+
+    def add(self, number: int, rejects: Sequence[Reject]) -> None:
+        """Rejects of log file `number`, in the order of arrival."""
+        with self._lock:
+            self._open.setdefault(number, []).extend(rejects)
+            self._counts.add(rejects)
+
+    def seal(self, through: int) -> None:
+        """Writes the rejects of log files up to `through` to their own file, durably."""
+        with self._lock:
+            numbers = sorted(number for number in self._open if number <= through)
+            rejects = [reject for number in numbers for reject in self._open[number]]
+        if not rejects:
+            return
+        counts = RejectCounts()
+        counts.load(self._sealed_counts.to_json())
+        counts.add(rejects)
+        head = orjson.dumps(
+            {"counts": counts.to_json(), "rejects": len(rejects)},
+            option=orjson.OPT_APPEND_NEWLINE,
+        )
+        path = self._folder / f"{through:08d}.jsonl.zst"
+        pieces = [compress(head, checksum=True), compress(encode_rejects(rejects), checksum=True)]
+        self._files.put(path, pieces)
+        with self._lock:
+            self._sealed_counts = counts
+            for number in numbers:
+                del self._open[number]
+        self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        held = 0
+        for path in self._paths():
+            held += self._files.size(path)
+            if held > self._largest:
+                self._files.remove(path)
+
+    def newest(self, twin: str | None, limit: int) -> list[Reject]:
+        return list(islice((r for r in self._backwards() if twin is None or r.twin == twin), limit))
+
+    def _backwards(self) -> Iterator[Reject]:
+        with self._lock:
+            numbers = sorted(self._open, reverse=True)
+            held = [reject for number in numbers for reject in reversed(self._open[number])]
+            paths = self._paths()
+        yield from held
+        for path in paths:
+            for line in reversed(self._lines(path)[1:]):
+                yield from decode_rejects(line)
+
+    def counts(self, twin: str | None) -> dict[str, int]:
+        with self._lock:
+            return self._counts.of(twin)
+
+    def verify(self) -> None:
+        for path in self._paths():
+            self._lines(path)
+
+    def _paths(self) -> list[Path]:
+        """Newest first."""
+        return sorted(self._folder.glob("*.jsonl.zst"), reverse=True)
+
+    def _lines(self, path: Path, *, only_first: bool = False) -> list[bytes]:
+        """The lines of a file; none, and the damage is named, if they are not what was written."""
+        data = b""
+        try:
+            data = self._files.read(path)
+            reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
+            text = bytearray()
+            while piece := reader.read(1 << 16):
+                text += piece
+                if only_first and b"\n" in piece:
+                    return bytes(text).splitlines()[:1]
+            lines = bytes(text).splitlines()
+            if lines and len(lines) == 1 + orjson.loads(lines[0])["rejects"]:
+                return lines
+            fault = "the file is cut off"
+        except (zstandard.ZstdError, OSError, ValueError) as error:
+            fault = str(error)
+        name = f"{self._folder.name}/{path.name}"
+        self._damage.add(Damage(name, 0, len(data), f"these rejects cannot be read: {fault}"))
+        return []
+
+
+def _number(path: Path) -> int:
+    return int(path.name.split(".", 1)[0])

@@ -1,0 +1,287 @@
+"""From log to segment, off the event loop: one thread seals, keeps checkpoints, merges, tidies up.
+
+A thread and not a process: sorting, pcodec and checksums run without the interpreter's lock, so the
+loop is late by well under a millisecond while two million readings are sealed (bench/history.py).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from threading import Condition, Thread
+from time import monotonic
+
+from gemel.core.errors import Damaged, GemelError, Unavailable
+from gemel.core.series import SeriesTable
+from gemel.history.ballast import NO_ROOM, Ballast
+from gemel.history.cache import BlockCache
+from gemel.history.checkpoints import Checkpoints
+from gemel.history.codec import Codec
+from gemel.history.compaction import Interrupted, choose, merged, neighbours
+from gemel.history.damage import DamageList
+from gemel.history.files import Files
+from gemel.history.log import log_numbers, log_path
+from gemel.history.memory import Memory, in_order
+from gemel.history.names import Names
+from gemel.history.rejects import Rejects
+from gemel.history.segment import Segment, write_segment
+from gemel.history.view import Views
+
+RETRY_SECONDS = 5.0
+SEAL_LEVEL = 6
+MERGE_LEVEL = 8
+log = logging.getLogger("gemel.history")
+
+
+class Sealer:
+    def __init__(
+        self,
+        folder: Path,
+        files: Files,
+        table: SeriesTable,
+        views: Views,
+        stores: tuple[Names, Rejects, Checkpoints],
+        damage: DamageList,
+        cache: BlockCache,
+        ballast: Ballast,
+        *,
+        segment_rows: int,
+        fan_in: int,
+        largest_rows: int,
+        codec: Codec,
+        has_checkpoints: Callable[[], bool],
+    ) -> None:
+        self._folder = folder
+        self._files = files
+        self._table = table
+        self._views = views
+        self._names, self._rejects, self._checkpoints = stores
+        self._damage = damage
+        self._cache = cache
+        self._ballast = ballast
+        self._segment_rows = segment_rows
+        self._fan_in = fan_in
+        self._largest_rows = largest_rows
+        self._codec = codec
+        self._has_checkpoints = has_checkpoints
+        self._changed = Condition()
+        self._blobs: tuple[int, Mapping[str, bytes]] | None = None
+        self._attempts = 0
+        self._asked = False
+        self._merge_all = False
+        self._stopping = False
+        self._retry_at = 0.0
+        self.error: GemelError | None = None
+        self._thread = Thread(target=self._run, name="gemel-history-sealer", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        """There is a complete log file."""
+        with self._changed:
+            self._asked = True
+            self._changed.notify_all()
+
+    def checkpoint(self, through: int, blobs: Mapping[str, bytes]) -> None:
+        """The state after all readings of log files up to `through`."""
+        with self._changed:
+            self._blobs = (through, blobs)
+            self._asked = True
+            self._changed.notify_all()
+
+    def wait(self, through: int) -> None:
+        """Returns when everything up to a log file is sealed and its checkpoint written.
+
+        Raises:
+            GemelError: the attempt failed; the log still holds everything.
+        """
+        with self._changed:
+            before = self._attempts
+            self._retry_at = 0.0
+            self._asked = True
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: (
+                    self._is_done(through)
+                    or self._stopping
+                    or (self.error is not None and self._attempts > before)
+                )
+            )
+            if not self._is_done(through):
+                raise self.error or Unavailable("the history is closing")
+
+    def _is_done(self, through: int) -> bool:
+        saved = not self._has_checkpoints() or self._checkpoints.through >= through
+        return saved and self._views.sealed_through >= through
+
+    def stop(self) -> None:
+        """Ends the thread after the step at hand; what is not sealed stays in the log."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._stopping or (self._asked and monotonic() >= self._retry_at),
+                    max(0.0, self._retry_at - monotonic()) if self._asked else None,
+                )
+                if self._stopping:
+                    return
+                if monotonic() < self._retry_at:
+                    continue
+                self._asked = False
+            error = self._try()
+            with self._changed:
+                self.error = error
+                self._attempts += 1
+                if error is not None:
+                    self._asked = True
+                    self._retry_at = monotonic() + RETRY_SECONDS
+                self._changed.notify_all()
+
+    def _try(self) -> GemelError | None:
+        try:
+            self._step()
+        except Interrupted:
+            return None
+        except GemelError as error:
+            log.error("sealing failed: %s", error)
+            return error
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                self._ballast.release()
+            log.error("sealing failed: %s", error)
+            return Unavailable(
+                f"sealing in {self._folder} failed: {error}",
+                hint="it is tried again every few seconds; the log still holds everything",
+            )
+        return None
+
+    def _step(self) -> None:
+        self._save_checkpoint()
+        while self._seal_some():
+            self._tell_progress()
+            self._save_checkpoint()
+        self._drop_logs()
+        self._tell_progress()
+        if self._merge_all:
+            for run in neighbours(self._views.now.segments):
+                self.merge(run)
+            self._merge_all = False
+        while not self._stopping:
+            run = choose(
+                self._views.now.segments, self._segment_rows, self._fan_in, self._largest_rows
+            )
+            if not run:
+                return
+            self.merge(run)
+
+    def _tell_progress(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _save_checkpoint(self) -> None:
+        with self._changed:
+            waiting = self._blobs
+        if waiting is None:
+            return
+        self._checkpoints.write(*waiting)
+        with self._changed:
+            if self._blobs is waiting:
+                self._blobs = None
+
+    def _seal_some(self) -> bool:
+        """Seals complete log files, small ones together; False when none is left."""
+        some: list[Memory] = []
+        rows = 0
+        for memory in self._views.now.memories[:-1]:
+            if some and rows + memory.rows > self._segment_rows:
+                break
+            some.append(memory)
+            rows += memory.rows
+        if not some:
+            return False
+        through = some[-1].number
+        self._names.append(self._table, self._views.series_through(through))
+        self._rejects.seal(through)
+        first = self._views.sealed_through + 1
+        path = write_segment(
+            self._files,
+            self._folder / "segments",
+            (first, through),
+            in_order(some),
+            codec=self._codec,
+            level=SEAL_LEVEL,
+        )
+        self._views.sealed(self._open(path), through)
+        return True
+
+    def _open(self, path: Path) -> Segment:
+        return Segment(path, self._files, self._damage, self._cache)
+
+    def _drop_logs(self) -> None:
+        """Removes log files that nobody needs; damaged ones are put aside to be looked at."""
+        through = self._views.sealed_through
+        if self._has_checkpoints():
+            through = min(through, self._checkpoints.through)
+        logs = self._folder / "log"
+        for number in log_numbers(logs):
+            if number > through:
+                return
+            path = log_path(logs, number)
+            if self._damage.is_worth_keeping(f"log/{path.name}"):
+                aside = self._folder / "quarantine"
+                aside.mkdir(exist_ok=True)
+                self._files.rename(path, aside / path.name)
+            else:
+                self._files.remove(path)
+
+    def merge(self, run: list[Segment]) -> None:
+        """Makes one segment of neighbours and removes them.
+
+        Raises:
+            Damaged: one of them is; all stay as they are.
+        """
+        logs = (run[0].first_log, run[-1].last_log)
+        tables = merged(run, lambda: self._stopping)
+        try:
+            path = write_segment(
+                self._files,
+                self._folder / "segments",
+                logs,
+                tables,
+                codec=self._codec,
+                level=MERGE_LEVEL,
+            )
+        except Damaged as error:
+            log.error("segments %s are not merged: %s", logs, error)
+            return
+        self._views.merged(run, self._open(path))
+        for segment in run:
+            self._files.remove(segment.path)
+
+    def compact(self) -> None:
+        """Merges all that can be merged, on the sealer's thread; returns when it is done.
+
+        Raises:
+            GemelError: it failed; the segments stay as they were.
+        """
+        with self._changed:
+            self._merge_all = True
+            self._retry_at = 0.0
+            self._asked = True
+            before = self._attempts
+            self._changed.notify_all()
+            self._changed.wait_for(
+                lambda: (
+                    self._stopping
+                    or (self._attempts > before and (not self._merge_all or self.error is not None))
+                )
+            )
+            if self.error is not None:
+                raise self.error

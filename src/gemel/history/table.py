@@ -1,0 +1,179 @@
+"""Readings of many series in columns: order, duplicates, and text hidden in NaN payloads.
+
+Inside the history a value that is text is a NaN whose low 51 bits are 1 + its place in `texts`.
+So one float64 column holds numbers and text, and equal bits mean equal values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.core.batch import F64, I32, I64, NO_TEXT, U8, Columns
+
+QUIET_NAN = 0x7FF8_0000_0000_0000
+TEXT_MASK = 0x0007_FFFF_FFFF_FFFF
+MILLISECOND = 1_000_000
+Rows: TypeAlias = NDArray[Any] | slice
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Shapes: all columns (n,). Units: time ns, received ms since 1970 UTC."""
+
+    series: I32
+    time: I64
+    value: F64
+    quality: U8
+    received: I64
+    texts: Sequence[str] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.series)
+
+    def take(self, rows: Rows) -> Table:
+        return Table(
+            self.series[rows],
+            self.time[rows],
+            self.value[rows],
+            self.quality[rows],
+            self.received[rows],
+            self.texts,
+        )
+
+
+NO_ROWS = Table(
+    np.empty(0, np.int32),
+    np.empty(0, np.int64),
+    np.empty(0, np.float64),
+    np.empty(0, np.uint8),
+    np.empty(0, np.int64),
+)
+
+
+def text_codes(value: F64) -> I64 | None:
+    """Place in `texts` of each row, -1 for numbers; None when there is no text at all."""
+    nan = np.isnan(value)
+    if not nan.any():
+        return None
+    codes = np.where(nan, (value.view(np.int64) & TEXT_MASK) - 1, -1)
+    return codes if (codes >= 0).any() else None
+
+
+def text_values(codes: NDArray[Any]) -> F64:
+    """The NaNs that stand for the texts at these places."""
+    bits: I64 = np.asarray(codes, np.int64) + (QUIET_NAN + 1)
+    return bits.view(np.float64)
+
+
+def concatenate(tables: Sequence[Table]) -> Table:
+    """All rows one after the other, with one list of texts."""
+    tables = [table for table in tables if len(table)]
+    if not tables:
+        return NO_ROWS
+    if len(tables) == 1:
+        return tables[0]
+    texts, values = _one_list_of_texts(tables)
+    return Table(
+        np.concatenate([table.series for table in tables]),
+        np.concatenate([table.time for table in tables]),
+        np.concatenate(values),
+        np.concatenate([table.quality for table in tables]),
+        np.concatenate([table.received for table in tables]),
+        texts,
+    )
+
+
+def _one_list_of_texts(tables: Sequence[Table]) -> tuple[Sequence[str], list[F64]]:
+    values = [table.value for table in tables]
+    if not any(len(table.texts) for table in tables):
+        return (), values
+    first = tables[0].texts
+    if all(table.texts is first for table in tables):
+        return first, values
+    places: dict[str, int] = {}
+    for i, table in enumerate(tables):
+        codes = text_codes(table.value)
+        if codes is None:
+            continue
+        rows = np.flatnonzero(codes >= 0)
+        used, back = np.unique(codes[rows], return_inverse=True)
+        new = np.array([places.setdefault(table.texts[int(c)], len(places)) for c in used])
+        value = table.value.copy()
+        value[rows] = text_values(new[back])
+        values[i] = value
+    return list(places), values
+
+
+def order(table: Table) -> NDArray[np.intp] | None:
+    """Rows by (series, time), equals in the order of arrival; None if they already are.
+
+    Cost: about 15 ns a row when the times of each series arrive in order; series whose times do not
+    are sorted once more.
+    """
+    series, time = table.series, table.time
+    same = series[1:] == series[:-1]
+    if bool(((series[1:] > series[:-1]) | (same & (time[1:] >= time[:-1]))).all()):
+        return None
+    rows = _by_series(series)
+    by_series, by_time = series[rows], time[rows]
+    same = by_series[1:] == by_series[:-1]
+    back = np.flatnonzero(same & (by_time[1:] < by_time[:-1]))
+    if len(back):
+        late = np.flatnonzero(np.isin(by_series, np.unique(by_series[back])))
+        rows[late] = rows[late][np.lexsort((by_time[late], by_series[late]))]
+    return rows
+
+
+def _by_series(series: I32) -> NDArray[np.intp]:
+    """A stable sort by two radix passes of 16 bits: six times as fast as by comparing."""
+    rows = np.argsort(series.astype(np.uint16), kind="stable")
+    high = (series >> 16).astype(np.uint16)
+    return rows[np.argsort(high[rows], kind="stable")] if high.any() else rows
+
+
+def sort(table: Table) -> Table:
+    rows = order(table)
+    return table if rows is None else table.take(rows)
+
+
+def without_duplicates(table: Table) -> Table:
+    """Of rows with the same series, time and value (or text) only the first to arrive.
+
+    Args:
+        table: sorted by (series, time), equals in the order of arrival, one list of texts in
+            which no text stands twice.
+    """
+    series, time = table.series, table.time
+    same = (time[1:] == time[:-1]) & (series[1:] == series[:-1])
+    if not same.any():
+        return table
+    bits = np.ascontiguousarray(table.value).view(np.int64)
+    meeting = np.concatenate(([False], same))
+    group = np.cumsum(~meeting)
+    crowded = np.flatnonzero(meeting | np.concatenate((same, [False])))
+    ranks = np.lexsort((bits[crowded], group[crowded]))  # stable: arrival order inside equals
+    rows = crowded[ranks]
+    again = (group[rows][1:] == group[rows][:-1]) & (bits[rows][1:] == bits[rows][:-1])
+    if not again.any():
+        return table
+    keep = np.ones(len(table), bool)
+    keep[rows[1:][again]] = False
+    return table.take(keep)
+
+
+def to_columns(table: Table) -> Columns:
+    """One series as the faces see it: text taken out of the NaNs, received in ns."""
+    value = table.value
+    text = NO_TEXT
+    codes = text_codes(value)
+    if codes is not None:
+        rows = np.flatnonzero(codes >= 0)
+        text = {int(row): table.texts[int(codes[row])] for row in rows}
+        value = value.copy()
+        value[rows] = np.nan
+    return Columns(table.time, value, table.quality, table.received * MILLISECOND, text)

@@ -1,0 +1,232 @@
+"""Messages in, checked readings out: the one public verb of this stage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gemel.core.batch import Batch, Reject
+from gemel.core.clock import SECOND
+from gemel.core.errors import InvalidInput
+from gemel.core.message import Message
+from gemel.core.series import SeriesTable
+from gemel.ingest.decode import Route, decode_common
+from gemel.ingest.duplicates import Recent
+from gemel.ingest.intake import Intake, Unknown
+from gemel.ingest.payload import decode, show
+from gemel.ingest.points import Named, PointTable, TwinPoints
+from gemel.ingest.senml import Problem
+from gemel.ingest.topics import (
+    Binding,
+    BindingIndex,
+    default_route,
+    is_ours,
+    is_personal,
+    only_twin,
+)
+
+MOST_ROUTES = 200_000
+MOST_UNKNOWN = 10_000
+
+
+@dataclass(slots=True)
+class Accepted:
+    """What became of the messages of one call."""
+
+    batch: Batch
+    rejects: list[Reject]
+    duplicates: int
+    readings: int
+    seen: dict[str, int]
+    """Every twin that sent at least one good reading, and when it was received."""
+    unknown: dict[str, Unknown]
+    """Devices that no twin stands for; their readings are in the batch under this id."""
+    other: list[Message]
+    """Messages whose topic carries no telemetry."""
+
+
+class Ingest:
+    """Decodes, binds to twins, and checks.
+
+    Args:
+        series: numbers for new names.
+        points: what each twin may report.
+        future_ns: how far ahead of `now` a reading's time may lie.
+    """
+
+    def __init__(
+        self, series: SeriesTable, points: PointTable, *, future_ns: int = 60 * SECOND
+    ) -> None:
+        self._series = series
+        self._points = points
+        self._future = future_ns
+        self._bindings = BindingIndex(())
+        self._routes: dict[str, Route] = {}
+        self._recent = Recent()
+
+    def set_bindings(self, bindings: Sequence[Binding]) -> None:
+        """Says what further topics mean; the first that matches counts, all before the defaults."""
+        self._bindings = BindingIndex(bindings)
+        self._forget_routes()
+
+    def bound_twin(self, topic: str) -> str | None:
+        """The twin that a binding maps a topic to."""
+        found = self._bindings.find(topic)
+        return found[1] if found else None
+
+    def accept(self, messages: Sequence[Message], now: int) -> Accepted:
+        """Takes messages in. Never raises, whatever was sent.
+
+        Args:
+            messages: in the order of their receipt.
+            now: ns since 1970 UTC.
+        """
+        if self._points.stale:
+            for topic in self._points.stale:
+                self._routes.pop(topic, None)
+            self._points.stale.clear()
+        call = Intake(self._series, self._points, now + self._future)
+        index = 0
+        while True:
+            index = self._take_common(messages, index, call)
+            if index >= len(messages):
+                break
+            message = messages[index]
+            route = self._route(message, call)
+            if route is not None and not self._became_common(message, route, call):
+                call.take(message, route)
+            index += 1
+        batch = call.columns.finish(self._points.slots, now)
+        kept = self._recent.drop(batch)
+        return Accepted(
+            kept,
+            call.rejects,
+            len(batch) - len(kept),
+            len(kept),
+            call.seen,
+            call.unknown,
+            call.other,
+        )
+
+    def remember(self, batch: Batch) -> None:
+        """Call with a batch once it is durable: what repeats it is then dropped at the door."""
+        self._recent.remember(batch)
+
+    def _take_common(self, messages: Sequence[Message], start: int, call: Intake) -> int:
+        return decode_common(messages, start, self._routes, call.columns, call.limit, call.seen)
+
+    def _became_common(self, message: Message, route: Route, call: Intake) -> bool:
+        """Tries the common path again where only the route, or its sender, was new to it."""
+        if not route.entry.is_known or route.who is message.who:
+            return False
+        route.who = message.who
+        if is_personal(message.topic):
+            message = message._replace(topic=_personal_topic(route.twin))
+        return self._take_common([message], 0, call) == 1
+
+    # ---- from topic to route -------------------------------------------------------------
+
+    def _route(self, message: Message, call: Intake) -> Route | None:
+        """The route of a message, or None if it carries no telemetry or its sender may not."""
+        bound = None
+        topic = message.topic
+        if is_personal(topic):
+            bound = self._bindings.find(topic)
+            if bound is None:
+                topic = _personal_topic(only_twin(message.who))
+        route = self._routes.get(topic)
+        if route is None:
+            return self._new_route(message, topic, call)
+        if not message.who.may_write_twin(route.twin):
+            _refuse(message, route.twin, call)
+            return None
+        return route
+
+    def _new_route(self, message: Message, topic: str, call: Intake) -> Route | None:
+        binding, twin, name = None, "", ""
+        bound = self._bindings.find(message.topic)
+        if bound is not None:
+            binding, twin, name = bound
+        else:
+            found = default_route(message.topic, message.who)
+            if found is None:
+                call.other.append(message)
+                return None
+            twin, name = found
+        entry = self._points.find(twin)
+        if entry is None and bound is None and not is_ours(message.topic):
+            if not _looks_like_telemetry(message):
+                call.other.append(message)
+                return None
+            name = ""
+        if not twin or not message.who.may_write_twin(twin):
+            _refuse(message, twin, call)
+            return None
+        if entry is None:
+            if self._points.unknown_count >= MOST_UNKNOWN:
+                call.reject(message, twin, "too-many", raw=show(message.payload))
+                return None
+            entry = self._points.unknown(twin)
+        return self._add_route(topic, entry, self._name(name, message, entry), binding)
+
+    def _name(self, name: str, message: Message, entry: TwinPoints) -> str:
+        """An unknown topic with a bare value has no name for it but `value`."""
+        if name or is_ours(message.topic) or self._bindings.find(message.topic):
+            return name
+        try:
+            data = decode(message.payload, message.content_type)
+        except Problem:
+            return ""
+        return "" if type(data) in (dict, list) else "value"
+
+    def _add_route(
+        self, topic: str, entry: TwinPoints, name: str, binding: Binding | None
+    ) -> Route:
+        if len(self._routes) >= MOST_ROUTES:
+            self._forget_routes()
+        route = Route(entry, name, binding)
+        if binding is not None and (binding.fields or binding.only):
+            route.named = self._mapped(entry, binding)
+        self._routes[topic] = route
+        entry.topics.add(topic)
+        return route
+
+    def _mapped(self, entry: TwinPoints, binding: Binding) -> Named:
+        """The tables of a binding's source names; what cannot be converted stays out of them."""
+        named = Named()
+        if not binding.only:
+            for path, point in entry.points.items():
+                if path not in binding.fields:
+                    named.add(path, point)
+        for source, target in binding.fields.items():
+            if target.property not in entry.points:
+                continue
+            try:
+                named.add(source, self._points.in_unit(entry, target.property, target.unit))
+            except InvalidInput:
+                continue
+        return named
+
+    def _forget_routes(self) -> None:
+        for route in self._routes.values():
+            route.entry.topics.clear()
+        self._routes.clear()
+
+
+def _personal_topic(twin: str) -> str:
+    return f"devices/{twin}/telemetry"
+
+
+def _refuse(message: Message, twin: str, call: Intake) -> None:
+    call.reject(message, twin, "not-allowed", raw=show(message.payload))
+
+
+def _looks_like_telemetry(message: Message) -> bool:
+    """Whether a payload on a topic that is nobody's holds named values, or a number."""
+    try:
+        data = decode(message.payload, message.content_type)
+    except Problem:
+        return False
+    if type(data) is list:
+        return bool(data) and all(type(item) is dict and item for item in data)
+    return (type(data) is dict and bool(data)) or type(data) in (int, float, bool)

@@ -1,0 +1,92 @@
+"""Columns under construction: what one call of `accept` collects, made a `Batch` at its end."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import numpy as np
+
+from gemel.core.batch import EMPTY, F64, I64, NO_TEXT, U8, Batch
+from gemel.core.quality import Quality
+from gemel.ingest.slots import CONVERTED, RANGED, Slots
+
+NAN = float("nan")
+LARGEST = float(np.finfo(np.float64).max)
+
+
+class Columns:
+    """Readings so far; row i of `slots`, `times` and `values` is one reading.
+
+    `array` holds them, so that an append costs no object and the end costs no copy.
+    """
+
+    __slots__ = ("quality", "slots", "text", "times", "values")
+
+    def __init__(self) -> None:
+        self.slots = array("q")
+        self.times = array("q")
+        """ns since 1970 UTC"""
+        self.values = array("d")
+        """As sent; NaN where `text` has the value."""
+        self.text: dict[int, str] = {}
+        """Row to JSON text."""
+        self.quality: dict[int, int] = {}
+        """Row to a quality that is known already."""
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def cut(self, rows: int) -> None:
+        """Takes back all rows from this one on."""
+        del self.slots[rows:]
+        del self.times[rows:]
+        del self.values[rows:]
+        tables: tuple[dict[int, Any], ...] = (self.text, self.quality)
+        for table in tables:
+            while table and next(reversed(table)) >= rows:
+                table.popitem()
+
+    def fill_times(self, moment: int) -> None:
+        """Gives all rows that have no time yet this one."""
+        missing = len(self.slots) - len(self.times)
+        if missing == 1:
+            self.times.append(moment)
+        elif missing:
+            self.times.extend(array("q", (moment,)) * missing)
+
+    def finish(self, slots: Slots, received: int) -> Batch:
+        """Converts units, compares with ranges, for all rows at once."""
+        if not self.slots:
+            return EMPTY
+        index = np.frombuffer(self.slots, np.int64)
+        flags = slots.flags.take(index)
+        seen = int(np.bitwise_or.reduce(flags))
+        value: F64 = np.frombuffer(self.values, np.float64)
+        quality: U8 = np.zeros(len(index), np.uint8)
+        if seen & CONVERTED:
+            value = _convert(value, index, slots, quality)
+        if seen & RANGED:
+            outside = (value < slots.minimum.take(index)) | (value > slots.maximum.take(index))
+            quality[outside] = Quality.OUT_OF_RANGE
+        for row, known in self.quality.items():
+            quality[row] = known
+        return Batch(
+            slots.series.take(index),
+            np.frombuffer(self.times, np.int64),
+            value,
+            quality,
+            received,
+            self.text or NO_TEXT,
+        )
+
+
+def _convert(value: F64, index: I64, slots: Slots, quality: U8) -> F64:
+    """What overflows stays a number: the largest, out of range."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        converted = value * slots.scale.take(index) + slots.offset.take(index)
+    too_large = np.isinf(converted)
+    if too_large.any():
+        quality[too_large] = Quality.OUT_OF_RANGE
+        converted = np.clip(converted, -LARGEST, LARGEST)
+    return converted

@@ -1,0 +1,351 @@
+"""The common path: JSON of numbers on a known topic goes straight into columns.
+
+Nothing here explains itself to the sender: whatever is not plain is left, untouched, to the
+careful path (`intake`), which gives the same readings for what both can take.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, MutableMapping, Sequence
+from itertools import islice
+from typing import Any
+
+import orjson
+
+from gemel.core.access import Principal
+from gemel.core.message import Message
+from gemel.ingest.columns import NAN, Columns
+from gemel.ingest.points import EXACT, Named, TwinPoints
+from gemel.ingest.times import EARLIEST_T_NS, TIME_NAMES, read_time
+from gemel.ingest.topics import Binding
+
+MANY = 8
+"""From this many names on, an object is compared with its predecessor as a whole."""
+MOST_PREDICTED = 4096
+MOST_NAMES = 10_000
+_NUMERIC = frozenset({int, float})
+_FLOATS = {float}
+_INTS = {int}
+_LISTS = {list}
+
+
+class Route:
+    """What a topic means: a twin, its source names, and who was last seen to be allowed."""
+
+    __slots__ = (
+        "binding",
+        "entry",
+        "keys",
+        "name",
+        "named",
+        "only",
+        "only_fields",
+        "predicted",
+        "row_names",
+        "row_slots",
+        "time_at",
+        "time_names",
+        "twin",
+        "who",
+    )
+
+    def __init__(self, entry: TwinPoints, name: str = "", binding: Binding | None = None) -> None:
+        self.entry = entry
+        self.twin = entry.twin
+        self.name = name
+        """The property that the topic names, "" if the payload does."""
+        self.binding = binding
+        self.named: Named = entry.named
+        """Source names to slots; of a binding with a field map, only what is mapped."""
+        names = (binding.time,) if binding and binding.time else TIME_NAMES
+        self.time_names = tuple(n for n in names if n not in entry.points)
+        self.only = bool(binding and binding.only)
+        self.only_fields = binding.fields.keys() if binding else frozenset[str]()
+        self.who: Principal | None = None
+        """The sender that was last found allowed; None keeps the topic off the common path."""
+        self.keys: tuple[str, ...] = ()
+        self.time_at = -1
+        self.predicted: array[int] | None = None
+        self.row_names: tuple[str, ...] = ()
+        self.row_slots: array[int] = array("q")
+
+
+def decode_common(
+    messages: Sequence[Message],
+    start: int,
+    routes: Mapping[str, Route],
+    columns: Columns,
+    limit: int,
+    seen: MutableMapping[str, int],
+) -> int:
+    """Takes messages from `start` on until one is not common.
+
+    A message is common if its topic is in `routes` with this very sender, its payload is JSON, and
+    every value in it is a reading without any objection. It is taken whole or not at all.
+
+    Args:
+        messages: what came in.
+        start: the first message to take.
+        routes: by topic.
+        columns: receives the readings, in order.
+        limit: times above this are in the future and not common.
+        seen: receives the twin of each message that was taken, with its time of receipt.
+
+    Returns:
+        The index of the first message that was not taken; `len(messages)` if all were.
+
+    Cost: about 1 us a message of one reading, 0.15 us a reading of a message of many.
+    """
+    find = routes.get
+    loads = orjson.loads
+    index = start
+    for topic, payload, received, who, content_type in islice(messages, start, None):
+        route = find(topic)
+        if route is None or route.who is not who:
+            return index
+        if content_type and content_type != "application/json":
+            return index
+        try:
+            data = loads(payload)
+        except ValueError:
+            return index
+        if type(data) is dict and not route.name:
+            if not take_object(route, data, received, columns, limit):
+                return index
+        elif not _take_other(route, data, received, columns, limit):
+            return index
+        seen[route.twin] = received
+        index += 1
+    return index
+
+
+def _take_other(route: Route, data: Any, received: int, columns: Columns, limit: int) -> bool:
+    """A bare scalar on a topic that names it, or an array of objects."""
+    if route.name:
+        if type(data) is dict or type(data) is list:
+            return False
+        return take_object(route, {route.name: data}, received, columns, limit)
+    if type(data) is not list or not data:
+        return False
+    start = len(columns)
+    for item in data:
+        if (
+            type(item) is not dict
+            or "n" in item
+            or "bn" in item
+            or not take_object(route, item, received, columns, limit)
+        ):
+            columns.cut(start)
+            return False
+    return True
+
+
+def take_object(  # noqa: C901, PLR0912  (one loop, kept in one frame for speed)
+    route: Route, data: dict[str, Any], moment: int, columns: Columns, limit: int
+) -> bool:
+    """Takes an object of names to values; leaves the columns untouched if anything is odd."""
+    if len(data) >= MANY:
+        if len(data) > MOST_NAMES:
+            return False
+        if _take_many(route, data, moment, columns, limit):
+            return True
+    slots = columns.slots
+    values = columns.values
+    start = len(slots)
+    named = route.named
+    fraction = named.fraction
+    timed = False
+    for name, value in data.items():
+        kind = type(value)
+        if kind is float or kind is int:
+            slot = fraction.get(name)
+            if slot is not None and (kind is float or -EXACT < value < EXACT):
+                slots.append(slot)
+                values.append(value)
+                continue
+            if kind is int:
+                whole = named.whole.get(name)
+                if whole is not None and whole[1] <= value <= whole[2]:
+                    slots.append(whole[0])
+                    values.append(value)
+                    continue
+        elif kind is bool:
+            slot = named.boolean.get(name)
+            if slot is not None:
+                slots.append(slot)
+                values.append(value)
+                continue
+        elif kind is str:
+            point = named.text.get(name)
+            if point is not None and (point.values is None or value in point.values):
+                columns.text[len(slots)] = orjson.dumps(value).decode()
+                slots.append(point.slot)
+                values.append(NAN)
+                continue
+        if not timed and name in route.time_names:
+            found = _time_of(name, value, limit)
+            if found is not None:
+                moment = found
+                timed = True
+                continue
+        if route.only and kind is not dict and name not in route.only_fields:
+            continue
+        if start == len(slots) and _take_nested(route, data, name, value, moment, columns, limit):
+            return True
+        columns.cut(start)
+        return False
+    if moment > limit:
+        columns.cut(start)
+        return False
+    columns.fill_times(moment)
+    return len(slots) > start
+
+
+def _time_of(name: str, value: Any, limit: int) -> int | None:
+    found = read_time(value)
+    if found is None or found > limit or (name == "t" and found < EARLIEST_T_NS):
+        return None
+    return found
+
+
+def _take_many(
+    route: Route, data: dict[str, Any], moment: int, columns: Columns, limit: int
+) -> bool:
+    """Numbers only, and under the same names as last time: no look-up per reading."""
+    keys = tuple(data)
+    if keys != route.keys:
+        _predict(route, keys)
+    if route.predicted is None:
+        return False
+    values = list(data.values())
+    if route.time_at >= 0:
+        found = _time_of(keys[route.time_at], values.pop(route.time_at), limit)
+        if found is None:
+            return False
+        moment = found
+    if moment > limit or not _all_numbers(values):
+        return False
+    columns.slots.extend(route.predicted)
+    columns.values.fromlist(values)
+    columns.fill_times(moment)
+    return True
+
+
+def _all_numbers(values: Sequence[Any]) -> bool:
+    """Whether all are int or float (a bool is neither), and exact as float64."""
+    kinds = set(map(type, values))
+    if kinds == _FLOATS:
+        return True
+    return kinds <= _NUMERIC and bool(kinds) and max(values) < EXACT and min(values) > -EXACT
+
+
+def _predict(route: Route, keys: tuple[str, ...]) -> None:
+    """Remembers the slots of these names; None if any is not a plain number."""
+    route.predicted = None
+    route.time_at = -1
+    if len(keys) > MOST_PREDICTED:
+        route.keys = ()
+        return
+    route.keys = keys
+    names = list(keys)
+    for time_name in route.time_names:
+        if time_name in names and time_name not in route.named.fraction:
+            route.time_at = names.index(time_name)
+            del names[route.time_at]
+            break
+    found = list(map(route.named.fraction.get, names))
+    if None not in found:
+        route.predicted = array("q", found)  # type: ignore[arg-type]
+
+
+def _take_nested(
+    route: Route,
+    data: dict[str, Any],
+    name: str,
+    value: Any,
+    moment: int,
+    columns: Columns,
+    limit: int,
+) -> bool:
+    """Rows of arrays, columns, and values under a time, where the whole object is just that."""
+    kind = type(value)
+    if kind is list:
+        if name == "r" and (len(data) == 1 or (len(data) == 2 and "id" in data)):
+            return _take_rows(route, value, columns, limit)
+        if name in route.time_names:
+            return _take_columns(route, data, name, columns, limit)
+        return False
+    if name == "id" and len(data) == 2 and type(data.get("r")) is list:
+        return _take_rows(route, data["r"], columns, limit)
+    if kind is dict and name == "values" and len(data) == 2 and "ts" in data:
+        if any(n in value for n in route.time_names):
+            return False
+        found = _time_of("ts", data["ts"], limit) if "ts" in route.time_names else None
+        return found is not None and take_object(route, value, found, columns, limit)
+    return False
+
+
+def _take_rows(route: Route, rows: list[Any], columns: Columns, limit: int) -> bool:
+    """Rows of [name, time, value]."""
+    if set(map(type, rows)) != _LISTS:
+        return False
+    try:
+        names, times, values = zip(*rows, strict=True)
+        if names != route.row_names:
+            route.row_slots = array("q", map(route.named.fraction.__getitem__, names))
+            route.row_names = names if len(names) <= MOST_PREDICTED else ()
+    except (ValueError, KeyError, TypeError):
+        route.row_names = ()
+        return False
+    moments = _moments(times, limit)
+    if moments is None or not _all_numbers(values):
+        return False
+    columns.slots.extend(route.row_slots)
+    columns.values.fromlist(list(values))
+    columns.times.extend(moments)
+    return True
+
+
+def _take_columns(
+    route: Route, data: dict[str, Any], time_name: str, columns: Columns, limit: int
+) -> bool:
+    """One array of times and arrays of values, all of one length."""
+    moments = _moments(data[time_name], limit)
+    if moments is None:
+        return False
+    start = len(columns)
+    for name, values in data.items():
+        if name == time_name:
+            continue
+        slot = route.named.fraction.get(name)
+        if (
+            slot is None
+            or type(values) is not list
+            or len(values) != len(moments)
+            or not _all_numbers(values)
+        ):
+            columns.cut(start)
+            return False
+        columns.slots.extend(array("q", (slot,)) * len(moments))
+        columns.values.fromlist(values)
+        columns.times.extend(moments)
+    return len(columns) > start
+
+
+def _moments(times: Sequence[Any], limit: int) -> array[int] | None:
+    """Times to ns; None if any is not plain or lies in the future."""
+    if not times:
+        return None
+    if set(map(type, times)) == _INTS:
+        low, high = min(times), max(times)
+        first, last = read_time(low), read_time(high)
+        if first is None or last is None or last > limit:
+            return None
+        if low and first // low == last // high:
+            factor = first // low
+            return array("q", [t * factor for t in times] if factor > 1 else times)
+    found = list(map(read_time, times))
+    if None in found or max(found) > limit:  # type: ignore[type-var, operator]
+        return None
+    return array("q", found)  # type: ignore[arg-type]

@@ -1,0 +1,118 @@
+"""Drops readings that came twice: within one call, and again after they were made durable.
+
+This is the cheap first line; history drops every exact duplicate for good.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.core.batch import I64, Batch
+
+PLANES = 4
+_MIX = tuple(np.uint64(m) for m in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
+NEVER = -1
+
+
+class Recent:
+    """The last few durable readings of each series.
+
+    Only what is durable may be remembered: a reading that was accepted but not written must not
+    make its repetition a duplicate, or it would be acknowledged and lost.
+
+    Cost: 72 bytes a series.
+    """
+
+    def __init__(self) -> None:
+        self._newest: I64 = np.empty(0, np.int64)
+        self._times: NDArray[np.int64] = np.empty((PLANES, 0), np.int64)
+        self._values: NDArray[np.int64] = np.empty((PLANES, 0), np.int64)
+        self._turn = 0
+
+    def remember(self, batch: Batch) -> None:
+        """Takes note of readings that are durable; of each series, the last in the batch."""
+        if not len(batch):
+            return
+        series = batch.series
+        self._grow(int(series.max()) + 1)
+        plane = self._turn % PLANES
+        self._turn += 1
+        self._times[plane][series] = batch.time
+        self._values[plane][series] = _bits(batch)
+        self._newest[series] = np.maximum(self._newest[series], self._times[plane][series])
+
+    def drop(self, batch: Batch) -> Batch:
+        """The batch without rows that are remembered or that repeat an earlier row of it."""
+        count = len(batch)
+        if not count:
+            return batch
+        self._grow(int(batch.series.max()) + 1)
+        known = batch.time <= self._newest.take(batch.series)
+        if known.any():
+            self._confirm(batch, known)
+        if count > 1:
+            _mark_repeated(batch, known)
+        if not known.any():
+            return batch
+        return _without(batch, known)
+
+    def _confirm(self, batch: Batch, known: NDArray[np.bool_]) -> None:
+        """Keeps in `known` only rows that are exactly what is remembered."""
+        rows = np.flatnonzero(known)
+        series, time, bits = batch.series[rows], batch.time[rows], _bits(batch)[rows]
+        same = (self._times[:, series] == time) & (self._values[:, series] == bits)
+        known[rows] = same.any(axis=0)
+
+    def _grow(self, size: int) -> None:
+        have = len(self._newest)
+        if size <= have:
+            return
+        more = max(size, 2 * have, 1024) - have
+        self._newest = np.concatenate([self._newest, np.full(more, NEVER, np.int64)])
+        filler = np.full((PLANES, more), NEVER, np.int64)
+        self._times = np.concatenate([self._times, filler], axis=1)
+        self._values = np.concatenate([self._values, filler], axis=1)
+
+
+def _bits(batch: Batch) -> I64:
+    """Values as bits; a text's are its hash."""
+    bits = batch.value.view(np.int64)
+    if batch.text:
+        bits = bits.copy()
+        for row, text in batch.text.items():
+            bits[row] = hash(text)
+    return bits
+
+
+def _mark_repeated(batch: Batch, known: NDArray[np.bool_]) -> None:
+    bits = _bits(batch)
+    mixed = batch.series.astype(np.uint64) * _MIX[0]
+    mixed ^= batch.time.view(np.uint64) * _MIX[1]
+    mixed ^= mixed >> np.uint64(29)
+    mixed += bits.view(np.uint64) * _MIX[2]
+    mixed.sort()
+    if not (mixed[1:] == mixed[:-1]).any():
+        return
+    order = np.lexsort((bits, batch.time, batch.series))
+    before, after = order[:-1], order[1:]
+    same = batch.series[before] == batch.series[after]
+    same &= batch.time[before] == batch.time[after]
+    same &= bits[before] == bits[after]
+    known[after[same]] = True
+
+
+def _without(batch: Batch, dropped: NDArray[np.bool_]) -> Batch:
+    rows = np.flatnonzero(~dropped)
+    text = batch.text
+    if text:
+        place = np.cumsum(~dropped) - 1
+        text = {int(place[r]): t for r, t in text.items() if not dropped[r]}
+    return Batch(
+        batch.series[rows],
+        batch.time[rows],
+        batch.value[rows],
+        batch.quality[rows],
+        batch.received,
+        text,
+    )

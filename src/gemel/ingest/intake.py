@@ -1,0 +1,236 @@
+"""The careful path: takes what can be taken of a message, and says why not of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gemel.core.batch import Reject
+from gemel.core.errors import InvalidInput
+from gemel.core.message import Message
+from gemel.core.quality import Quality
+from gemel.core.series import SeriesTable
+from gemel.ingest.columns import Columns
+from gemel.ingest.decode import Route
+from gemel.ingest.forms import NO_TIME, Piece, pieces
+from gemel.ingest.judge import judge
+from gemel.ingest.payload import decode, show
+from gemel.ingest.points import OBJECTS, OPEN, Point, PointTable
+from gemel.ingest.senml import Problem
+from gemel.ingest.times import read_time
+
+MOST_OPEN_NAMES = 1_000
+LONGEST_NAME = 256
+MOST_REJECTS = 1_000
+"""Of one message; the last says how many more there were."""
+LONGEST_SAMPLE = 200
+
+
+@dataclass(slots=True)
+class Unknown:
+    """What a device sent in one call that no twin stands for."""
+
+    topic: str
+    sample: dict[str, Any] = field(default_factory=dict)
+    """Newest value by name."""
+    count: int = 0
+    """Messages."""
+
+
+class Intake:
+    """What one call of `accept` collects."""
+
+    def __init__(self, series: SeriesTable, points: PointTable, limit: int) -> None:
+        self.columns = Columns()
+        self.rejects: list[Reject] = []
+        self.seen: dict[str, int] = {}
+        self.unknown: dict[str, Unknown] = {}
+        self.other: list[Message] = []
+        self.limit = limit
+        self._series = series
+        self._points = points
+        self._message: Message
+        self._sample: dict[str, Any] | None = None
+        self._rejected = 0
+
+    def take(self, message: Message, route: Route) -> None:
+        """Takes one message of an allowed sender; never raises."""
+        self._message = message
+        self._rejected = 0
+        self._sample = None
+        start = len(self.columns)
+        if not route.entry.is_known:
+            unknown = self.unknown.setdefault(route.twin, Unknown(message.topic))
+            unknown.count += 1
+            self._sample = unknown.sample
+        try:
+            data = decode(message.payload, message.content_type, text_allowed=bool(route.name))
+            data = self._as_text(data, route)
+            for piece in pieces(data, route, message.received, message.content_type):
+                self._piece(route, piece)
+        except Problem as problem:
+            raw = f"{problem}: {show(message.payload)}"
+            self.reject(message, route.twin, "undecodable", raw=raw)
+        if self._rejected > MOST_REJECTS:
+            more = self._rejected - MOST_REJECTS
+            last = self.rejects[-1]
+            self.rejects[-1] = Reject(
+                last.time, last.received, last.twin, "", f"{more + 1} more like the one before",
+                last.reason, last.source,
+            )  # fmt: skip
+        if len(self.columns) > start:
+            self.seen[route.twin] = message.received
+
+    def _as_text(self, data: Any, route: Route) -> Any:
+        """A bare number on the topic of a string property is that string."""
+        if route.name and type(data) in (int, float, bool):
+            point = route.entry.points.get(route.name)
+            if point is not None and point.kind == "string":
+                return self._message.payload.decode(errors="replace").strip()
+        return data
+
+    def reject(
+        self,
+        message: Message,
+        twin: str,
+        reason: str,
+        *,
+        name: str = "",
+        raw: str = "",
+        time: int | None = None,
+    ) -> None:
+        self._rejected += 1
+        if self._rejected > MOST_REJECTS:
+            return
+        self.rejects.append(
+            Reject(
+                message.received if time is None else time,
+                message.received,
+                twin,
+                show(name),
+                raw[:1000],
+                reason,
+                message.topic,
+            )
+        )
+
+    def _piece(self, route: Route, piece: Piece) -> None:
+        message = self._message
+        if not piece.values:
+            return
+        if piece.problem:
+            raw = f"{piece.problem}: {show(next(iter(piece.values.values())))}"
+            self.reject(message, route.twin, "undecodable", raw=raw)
+            return
+        moment = message.received
+        if piece.time is not NO_TIME:
+            read = piece.time if piece.is_nanoseconds else read_time(piece.time)
+            if read is None or not 0 <= read <= self.limit:
+                self._bad_time(route, piece, read)
+                return
+            moment = read
+        for name, value in piece.values.items():
+            self._value(route, name, value, moment, piece.unit)
+
+    def _bad_time(self, route: Route, piece: Piece, read: int | None) -> None:
+        name = next(iter(piece.values)) if len(piece.values) == 1 else ""
+        late = read is not None and read > self.limit
+        self.reject(
+            self._message,
+            route.twin,
+            "far-future" if late else "before-1970",
+            name=name,
+            raw=f"{show(piece.time)[:100]}: {show(piece.values)}",
+            time=read if late and read is not None and read < 2**63 else None,
+        )
+
+    def _value(self, route: Route, name: str, value: Any, moment: int, unit: str) -> None:
+        """One value under its source name; objects that are no property are gone into."""
+        if value is None:
+            return
+        path = name
+        if route.binding is not None:
+            mapped = route.binding.fields.get(name)
+            if mapped is not None:
+                path, unit = mapped.property, mapped.unit or unit
+            elif route.binding.only and type(value) is not dict:
+                return
+        entry = route.entry
+        point = entry.points.get(path)
+        if type(value) is dict and (point is None or point.kind == OPEN):
+            for key, inner in value.items():
+                self._value(route, f"{name}.{key}", inner, moment, unit)
+            return
+        if point is None:
+            point = self._open(route, name, path, value, moment)
+            if point is None:
+                return
+        if type(value) is dict and point.kind not in OBJECTS and "value" in value:
+            inner_unit = value.get("unit")
+            unit = inner_unit if type(inner_unit) is str else unit
+            value = value["value"]
+        self._judge(route, path, point, value, moment, unit)
+
+    def _judge(
+        self, route: Route, path: str, point: Point, value: Any, moment: int, unit: str
+    ) -> None:
+        if unit:
+            try:
+                point = self._points.in_unit(route.entry, path, unit)
+            except InvalidInput as problem:
+                raw = f"{show(value)} {unit}: {problem}"
+                self.reject(
+                    self._message, route.twin, "wrong-unit", name=path, raw=raw, time=moment
+                )
+                return
+        verdict = judge(point, value)
+        if verdict.reason:
+            raw = show(value)
+            self.reject(self._message, route.twin, verdict.reason, name=path, raw=raw, time=moment)
+            return
+        columns = self.columns
+        if verdict.text is not None:
+            columns.text[len(columns)] = verdict.text
+        if verdict.is_outside:
+            columns.quality[len(columns)] = Quality.OUT_OF_RANGE
+        columns.slots.append(point.slot)
+        columns.times.append(moment)
+        columns.values.append(verdict.value)
+        if self._sample is not None:
+            self._sample[path] = _sample(value)
+
+    def _open(self, route: Route, name: str, path: str, value: Any, moment: int) -> Point | None:
+        """A point for a name that no model describes, if the twin takes such."""
+        entry = route.entry
+        reason = ""
+        if not entry.is_open or not path or len(path) > LONGEST_NAME or not path.isprintable():
+            reason = "unknown-property"
+        elif entry.opened >= MOST_OPEN_NAMES:
+            reason = "too-many"
+        if reason:
+            raw = show(value)
+            self.reject(
+                self._message, route.twin, reason, name=path[:LONGEST_NAME], raw=raw, time=moment
+            )
+            return None
+        point = self._points.open_point(entry, path, self._series.id(route.twin, path))
+        if route.named is not entry.named:
+            route.named.add(name, point)
+        return point
+
+
+def _sample(value: Any) -> Any:
+    if type(value) in (int, float, bool):
+        return value
+    if type(value) is str:
+        return value[:LONGEST_SAMPLE]
+    return show(value)[:LONGEST_SAMPLE]
+
+
+def merge(into: dict[str, Unknown], other: Mapping[str, Unknown]) -> None:
+    """Adds what was heard in another call."""
+    for device, unknown in other.items():
+        known = into.setdefault(device, Unknown(unknown.topic))
+        known.sample.update(unknown.sample)
+        known.count += unknown.count

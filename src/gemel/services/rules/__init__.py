@@ -1,0 +1,7 @@
+"""Rules: a text such as `temperature > 80 °C for 5 minutes`, evaluated over columns of readings.
+
+Reading order: `expression` (what a rule says, as a tree), `parser` (text to tree), `quantity`
+(units), `compiler` (tree and model to a numpy kernel), `rule` (a rule as people save it), `table`
+(all instances of all rules in columns), `moments` (a batch as moments to evaluate), `runs` (delays
+on and off), `engine` (joins them), `snapshot` (the engine's memory as bytes).
+"""

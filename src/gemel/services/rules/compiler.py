@@ -1,0 +1,542 @@
+"""Tree and model to a kernel: numpy functions over columns of instances, checked beforehand.
+
+A condition has three values (Kleene): it is true, it is false, or it is unknown because a value is
+not known. A compiled condition therefore returns two columns, "is true" and "is false".
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.core.batch import F64
+from gemel.core.errors import InvalidInput
+from gemel.services.rules import quantity
+from gemel.services.rules.expression import (
+    AllOf,
+    AnyOf,
+    Arithmetic,
+    Comparison,
+    Expression,
+    Negate,
+    Negative,
+    Node,
+    Number,
+    Path,
+    Text,
+    Truth,
+    start_of,
+)
+from gemel.services.rules.parser import mistake
+from gemel.services.rules.quantity import Unit
+from gemel.services.rules.text import code_of_value
+
+Flags: TypeAlias = NDArray[np.bool_]
+Numbers: TypeAlias = Callable[[F64, F64], F64]
+"""(values by slot and instance, parameters by number and instance) -> one value an instance."""
+Truths: TypeAlias = Callable[[F64, F64], tuple[Flags, Flags]]
+
+
+@dataclass(frozen=True, slots=True)
+class PropertyShape:
+    """What a rule must know of a property: how to compare it and in which unit it is."""
+
+    kind: str
+    """`number`, `boolean`, `text` or `enumeration`."""
+    unit: str = ""
+    """As in the model, such as `degreeCelsius`."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Enumerations: name to the value that telemetry carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The property a rule is mainly about: what an alarm shows beside its title."""
+
+    path: str
+    unit: str
+    limit: float | str | bool | None
+    is_number: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A compiled rule; all rules of one `shape` share one kernel call.
+
+    `evaluate(values, parameters)` returns two columns: the condition holds, and it is over (with
+    deadbands taken into account). Neither is true where a value that matters is unknown.
+    """
+
+    shape: str
+    paths: tuple[str, ...]
+    """By slot; the subject is slot 0."""
+    parameters: tuple[float, ...]
+    evaluate: Callable[[F64, F64], tuple[Flags, Flags]]
+    hold: int
+    off: int
+    subject: Subject
+
+    @property
+    def identity(self) -> str:
+        """Equal for rules that decide alike, in every process."""
+        return repr((self.shape, self.paths, self.parameters, self.hold, self.off))
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    """A number that is computed: its unit, whether it is a difference, and how."""
+
+    unit: Unit
+    is_difference: bool
+    numbers: Numbers
+    shape: str
+
+
+_SIGNS: dict[str, Callable[[F64, F64], Any]] = {
+    ">": np.greater,
+    ">=": np.greater_equal,
+    "<": np.less,
+    "<=": np.less_equal,
+    "==": np.equal,
+}
+_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
+
+
+def _divide(left: F64, right: F64) -> F64:
+    quotient: F64 = np.divide(left, np.where(right == 0.0, np.nan, right))
+    return quotient
+
+
+_ARITHMETIC: dict[str, Callable[[F64, F64], F64]] = {
+    "+": np.add,
+    "-": np.subtract,
+    "*": np.multiply,
+    "/": _divide,
+}
+
+
+def _truths(operator: str, left: Numbers, right: Numbers) -> Truths:
+    if operator in _OPPOSITE:
+        is_true, is_false = _SIGNS[operator], _SIGNS[_OPPOSITE[operator]]
+
+        def ordered(x: F64, p: F64) -> tuple[Flags, Flags]:
+            a, b = left(x, p), right(x, p)
+            return is_true(a, b), is_false(a, b)
+
+        return ordered
+
+    def equal(x: F64, p: F64) -> tuple[Flags, Flags]:
+        a, b = left(x, p), right(x, p)
+        same, other = a == b, (a < b) | (a > b)
+        return (same, other) if operator == "==" else (other, same)
+
+    return equal
+
+
+def _all_of(left: Truths, right: Truths) -> Truths:
+    def both(x: F64, p: F64) -> tuple[Flags, Flags]:
+        (t1, f1), (t2, f2) = left(x, p), right(x, p)
+        return t1 & t2, f1 | f2
+
+    return both
+
+
+def _any_of(left: Truths, right: Truths) -> Truths:
+    def either(x: F64, p: F64) -> tuple[Flags, Flags]:
+        (t1, f1), (t2, f2) = left(x, p), right(x, p)
+        return t1 | t2, f1 & f2
+
+    return either
+
+
+def _negate(operand: Truths) -> Truths:
+    def negated(x: F64, p: F64) -> tuple[Flags, Flags]:
+        is_true, is_false = operand(x, p)
+        return is_false, is_true
+
+    return negated
+
+
+class _Compiler:
+    """Walks one tree; slots and parameters are numbered as they are met."""
+
+    def __init__(self, expression: Expression, properties: Mapping[str, PropertyShape]) -> None:
+        self.expression = expression
+        self.properties = properties
+        self.slots: dict[str, int] = {}
+        self.parameters: list[float] = []
+        self.has_deadband = False
+
+    def wrong(self, at: int, what: str, expected: str = "") -> InvalidInput:
+        return mistake(self.expression.rule, self.expression.text, at, what, expected)
+
+    # -- names and numbers --------------------------------------------------------------------
+
+    def property_of(self, path: Path) -> PropertyShape:
+        found = self.properties.get(path.name)
+        if found is None:
+            near = difflib.get_close_matches(path.name, self.properties, 3, 0.5)
+            names = near or sorted(self.properties)[:8]
+            expected = "one of: " + ", ".join(names) if names else "a model with telemetry"
+            raise self.wrong(
+                path.at, f"the model has no telemetry or property '{path.name}'", expected
+            )
+        return found
+
+    def read(self, path: Path) -> tuple[Numbers, str]:
+        slot = self.slots.setdefault(path.name, len(self.slots))
+        return lambda x, _p: x[slot], f"x{slot}"
+
+    def parameter(self, value: float) -> tuple[Numbers, str]:
+        number = len(self.parameters)
+        self.parameters.append(value)
+        return lambda _x, p: p[number], f"p{number}"
+
+    def unit(self, number: Number) -> Unit:
+        try:
+            name = quantity.named(number.unit)
+        except InvalidInput as error:
+            at = self.expression.text.index(number.unit, number.at)
+            expected = error.hint or "a unit such as °C, %, bar, m³/h, kW or mm/s"
+            raise self.wrong(at, f"there is no unit '{number.unit}'", expected) from error
+        return quantity.unit_of(name)
+
+    def fixed(self, number: Number, like: Unit, *, is_difference: bool) -> float:
+        """A number of the text in the unit of what it meets."""
+        if not number.unit:
+            return number.value
+        unit = self.unit(number)
+        found = quantity.conversion(unit, like)
+        if found is None:
+            what = f"'{number.unit}' does not fit here: the other side is {_measured(like)}"
+            raise self.wrong(
+                number.at, what, "a plain number" if not like else f"{quantity.shown(like)}"
+            )
+        scale, offset = found
+        return number.value * scale + (0.0 if is_difference else offset)
+
+    def literal(self, number: Number, like: _Value, *, is_difference: bool) -> _Value:
+        value = self.fixed(number, like.unit, is_difference=is_difference)
+        numbers, shape = self.parameter(value)
+        return _Value(like.unit, is_difference, numbers, shape)
+
+    def converted(self, value: _Value, like: Unit, at: int, verb: str) -> _Value:
+        found = quantity.conversion(value.unit, like)
+        if found is None:
+            raise self.wrong(
+                at,
+                f"cannot {verb} {_measured(like)} and {_measured(value.unit)}",
+                "two values of one dimension",
+            )
+        scale, offset = found
+        if value.is_difference:
+            offset = 0.0
+        if (scale, offset) == (1.0, 0.0):
+            return _Value(like, value.is_difference, value.numbers, value.shape)
+        (by, by_shape), (plus, plus_shape) = self.parameter(scale), self.parameter(offset)
+        inner = value.numbers
+        return _Value(
+            like,
+            value.is_difference,
+            lambda x, p: inner(x, p) * by(x, p) + plus(x, p),
+            f"({value.shape}*{by_shape}+{plus_shape})",
+        )
+
+    # -- arithmetic ---------------------------------------------------------------------------
+
+    def number(self, node: Node) -> _Value:
+        """A node that must be a number."""
+        if isinstance(node, Number):
+            numbers, shape = self.parameter(node.value)
+            unit = self.unit(node) if node.unit else quantity.PLAIN
+            return _Value(unit, False, numbers, shape)
+        if isinstance(node, Path):
+            found = self.property_of(node)
+            if found.kind != "number":
+                raise self.wrong(
+                    node.at, f"'{node.name}' is {_a(found.kind)}, not a number", "a number"
+                )
+            numbers, shape = self.read(node)
+            return _Value(quantity.unit_of(found.unit), False, numbers, shape)
+        if isinstance(node, Negative):
+            inner = self.number(node.operand)
+            operand = inner.numbers
+            return _Value(
+                inner.unit, inner.is_difference, lambda x, p: -operand(x, p), f"(-{inner.shape})"
+            )
+        if isinstance(node, Arithmetic):
+            return self.sum(node) if node.operator in "+-" else self.product(node)
+        raise self.wrong(start_of(node), "a number must stand here", "a property or a number")
+
+    def sum(self, node: Arithmetic) -> _Value:
+        minus = node.operator == "-"
+        if isinstance(node.right, Number):
+            left = self.number(node.left)
+            right = self.literal(node.right, left, is_difference=bool(left.unit))
+        elif isinstance(node.left, Number):
+            right = self.number(node.right)
+            left = self.literal(node.left, right, is_difference=bool(right.unit) and not minus)
+        else:
+            left, right = self.number(node.left), self.number(node.right)
+            verb = "subtract" if minus else "add"
+            right = self.converted(right, left.unit, node.at, verb)
+        between = left.is_difference == right.is_difference
+        is_difference = between if minus else left.is_difference and right.is_difference
+        return self.joined(node, left, right, left.unit, is_difference=is_difference)
+
+    def product(self, node: Arithmetic) -> _Value:
+        left, right = self.number(node.left), self.number(node.right)
+        sign = 1 if node.operator == "*" else -1
+        if sign < 0 and right.unit and quantity.conversion(right.unit, left.unit):
+            right = self.converted(right, left.unit, node.at, "divide")
+        unit = quantity.product(left.unit, right.unit, sign)
+        is_difference = left.is_difference or right.is_difference
+        return self.joined(node, left, right, unit, is_difference=is_difference)
+
+    def joined(
+        self, node: Arithmetic, left: _Value, right: _Value, unit: Unit, *, is_difference: bool
+    ) -> _Value:
+        join, first, second = _ARITHMETIC[node.operator], left.numbers, right.numbers
+        return _Value(
+            unit,
+            is_difference,
+            lambda x, p: join(first(x, p), second(x, p)),
+            f"({left.shape}{node.operator}{right.shape})",
+        )
+
+    # -- conditions ---------------------------------------------------------------------------
+
+    def condition(self, node: Node, *, held: bool, is_positive: bool = True) -> tuple[Truths, str]:
+        """A node that must be true or false.
+
+        Args:
+            node: the tree.
+            held: whether deadbands widen the condition, as they do while an alarm stands.
+            is_positive: False below an odd number of `not`.
+        """
+        if isinstance(node, (AllOf, AnyOf)):
+            left, left_shape = self.condition(node.left, held=held, is_positive=is_positive)
+            right, right_shape = self.condition(node.right, held=held, is_positive=is_positive)
+            if isinstance(node, AllOf):
+                return _all_of(left, right), f"({left_shape}&{right_shape})"
+            return _any_of(left, right), f"({left_shape}|{right_shape})"
+        if isinstance(node, Negate):
+            inner, shape = self.condition(node.operand, held=held, is_positive=not is_positive)
+            return _negate(inner), f"!{shape}"
+        if isinstance(node, Comparison):
+            return self.comparison(node, held=held, is_positive=is_positive)
+        if isinstance(node, Path) and self.property_of(node).kind == "boolean":
+            numbers, shape = self.read(node)
+            return _truths("==", numbers, lambda _x, _p: _ONE), f"({shape}=1)"
+        raise self.wrong(
+            start_of(node), "this is neither true nor false", "a comparison such as x > 80 °C"
+        )
+
+    def comparison(self, node: Comparison, *, held: bool, is_positive: bool) -> tuple[Truths, str]:
+        words = self.words(node)
+        if words is not None:
+            if node.deadband is not None:
+                raise self.wrong(node.deadband.at, "only numbers have a deadband", "no deadband")
+            left, right, shape = words
+            return _truths(node.operator, left, right), shape
+        one, other = self.sides(node)
+        shape = f"({one.shape}{node.operator}{other.shape}"
+        if node.deadband is None:
+            return _truths(node.operator, one.numbers, other.numbers), shape + ")"
+        width = self.deadband(node, one)
+        if not held:
+            return _truths(node.operator, one.numbers, other.numbers), shape + ")"
+        toward = 1.0 if (node.operator[0] == ">") == is_positive else -1.0
+        shift, shift_shape = self.parameter(toward * width)
+        widened = one.numbers
+        return (
+            _truths(node.operator, lambda x, p: widened(x, p) + shift(x, p), other.numbers),
+            f"{shape}~{shift_shape})",
+        )
+
+    def deadband(self, node: Comparison, like: _Value) -> float:
+        band = node.deadband
+        if band is None:
+            return 0.0
+        if node.operator not in _OPPOSITE:
+            raise self.wrong(band.at, f"'{node.operator}' has no deadband", "> >= < or <=")
+        width = self.fixed(band, like.unit, is_difference=True)
+        if width <= 0:
+            raise self.wrong(band.at, "a deadband must be more than 0", "a number above 0")
+        self.has_deadband = True
+        return width
+
+    def sides(self, node: Comparison) -> tuple[_Value, _Value]:
+        """Both sides of a comparison of numbers, in the unit of the left one that is computed."""
+        if isinstance(node.left, Number) and isinstance(node.right, Number):
+            raise self.wrong(
+                node.left.at, "this compares two fixed numbers", "a property on one side"
+            )
+        if isinstance(node.right, Number):
+            left = self.number(node.left)
+            return left, self.literal(node.right, left, is_difference=left.is_difference)
+        if isinstance(node.left, Number):
+            right = self.number(node.right)
+            return self.literal(node.left, right, is_difference=right.is_difference), right
+        left, right = self.number(node.left), self.number(node.right)
+        return left, self.converted(right, left.unit, node.at, "compare")
+
+    def words(self, node: Comparison) -> tuple[Numbers, Numbers, str] | None:
+        """Both sides of a comparison of texts, booleans or enumerations; None for numbers."""
+        kinds = {self.kind_of(node.left), self.kind_of(node.right)}
+        if kinds == {"number"}:
+            return None
+        if node.operator not in ("==", "!="):
+            raise self.wrong(
+                node.at, f"'{node.operator}' compares numbers, and this is not one", "== or !="
+            )
+        if kinds not in ({"text"}, {"boolean"}, {"enumeration"}) and (
+            "enumeration" not in kinds or "boolean" in kinds
+        ):
+            names = " with ".join(_a(kind) for kind in sorted(kinds))
+            raise self.wrong(node.at, f"cannot compare {names}", "two values of one kind")
+        left, left_shape = self.word(node.left, node.right)
+        right, right_shape = self.word(node.right, node.left)
+        return left, right, f"({left_shape}{node.operator}{right_shape})"
+
+    def kind_of(self, node: Node) -> str:
+        if isinstance(node, Path):
+            return self.property_of(node).kind
+        if isinstance(node, Text):
+            return "text"
+        if isinstance(node, Truth):
+            return "boolean"
+        if isinstance(node, (Comparison, AllOf, AnyOf, Negate)):
+            raise self.wrong(start_of(node), "a condition cannot be compared", "a value")
+        return "number"
+
+    def word(self, node: Node, other: Node) -> tuple[Numbers, str]:
+        if isinstance(node, Path):
+            return self.read(node)
+        if isinstance(node, Truth):
+            return self.parameter(float(node.value))
+        if isinstance(other, Path) and self.property_of(other).kind == "enumeration":
+            return self.parameter(code_of_value(self.enumerated(node, other)))
+        if isinstance(node, Text):
+            return self.parameter(code_of_value(node.value))
+        raise self.wrong(
+            start_of(node), "this cannot be compared with a text", 'a text in "quotes"'
+        )
+
+    def enumerated(self, node: Node, path: Path) -> Any:
+        values = self.property_of(path).values
+        if isinstance(node, Text) and node.value in values:
+            return values[node.value]
+        if isinstance(node, (Text, Number)) and node.value in values.values():
+            return node.value
+        names = ", ".join(f'"{name}"' for name in values)
+        raise self.wrong(start_of(node), f"'{path.name}' never has this value", f"one of {names}")
+
+    # -- the whole ----------------------------------------------------------------------------
+
+    def subject(self) -> Subject:
+        compared = _first_compared(self.expression.condition)
+        if compared is not None:
+            path, other = compared
+            shape = self.property_of(path)
+            limit: float | str | bool | None = None
+            if isinstance(other, Number) and shape.kind == "number":
+                like = quantity.unit_of(shape.unit)
+                limit = self.fixed(other, like, is_difference=False)
+            elif not isinstance(other, Path):
+                limit = other.value
+            return Subject(path.name, shape.unit, limit, shape.kind == "number")
+        first = _first_path(self.expression.condition)
+        if first is None:
+            raise self.wrong(0, "the rule names no property", "such as temperature > 80 °C")
+        shape = self.property_of(first)
+        return Subject(first.name, shape.unit, None, shape.kind == "number")
+
+    def kernel(self) -> Kernel:
+        subject = self.subject()
+        self.slots[subject.path] = 0
+        raised, shape = self.condition(self.expression.condition, held=False)
+        over: Truths | None = None
+        if self.has_deadband:
+            over, held_shape = self.condition(self.expression.condition, held=True)
+            shape += "/" + held_shape
+        return Kernel(
+            shape,
+            tuple(self.slots),
+            tuple(self.parameters),
+            _evaluation(raised, over),
+            self.expression.hold,
+            self.expression.off,
+            subject,
+        )
+
+
+_ONE: F64 = np.ones(1)
+
+
+def _evaluation(raised: Truths, held: Truths | None) -> Truths:
+    def evaluate(values: F64, parameters: F64) -> tuple[Flags, Flags]:
+        with np.errstate(all="ignore"):
+            is_true, is_false = raised(values, parameters)
+            if held is not None:
+                is_false = held(values, parameters)[1]
+        return is_true, is_false
+
+    return evaluate
+
+
+def _measured(unit: Unit) -> str:
+    return f"in {quantity.shown(unit)}" if unit else "a plain number without a unit"
+
+
+def _a(kind: str) -> str:
+    return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, (AllOf, AnyOf, Arithmetic, Comparison)):
+        return node.left, node.right
+    if isinstance(node, (Negate, Negative)):
+        return (node.operand,)
+    return ()
+
+
+def _first_compared(node: Node) -> tuple[Path, Number | Text | Truth | Path] | None:
+    """The first property that is compared with a fixed value."""
+    if isinstance(node, Comparison):
+        for side, other in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(side, Path) and isinstance(other, (Number, Text, Truth)):
+                return side, other
+    for child in _children(node):
+        found = _first_compared(child)
+        if found is not None:
+            return found
+    return None
+
+
+def _first_path(node: Node) -> Path | None:
+    if isinstance(node, Path):
+        return node
+    for child in _children(node):
+        found = _first_path(child)
+        if found is not None:
+            return found
+    return None
+
+
+def compile_rule(expression: Expression, properties: Mapping[str, PropertyShape]) -> Kernel:
+    """Checks an expression against a model and turns it into a kernel.
+
+    Args:
+        expression: what `parse` returned.
+        properties: the telemetry and properties of the model by path (`bearing.temperature`).
+
+    Raises:
+        InvalidInput: an unknown property or unit, a wrong dimension, a wrong kind; with the place.
+    """
+    return _Compiler(expression, properties).kernel()

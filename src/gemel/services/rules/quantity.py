@@ -1,0 +1,53 @@
+"""Units inside a rule: products of the model's units, checked before any number is compared."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from gemel.core import units
+from gemel.core.errors import InvalidInput
+
+Unit: TypeAlias = tuple[tuple[str, int], ...]
+"""(name of a unit, exponent) pairs, sorted; () is a plain number."""
+
+PLAIN: Unit = ()
+
+
+def unit_of(name: str) -> Unit:
+    return ((name, 1),) if name else PLAIN
+
+
+def named(text: str) -> str:
+    """The model's name of a unit as people write it: `°C` is `degreeCelsius`.
+
+    Raises:
+        InvalidInput: there is no such unit; the hint names near ones.
+    """
+    return units.find(text).name
+
+
+def conversion(source: Unit, target: Unit) -> tuple[float, float] | None:
+    """(scale, offset) from one unit to the other; None when they measure different things."""
+    if source == target:
+        return 1.0, 0.0
+    if len(source) != 1 or len(target) != 1 or source[0][1] != 1 or target[0][1] != 1:
+        return None
+    try:
+        return units.conversion(source[0][0], target[0][0])
+    except InvalidInput:
+        return None
+
+
+def product(left: Unit, right: Unit, sign: int) -> Unit:
+    """The unit of left times right (sign 1) or left divided by right (sign -1)."""
+    powers = dict(left)
+    for name, power in right:
+        powers[name] = powers.get(name, 0) + sign * power
+    return tuple(sorted((name, power) for name, power in powers.items() if power))
+
+
+def shown(unit: Unit) -> str:
+    """A unit as people read it."""
+    if not unit:
+        return "a plain number"
+    return "·".join((units.symbol(n) or n) + (f"^{p}" if p != 1 else "") for n, p in unit)

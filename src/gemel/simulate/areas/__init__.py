@@ -1,0 +1,1 @@
+"""The devices of the demo plant, one module for each area."""

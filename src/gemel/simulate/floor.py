@@ -1,0 +1,57 @@
+"""The factory floor: the few physical quantities through which one machine feels another.
+
+In one process the slots are a list; with a process for each area they are shared memory. A slot is
+one float64 with one writer at a time, so no lock is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import MutableSequence
+from ctypes import c_double
+from multiprocessing.sharedctypes import RawArray
+from typing import Any
+
+MOTORS = tuple(f"motor-{n}" for n in range(1, 11))
+AREAS = ("motors", "utilities", "turbine", "building", "line")
+
+NAMES: tuple[str, ...] = (
+    *(f"{motor}.speed" for motor in MOTORS),  # r/min, written by the motor
+    *(f"{motor}.load" for motor in MOTORS),  # kW asked at the shaft, written by what it drives
+    *(f"{motor}.power" for motor in MOTORS),  # electrical kW, written by the motor
+    *(f"{motor}.reference" for motor in MOTORS),  # 0 to 1, written by whoever controls it
+    *(f"{motor}.run" for motor in MOTORS),  # 1 is on, 0 is off
+    "line.liquid",  # m³/h drawn from tank 4 by the filler
+    "building.power",  # kW without the fan motor
+    "line.power",  # kW without its motors
+    "turbine.power",  # kW delivered
+)
+_INDEX = {name: index for index, name in enumerate(NAMES)}
+
+
+class Floor:
+    """Named quantities shared by all areas of the plant."""
+
+    __slots__ = ("_slots",)
+
+    def __init__(self, slots: MutableSequence[float] | Any | None = None) -> None:
+        """`slots` comes from `shared_slots`; None is a plain list for one process."""
+        self._slots = [0.0] * len(NAMES) if slots is None else slots
+        if slots is None:
+            self.reset()
+
+    def __getitem__(self, name: str) -> float:
+        return float(self._slots[_INDEX[name]])
+
+    def __setitem__(self, name: str, value: float) -> None:
+        self._slots[_INDEX[name]] = value
+
+    def reset(self) -> None:
+        """The plant as it is found on a working day: everything on, near its usual speed."""
+        for motor in MOTORS:
+            self[f"{motor}.run"] = 1.0
+            self[f"{motor}.reference"] = 0.85
+
+
+def shared_slots() -> Any:
+    """Slots that child processes started from here see too."""
+    return RawArray(c_double, len(NAMES))

@@ -1,0 +1,70 @@
+"""How simulated devices and replay reach a server: the platform's own MQTT client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gemel.connect.mqtt.client import MqttClient, Will
+from gemel.core.errors import ConfigInvalid
+from gemel.simulate.link import Client, Connect
+
+DEFAULT_PORT = 1883
+SESSION_SECONDS = 3_600
+KEEP_ALIVE = 15
+
+
+def parse_address(text: str) -> tuple[str, int]:
+    """Reads HOST, HOST:PORT or mqtt://HOST:PORT.
+
+    Raises:
+        ConfigInvalid: it is none of these.
+    """
+    plain = text.strip().removeprefix("mqtt://").rstrip("/")
+    host, colon, port = plain.rpartition(":")
+    if not colon or plain.endswith("]"):
+        host, port = plain, str(DEFAULT_PORT)
+    host = host.strip("[]")
+    if not host or not port.isdigit() or not 0 < int(port) < 65_536:
+        raise ConfigInvalid(f"'{text}' is not an address", hint="write it like 127.0.0.1:1883")
+    return host, int(port)
+
+
+def find_token(token: str | None, file: str | None) -> str:
+    """The token from --token, --token-file or GEMEL_TOKEN; "" if there is none.
+
+    Raises:
+        ConfigInvalid: the file cannot be read.
+    """
+    if token:
+        return token
+    if file:
+        try:
+            return Path(file).read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigInvalid(f"--token-file {file}: cannot be read: {error}") from error
+    return os.environ.get("GEMEL_TOKEN", "")
+
+
+def connector(host: str, port: int, token: str, user: str = "simulator") -> Connect:
+    """Makes clients for devices that share one token."""
+
+    def connect(
+        client_id: str, will_topic: str, will_payload: bytes, on_message: Callable[[Any], None]
+    ) -> Client:
+        return MqttClient(
+            host,
+            port,
+            client_id=client_id,
+            username=user if token else None,
+            password=token or None,
+            keep_alive=KEEP_ALIVE,
+            clean=False,
+            session_expiry=SESSION_SECONDS,
+            will=Will(will_topic, will_payload, qos=1),
+            on_message=on_message,
+        )
+
+    return connect

@@ -1,0 +1,64 @@
+"""A graph with edits that are planned but not yet committed: for plans of many edits at once.
+
+Each edit is planned against the draft and then given to it, so that a relationship may point at a
+twin that the same commit makes. The graph below is never changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gemel.core.document import Edit
+from gemel.twins.dtdl.interface import Interface
+from gemel.twins.graph import Graph
+from gemel.twins.records import Link, ModelRecord, Twin
+
+
+class Draft(Graph):
+    """The graph below with `edits` applied; `models`, `twins` and `counts` are only its own."""
+
+    def __init__(self, below: Graph) -> None:
+        super().__init__()
+        self._below = below
+        self._gone: set[tuple[str, str]] = set()
+        self.edits: list[Edit] = []
+
+    def apply(self, edits: Sequence[Edit]) -> None:
+        for edit in edits:
+            place = (edit.kind, edit.key)
+            self._gone.add(place)  # what is below shows no longer
+        super().apply(edits)
+        self.edits += edits
+
+    def model_ids(self) -> Iterable[str]:
+        below = (key for key in self._below.model_ids() if ("model", key) not in self._gone)
+        return [*below, *self.models]
+
+    def find_model(self, model_id: str) -> Interface | None:
+        if ("model", model_id) in self._gone:
+            return super().find_model(model_id)
+        return self._below.find_model(model_id)
+
+    def find_record(self, model_id: str) -> ModelRecord | None:
+        if ("model", model_id) in self._gone:
+            return super().find_record(model_id)
+        return self._below.find_record(model_id)
+
+    def find_twin(self, twin_id: str) -> Twin | None:
+        if ("twin", twin_id) in self._gone:
+            return super().find_twin(twin_id)
+        return self._below.find_twin(twin_id)
+
+    def find_relationship(self, source: str, relationship: str) -> Link | None:
+        if ("relationship", f"{source}\n{relationship}") in self._gone:
+            return super().find_relationship(source, relationship)
+        return self._below.find_relationship(source, relationship)
+
+    def outgoing(self, twin_id: str) -> list[Link]:
+        return self._still(self._below.outgoing(twin_id)) + super().outgoing(twin_id)
+
+    def incoming(self, twin_id: str) -> list[Link]:
+        return self._still(self._below.incoming(twin_id)) + super().incoming(twin_id)
+
+    def _still(self, links: Iterable[Link]) -> list[Link]:
+        return [link for link in links if ("relationship", link.key) not in self._gone]

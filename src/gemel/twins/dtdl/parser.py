@@ -1,0 +1,81 @@
+"""Parses DTDL documents into interfaces, or says everything that is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gemel.core.document import Json
+from gemel.core.errors import ModelInvalid
+from gemel.twins.dtdl.build import Builder
+from gemel.twins.dtdl.elements import Problems
+from gemel.twins.dtdl.interface import Interface
+from gemel.twins.dtdl.reader import Reader
+from gemel.twins.dtdl.references import References
+from gemel.twins.dtdl.structure import Structure
+from gemel.twins.dtdl.supplements import SupplementRules
+
+NOTHING: Mapping[str, Interface] = {}
+
+
+def parse(
+    documents: Sequence[Json],
+    known: Mapping[str, Interface] = NOTHING,
+    *,
+    undefined_extensions: bool | None = None,
+    tolerant: bool = False,
+) -> dict[str, Interface]:
+    """Reads models of DTDL 2, 3 and 4, all or none.
+
+    Args:
+        documents: interfaces as decoded JSON; an array of them may stand for one.
+        known: interfaces that the documents may refer to.
+        undefined_extensions: whether contexts that nothing is known about are accepted; None
+            leaves it to the language (DTDL 2 accepts them, 3 and 4 do not).
+        tolerant: accepts three faults of models of DTDL 2: ids with reserved prefixes, references
+            written as {"@id": ...}, and contents of the same name (the first counts).
+
+    Returns:
+        Every interface in the documents by id, also those written inside others.
+
+    Raises:
+        ModelInvalid: its details name each problem with its place and the way out.
+    """
+    problems = Problems()
+    reader = Reader(problems, undefined_extensions, tolerant)
+    for number, document in enumerate(documents):
+        reader.read(document, number)
+    if not documents:
+        raise ModelInvalid("there is no model", hint="give at least one DTDL interface")
+    references = References(reader, known, _attempted(documents))
+    references.resolve()
+    structure = Structure(reader.elements, problems, tolerant)
+    structure.check()
+    SupplementRules(structure, problems).check()
+    if problems.found:
+        raise _refusal(problems)
+    builder = Builder(structure, known)
+    return {
+        element.id: builder.interface(element)
+        for element in reader.elements
+        if element.kind.name == "Interface"
+    }
+
+
+def _attempted(documents: Sequence[Any]) -> frozenset[str]:
+    found = set()
+    for document in documents:
+        for one in document if isinstance(document, list) else [document]:
+            identifier = one.get("@id") if isinstance(one, dict) else None
+            if isinstance(identifier, str):
+                found.add(identifier)
+    return frozenset(found)
+
+
+def _refusal(problems: Problems) -> ModelInvalid:
+    first = problems.found[0]["message"]
+    more = len(problems.found) - 1
+    message = f"{first} (and {more} more)" if more else first
+    return ModelInvalid(
+        message, hint="details name each problem and the way out", details=problems.found
+    )

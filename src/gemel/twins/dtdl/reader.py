@@ -1,0 +1,380 @@
+"""Reads JSON documents into elements, by the table: classes, ids, properties, literals.
+
+What needs other elements (references, depth, uniqueness) is checked afterwards.
+"""
+
+from __future__ import annotations
+
+from gemel.core.document import Json
+from gemel.twins.dtdl.context import WRITE_ONE, Context, read_context
+from gemel.twins.dtdl.elements import Element, Link, Place, Problems
+from gemel.twins.dtdl.literals import Literals, said, shown
+from gemel.twins.dtdl.metamodel import Facet, limit_in, metamodel
+from gemel.twins.dtdl.types import ROOT, TypeReader
+
+KEYWORDS = frozenset({"@context", "@id", "@type"})
+ALL_KEYWORDS = "@context, @id and @type"
+DEEPEST = 100
+"""Elements inside elements; the language's own limits end far below."""
+TERM_LIKE = ("identifier", "term")
+
+
+class Reader:
+    """Collects the elements of documents; `problems` says what is wrong with them."""
+
+    def __init__(self, problems: Problems, open_: bool | None, tolerant: bool = False) -> None:
+        self.model = metamodel()
+        self.problems = problems
+        self.open = open_
+        self.tolerant = tolerant
+        """Accepts what older tools let pass: reserved ids, and {"@id": ...} for a reference."""
+        self.types = TypeReader(problems)
+        self.elements: list[Element] = []
+        self.by_id: dict[str, Element] = {}
+        self.is_own = True
+        self._depth = 0
+
+    def tolerates(self, element: Element) -> bool:
+        """Later versions were strict from their beginning."""
+        return self.tolerant and element.version == 2
+
+    def read(self, document: object, number: int) -> None:
+        """Reads one document: an object, or an array of them."""
+        if isinstance(document, list):
+            if not document:
+                place = Place(f"document {number + 1}")
+                self.problems.add(
+                    "notJsonObject", place, "it is an empty array", "Give at least one interface"
+                )
+            for item in document:
+                self.read_root(item, number)
+        else:
+            self.read_root(document, number)
+
+    def read_root(self, raw: object, number: int) -> None:
+        place = Place(f"document {number + 1}")
+        if not isinstance(raw, dict):
+            rule = f"it is {shown(raw)}"
+            self.problems.add("notJsonObject", place, rule, "A model is a JSON object")
+            return
+        identifier = raw.get("@id")
+        if isinstance(identifier, str):
+            place = Place(identifier)
+        self.read_element(raw, ROOT, None, None, place)
+
+    def read_element(
+        self,
+        raw: Json,
+        facet: Facet,
+        parent: Element | None,
+        context: Context | None,
+        place: Place,
+    ) -> Element | None:
+        context = self.context_of(raw, context, place)
+        if context is None:
+            return None
+        if self._depth >= DEEPEST:
+            rule = f"it lies more than {DEEPEST} elements deep"
+            self.problems.add(
+                "excessiveDepthWide", place, rule, "Give inner parts ids and refer to them"
+            )
+            return None
+        typed = self.types.read(raw, facet, context, place)
+        if typed is None:
+            return None
+        kind = typed.kind
+        element = Element(kind, context, place, parent)
+        element.via = facet.name
+        element.supplements = typed.supplements
+        element.loose = typed.loose
+        element.has_refused_type = typed.has_refused
+        element.is_own = self.is_own
+        if kind.name == "Interface":
+            element.partition = None
+        element.raw = raw
+        self.check_keywords(raw, context, place)
+        self.read_id(raw, facet, element)
+        self.elements.append(element)
+        self._depth += 1
+        self.read_properties(raw, element)
+        self._depth -= 1
+        return element
+
+    def context_of(self, raw: Json, context: Context | None, place: Place) -> Context | None:
+        if "@context" not in raw:
+            if context is None:
+                self.problems.add("missingContext", place, "it has no @context", WRITE_ONE)
+            return context
+        made, findings = read_context(context, raw["@context"], self.open)
+        for code, rule, way_out in findings:
+            self.problems.add(code, place, rule, way_out)
+        return made
+
+    def check_keywords(self, raw: Json, context: Context, place: Place) -> None:
+        for key in raw:
+            if not key.startswith("@") or key in KEYWORDS:
+                continue
+            if key == "@graph":
+                rule, way_out = "@graph is not allowed", "Give each interface on its own"
+                self.problems.add("graphDisallowed", place, rule, way_out)
+            elif context.version.strict_keywords:
+                rule = f"the keyword '{key}' is not allowed"
+                self.problems.add("keywordDisallowed", place, rule, f"Use only {ALL_KEYWORDS}")
+
+    # --- ids ---------------------------------------------------------------------------------
+
+    def read_id(self, raw: Json, facet: Facet, element: Element) -> None:
+        place, context = element.place, element.context
+        version = context.version
+        if "@id" not in raw:
+            if facet.identified or element.kind.identified:
+                code = "missingTopLevelId" if facet is ROOT else "missingRequiredId"
+                rule = f"a {element.kind.name} here needs an @id"
+                way_out = "Give it one such as 'dtmi:com:example:Pump;1'"
+                self.problems.add(code, place, rule, way_out)
+            return
+        identifier = raw["@id"]
+        if not isinstance(identifier, str):
+            rule = f"@id is {shown(identifier)}"
+            self.problems.add("idNotString", place, rule, "It must be a string that is a DTMI")
+            return
+        most = limit_in(version.id_length, context.limits)
+        code = "idTooLong"
+        if element.kind.name == "Interface":
+            most = limit_in(version.interface_id_length, context.limits)
+            code = "idTooLongForType"
+        if most is not None and len(identifier) > most:
+            rule = f"the @id has {len(identifier)} characters"
+            self.problems.add(code, place, rule, f"At most {most} are allowed")
+        elif not version.id_pattern.match(identifier):
+            rule = f"the @id '{identifier}' is not a valid DTMI"
+            way_out = "Write it like 'dtmi:com:example:Pump;1'"
+            self.problems.add("invalidId", place, rule, way_out)
+        if not self.tolerates(element) and identifier.startswith(context.reserved):
+            prefixes = ", ".join(context.reserved)
+            rule = f"the @id '{identifier}' begins with a reserved prefix"
+            self.problems.add("reservedId", place, rule, f"Do not begin an id with {prefixes}")
+        element.id = identifier
+        if identifier in self.by_id:
+            if self.is_own:
+                rule = f"'{identifier}' is defined more than once"
+                way_out = "Keep one definition, and refer to it by its id elsewhere"
+                self.problems.add("duplicateDefinition", place, rule, way_out)
+        else:
+            self.by_id[identifier] = element
+
+    # --- properties --------------------------------------------------------------------------
+
+    def read_properties(self, raw: Json, element: Element) -> None:
+        seen: dict[str, str] = {}
+        facets = element.kind.facets
+        literals = Literals(
+            self.problems, element.context.limits, element.context.version.strict_keywords
+        )
+        for key, value in raw.items():
+            if key.startswith("@"):
+                continue
+            facet = facets.get(key)
+            own = facet is not None
+            if facet is None:
+                facet = self.supplemental_facet(key, element)
+                if facet is None:
+                    self.take_loose_property(key, element)
+                    continue
+            first = seen.setdefault(facet.id, key)
+            if first != key:
+                rule = f"'{first}' and '{key}' are the same property"
+                self.problems.add("duplicatePropertyName", element.place, rule, "Keep one of them")
+                continue
+            self.read_value(facet, value, element, literals, own)
+        self.check_required(element, seen)
+
+    def supplemental_facet(self, key: str, element: Element) -> Facet | None:
+        if not element.supplements:
+            return None
+        identifier = key if key.startswith("dtmi:") else element.context.resolve(key)
+        for one in element.supplements:
+            facet = one.facets.get(identifier or "")
+            if facet is not None:
+                return facet
+        return None
+
+    def take_loose_property(self, key: str, element: Element) -> None:
+        context, place = element.context, element.place
+        kinds = ", ".join(f.name for f in element.kind.ordered)
+        way_out = f"A {element.kind.name} has {kinds}"
+        if key.startswith("dtmi:"):
+            valid = context.version.reference_pattern.match(key)
+            category = "irrelevant" if valid else "invalidDtmi"
+        elif ":" in key:
+            category = "foreign"
+        else:
+            category = "irrelevant" if context.resolve(key) else "undefined"
+        if element.has_refused_type:  # its properties may well belong to the type
+            return
+        verdict = context.version.as_property[category]
+        if verdict == "valid" or (verdict == "tenable" and not context.complete):
+            if element.loose:
+                return
+            code = "noTypeThatAllows" if "@type" in element.raw else "inferredTypeDoesNotAllow"
+        else:
+            code = {
+                "invalidDtmi": "propertyInvalidDtmi",
+                "irrelevant": "propertyIrrelevantDtmiOrTerm",
+                "foreign": "propertyNotDtmiNorTerm",
+                "undefined": "propertyUndefinedTerm",
+            }[category]
+        rule = f"a {element.kind.name} has no property '{key}'"
+        self.problems.add(code, place, rule, way_out)
+
+    def read_value(
+        self, facet: Facet, value: object, element: Element, literals: Literals, own: bool
+    ) -> None:
+        place = element.place.at(facet.name)
+        name = facet.name if own else facet.id
+        if facet.kind == "element":
+            links = self.read_links(facet, value, element, place)
+            element.links[name] = links
+            return
+        if facet.kind in TERM_LIKE:
+            found = self.read_identifier(facet, value, element, place)
+        else:
+            found = literals.read(facet, value, place)
+        if found is not None:
+            (element.values if own else element.extra)[name] = found
+
+    def read_identifier(
+        self, facet: Facet, value: object, element: Element, place: Place
+    ) -> str | None:
+        """A DTMI that need not be known, such as the target of a relationship."""
+        if isinstance(value, list) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, list) and len(value) > 1:
+            rule = f"'{facet.name}' has {len(value)} values but may have one"
+            self.problems.add("identifierMultipleValues", place, rule, "Keep one of them")
+            return None
+        if value == [] and not facet.minimum:
+            return None
+        way_out = "Write a DTMI such as 'dtmi:com:example:Pump;1'"
+        if not isinstance(value, str):
+            rule = f"'{facet.name}' is {shown(value)}"
+            self.problems.add("identifierNotString", place, rule, way_out)
+            return None
+        if facet.kind == "term":
+            found = value if value.startswith("dtmi:") else element.context.resolve(value)
+            if found is None:
+                found = value
+            return found
+        most = limit_in(facet.length, element.context.limits)
+        if most is not None and len(value) > most:
+            rule = f"'{facet.name}' has {len(value)} characters"
+            self.problems.add("identifierTooLong", place, rule, f"At most {most} are allowed")
+        elif facet.pattern is not None and not facet.pattern.match(value):
+            rule = f"'{facet.name}' is '{value}'"
+            self.problems.add("identifierNotDtmi", place, rule, f"It {said(facet)}. {way_out}")
+        return value
+
+    def read_links(self, facet: Facet, value: object, element: Element, place: Place) -> list[Link]:
+        items = value if isinstance(value, list) else [value]
+        links = []
+        single = not isinstance(value, list)
+        for index, item in enumerate(items):
+            here = place if single else element.place.at(facet.name, index)
+            link = self.read_link(facet, item, element, here)
+            if link is not None:
+                links.append(link)
+        most = limit_in(facet.maximum, element.context.limits)
+        if most is not None and len(items) > most:
+            code = "objectMultipleValues" if most == 1 else "objectCountAboveMax"
+            rule = f"'{facet.name}' has {len(items)} values"
+            way_out = f"At most {most} {'is' if most == 1 else 'are'} allowed"
+            self.problems.add(code, place, rule, way_out)
+        elif len(items) < facet.minimum:
+            rule = f"'{facet.name}' has {len(items)} values"
+            way_out = f"At least {facet.minimum} must be given"
+            self.problems.add("objectCountBelowMin", place, rule, way_out)
+        return links
+
+    def read_link(self, facet: Facet, item: object, element: Element, place: Place) -> Link | None:
+        if isinstance(item, str):
+            return self.read_reference(facet, item, element, place)
+        if not isinstance(item, dict):
+            rule = f"'{facet.name}' is {shown(item)}"
+            way_out = f"It must be an object, or the id of one, of type {self.class_of(facet)}"
+            self.problems.add("refNotStringOrObject", place, rule, way_out)
+            return None
+        if item.keys() == {"@id"}:
+            return self.read_id_object(facet, item["@id"], element, place)
+        if facet.among or facet.child_of or (facet.class_name.startswith("dtmi:")):
+            rule = f"'{facet.name}' is an object"
+            way_out = f"It must be {self.choices(facet)}"
+            self.problems.add("refObjectNotAllowed", place, rule, way_out)
+            return None
+        child = self.read_element(item, facet, element, element.context, place)
+        return None if child is None else Link(child.id, place, facet, child)
+
+    def read_id_object(
+        self, facet: Facet, identifier: object, element: Element, place: Place
+    ) -> Link | None:
+        if self.tolerates(element) and isinstance(identifier, str):
+            return self.read_reference(facet, identifier, element, place, "idRefBadDtmiOrTerm")
+        rule = f"'{facet.name}' refers to {shown(identifier)} by an object with only @id"
+        way_out = f'Write the id itself: "{facet.name}": {shown(identifier)}'
+        self.problems.add("idReference", place, rule, way_out)
+        return None
+
+    def read_reference(
+        self,
+        facet: Facet,
+        text: str,
+        element: Element,
+        place: Place,
+        code: str = "badDtmiOrTerm",
+    ) -> Link | None:
+        version = element.context.version
+        identifier: str | None = text
+        if text.startswith("dtmi:"):
+            most = limit_in(version.id_length, element.context.limits)
+            valid = (most is None or len(text) <= most) and (
+                bool(version.reference_pattern.match(text)) or text in self.model.units
+            )
+        else:
+            identifier = element.context.resolve(text)
+            valid = identifier is not None and ":" not in text
+        if not valid or identifier is None:
+            rule = f"'{facet.name}' is '{text}', which is neither a valid DTMI nor a known term"
+            way_out = f"It must be {self.choices(facet)}"
+            self.problems.add(code, place, rule, way_out)
+            return None
+        return Link(identifier, place, facet)
+
+    def class_of(self, facet: Facet) -> str:
+        return facet.class_name.rpartition(":")[2].partition(";")[0]
+
+    def choices(self, facet: Facet) -> str:
+        if facet.among:
+            return " or ".join(sorted(facet.among))
+        family = self.model.families.get(facet.child_of)
+        if family:
+            names = family[1]
+            return f"one of {', '.join(names[:20])}{' ...' if len(names) > 20 else ''}"
+        return f"a DTMI, or a term of DTDL, for a {self.class_of(facet)}"
+
+    def check_required(self, element: Element, seen: dict[str, str]) -> None:
+        for facet in element.kind.ordered:
+            if facet.minimum and facet.id not in seen:
+                self.miss(facet, element, "")
+        for one in element.supplements:
+            for facet in one.facets.values():
+                if facet.minimum and facet.id not in seen:
+                    self.miss(facet, element, one.name)
+
+    def miss(self, facet: Facet, element: Element, supplement: str) -> None:
+        group = {"element": "Object", "identifier": "Identifier", "term": "Identifier"}
+        word = group.get(facet.kind, "Literal")
+        code = f"missing{'Supplemental' if supplement else ''}{word}Property"
+        rule = f"'{facet.name}' is missing, which a {supplement or element.kind.name} needs"
+        way_out = f"Add '{facet.name}'"
+        if facet.kind == "element":
+            way_out += f": {self.choices(facet)}"
+        self.problems.add(code, element.place, rule, way_out)

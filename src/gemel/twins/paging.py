@@ -1,0 +1,58 @@
+"""Pages of sorted lists: a token says after which key the next page begins.
+
+A token holds no place in memory, so it stays good over restarts and edits: what is added behind
+it is seen, what is deleted is not, and nothing comes twice.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import heapq
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import orjson
+
+from gemel.core.errors import InvalidInput
+
+DEFAULT_SIZE = 200
+LARGEST_SIZE = 1000
+
+
+class Page(NamedTuple):
+    keys: list[str]
+    token: str | None
+    """Where the next page begins; None on the last one."""
+
+
+def page(keys: Iterable[str], token: str | None = None, size: int = DEFAULT_SIZE) -> Page:
+    """The next `size` keys in order after the token.
+
+    Raises:
+        InvalidInput: the token is not one of ours.
+    """
+    size = max(1, min(size, LARGEST_SIZE))
+    after = None if token is None else read_token(token)
+    rest = keys if after is None else (key for key in keys if key > after)
+    found = heapq.nsmallest(size + 1, rest)
+    if len(found) <= size:
+        return Page(found, None)
+    return Page(found[:size], write_token(found[size - 1]))
+
+
+def write_token(last: str) -> str:
+    return base64.urlsafe_b64encode(orjson.dumps([last])).decode().rstrip("=")
+
+
+def read_token(token: str) -> str:
+    try:
+        found = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+    except (ValueError, binascii.Error):
+        found = None
+    if isinstance(found, list) and len(found) == 1 and isinstance(found[0], str):
+        return found[0]
+    raise InvalidInput(
+        f"the continuation token '{token[:60]}' was not given by this server",
+        hint="start again without one",
+    )

@@ -1,0 +1,35 @@
+"""What all tests share: where the shared data is, and that CI skips none of it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared"
+IN_CI = os.environ.get("CI") == "true"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    return SHARED
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    lacks = {
+        "shared": None if SHARED.is_dir() else "the shared data is not beside this checkout",
+        "peer": None
+        if shutil.which("mosquitto_pub") and _has("mosquitto")
+        else "mosquitto and mosquitto-clients are not installed",
+        "browser": None if shutil.which("chromium") else "chromium is not installed",
+    }
+    for item in items:
+        for name, reason in lacks.items():
+            if reason and item.get_closest_marker(name) and not IN_CI:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def _has(program: str) -> bool:
+    return bool(shutil.which(program) or Path("/usr/sbin", program).exists())

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gemel.core.batch import make_batch
+from gemel.ingest.duplicates import Recent
+
+readings = st.lists(
+    st.tuples(
+        st.integers(0, 3), st.integers(0, 5), st.sampled_from([0.0, -0.0, 1.0, 2.5, "a", "b"])
+    ),
+    max_size=30,
+)
+
+
+def batch_of(found):
+    text = {i: v for i, (_, _, v) in enumerate(found) if isinstance(v, str)}
+    rows = [(s, t, float("nan") if isinstance(v, str) else v, 0) for s, t, v in found]
+    return make_batch(rows, 1, text)
+
+
+def rows_of(batch):
+    return [
+        (int(s), int(t), batch.text.get(i, str(float(v))))
+        for i, (s, t, v) in enumerate(zip(batch.series, batch.time, batch.value, strict=True))
+    ]
+
+
+@given(st.lists(readings, max_size=4))
+@settings(max_examples=300)
+def test_only_exact_repetitions_are_dropped_and_all_within_a_batch(batches):
+    recent = Recent()
+    durable: set[tuple[int, int, str]] = set()
+    for found in batches:
+        batch = batch_of(found)
+        kept = recent.drop(batch)
+        before, after = rows_of(batch), rows_of(kept)
+        assert len(set(after)) == len(after)
+        assert set(before) - set(after) <= durable
+        first = [r for i, r in enumerate(before) if r not in before[:i]]
+        assert after == [r for r in first if r in set(after)]
+        recent.remember(kept)
+        durable |= set(after)
+
+
+def test_last_readings_of_the_last_batches_are_known():
+    recent = Recent()
+    batches = [batch_of([(s, t, 1.0) for s in (0, 5000)]) for t in range(4)]
+    for batch in batches:
+        recent.remember(batch)
+    for batch in batches:
+        assert len(recent.drop(batch)) == 0
+    recent.remember(batch_of([(0, 9, 1.0)]))
+    assert [int(s) for s in recent.drop(batches[0]).series] == [0]
+
+
+def test_nothing_is_a_duplicate_before_it_is_durable():
+    recent = Recent()
+    batch = batch_of([(0, 1, 1.0)])
+    assert len(recent.drop(batch)) == 1
+    assert len(recent.drop(batch)) == 1
+
+
+def test_other_value_at_the_same_time_is_kept():
+    recent = Recent()
+    recent.remember(batch_of([(0, 1, 1.0), (1, 1, "a")]))
+    kept = recent.drop(batch_of([(0, 1, 2.0), (1, 1, "b"), (0, 1, 1.0), (1, 1, "a")]))
+    assert rows_of(kept) == [(0, 1, "2.0"), (1, 1, "b")]
+
+
+def test_large_batches_are_compared_exactly():
+    count = 50_000
+    series = np.arange(count, dtype=np.int32) % 1000
+    rows = [(int(s), 1000 + i // 1000, i * 0.5, 0) for i, s in enumerate(series)]
+    batch = make_batch(rows + rows[:77], 1)
+    assert len(Recent().drop(batch)) == count

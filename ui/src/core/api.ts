@@ -1,0 +1,129 @@
+/** Asks the server; every failure becomes an `ApiError` that says what a person can do. */
+
+import { signal } from "@preact/signals";
+import type { Alarm, Json, Me, Twin } from "./types.ts";
+
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+    readonly hint = "",
+    readonly request = "",
+  ) {
+    super(message);
+  }
+}
+
+/** Who is signed in: undefined until asked, null when a token is needed. */
+export const me = signal<Me | null | undefined>(undefined);
+
+export function may(permission: string): boolean {
+  return me.value?.permissions.includes(permission) ?? false;
+}
+
+export async function get<T>(path: string, abort?: AbortSignal): Promise<T> {
+  return request<T>("GET", path, undefined, abort);
+}
+
+export async function post<T>(path: string, body?: unknown): Promise<T> {
+  return request<T>("POST", path, body ?? {});
+}
+
+export async function patch<T>(path: string, body: unknown): Promise<T> {
+  return request<T>("PATCH", path, body);
+}
+
+export async function remove(path: string): Promise<void> {
+  await request<unknown>("DELETE", path);
+}
+
+async function request<T>(method: string, path: string, body?: unknown, abort?: AbortSignal): Promise<T> {
+  const headers: Record<string, string> = { Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let answer: Response;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers,
+      credentials: "same-origin",
+      body: body === undefined ? null : JSON.stringify(body),
+      signal: abort ?? null,
+    });
+  } catch (error) {
+    if (abort?.aborted) throw error;
+    throw new ApiError(0, "Unreachable", "The server does not answer", "Check that gemel is running and reachable, then retry.");
+  }
+  if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
+  throw await failure(answer);
+}
+
+async function failure(answer: Response): Promise<ApiError> {
+  if (answer.status === 401) me.value = null;
+  let code = `HTTP ${answer.status}`;
+  let message = answer.statusText || "The request failed";
+  let hint = "";
+  try {
+    const body = (await answer.json()) as { error?: { code?: string; message?: string; hint?: string } };
+    code = body.error?.code ?? code;
+    message = body.error?.message ?? message;
+    hint = body.error?.hint ?? "";
+  } catch {
+    hint = "The answer was not readable.";
+  }
+  return new ApiError(answer.status, code, message, hint, answer.headers.get("x-request-id") ?? "");
+}
+
+export async function signIn(token: string): Promise<void> {
+  const answer = await fetch("/session", {
+    method: "POST",
+    headers: { Authorization: `Bearer ${token}` },
+    credentials: "same-origin",
+  });
+  if (!answer.ok) throw await failure(answer);
+  await whoAmI();
+}
+
+export async function signOut(): Promise<void> {
+  await fetch("/session", { method: "DELETE", credentials: "same-origin" });
+  me.value = null;
+}
+
+export async function whoAmI(): Promise<void> {
+  try {
+    me.value = await get<Me>("/me");
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) me.value = null;
+    else throw error;
+  }
+}
+
+/** Builds a query string, leaving out what is empty. */
+export function query(values: Record<string, string | number | boolean | null | undefined>): string {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(values)) {
+    if (value !== null && value !== undefined && value !== "" && value !== false) search.set(name, String(value));
+  }
+  const text = search.toString();
+  return text ? `?${text}` : "";
+}
+
+type TwinAnswer = Omit<Twin, "alarmList"> & { alarms: Alarm[] | Twin["alarms"] };
+
+/** A twin with all it has; its list of alarms and the counts of its row get names of their own. */
+export async function getTwin(id: string, abort?: AbortSignal): Promise<Twin> {
+  const answer = await get<TwinAnswer>(`/twins/${encodeURIComponent(id)}`, abort);
+  const list = Array.isArray(answer.alarms) ? answer.alarms : [];
+  const open = list.filter((alarm) => alarm.state !== "normal");
+  const counts = {
+    priority: open.length ? Math.min(...open.map((alarm) => alarm.priority)) : null,
+    active: open.filter((alarm) => alarm.isActive).length,
+    unacknowledged: open.filter((alarm) => alarm.state === "unacknowledged" || alarm.state === "returned").length,
+  };
+  return { ...answer, alarms: counts, alarmList: list } as Twin;
+}
+
+export function asText(value: Json | undefined): string {
+  if (value === null || value === undefined) return "—";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}

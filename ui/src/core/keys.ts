@@ -1,0 +1,88 @@
+/** Keyboard: one listener, layered. The top layer hears Esc first; single keys rest while typing. */
+
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+
+export interface Shortcut {
+  keys: string;
+  words: string;
+  group: string;
+}
+
+export const SHORTCUTS: Shortcut[] = [
+  { group: "Everywhere", keys: "Ctrl K", words: "Find a twin, an alarm or an action" },
+  { group: "Everywhere", keys: "g o", words: "Overview" },
+  { group: "Everywhere", keys: "g t", words: "Twins" },
+  { group: "Everywhere", keys: "g a", words: "Alarms" },
+  { group: "Everywhere", keys: "?", words: "This list" },
+  { group: "Everywhere", keys: "Esc", words: "Close the top layer" },
+  { group: "Alarms", keys: "j k", words: "Next, previous alarm" },
+  { group: "Alarms", keys: "a", words: "Acknowledge" },
+  { group: "Alarms", keys: "c", words: "Comment" },
+  { group: "Alarms", keys: "Enter", words: "Open the details" },
+  { group: "Plant in 3D", keys: "arrows", words: "Turn the view" },
+  { group: "Plant in 3D", keys: "+ −", words: "Closer, further" },
+  { group: "Plant in 3D", keys: "f h", words: "Look at the selection, at everything" },
+  { group: "Plant in 3D", keys: "n p", words: "Next, previous abnormal twin" },
+];
+
+export const singleKeys = signal(read());
+
+function read(): boolean {
+  try {
+    return localStorage.getItem("gemel.keys") !== "off";
+  } catch {
+    return true;
+  }
+}
+
+export function setSingleKeys(on: boolean): void {
+  singleKeys.value = on;
+  try {
+    localStorage.setItem("gemel.keys", on ? "on" : "off");
+  } catch {
+    // Lasts as long as the page.
+  }
+}
+
+type Handler = (event: KeyboardEvent) => boolean;
+const layers: Handler[] = [];
+
+export function isTyping(event: KeyboardEvent): boolean {
+  const target = event.target as HTMLElement | null;
+  return Boolean(target?.closest?.("input, textarea, select, [contenteditable=true]"));
+}
+
+export function startKeys(): void {
+  document.addEventListener("keydown", (event) => {
+    if (event.defaultPrevented) return;
+    for (let i = layers.length - 1; i >= 0; i--) {
+      if (layers[i]!(event)) {
+        event.preventDefault();
+        return;
+      }
+    }
+  });
+}
+
+/** Hears keys while mounted; return true when the key was used. Later mounted layers hear first. */
+export function useKeys(handler: Handler, also: unknown[] = []): void {
+  useEffect(() => {
+    layers.push(handler);
+    return () => {
+      layers.splice(layers.indexOf(handler), 1);
+    };
+  }, also);
+}
+
+/** Esc closes this layer. */
+export function useEscape(close: () => void): void {
+  useKeys(
+    (event) => {
+      if (event.key !== "Escape") return false;
+      close();
+      return true;
+    },
+    [close],
+  );
+}

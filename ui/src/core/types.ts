@@ -1,0 +1,211 @@
+/** What the server answers, as docs/reference/http.md says. */
+
+export interface Me {
+  name: string;
+  role: string;
+  permissions: string[];
+}
+
+export interface Status {
+  version: string;
+  time: string;
+  plant: string;
+  valuesPerSecond: number;
+  readings: number;
+  twins: number;
+  live: number;
+  stale: number;
+  abnormal: number;
+  alarms: Record<string, number>;
+  behind: number;
+  freshness: number | null;
+  rejects: number;
+  discovered: number;
+}
+
+export type TwinStatus = "live" | "stale" | "offline" | "never";
+
+export interface TwinRow {
+  id: string;
+  name: string;
+  model: string;
+  modelName: string;
+  scope: string | null;
+  geometry?: string | null;
+  parent: string | null;
+  status: TwinStatus;
+  lastSeen: string | null;
+  age: number | null;
+  alarms: { priority: number | null; active: number; unacknowledged: number };
+}
+
+export interface Page<Row> {
+  value: Row[];
+  total: number;
+  cursor: string | null;
+}
+
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface Property {
+  name: string;
+  path: string;
+  kind: "telemetry" | "property" | string;
+  schema: string;
+  unit: string | null;
+  displayName: string;
+  value: Json;
+  time: string | null;
+  received: string | null;
+  age: number | null;
+  quality: string | number;
+  cause: string;
+  isStale: boolean;
+  writable: boolean;
+  desired: Json;
+  minimum: number | null;
+  maximum: number | null;
+  values?: Record<string, string> | null;
+  series: number | null;
+}
+
+export interface CommandField {
+  name: string;
+  displayName?: string;
+  description?: string;
+  schema: string;
+  unit?: string | null;
+  minimum?: number | null;
+  maximum?: number | null;
+  /** Names of an enumeration's values. */
+  values?: Record<string, string> | null;
+  /** Fields of an object. */
+  fields?: CommandField[] | null;
+}
+
+export interface CommandModel {
+  name: string;
+  displayName: string;
+  description?: string;
+  request: CommandField | null;
+}
+
+export interface Relationship {
+  id: string;
+  name: string;
+  direction: "in" | "out";
+  twin: string;
+  twinName: string;
+}
+
+export interface Twin extends TwinRow {
+  properties: Property[];
+  commands: CommandModel[];
+  relationships: Relationship[];
+  alarmList: Alarm[];
+  rejects: number;
+  staleAfter: number;
+}
+
+export type AlarmState = "unacknowledged" | "acknowledged" | "returned" | "normal";
+
+export interface Alarm {
+  id: string;
+  rule: string;
+  ruleVersion: number;
+  twin: string;
+  twinName: string;
+  priority: number;
+  title: string;
+  state: AlarmState;
+  isActive: boolean;
+  condition: string;
+  property: string | null;
+  value: number | null;
+  unit: string | null;
+  limit: number | null;
+  raised: string;
+  cleared: string | null;
+  acknowledged: string | null;
+  acknowledgedBy: string | null;
+  comments: { time: string; who: string; text: string }[];
+}
+
+export interface Command {
+  id: string;
+  twin: string;
+  command: string;
+  arguments: Json;
+  state: string;
+  who: string;
+  requested: string;
+  deadline: string | null;
+  result: Json;
+  message: string;
+  steps: { state: string; time: string; who: string; note: string }[];
+}
+
+export interface Kpi {
+  id: string;
+  label: string;
+  unit: string | null;
+  twin: string | null;
+  property: string | null;
+  value: number | null;
+  time: string | null;
+  age: number | null;
+  target: number | null;
+  targetLabel: string | null;
+  digits: number | null;
+  order?: number;
+}
+
+export interface HistorySeries {
+  twin: string;
+  property: string;
+  unit: string | null;
+  source: string;
+  time: number[];
+  value: (number | null)[];
+  quality: number[];
+}
+
+export interface Discovered {
+  id: string;
+  firstSeen: string;
+  lastSeen: string;
+  messages: number;
+  source: string;
+  model: { [key: string]: Json };
+  sample: Json;
+}
+
+export interface Edit {
+  seq: number;
+  time: string;
+  who: string;
+  why: string;
+  doc: Json;
+}
+
+export interface SceneObject {
+  id?: string;
+  kind: string;
+  twin?: string | null;
+  label?: string;
+  at: number[];
+  turn?: number;
+  scale?: number;
+  parameters?: Record<string, number>;
+  motion?: { property: string; rated?: number; twin?: string };
+  level?: { property: string; full?: number; twin?: string };
+}
+
+export interface Scene {
+  version?: number;
+  name?: string;
+  camera?: { position: number[]; target: number[] };
+  zones?: { id: string; label: string; at: number[]; size: number[]; twin?: string }[];
+  objects: SceneObject[];
+  pipes?: { points: number[][]; diameter?: number; twin?: string }[];
+}

@@ -1,0 +1,19 @@
+/** Whether the page may write now, and if not, the sentence that says why. */
+
+import { may, me } from "./api.ts";
+import { link } from "@/live/client.ts";
+
+const WORDS: Record<string, string> = {
+  "alarms:write": "acknowledge or comment alarms",
+  "commands:send": "send commands",
+  "twins:write": "change twins",
+  "models:write": "add models",
+  "plant:write": "change the plant",
+};
+
+export function blockedFrom(...permissions: string[]): string {
+  if (link.value.state === "offline") return "Offline: nothing can be written until the connection is back";
+  const missing = permissions.find((permission) => !may(permission));
+  if (missing) return `Your role (${me.value?.role ?? "none"}) may not ${WORDS[missing] ?? missing}`;
+  return "";
+}

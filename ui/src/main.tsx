@@ -1,0 +1,28 @@
+import { render } from "preact";
+import { whoAmI } from "@/core/api.ts";
+import { startClock } from "@/core/clock.ts";
+import { startKeys } from "@/core/keys.ts";
+import { startRouter } from "@/core/router.ts";
+import { startTheme } from "@/core/theme.ts";
+import { startAlarms } from "@/core/alarms.ts";
+import { startPlant } from "@/core/plant.ts";
+import { App } from "@/shell/app.tsx";
+import "@/style/tokens.css";
+import "@/style/base.css";
+import "@/style/shell.css";
+import "@/style/overview.css";
+import "@/style/twins.css";
+import "@/style/alarms.css";
+
+startTheme();
+startRouter();
+startKeys();
+startClock();
+startAlarms();
+startPlant();
+
+const root = document.getElementById("app");
+if (root) render(<App />, root);
+whoAmI().catch(() => {
+  // Shown by the connection strip and each panel; asked again when the link is back.
+});

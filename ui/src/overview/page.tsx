@@ -1,0 +1,48 @@
+import { effect, signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { rankedAlarms } from "@/core/alarms.ts";
+import { place, setSearch } from "@/core/router.ts";
+import type { Kpi } from "@/core/types.ts";
+import { Attention } from "./attention.tsx";
+import { Kpis } from "./kpis.tsx";
+import { PlantPanel } from "./plant-panel.tsx";
+import { SelectedTwin } from "./selected.tsx";
+import { OverviewTrend } from "./trend.tsx";
+
+/** A KPI that was chosen for the trend; null follows the most urgent alarm. */
+export const chosenKpi = signal<Kpi | null>(null);
+
+export function select(twin: string | null): void {
+  setSearch({ twin });
+}
+
+/** The twin in the address, or else the one with the most urgent alarm. */
+export function useSelected(): { twin: string; isChosen: boolean } {
+  const chosen = place.value.search.get("twin") ?? "";
+  return { twin: chosen || (rankedAlarms.value[0]?.twin ?? ""), isChosen: chosen !== "" };
+}
+
+export function OverviewPage() {
+  const { twin, isChosen } = useSelected();
+  useEffect(
+    () =>
+      effect(() => {
+        if (place.value.search.get("twin")) chosenKpi.value = null;
+      }),
+    [],
+  );
+  return (
+    <div class="with-panel overview">
+      <h1 class="visually-hidden">Overview</h1>
+      <div class="overview-main">
+        <Kpis />
+        <PlantPanel selected={isChosen ? twin : ""} />
+        <OverviewTrend twin={twin} isChosen={isChosen} />
+      </div>
+      <aside class="panel" aria-label="What needs attention">
+        <Attention />
+        {twin && <SelectedTwin id={twin} isChosen={isChosen} />}
+      </aside>
+    </div>
+  );
+}

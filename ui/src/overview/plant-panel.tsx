@@ -1,0 +1,97 @@
+/** The plant in 3D with its DOM twin, an outline; the scene itself is loaded when it is first shown. */
+
+import { signal } from "@preact/signals";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { priorityOfTwin } from "@/core/alarms.ts";
+import { get } from "@/core/api.ts";
+import { rows } from "@/core/plant.ts";
+import { useResource } from "@/core/resource.ts";
+import { reducedMotion, themeVersion } from "@/core/theme.ts";
+import type { Scene } from "@/core/types.ts";
+import { useTwins } from "@/live/client.ts";
+import { Failed, Skeleton } from "@/shell/notices.tsx";
+import { Icon } from "@/shell/icon.tsx";
+import type { PlantView } from "@/scene/view.ts";
+import { placeMissing } from "@/scene/placement.ts";
+import { Outline } from "./outline.tsx";
+import { select } from "./page.tsx";
+
+const isMoving = signal(!reducedMotion());
+
+export function PlantPanel({ selected }: { selected: string }) {
+  const { data, error, retry } = useResource("scene", (abort) => get<Scene>("/scene", abort));
+  const [isOutline, setOutline] = useState(false);
+  const [problem, setProblem] = useState("");
+  const box = useRef<HTMLDivElement>(null);
+  const view = useRef<PlantView | null>(null);
+  const twins = rows.value;
+  const sceneKey = useMemo(() => (data ? JSON.stringify(placeMissing(data, [...twins.values()])) : ""), [data, twins.size]);
+  const scene = useMemo(() => (sceneKey ? (JSON.parse(sceneKey) as Scene) : null), [sceneKey]);
+  useTwins(scene ? movingTwins(scene) : []);
+
+  useEffect(() => {
+    const home = box.current;
+    if (!home || !scene || scene.objects.length === 0) return undefined;
+    let isGone = false;
+    import("@/scene/view.ts")
+      .then((module) => {
+        if (isGone) return;
+        view.current = module.showPlant(home, scene, { choose: select, isMoving });
+      })
+      .catch((reason: unknown) => !isGone && setProblem(reason instanceof Error ? reason.message : String(reason)));
+    return () => {
+      isGone = true;
+      view.current?.dispose();
+      view.current = null;
+    };
+  }, [sceneKey]);
+  useEffect(() => view.current?.select(selected), [selected]);
+  useEffect(() => view.current?.recolor(), [themeVersion.value]);
+
+  const isEmpty = scene?.objects.length === 0;
+  const isListed = isOutline || problem !== "" || isEmpty;
+  return (
+    <section class="plant" aria-label="Plant" data-testid="plant">
+      <div ref={box} class="plant-box" hidden={Boolean(problem) || isEmpty} />
+      {!data && !error && (
+        <div class="plant-cover">
+          <Skeleton height="100%" />
+        </div>
+      )}
+      {error && !data && (
+        <div class="plant-cover">
+          <Failed error={error} what="The scene" retry={retry} />
+        </div>
+      )}
+      <div class="plant-tools">
+        <button class="button" aria-pressed={isListed} aria-expanded={isListed} data-testid="outline-toggle" onClick={() => setOutline(!isOutline)}>
+          <Icon name="list" small /> Outline
+        </button>
+        {!problem && !isEmpty && (
+          <>
+            <Tool icon="home" words="Show the whole plant (h)" act={() => view.current?.home()} />
+            <Tool icon="plus" words="Closer (+)" act={() => view.current?.zoom(0.8)} />
+            <Tool icon="minus" words="Further (-)" act={() => view.current?.zoom(1.25)} />
+            {priorityOfTwin.value.size > 0 && <Tool icon="next" words="Next abnormal twin (n)" act={() => view.current?.next(1)} />}
+            <Tool icon={isMoving.value ? "pause" : "play"} words={isMoving.value ? "Stop motion" : "Show motion"} act={() => (isMoving.value = !isMoving.value)} />
+          </>
+        )}
+      </div>
+      {problem && <p class="plant-problem meta">The 3D view is not available here ({problem}); the outline shows the same.</p>}
+      {isEmpty && <p class="plant-problem meta">This plant has no scene yet: put one at scene/plant to see it in 3D.</p>}
+      {isListed && scene && <Outline scene={scene} selected={selected} />}
+    </section>
+  );
+}
+
+function Tool({ icon, words, act }: { icon: string; words: string; act: () => void }) {
+  return (
+    <button class="button square" aria-label={words} title={words} onClick={act}>
+      <Icon name={icon} small />
+    </button>
+  );
+}
+
+function movingTwins(scene: Scene): string[] {
+  return scene.objects.flatMap((object) => [object.motion, object.level].map((drive) => (drive ? (drive.twin ?? object.twin ?? "") : ""))).filter(Boolean);
+}

@@ -1,0 +1,181 @@
+/** What things stand on: floor, grid, painted zones with their names, and pipes. */
+
+import {
+  BufferGeometry,
+  CanvasTexture,
+  CatmullRomCurve3,
+  Color,
+  Float32BufferAttribute,
+  GridHelper,
+  Group,
+  LineBasicMaterial,
+  LineLoop,
+  LineSegments,
+  Mesh,
+  MeshBasicMaterial,
+  MeshLambertMaterial,
+  PlaneGeometry,
+  QuadraticBezierCurve3,
+  CurvePath,
+  LineCurve3,
+  ShadowMaterial,
+  TubeGeometry,
+  Vector3,
+  type Box3,
+} from "three";
+import { tokenColor } from "@/core/theme.ts";
+import type { Scene } from "@/core/types.ts";
+
+export class Ground {
+  readonly group = new Group();
+  #floor: Mesh<PlaneGeometry, MeshBasicMaterial>;
+  #shadow: Mesh<PlaneGeometry, ShadowMaterial>;
+  #lines = new LineBasicMaterial();
+  #words: { mesh: Mesh<PlaneGeometry, MeshBasicMaterial>; text: string }[] = [];
+  #pipes = new MeshLambertMaterial();
+  #grid: GridHelper;
+  #ring: LineLoop;
+  #ringMaterial = new LineBasicMaterial({ depthTest: false });
+  #disposables: { dispose: () => void }[] = [];
+
+  constructor(scene: Scene, bounds: Box3) {
+    const size = bounds.getSize(new Vector3());
+    const centre = bounds.getCenter(new Vector3());
+    const extent = Math.max(40, size.x, size.z) * 8;
+    this.#floor = new Mesh(new PlaneGeometry(extent, extent), new MeshBasicMaterial());
+    this.#shadow = new Mesh(new PlaneGeometry(Math.max(40, size.x) * 2, Math.max(40, size.z) * 2), new ShadowMaterial({ opacity: 0.22 }));
+    for (const [mesh, y] of [[this.#floor, -0.03], [this.#shadow, 0]] as const) {
+      mesh.rotation.x = -Math.PI / 2;
+      mesh.position.set(centre.x, y, centre.z);
+    }
+    this.#shadow.receiveShadow = true;
+    const cells = Math.round(extent / 8);
+    this.#grid = new GridHelper(cells * 4, cells);
+    this.#grid.position.set(Math.round(centre.x / 4) * 4, -0.02, Math.round(centre.z / 4) * 4);
+    this.#ring = new LineLoop(new BufferGeometry(), this.#ringMaterial);
+    this.#ring.visible = false;
+    this.#ring.renderOrder = 2;
+    this.group.add(this.#floor, this.#grid, this.#shadow, this.#ring);
+    this.#addZones(scene);
+    this.#addPipes(scene);
+    this.recolor();
+  }
+
+  /** Draws a frame on the floor around the chosen thing. */
+  mark(box: Box3 | null): void {
+    this.#ring.visible = box !== null;
+    if (!box) return;
+    const room = 0.35;
+    const [x0, x1, z0, z1, y] = [box.min.x - room, box.max.x + room, box.min.z - room, box.max.z + room, Math.max(0.04, box.min.y + 0.04)];
+    this.#ring.geometry.setAttribute("position", new Float32BufferAttribute([x0, y, z0, x1, y, z0, x1, y, z1, x0, y, z1], 3));
+    this.#ring.geometry.computeBoundingSphere();
+  }
+
+  recolor(): void {
+    const floor = new Color(tokenColor("sky3d"));
+    const line = new Color(tokenColor("line2"));
+    this.#floor.material.color.copy(floor);
+    this.#lines.color.copy(line);
+    this.#pipes.color.set(tokenColor("pipe3d"));
+    this.#ringMaterial.color.set(tokenColor("accent"));
+    const faint = floor.clone().lerp(line, 0.16);
+    const colors = this.#grid.geometry.getAttribute("color");
+    for (let i = 0; i < colors.count; i++) colors.setXYZ(i, faint.r, faint.g, faint.b);
+    colors.needsUpdate = true;
+    for (const { mesh, text } of this.#words) {
+      mesh.material.map?.dispose();
+      mesh.material.map = writeWords(text, tokenColor("fg3"));
+      mesh.material.needsUpdate = true;
+    }
+  }
+
+  #addZones(scene: Scene): void {
+    const points: number[] = [];
+    for (const zone of scene.zones ?? []) {
+      const [x, z] = [zone.at[0] ?? 0, zone.at[zone.at.length > 2 ? 2 : 1] ?? 0];
+      const [w, d] = [(zone.size[0] ?? 4) / 2, (zone.size[1] ?? 4) / 2];
+      const corners = [[x - w, z - d], [x + w, z - d], [x + w, z + d], [x - w, z + d]] as const;
+      corners.forEach(([cx, cz], i) => {
+        const [nx, nz] = corners[(i + 1) % 4]!;
+        points.push(cx, 0.01, cz, nx, 0.01, nz);
+      });
+      this.#addWords(zone.label ?? "", x - w + 0.5, z + d - 0.5, Math.min(w * 1.9, 12));
+    }
+    const geometry = new BufferGeometry();
+    geometry.setAttribute("position", new Float32BufferAttribute(points, 3));
+    this.group.add(new LineSegments(geometry, this.#lines));
+    this.#disposables.push(geometry);
+  }
+
+  #addWords(text: string, left: number, front: number, width: number): void {
+    if (!text) return;
+    const mesh = new Mesh(new PlaneGeometry(width, width / 8), new MeshBasicMaterial({ transparent: true, depthWrite: false }));
+    mesh.rotation.x = -Math.PI / 2;
+    mesh.position.set(left + width / 2, 0.015, front - width / 16);
+    this.#words.push({ mesh, text });
+    this.group.add(mesh);
+  }
+
+  #addPipes(scene: Scene): void {
+    for (const pipe of scene.pipes ?? []) {
+      const points = pipe.points.map((one) => new Vector3(one[0] ?? 0, one[1] ?? 0, one[2] ?? 0));
+      if (points.length < 2) continue;
+      const route = rounded(points, Math.max(0.25, (pipe.diameter ?? 0.3) * 1.6));
+      const mesh = new Mesh(new TubeGeometry(route as unknown as CatmullRomCurve3, Math.min(160, points.length * 12), (pipe.diameter ?? 0.3) / 2, 9), this.#pipes);
+      mesh.castShadow = mesh.receiveShadow = true;
+      this.group.add(mesh);
+      this.#disposables.push(mesh.geometry);
+    }
+  }
+
+  dispose(): void {
+    for (const one of this.#disposables) one.dispose();
+    for (const { mesh } of this.#words) {
+      mesh.material.map?.dispose();
+      mesh.material.dispose();
+      mesh.geometry.dispose();
+    }
+    for (const one of [this.#floor, this.#shadow]) {
+      one.geometry.dispose();
+      one.material.dispose();
+    }
+    this.#grid.dispose();
+    this.#ring.geometry.dispose();
+    this.#ringMaterial.dispose();
+    this.#lines.dispose();
+    this.#pipes.dispose();
+  }
+}
+
+/** Straight runs joined by quadratic corners. */
+function rounded(points: Vector3[], radius: number): CurvePath<Vector3> {
+  const path = new CurvePath<Vector3>();
+  let from = points[0]!;
+  for (let i = 1; i < points.length - 1; i++) {
+    const [before, corner, after] = [points[i - 1]!, points[i]!, points[i + 1]!];
+    const cut = Math.min(radius, corner.distanceTo(before) / 2, corner.distanceTo(after) / 2);
+    const start = corner.clone().lerp(before, cut / (corner.distanceTo(before) || 1));
+    const end = corner.clone().lerp(after, cut / (corner.distanceTo(after) || 1));
+    path.add(new LineCurve3(from, start));
+    path.add(new QuadraticBezierCurve3(start, corner.clone(), end));
+    from = end;
+  }
+  path.add(new LineCurve3(from, points[points.length - 1]!));
+  return path;
+}
+
+function writeWords(text: string, color: string): CanvasTexture {
+  const canvas = document.createElement("canvas");
+  canvas.width = 1024;
+  canvas.height = 128;
+  const ctx = canvas.getContext("2d");
+  if (ctx) {
+    ctx.font = '550 76px "Inter", system-ui, sans-serif';
+    ctx.fillStyle = color;
+    ctx.textBaseline = "middle";
+    ctx.fillText(text, 6, 68, 1010);
+  }
+  const texture = new CanvasTexture(canvas);
+  texture.anisotropy = 8;
+  return texture;
+}

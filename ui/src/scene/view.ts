@@ -1,0 +1,340 @@
+/** The 3D view of the plant: draws only when something changed. */
+
+import { effect, type Signal } from "@preact/signals";
+import { Color, DirectionalLight, Fog, HemisphereLight, PCFShadowMap, Raycaster, Scene as Stage, Vector2, Vector3, WebGLRenderer } from "three";
+import { openAlarms, priorityOfTwin, rankedAlarms } from "@/core/alarms.ts";
+import { serverNow, tick } from "@/core/clock.ts";
+import { nameOf, rows } from "@/core/plant.ts";
+import { tokenColor } from "@/core/theme.ts";
+import type { Scene } from "@/core/types.ts";
+import { formatNumber } from "@/core/words.ts";
+import { peek } from "@/live/client.ts";
+import { CameraDriver } from "./camera.ts";
+import { levelOf, speedOf } from "./drive.ts";
+import { Ground } from "./ground.ts";
+import { Labels, type Label } from "./labels.ts";
+import { Things, type Thing } from "./things.ts";
+
+const MOTION_FRAME = 33;
+const STALE_AFTER = 30;
+
+export interface PlantView {
+  select: (twin: string) => void;
+  recolor: () => void;
+  home: () => void;
+  zoom: (factor: number) => void;
+  next: (step: number) => void;
+  dispose: () => void;
+}
+
+interface Options {
+  choose: (twin: string | null) => void;
+  isMoving: Signal<boolean>;
+}
+
+export function showPlant(home: HTMLElement, scene: Scene, options: Options): PlantView {
+  return new View(home, scene, options);
+}
+
+class View implements PlantView {
+  #canvas = document.createElement("canvas");
+  #renderer: WebGLRenderer;
+  #stage = new Stage();
+  #things: Things;
+  #ground: Ground;
+  #labels: Labels;
+  #driver: CameraDriver;
+  #sun = new DirectionalLight(0xffffff, 2.1);
+  #sky = new HemisphereLight(0xffffff, 0x888888, 1.5);
+  #selected = "";
+  #frame = 0;
+  #timer = 0;
+  #lastFrame = 0;
+  #cost = 0;
+  #isSoftware: boolean;
+  #stops: (() => void)[] = [];
+  #frames = 0;
+  #hasMoved = false;
+
+  constructor(
+    private readonly home_: HTMLElement,
+    private readonly scene: Scene,
+    private readonly options: Options,
+  ) {
+    this.#canvas.className = "plant-canvas";
+    this.#canvas.tabIndex = 0;
+    this.#canvas.setAttribute("role", "application");
+    this.#canvas.setAttribute("aria-label", "Plant in 3D. Arrow keys turn, plus and minus zoom, n and p go through abnormal twins, f and h frame. The outline lists the same things.");
+    home_.append(this.#canvas);
+    this.#renderer = new WebGLRenderer({ canvas: this.#canvas, antialias: true, powerPreference: "low-power" });
+    this.#isSoftware = isSoftwareRenderer(this.#renderer);
+    this.#renderer.setPixelRatio(Math.min(devicePixelRatio, this.#isSoftware ? 1 : 2));
+    this.#renderer.shadowMap.enabled = true;
+    this.#renderer.shadowMap.type = PCFShadowMap;
+    this.#renderer.shadowMap.autoUpdate = false;
+    this.#things = new Things(scene);
+    this.#ground = new Ground(scene, this.#things.bounds);
+    this.#labels = new Labels(home_, options.choose);
+    this.#driver = new CameraDriver(this.#canvas, () => this.draw());
+    this.#stage.add(this.#things.group, this.#ground.group, this.#sky, this.#sun, this.#sun.target);
+    this.#light();
+    this.#listen();
+    this.recolor();
+    this.#resize();
+    this.#goHome(true);
+    this.#driver.controls.addEventListener("start", () => (this.#hasMoved = true));
+    document.documentElement.dataset["scene"] = "ready";
+  }
+
+  select = (twin: string): void => {
+    this.#selected = twin;
+    const thing = this.#things.byTwin.get(twin);
+    this.#ground.mark(thing?.box ?? null);
+    this.#label();
+  };
+
+  home = (): void => this.#goHome(false);
+
+  zoom = (factor: number): void => this.#driver.zoom(factor);
+
+  /** Goes to the next abnormal thing, most urgent first. */
+  next = (step: number): void => {
+    const abnormal = this.#things.all.filter((thing) => priorityOfTwin.value.has(thing.twin)).sort((a, b) => priorityOfTwin.value.get(a.twin)! - priorityOfTwin.value.get(b.twin)! || a.index - b.index);
+    if (!abnormal.length) return;
+    const at = abnormal.findIndex((thing) => thing.twin === this.#selected);
+    const thing = abnormal[(at + step + abnormal.length) % abnormal.length]!;
+    this.options.choose(thing.twin);
+    this.#hasMoved = true;
+    this.#driver.focus(thing.box);
+  };
+
+  recolor = (): void => {
+    const floor = new Color(tokenColor("sky3d"));
+    this.#stage.background = floor;
+    const reach = this.#things.bounds.getSize(new Vector3()).length();
+    this.#stage.fog = new Fog(floor, reach * 1.6, reach * 5 + 60);
+    const isDark = floor.getHSL({ h: 0, s: 0, l: 0 }).l < 0.4;
+    this.#sky.groundColor.set(isDark ? 0x4a525c : 0x9aa4ae);
+    this.#sky.intensity = isDark ? 1.15 : 1.9;
+    this.#sun.intensity = isDark ? 2.2 : 2.4;
+    this.#ground.recolor();
+    this.#paint();
+  };
+
+  dispose = (): void => {
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#timer);
+    for (const stop of this.#stops) stop();
+    this.#labels.dispose();
+    this.#driver.dispose();
+    this.#things.dispose();
+    this.#ground.dispose();
+    this.#renderer.dispose();
+    this.#renderer.forceContextLoss();
+    this.#canvas.remove();
+  };
+
+  /** Asks for one frame. */
+  draw(): void {
+    if (!this.#frame) this.#frame = requestAnimationFrame((now) => this.#render(now));
+  }
+
+  #goHome(isInstant: boolean): void {
+    const { camera } = this.scene;
+    const [p, t] = [camera?.position ?? [], camera?.target ?? [0, 0, 0]];
+    const direction = p.length === 3 ? new Vector3(p[0]! - (t[0] ?? 0), p[1]! - (t[1] ?? 0), p[2]! - (t[2] ?? 0)) : new Vector3(0.62, 0.62, 0.9);
+    if (direction.lengthSq() < 1e-6 || direction.y <= 0) direction.set(0.62, 0.62, 0.9);
+    this.#hasMoved = false;
+    this.#driver.fit(this.#things.all.map((thing) => thing.box), direction, isInstant);
+  }
+
+  #light(): void {
+    const { bounds } = this.#things;
+    const centre = bounds.getCenter(new Vector3());
+    const reach = bounds.getSize(new Vector3()).length() / 2 + 2;
+    this.#sun.position.copy(centre).add(new Vector3(-0.55, 1.1, 0.5).normalize().multiplyScalar(reach * 2));
+    this.#sun.target.position.copy(centre);
+    this.#sun.castShadow = true;
+    this.#sun.shadow.mapSize.set(2048, 2048);
+    this.#sun.shadow.bias = -0.0006;
+    this.#sun.shadow.normalBias = 0.05;
+    Object.assign(this.#sun.shadow.camera, { left: -reach, right: reach, top: reach, bottom: -reach, near: reach * 0.5, far: reach * 4 });
+    this.#sun.shadow.camera.updateProjectionMatrix();
+    this.#renderer.shadowMap.needsUpdate = true;
+  }
+
+  #listen(): void {
+    const canvas = this.#canvas;
+    let pressed = [0, 0];
+    canvas.addEventListener("pointerdown", (event) => (pressed = [event.clientX, event.clientY]));
+    canvas.addEventListener("pointerup", (event) => {
+      if (Math.hypot(event.clientX - pressed[0]!, event.clientY - pressed[1]!) < 5) this.#pick(event);
+    });
+    canvas.addEventListener("dblclick", () => {
+      const thing = this.#things.byTwin.get(this.#selected);
+      if (thing) this.#driver.focus(thing.box);
+    });
+    canvas.addEventListener("keydown", (event) => this.#key(event));
+    canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
+    canvas.addEventListener("webglcontextrestored", () => {
+      this.#renderer.shadowMap.needsUpdate = true;
+      this.draw();
+    });
+    const resize = new ResizeObserver(() => {
+      this.#resize();
+      if (!this.#hasMoved) this.#goHome(true);
+    });
+    resize.observe(this.home_);
+    this.#stops.push(
+      () => resize.disconnect(),
+      effect(() => {
+        void [openAlarms.value, rows.value];
+        this.#paint();
+      }),
+      effect(() => {
+        void [tick.value, this.options.isMoving.value];
+        this.#drive();
+      }),
+    );
+  }
+
+  #key(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const thing = this.#things.byTwin.get(this.#selected);
+    const isUsed =
+      event.key === "h" ? (this.home(), true)
+      : event.key === "f" && thing ? (this.#driver.focus(thing.box), true)
+      : event.key === "n" ? (this.next(1), true)
+      : event.key === "p" ? (this.next(-1), true)
+      : this.#driver.key(event.key);
+    if (!isUsed) return;
+    this.#hasMoved = event.key !== "h";
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  #pick(event: PointerEvent): void {
+    const box = this.#canvas.getBoundingClientRect();
+    const point = new Vector2(((event.clientX - box.left) / box.width) * 2 - 1, 1 - ((event.clientY - box.top) / box.height) * 2);
+    const ray = new Raycaster();
+    ray.setFromCamera(point, this.#driver.camera);
+    const thing = this.#things.thingAt(ray.intersectObjects(this.#things.group.children, false));
+    this.options.choose(thing ? thing.twin : null);
+  }
+
+  #resize(): void {
+    const [width, height] = [this.home_.clientWidth, this.home_.clientHeight];
+    if (!width || !height) return;
+    this.#renderer.setSize(width, height, false);
+    this.#driver.resize(width, height);
+    this.draw();
+  }
+
+  #paint(): void {
+    const body = tokenColor("body3d");
+    const colors = ["", tokenColor("p1"), tokenColor("p2"), tokenColor("p3"), tokenColor("p4")];
+    const fade = new Color(tokenColor("sky3d"));
+    for (const thing of this.#things.all) {
+      const status = rows.value.get(thing.twin)?.status;
+      const isGone = Boolean(thing.twin) && (status === "stale" || status === "offline" || status === "never");
+      const priority = priorityOfTwin.value.get(thing.twin) ?? 0;
+      this.#things.paint(thing, colors[priority] || body, isGone && !priority ? fade : null);
+    }
+    this.#label();
+  }
+
+  #label(): void {
+    const labels: Label[] = [];
+    const seen = new Set<string>();
+    for (const alarm of rankedAlarms.value) {
+      const thing = this.#things.byTwin.get(alarm.twin);
+      if (!thing || seen.has(alarm.twin)) continue;
+      seen.add(alarm.twin);
+      const reading = alarm.property ? peek(alarm.twin, alarm.property) : undefined;
+      const value = typeof reading?.value === "number" ? reading.value : alarm.value;
+      const words = value === null || value === undefined ? alarm.title : `${formatNumber(value)} ${alarm.unit ?? ""}`;
+      labels.push({ thing, name: thing.object.label ?? nameOf(alarm.twin), words, priority: alarm.priority, isActive: alarm.isActive, isChosen: alarm.twin === this.#selected });
+    }
+    const chosen = this.#things.byTwin.get(this.#selected);
+    if (chosen && !seen.has(this.#selected)) labels.unshift({ thing: chosen, name: chosen.object.label ?? nameOf(this.#selected), words: "", priority: 0, isActive: true, isChosen: true });
+    this.#labels.set(labels);
+    this.draw();
+  }
+
+  /** Once a second: what moves, and how fast; a value that grew old stops its part. */
+  #drive(): void {
+    const now = serverNow();
+    let isChanged = false;
+    for (const thing of this.#things.all) {
+      const { motion, level } = thing.object;
+      if (motion) {
+        const speed = speedOf(motion, peek(motion.twin ?? thing.twin, motion.property), now, STALE_AFTER);
+        thing.speed = this.options.isMoving.value ? speed : 0;
+      }
+      if (level) {
+        const next = levelOf(level, peek(level.twin ?? thing.twin, level.property));
+        if (Math.abs(next - thing.level) > 0.004) {
+          thing.level = next;
+          this.#things.pose(thing);
+          isChanged = true;
+        }
+      }
+    }
+    if (isChanged) this.draw();
+    if (!this.#timer && !this.#frame && this.#isAnyMoving()) this.draw();
+  }
+
+  #isAnyMoving(): boolean {
+    return !document.hidden && this.#things.all.some((thing) => thing.speed !== 0);
+  }
+
+  #render(now: number): void {
+    this.#frame = 0;
+    const start = performance.now();
+    const isFlying = this.#driver.advance(now);
+    const isMoving = this.#isAnyMoving();
+    if (isMoving) this.#advance(Math.min(0.25, (now - this.#lastFrame) / 1000));
+    this.#lastFrame = now;
+    this.#renderer.render(this.#stage, this.#driver.camera);
+    this.#labels.layout(this.#driver.camera, this.home_.clientWidth, this.home_.clientHeight);
+    if (this.#isSoftware) this.#finish();
+    this.#cost = performance.now() - start;
+    this.#canvas.dataset["frames"] = String(++this.#frames);
+    if (isFlying) this.draw();
+    else if (isMoving) this.#drawLater();
+  }
+
+  /** Motion alone is drawn at 30 frames a second, and on slow machines so that it takes a tenth of the time. */
+  #drawLater(): void {
+    clearTimeout(this.#timer);
+    const wait = this.#isSoftware ? Math.max(100, this.#cost * 9) : Math.max(0, MOTION_FRAME - this.#cost - 4);
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      this.draw();
+    }, wait) as unknown as number;
+  }
+
+  #advance(seconds: number): void {
+    for (const thing of this.#things.all) {
+      if (thing.speed === 0) continue;
+      thing.phase += seconds * thing.speed;
+      if (thing.phase < 0) thing.phase += 3600;
+      this.#things.pose(thing);
+    }
+  }
+
+  /** Waits for a software renderer, so that its cost is known. */
+  #finish(): void {
+    const gl = this.#renderer.getContext();
+    gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+  }
+}
+
+function isSoftwareRenderer(renderer: WebGLRenderer): boolean {
+  const gl = renderer.getContext();
+  const info = gl.getExtension("WEBGL_debug_renderer_info");
+  const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
+  return /swiftshader|llvmpipe|software|basic render/i.test(name);
+}
+
+export type { Thing };

@@ -1,0 +1,160 @@
+import { effect, signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { alarmsLoaded, announcement, loadAlarms } from "@/core/alarms.ts";
+import { get, me, whoAmI } from "@/core/api.ts";
+import { serverTimeIs } from "@/core/clock.ts";
+import { singleKeys, isTyping, useKeys } from "@/core/keys.ts";
+import { loadTwins, rowsLoaded } from "@/core/plant.ts";
+import { go, href, place } from "@/core/router.ts";
+import { dismiss, toasts } from "@/core/toasts.ts";
+import type { Status } from "@/core/types.ts";
+import { link, refetches, startLive, status, stopLive } from "@/live/client.ts";
+import { AlarmsPage } from "@/alarms/page.tsx";
+import { OverviewPage } from "@/overview/page.tsx";
+import { TwinsPage } from "@/twins/page.tsx";
+import { Header } from "./header.tsx";
+import { Icon } from "./icon.tsx";
+import { Login } from "./login.tsx";
+import { Nav, isNavNarrow } from "./nav.tsx";
+import { Palette } from "./palette.tsx";
+import { Shortcuts } from "./shortcuts.tsx";
+import { OfflineStrip, StatusBar } from "./status.tsx";
+
+export const layer = signal<"none" | "palette" | "shortcuts">("none");
+
+export function App() {
+  if (me.value === null) return <Login />;
+  return <Shell />;
+}
+
+function Shell() {
+  useEffect(() => {
+    startLive();
+    const stop = effect(() => {
+      void refetches.value;
+      void loadAlarms();
+      void loadTwins();
+      void loadStatus();
+      if (me.peek() === undefined) void whoAmI().catch(() => undefined);
+    });
+    return () => {
+      stop();
+      stopLive();
+    };
+  }, []);
+  useGlobalKeys();
+  const where = place.value;
+  const isReady = rowsLoaded.value && alarmsLoaded.value && status.value !== null;
+  useEffect(() => {
+    if (isReady) document.documentElement.dataset["ready"] = "true";
+  }, [isReady]);
+  useTitle();
+  return (
+    <>
+      <div class={`shell${isNavNarrow.value ? " narrow-nav" : ""}`} inert={layer.value !== "none"}>
+        <a class="visually-hidden" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
+          Skip to the content
+        </a>
+        <Header />
+        <Nav />
+        <OfflineStrip />
+        <main id="main" class="main" tabIndex={-1}>
+          {where.route === "overview" && <OverviewPage />}
+          {where.route === "twins" && <TwinsPage id={where.id} />}
+          {where.route === "alarms" && <AlarmsPage id={where.id} />}
+          {where.route === "unknown" && <Unknown />}
+        </main>
+        <StatusBar />
+      </div>
+      {layer.value === "palette" && <Palette close={closeLayer} />}
+      {layer.value === "shortcuts" && <Shortcuts close={closeLayer} />}
+      <Toasts />
+      <div class="visually-hidden" aria-live="assertive" data-testid="announcer">
+        {announcement.value}
+      </div>
+    </>
+  );
+}
+
+function closeLayer(): void {
+  layer.value = "none";
+}
+
+async function loadStatus(): Promise<void> {
+  try {
+    const now = await get<Status>("/status");
+    serverTimeIs(Date.parse(now.time));
+    status.value = now;
+  } catch {
+    // The strip says that the server does not answer; the live stream brings the next one.
+  }
+}
+
+let isGoing = false;
+let goingTimer = 0;
+const GO: Record<string, "overview" | "twins" | "alarms"> = { o: "overview", t: "twins", a: "alarms" };
+
+function useGlobalKeys(): void {
+  useKeys((event) => {
+    if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+      layer.value = layer.value === "palette" ? "none" : "palette";
+      return true;
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || !singleKeys.value || layer.value !== "none") return false;
+    if (event.key === "?") {
+      layer.value = "shortcuts";
+      return true;
+    }
+    if (isGoing) {
+      isGoing = false;
+      const route = GO[event.key];
+      if (route) go(href(route));
+      return route !== undefined;
+    }
+    if (event.key === "g") {
+      isGoing = true;
+      clearTimeout(goingTimer);
+      goingTimer = setTimeout(() => (isGoing = false), 1200) as unknown as number;
+      return true;
+    }
+    return false;
+  });
+}
+
+const TITLES = { overview: "Overview", twins: "Twins", alarms: "Alarms", unknown: "Not found" };
+
+function useTitle(): void {
+  const plant = status.value?.plant ?? "";
+  const page = TITLES[place.value.route];
+  const lost = link.value.state === "offline" ? "Offline - " : "";
+  useEffect(() => {
+    document.title = `${lost}${place.value.id || page}${plant ? ` - ${plant}` : ""} - Gemel`;
+  }, [plant, page, lost, place.value.id]);
+}
+
+function Unknown() {
+  return (
+    <div class="notice center">
+      <h3>There is no page at this address</h3>
+      <a class="button" href={href("overview")}>
+        Go to the overview
+      </a>
+    </div>
+  );
+}
+
+function Toasts() {
+  return (
+    <div class="toasts" role="status" aria-live="polite">
+      {toasts.value.map((one) => (
+        <div key={one.id} class="toast" data-testid="toast">
+          <Icon name={one.isError ? "alarms" : "check"} />
+          <span class="grow">{one.text}</span>
+          <button class="button quiet square" aria-label="Dismiss" onClick={() => dismiss(one.id)}>
+            <Icon name="close" small />
+          </button>
+        </div>
+      ))}
+    </div>
+  );
+}

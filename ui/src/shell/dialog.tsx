@@ -1,0 +1,61 @@
+/** A modal layer: keeps the focus inside, gives it back on close, Esc closes. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { useEscape } from "@/core/keys.ts";
+import { Icon } from "./icon.tsx";
+
+interface Props {
+  title: string;
+  close: () => void;
+  children: ComponentChildren;
+  foot?: ComponentChildren;
+  isBare?: boolean;
+  testId?: string;
+}
+
+export function Dialog({ title, close, children, foot, isBare = false, testId }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  useEscape(close);
+  useEffect(() => {
+    const before = document.activeElement as HTMLElement | null;
+    const first = box.current?.querySelector<HTMLElement>("[autofocus], input, select, textarea, .dialog-body button, button");
+    first?.focus();
+    return () => before?.focus?.();
+  }, []);
+  return (
+    <div class={isBare ? "layer" : "layer middle"} onMouseDown={(event) => event.target === event.currentTarget && close()}>
+      <div ref={box} class={isBare ? "dialog palette" : "dialog"} role="dialog" aria-modal="true" aria-label={title} data-testid={testId} onKeyDown={(event) => keepInside(event, box.current)}>
+        {isBare ? (
+          children
+        ) : (
+          <>
+            <div class="dialog-head">
+              <h2>{title}</h2>
+              <button class="button quiet square" aria-label="Close" onClick={close}>
+                <Icon name="close" />
+              </button>
+            </div>
+            <div class="dialog-body">{children}</div>
+            {foot && <div class="dialog-foot">{foot}</div>}
+          </>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function keepInside(event: KeyboardEvent, box: HTMLElement | null): void {
+  if (event.key !== "Tab" || !box) return;
+  const inside = [...box.querySelectorAll<HTMLElement>("a[href], button, input, select, textarea, [tabindex='0']")].filter((one) => one.offsetParent !== null);
+  const first = inside[0];
+  const last = inside[inside.length - 1];
+  if (!first || !last) return;
+  if (event.shiftKey && document.activeElement === first) {
+    event.preventDefault();
+    last.focus();
+  } else if (!event.shiftKey && document.activeElement === last) {
+    event.preventDefault();
+    first.focus();
+  }
+}

@@ -1,0 +1,72 @@
+import { counts } from "@/core/alarms.ts";
+import { nameOf, rows } from "@/core/plant.ts";
+import { href, place } from "@/core/router.ts";
+import { PRIORITY_WORDS } from "@/core/words.ts";
+import { status } from "@/live/client.ts";
+import { layer } from "./app.tsx";
+import { Badge } from "./badge.tsx";
+import { Icon } from "./icon.tsx";
+
+export function Header() {
+  return (
+    <header class="header">
+      <a class="brand" href={href("overview")} aria-label="Gemel, overview">
+        <Icon name="twins" />
+        <span class="word">Gemel</span>
+      </a>
+      <Crumbs />
+      <nav class="counters" aria-label="Open alarms by priority">
+        {[1, 2, 3, 4].map((priority) => (
+          <Counter key={priority} priority={priority} />
+        ))}
+      </nav>
+      <button class="search-button" data-testid="search" aria-label="Find a twin, an alarm or an action" aria-keyshortcuts="Control+K" onClick={() => (layer.value = "palette")}>
+        <Icon name="search" />
+        <span class="word">Find twin, alarm…</span>
+        <kbd>Ctrl K</kbd>
+      </button>
+    </header>
+  );
+}
+
+function Counter({ priority }: { priority: number }) {
+  const count = counts.value.byPriority[priority] ?? 0;
+  return (
+    <a class={`counter${count ? "" : " zero"}`} href={href("alarms", "", { priority: String(priority) })} data-testid={`counter-p${priority}`} data-count={count} aria-label={`${count} open alarms of priority ${priority}, ${PRIORITY_WORDS[priority]}`}>
+      <Badge priority={priority} outline={count === 0} label={false} />
+      {count}
+    </a>
+  );
+}
+
+function Crumbs() {
+  const { route, id } = place.value;
+  const twin = route === "twins" && id ? id : place.value.search.get("twin");
+  const line: string[] = [];
+  let at = twin ? rows.value.get(twin)?.parent : null;
+  while (at && line.length < 4 && !line.includes(at)) {
+    line.unshift(at);
+    at = rows.value.get(at)?.parent ?? null;
+  }
+  const plant = status.value?.plant ?? "";
+  const isTop = (one: string): boolean => nameOf(one) === plant;
+  return (
+    <nav class="crumbs" aria-label="Place in the plant" data-testid="crumbs">
+      {twin ? <a href={href("overview")}>{plant}</a> : <strong>{plant}</strong>}
+      {line
+        .filter((one) => !isTop(one))
+        .map((one) => (
+          <span class="row" key={one}>
+            <span class="muted">/</span>
+            <a href={href("twins", one)}>{nameOf(one)}</a>
+          </span>
+        ))}
+      {twin && (
+        <span class="row" style={{ minWidth: 0 }}>
+          <span class="muted">/</span>
+          <strong class="ellipsis">{nameOf(twin)}</strong>
+        </span>
+      )}
+    </nav>
+  );
+}

@@ -1,0 +1,62 @@
+/** What a panel shows when it has nothing, waits, or failed alone. */
+
+import { ApiError } from "@/core/api.ts";
+import { Icon } from "./icon.tsx";
+import type { ComponentChildren } from "preact";
+
+export function Failed({ error, retry, what }: { error: Error; retry?: () => void; what: string }) {
+  const known = error instanceof ApiError ? error : null;
+  const role = known?.status === 403 ? " Your role does not include this." : "";
+  return (
+    <div class="notice" role="alert">
+      <h3>{what} could not be loaded</h3>
+      <p>
+        {error.message}
+        {known?.hint ? ` (${known.hint})` : ""}.{role}
+      </p>
+      {known?.request && <p class="meta">Request {known.request}</p>}
+      {retry && (
+        <button class="button" onClick={retry}>
+          <Icon name="retry" small /> Retry
+        </button>
+      )}
+    </div>
+  );
+}
+
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+  return (
+    <div class="notice">
+      <h3>{title}</h3>
+      {children}
+    </div>
+  );
+}
+
+export function Skeleton({ width, height }: { width?: number | string; height: number | string }) {
+  return <div class="skeleton" style={{ width: width ?? "100%", height }} aria-hidden="true" />;
+}
+
+export function SkeletonRows({ count, height = 34 }: { count: number; height?: number }) {
+  return (
+    <div class="stack" role="status" aria-label="Loading" style={{ padding: "8px 16px" }}>
+      {Array.from({ length: count }, (_all, i) => (
+        <Skeleton key={i} height={height - 8} />
+      ))}
+    </div>
+  );
+}
+
+/** A button that writes: when it cannot, it stays reachable and says why. */
+export function ActionButton(props: { onAct: () => void; blocked: string; children: ComponentChildren; class?: string; testId?: string; label?: string; data?: Record<string, string> }) {
+  const { onAct, blocked, children, testId, label } = props;
+  return (
+    <button class={`button ${props.class ?? ""}`} aria-disabled={blocked ? "true" : undefined} title={blocked || undefined} aria-label={blocked && label ? `${label}: ${blocked}` : label} data-testid={testId} {...props.data} onClick={(event) => {
+        event.stopPropagation();
+        if (!blocked) onAct();
+      }}
+    >
+      {children}
+    </button>
+  );
+}

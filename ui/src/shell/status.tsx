@@ -1,0 +1,57 @@
+import { me, signOut } from "@/core/api.ts";
+import { tick } from "@/core/clock.ts";
+import { formatAge, formatClock, formatNumber, zoneName } from "@/core/words.ts";
+import { link, retryLink, status } from "@/live/client.ts";
+import { Icon } from "./icon.tsx";
+
+const WORDS = { connecting: "Connecting", online: "Connected", offline: "Offline" };
+
+export function StatusBar() {
+  const now = status.value;
+  const state = link.value.state;
+  return (
+    <footer class="status-bar" aria-label="Status">
+      <span class="row" data-testid="connection" data-state={state}>
+        <span class="link-dot" />
+        {WORDS[state]}
+        {state === "online" && now && <span> · {formatNumber(now.valuesPerSecond, 0)} values/s</span>}
+      </span>
+      <span data-testid="server-clock">
+        Server clock {formatClock(tick.value)} {zoneName(tick.value)}
+      </span>
+      {now && (
+        <span data-testid="abnormal">
+          {now.abnormal} of {now.twins} twins abnormal{now.stale > 0 ? `, ${now.stale} stale` : ""}
+        </span>
+      )}
+      {now && now.behind > 1 && <span>Behind by {formatAge(now.behind)}</span>}
+      <User />
+    </footer>
+  );
+}
+
+function User() {
+  const who = me.value;
+  if (!who) return null;
+  return (
+    <span class="row push" data-testid="user">
+      {who.name} · {who.role}
+      <button class="button quiet square" style={{ minHeight: "24px", width: "24px" }} aria-label="Sign out" title="Sign out" onClick={() => void signOut()}>
+        <Icon name="logout" small />
+      </button>
+    </span>
+  );
+}
+
+export function OfflineStrip() {
+  if (link.value.state !== "offline") return null;
+  return (
+    <div class="strip" role="status" data-testid="offline-strip">
+      <Icon name="offline" />
+      <span class="grow">Offline since {formatClock(link.value.since)}, showing last values</span>
+      <button class="button" onClick={retryLink}>
+        Retry now
+      </button>
+    </div>
+  );
+}

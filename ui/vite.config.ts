@@ -1,0 +1,20 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vite";
+import { fakePlant } from "./test/fake/plugin.ts";
+
+export default defineConfig({
+  base: "/app/",
+  resolve: { alias: { "@": fileURLToPath(new URL("./src", import.meta.url)) } },
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  plugins: [fakePlant()],
+  worker: { format: "es" },
+  build: {
+    outDir: process.env.GEMEL_PAGE_OUT ?? "../src/gemel/_web",
+    emptyOutDir: true,
+    assetsInlineLimit: 0,
+    manifest: "manifest.json",
+    target: "es2022",
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 800,
+  },
+});
