@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from running import Running
 
 SHARED = Path(__file__).parents[2] / "shared"
 IN_CI = os.environ.get("CI") == "true"
@@ -33,3 +36,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def _has(program: str) -> bool:
     return bool(shutil.which(program) or Path("/usr/sbin", program).exists())
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Running]:
+    """A running server on an empty folder."""
+    with Running(tmp_path / "data") as running:
+        yield running

@@ -10,8 +10,10 @@ import itertools
 import sys
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partialmethod
 from typing import Any
 
+import httpx
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -91,6 +93,36 @@ def _endpoint(platform: Any, route: Route) -> Callable[[Request], Any]:
             return error_response(error)
 
     return endpoint
+
+
+class TestClient:
+    """Requests without a socket, one after the other on an event loop of its own."""
+
+    __test__ = False
+
+    def __init__(self, platform: GraphPlatform) -> None:
+        self._runner = asyncio.Runner()
+        self._client = httpx.AsyncClient(
+            transport=httpx.ASGITransport(make_app(platform)),
+            base_url="http://twins",
+            params={"api-version": "2023-10-31"},
+        )
+
+    def __enter__(self) -> TestClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._runner.run(self._client.aclose())
+        self._runner.close()
+
+    def request(self, method: str, path: str, **more: Any) -> httpx.Response:
+        return self._runner.run(self._client.request(method, path, **more))
+
+    get = partialmethod(request, "GET")
+    put = partialmethod(request, "PUT")
+    post = partialmethod(request, "POST")
+    patch = partialmethod(request, "PATCH")
+    delete = partialmethod(request, "DELETE")
 
 
 def memory_platform() -> GraphPlatform:

@@ -325,6 +325,14 @@ def test_unknown_topic_with_telemetry_names_a_device(plant):
     assert list(got.unknown) == ["factory.line2.temp7"]
     got = plant.send(b"21.5", "home/kitchen temp")
     assert plant.readings(got) == {"home.kitchen_temp/value": 21.5}
+    got = plant.send({"humidity": 40}, "home/kitchen temp")
+    assert plant.readings(got) == {"home.kitchen_temp/humidity": 40.0}
+    got = plant.send(b"22", "factory/line2/temp7")
+    assert plant.readings(got) == {"factory.line2.temp7/value": 22.0}
+    plant.add("home.kitchen_temp", {"value": Point(0, "double")})
+    got = plant.send(b"23", "home/kitchen temp")
+    assert plant.readings(got) == {"home.kitchen_temp/value": 23.0}
+    assert got.unknown == {}
 
 
 @pytest.mark.parametrize("payload", [b"hello", b"", b"\x00\x01", b"[]", b"{}", b"[1,2]", b'"on"'])

@@ -103,8 +103,31 @@ json_like = st.recursive(
         st.lists(inner, max_size=4)
         | st.dictionaries(
             st.sampled_from(
-                ["flow", "state", "motor", "temperature", "time", "t", "ts", "values", "r", "value"]
-                + ["n", "bn", "v", "vs", "vb", "vd", "bt", "bu", "u", "s", "bs", "unit", "position"]
+                [
+                    "flow",
+                    "state",
+                    "motor",
+                    "temperature",
+                    "time",
+                    "t",
+                    "ts",
+                    "values",
+                    "r",
+                    "value",
+                    "n",
+                    "bn",
+                    "v",
+                    "vs",
+                    "vb",
+                    "vd",
+                    "bt",
+                    "bu",
+                    "u",
+                    "s",
+                    "bs",
+                    "unit",
+                    "position",
+                ]
             )
             | st.text(max_size=4)
             | st.integers(-10, 10),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+
 import cbor2
 import orjson
 import pytest
@@ -135,9 +137,5 @@ def test_bodies_that_cannot_be_taken_say_why(post, body, words):
 @settings(max_examples=1000, deadline=None)
 def test_any_body_is_taken_or_refused_as_bad_input(plant_class, body, at, noise, kind, twin):
     plant = plant_class()
-    try:
-        messages = http_messages(body[:at] + noise + body[at:], kind, twin, plant.engineer, NOW)
-    except InvalidInput as problem:
-        assert problem.message
-    else:
-        plant.accept(messages)
+    with contextlib.suppress(InvalidInput):
+        plant.accept(http_messages(body[:at] + noise + body[at:], kind, twin, plant.engineer, NOW))

@@ -186,7 +186,7 @@ def test_rules_that_differ_in_numbers_share_a_shape_and_others_do_not():
 
 
 def test_the_deepest_allowed_rule_compiles():
-    text = " and ".join(["count > 1"] * (MOST_WORDS // 4)) + " and " + "not " * 100 + "running"
+    text = " and ".join(["count > 1"] * (MOST_WORDS // 8)) + " and " + "not " * 100 + "running"
     assert compile_rule(parse(text), PROPERTIES).paths == ("count", "running")
     deep = "(" * 100 + "count" + ")" * 100 + " > 1"
     assert compile_rule(parse(deep), PROPERTIES).paths == ("count",)

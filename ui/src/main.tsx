@@ -5,6 +5,7 @@ import { startKeys } from "@/core/keys.ts";
 import { startRouter } from "@/core/router.ts";
 import { startTheme } from "@/core/theme.ts";
 import { startAlarms } from "@/core/alarms.ts";
+import { startCommands } from "@/core/commands.ts";
 import { startPlant } from "@/core/plant.ts";
 import { App } from "@/shell/app.tsx";
 import "@/style/tokens.css";
@@ -20,6 +21,7 @@ startKeys();
 startClock();
 startAlarms();
 startPlant();
+startCommands();
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

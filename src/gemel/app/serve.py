@@ -20,7 +20,6 @@ from gemel.app.config import Config, address
 from gemel.app.host import MqttHost
 from gemel.app.platform import Platform
 from gemel.backends.mqtt_sessions import SqliteMqttSessions
-from gemel.connect.mqtt.bridge import Bridge
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.server import MqttServer
 from gemel.core.access import Principal
@@ -88,7 +87,7 @@ class Server:
         self._mqtt: MqttServer | None = None
         self._http: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._bridges: list[Bridge] = []
+        self._bridges: list[Any] = []
         self._sessions: SqliteMqttSessions | None = None
 
     async def start(self) -> Addresses:
@@ -213,6 +212,8 @@ class Server:
 
     async def _start_bridge(self, name: str, connection: Any) -> None:
         assert self._mqtt is not None
+        from gemel.connect.mqtt.bridge import Bridge
+
         host, port = address(connection.broker, f"connections.{name}.broker")
         bridge = Bridge(
             MqttHost(self.platform),

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NoReturn
+from dataclasses import dataclass
+from importlib import import_module
 
 from gemel import __version__
 from gemel.core.errors import GemelError
@@ -27,55 +28,87 @@ GEMEL_TOKEN. Settings: gemel.toml, then GEMEL_... variables, then flags; see doc
 """
 
 
-def parser() -> argparse.ArgumentParser:
-    """All commands; each module adds its own."""
-    from gemel.cli import operate, plant, serve, tokens
-    from gemel.simulate import main as simulate
-    from gemel.simulate import replay
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command by name; its module is imported only when it is used, so that help is quick."""
 
+    about: str
+    module: str
+    add: str = "add"
+    """The function of the module that adds the arguments."""
+    run: str = "run"
+    """The function that runs it, unless `add` sets one for each action."""
+
+
+COMMANDS = {
+    "demo": Command(
+        "the living plant: a server and a simulated plant, opened in the browser",
+        "gemel.cli.serve",
+        "add_demo",
+        "demo",
+    ),
+    "serve": Command(
+        "a server: MQTT in, twins, page and API", "gemel.cli.serve", "add_serve", "serve"
+    ),
+    "link": Command("a fresh link that logs a person in", "gemel.cli.serve", "add_link", "link"),
+    "simulate": Command(
+        "a simulated plant: separate processes that speak MQTT",
+        "gemel.simulate.main",
+        "add_arguments",
+    ),
+    "replay": Command(
+        "recorded data from files, through a real MQTT client",
+        "gemel.simulate.replay",
+        "add_arguments",
+    ),
+    "import": Command(
+        "a plant from files: models, twins, rules, scene",
+        "gemel.cli.plant",
+        "add_import",
+        "import_",
+    ),
+    "export": Command("the plant as files", "gemel.cli.plant", "add_export", "export"),
+    "status": Command("the installation at a glance", "gemel.cli.operate", "add_status", ""),
+    "twin": Command("list twins, show one", "gemel.cli.operate", "add_twin", ""),
+    "history": Command(
+        "readings of one property over time", "gemel.cli.operate", "add_history", ""
+    ),
+    "alarm": Command(
+        "list, acknowledge, comment, clear alarms", "gemel.cli.operate", "add_alarm", ""
+    ),
+    "rule": Command("list, put, delete rules", "gemel.cli.operate", "add_rule", ""),
+    "command": Command(
+        "send commands to devices, list them", "gemel.cli.operate", "add_command", ""
+    ),
+    "device": Command(
+        "list discovered devices, adopt them as twins", "gemel.cli.operate", "add_device", ""
+    ),
+    "token": Command("make, list and end tokens", "gemel.cli.tokens"),
+}
+
+
+def parser(only: str | None = None) -> argparse.ArgumentParser:
+    """All commands, with the arguments of `only` that one (None: of all)."""
     top = argparse.ArgumentParser(
         prog="gemel", description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     top.add_argument("--version", action="version", version=f"gemel {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-
-    def add(name: str, about: str) -> argparse.ArgumentParser:
-        return commands.add_parser(name, help=about, description=about)
-
-    one = add("demo", "the living plant: a server and a simulated plant, opened in the browser")
-    serve.add_demo(one)
-    one.set_defaults(run=serve.demo)
-    one = add("serve", "a server: MQTT in, twins, page and API")
-    serve.add_serve(one)
-    one.set_defaults(run=serve.serve)
-    one = add("link", "a fresh link that logs a person in")
-    one.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    one.add_argument("--role", default="admin", choices=("admin", "engineer", "operator", "viewer"))
-    one.add_argument("--name", help="who logs in")
-    one.set_defaults(run=serve.link)
-    one = add("simulate", "a simulated plant: separate processes that speak MQTT")
-    simulate.add_arguments(one)
-    one.set_defaults(run=simulate.run)
-    one = add("replay", "recorded data from files, through a real MQTT client")
-    replay.add_arguments(one)
-    one.set_defaults(run=replay.run)
-    plant.add(commands)
-    operate.add_status(commands)
-    operate.add_twin(commands)
-    operate.add_history(commands)
-    operate.add_alarm(commands)
-    operate.add_rule(commands)
-    operate.add_command(commands)
-    operate.add_device(commands)
-    one = add("token", "make, list and end tokens")
-    tokens.add(one)
-    one.set_defaults(run=tokens.run)
+    for name, command in COMMANDS.items():
+        one = commands.add_parser(name, help=command.about, description=command.about)
+        if only not in (None, name):
+            continue
+        module = import_module(command.module)
+        getattr(module, command.add)(one)
+        if command.run:
+            one.set_defaults(run=getattr(module, command.run))
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; the result is the exit code."""
-    found = parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    found = parser(words[0] if words else "").parse_args(words)
     try:
         return int(found.run(found))
     except GemelError as error:
@@ -96,7 +129,3 @@ def _fail(error: GemelError) -> int:
     if error.hint:
         sys.stderr.write(f"  {error.hint}\n")
     return 1
-
-
-def run() -> NoReturn:
-    raise SystemExit(main())

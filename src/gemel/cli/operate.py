@@ -23,10 +23,14 @@ Actions = Any
 
 def _parser(actions: Actions, name: str, about: str, run: Callable[..., int]) -> Any:
     parser = actions.add_parser(name, help=about, description=about)
+    _common(parser, run)
+    return parser
+
+
+def _common(parser: argparse.ArgumentParser, run: Callable[..., int]) -> None:
     parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=run)
-    return parser
 
 
 def _client(arguments: argparse.Namespace) -> Client:
@@ -45,8 +49,8 @@ def _age(seconds: float | None) -> str | None:
 # ---- status, twins, history ------------------------------------------------------------------
 
 
-def add_status(commands: Actions) -> None:
-    _parser(commands, "status", "the installation at a glance", _status)
+def add_status(parser: argparse.ArgumentParser) -> None:
+    _common(parser, _status)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -75,8 +79,7 @@ def _status(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def add_twin(commands: Actions) -> None:
-    parser = commands.add_parser("twin", help="list twins, show one")
+def add_twin(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     shown = _parser(actions, "list", "all twins", _twin_list)
     shown.add_argument("--search", help="part of the id or name")
@@ -131,8 +134,8 @@ def _twin_show(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def add_history(commands: Actions) -> None:
-    parser = _parser(commands, "history", "readings of one property over time", _history)
+def add_history(parser: argparse.ArgumentParser) -> None:
+    _common(parser, _history)
     parser.add_argument("twin")
     parser.add_argument("property")
     parser.add_argument("--from", dest="start", default="-1h", help="ISO 8601 or -1h")
@@ -172,8 +175,7 @@ def _iso(milliseconds: float) -> str:
 # ---- alarms ----------------------------------------------------------------------------------
 
 
-def add_alarm(commands: Actions) -> None:
-    parser = commands.add_parser("alarm", help="list, acknowledge, comment, clear alarms")
+def add_alarm(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     shown = _parser(actions, "list", "active alarms, the most urgent first", _alarm_list)
     shown.add_argument("--all", action="store_true", help="those that are over too")
@@ -226,8 +228,7 @@ def _alarm_act(arguments: argparse.Namespace) -> int:
 # ---- rules -----------------------------------------------------------------------------------
 
 
-def add_rule(commands: Actions) -> None:
-    parser = commands.add_parser("rule", help="check, list, put, delete rules")
+def add_rule(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _parser(actions, "list", "all rules", _rule_list)
     put = _parser(actions, "put", "make or change the rules of a YAML file", _rule_put)
@@ -272,8 +273,7 @@ def _rule_delete(arguments: argparse.Namespace) -> int:
 # ---- commands --------------------------------------------------------------------------------
 
 
-def add_command(commands: Actions) -> None:
-    parser = commands.add_parser("command", help="send commands to devices, list them")
+def add_command(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     shown = _parser(actions, "list", "commands, the newest first", _command_list)
     shown.add_argument("--twin")
@@ -341,8 +341,7 @@ def _command_send(arguments: argparse.Namespace) -> int:
 # ---- discovered devices ----------------------------------------------------------------------
 
 
-def add_device(commands: Actions) -> None:
-    parser = commands.add_parser("device", help="list discovered devices, adopt them as twins")
+def add_device(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     _parser(actions, "list", "devices that no twin stands for", _device_list)
     adopt = _parser(actions, "adopt", "make a twin of a discovered device", _device_adopt)

@@ -5,23 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import Any
 
 from gemel.app import plant_files
 from gemel.cli import output
 from gemel.cli.client import Client
 
 
-def add(commands: Any) -> None:
-    one = commands.add_parser("import", help="a plant from files: models, twins, rules, scene ...")
-    one.add_argument("file", type=Path, help="plant.yaml")
-    one.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    one.add_argument("--json", action="store_true")
-    one.set_defaults(run=import_)
-    one = commands.add_parser("export", help="the plant as files")
-    one.add_argument("folder", type=Path, help="is made; plant.yaml and models/ go into it")
-    one.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    one.set_defaults(run=export)
+def add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, help="plant.yaml")
+    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
+    parser.add_argument("--json", action="store_true", help="for programs")
+
+
+def add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="is made; plant.yaml and models/ go into it")
+    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
 
 
 def import_(arguments: argparse.Namespace) -> int:

@@ -14,8 +14,11 @@ from pathlib import Path
 from gemel.api.app import create_app
 from gemel.app import config as settings
 from gemel.app import plant_files, tokens
+from gemel.app.folder import announced
 from gemel.app.serve import Addresses, Server, run
+from gemel.backends.sqlite import SqliteDocuments
 from gemel.core.clock import system_clock
+from gemel.core.errors import Unavailable
 
 DEMO_DATA = "./gemel-data/demo"
 DEMO_TOKEN_SECONDS = 30 * 86_400
@@ -159,12 +162,15 @@ def _has_screen() -> bool:
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
+def add_link(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
+    roles = ("admin", "engineer", "operator", "viewer")
+    parser.add_argument("--role", default="admin", choices=roles)
+    parser.add_argument("--name", help="who logs in")
+
+
 def link(arguments: argparse.Namespace) -> int:
     """A fresh login link for the server of a folder."""
-    from gemel.app.folder import announced
-    from gemel.backends.sqlite import SqliteDocuments
-    from gemel.core.errors import Unavailable
-
     folder = Path(arguments.data)
     found = announced(folder)
     if found is None:

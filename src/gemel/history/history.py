@@ -13,15 +13,15 @@ from functools import partial
 from pathlib import Path
 
 from gemel.core.batch import Batch, Reject
-from gemel.core.errors import InvalidInput
+from gemel.core.errors import InvalidInput, Unavailable
 from gemel.core.series import SeriesTable
-from gemel.history.ballast import Ballast
+from gemel.history.ballast import NO_ROOM, Ballast
 from gemel.history.cache import BlockCache
 from gemel.history.checkpoints import Checkpoints
 from gemel.history.codec import Codec
 from gemel.history.damage import Damage, DamageList
 from gemel.history.files import Files
-from gemel.history.log import log_numbers, read_log
+from gemel.history.log import LogFile, log_numbers, read_log
 from gemel.history.memory import Memory
 from gemel.history.names import Names
 from gemel.history.opening import (
@@ -100,7 +100,7 @@ class History(Reader):
         self._damage = DamageList()
         self._cache = BlockCache(cache_rows)
         self._closed = False
-        self._lock = prepare(folder, self._files)
+        self._lock = self._prepare()
         try:
             self._load(reject_bytes)
             self._ballast = Ballast(folder, self._files, ballast_bytes)
@@ -108,12 +108,15 @@ class History(Reader):
                 folder / "log",
                 self._files,
                 series,
-                self._next_log(),
+                self._first_log(),
                 Limits(segment_rows, log_bytes, seal_seconds, pending_bytes),
                 self._ballast,
                 Hooks(self._stored, self._rotated),
                 notify,
             )
+        except OSError as error:
+            self._files.close(self._lock)
+            raise cannot_open(folder, error) from error
         except BaseException:
             self._files.close(self._lock)
             raise
@@ -133,6 +136,12 @@ class History(Reader):
             has_checkpoints=lambda: self.on_seal is not None,
         )
         self._sealer.start()
+
+    def _prepare(self) -> int:
+        try:
+            return prepare(self.folder, self._files)
+        except OSError as error:
+            raise cannot_open(self.folder, error) from error
 
     def _load(self, reject_bytes: int) -> None:
         folder, files, damage = self.folder, self._files, self._damage
@@ -154,11 +163,18 @@ class History(Reader):
             self._views.complete(memory.number, len(self.series))
         self._replayable = [n for n in log_numbers(folder / "log") if n > self._checkpoints.through]
 
-    def _next_log(self) -> tuple[int, int]:
-        numbers = [*log_numbers(self.folder / "log"), self._views.sealed_through]
-        number = max(*numbers, self._checkpoints.through) + 1
+    def _first_log(self) -> LogFile:
+        folder = self.folder / "log"
+        numbers = [*log_numbers(folder), self._views.sealed_through, self._checkpoints.through]
+        number = max(numbers) + 1
         self._views.add(Memory(number))
-        return number, self._sequence
+        try:
+            return LogFile(folder, self._files, number, self._sequence)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+        self._ballast.release()  # enough for reading and sealing
+        return LogFile(folder, self._files, number, self._sequence)
 
     def append(
         self, batch: Batch, rejects: Sequence[Reject] = (), then: Then | None = None
@@ -235,7 +251,7 @@ class History(Reader):
         """
         through = self._writer.rotate()
         self._sealer.wake()
-        if wait and through > self._views.sealed_through:
+        if wait:
             self._sealer.wait(through)
 
     def compact(self) -> None:
@@ -303,6 +319,15 @@ class History(Reader):
 
 def _there(folder: Path, pattern: str) -> list[Path]:
     return [path for path in folder.glob(pattern) if path.exists()]
+
+
+def cannot_open(folder: Path, error: OSError) -> Unavailable:
+    full = error.errno in NO_ROOM
+    what = "its disk is full" if full else str(error)
+    return Unavailable(
+        f"the history in {folder} cannot be opened: {what}",
+        hint="free some room" if full else "look at the folder's owner, rights and disk",
+    )
 
 
 def check_shapes(batch: Batch) -> None:

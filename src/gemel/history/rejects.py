@@ -143,25 +143,31 @@ class Rejects:
         return sorted(self._folder.glob("*.jsonl.zst"), reverse=True)
 
     def _lines(self, path: Path, *, only_first: bool = False) -> list[bytes]:
-        """The lines of a file; none, and the damage is named, if they are not what was written."""
+        """Head and lines of a file; none, and the damage is named, if they are not what was written."""
         data = b""
         try:
             data = self._files.read(path)
-            reader = zstandard.ZstdDecompressor().stream_reader(data, read_across_frames=True)
-            text = bytearray()
-            while piece := reader.read(1 << 16):
-                text += piece
-                if only_first and b"\n" in piece:
-                    return bytes(text).splitlines()[:1]
-            lines = bytes(text).splitlines()
-            if lines and len(lines) == 1 + orjson.loads(lines[0])["rejects"]:
-                return lines
-            fault = "the file is cut off"
+            head, body = _open_frame(data)
+            if only_first:
+                return [head]
+            lines = _open_frame(body)[0].splitlines()
+            if len(lines) == orjson.loads(head)["rejects"]:
+                return [head, *lines]
+            fault = "the number of lines is wrong"
         except (zstandard.ZstdError, OSError, ValueError) as error:
             fault = str(error)
         name = f"{self._folder.name}/{path.name}"
         self._damage.add(Damage(name, 0, len(data), f"these rejects cannot be read: {fault}"))
         return []
+
+
+def _open_frame(data: bytes) -> tuple[bytes, bytes]:
+    """What the zstd frame at the start holds, and what follows the frame."""
+    frame = zstandard.ZstdDecompressor().decompressobj()
+    content = frame.decompress(data)
+    if not frame.eof:
+        raise ValueError("the file is cut off")
+    return content, frame.unused_data
 
 
 def _number(path: Path) -> int:

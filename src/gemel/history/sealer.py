@@ -72,6 +72,7 @@ class Sealer:
         self._merge_all = False
         self._stopping = False
         self._retry_at = 0.0
+        self._dropped_through = 0
         self.error: GemelError | None = None
         self._thread = Thread(target=self._run, name="gemel-history-sealer", daemon=True)
 
@@ -113,8 +114,8 @@ class Sealer:
                 raise self.error or Unavailable("the history is closing")
 
     def _is_done(self, through: int) -> bool:
-        saved = not self._has_checkpoints() or self._checkpoints.through >= through
-        return saved and self._views.sealed_through >= through
+        """Sealed, its checkpoint written if there are any, and the log files removed."""
+        return self._dropped_through >= through
 
     def stop(self) -> None:
         """Ends the thread after the step at hand; what is not sealed stays in the log."""
@@ -232,7 +233,7 @@ class Sealer:
         logs = self._folder / "log"
         for number in log_numbers(logs):
             if number > through:
-                return
+                break
             path = log_path(logs, number)
             if self._damage.is_worth_keeping(f"log/{path.name}"):
                 aside = self._folder / "quarantine"
@@ -240,6 +241,7 @@ class Sealer:
                 self._files.rename(path, aside / path.name)
             else:
                 self._files.remove(path)
+        self._dropped_through = through
 
     def merge(self, run: list[Segment]) -> None:
         """Makes one segment of neighbours and removes them.

@@ -98,7 +98,7 @@ class Writer:
         folder: Path,
         files: Files,
         table: SeriesTable,
-        start: tuple[int, int],
+        first: LogFile,
         limits: Limits,
         ballast: Ballast,
         hooks: Hooks,
@@ -112,7 +112,7 @@ class Writer:
         self._ballast = ballast
         self._hooks = hooks
         self._notify = notify
-        self._log = LogFile(folder, files, *start)
+        self._log = first
         self._rows = 0
         self._since: float | None = None
         self._queue: deque[Waiting | Mark] = deque()

@@ -27,6 +27,8 @@ from gemel.ingest.topics import (
 
 MOST_ROUTES = 200_000
 MOST_UNKNOWN = 10_000
+BARE = "value"
+"""The name of a bare value on a topic that is nobody's: it names the device and nothing else."""
 
 
 @dataclass(slots=True)
@@ -158,7 +160,6 @@ class Ingest:
             if not _looks_like_telemetry(message):
                 call.other.append(message)
                 return None
-            name = ""
         if not twin or not message.who.may_write_twin(twin):
             _refuse(message, twin, call)
             return None
@@ -167,17 +168,10 @@ class Ingest:
                 call.reject(message, twin, "too-many", raw=show(message.payload))
                 return None
             entry = self._points.unknown(twin)
-        return self._add_route(topic, entry, self._name(name, message, entry), binding)
-
-    def _name(self, name: str, message: Message, entry: TwinPoints) -> str:
-        """An unknown topic with a bare value has no name for it but `value`."""
-        if name or is_ours(message.topic) or self._bindings.find(message.topic):
-            return name
-        try:
-            data = decode(message.payload, message.content_type)
-        except Problem:
-            return ""
-        return "" if type(data) in (dict, list) else "value"
+        route = self._add_route(topic, entry, name, binding)
+        if bound is None and not is_ours(message.topic):
+            route.fallback = BARE
+        return route
 
     def _add_route(
         self, topic: str, entry: TwinPoints, name: str, binding: Binding | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from typing import Any
 
@@ -11,6 +12,8 @@ from gemel.core.batch import EMPTY, F64, I64, NO_TEXT, U8, Batch
 from gemel.core.quality import Quality
 from gemel.ingest.slots import CONVERTED, RANGED, Slots
 
+FEW = 16
+"""Up to this many rows are finished one by one."""
 NAN = float("nan")
 LARGEST = float(np.finfo(np.float64).max)
 
@@ -59,6 +62,8 @@ class Columns:
         """Converts units, compares with ranges, for all rows at once."""
         if not self.slots:
             return EMPTY
+        if len(self.slots) <= FEW:
+            return self._finish_few(slots, received)
         index = np.frombuffer(self.slots, np.int64)
         flags = slots.flags.take(index)
         seen = int(np.bitwise_or.reduce(flags))
@@ -76,6 +81,33 @@ class Columns:
             np.frombuffer(self.times, np.int64),
             value,
             quality,
+            received,
+            self.text or NO_TEXT,
+        )
+
+    def _finish_few(self, slots: Slots, received: int) -> Batch:
+        """As `finish`, row by row: a column operation costs as much as several rows."""
+        series: list[int] = []
+        quality: list[int] = []
+        values = self.values
+        for row, slot in enumerate(self.slots):
+            number, minimum, maximum, scale, offset, flags = slots.rows[slot]
+            series.append(number)
+            outside = False
+            if flags & CONVERTED:
+                value = values[row] * scale + offset
+                outside = math.isinf(value)
+                values[row] = max(-LARGEST, min(LARGEST, value)) if outside else value
+            if flags & RANGED:
+                outside = outside or values[row] < minimum or values[row] > maximum
+            quality.append(Quality.OUT_OF_RANGE if outside else Quality.GOOD)
+        for row, known in self.quality.items():
+            quality[row] = known
+        return Batch(
+            np.array(series, np.int32),
+            np.frombuffer(self.times, np.int64),
+            np.frombuffer(values, np.float64),
+            np.array(quality, np.uint8),
             received,
             self.text or NO_TEXT,
         )

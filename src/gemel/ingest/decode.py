@@ -11,12 +11,14 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import orjson
 
 from gemel.core.access import Principal
 from gemel.core.message import Message
 from gemel.ingest.columns import NAN, Columns
 from gemel.ingest.points import EXACT, Named, TwinPoints
+from gemel.ingest.senml import plain
 from gemel.ingest.times import EARLIEST_T_NS, TIME_NAMES, read_time
 from gemel.ingest.topics import Binding
 
@@ -27,7 +29,6 @@ MOST_NAMES = 10_000
 _NUMERIC = frozenset({int, float})
 _FLOATS = {float}
 _INTS = {int}
-_LISTS = {list}
 
 
 class Route:
@@ -36,6 +37,7 @@ class Route:
     __slots__ = (
         "binding",
         "entry",
+        "fallback",
         "keys",
         "name",
         "named",
@@ -55,6 +57,8 @@ class Route:
         self.twin = entry.twin
         self.name = name
         """The property that the topic names, "" if the payload does."""
+        self.fallback = ""
+        """The name of a bare value where the topic names none, "" if there is none."""
         self.binding = binding
         self.named: Named = entry.named
         """Source names to slots; of a binding with a field map, only what is mapped."""
@@ -128,6 +132,8 @@ def _take_other(route: Route, data: Any, received: int, columns: Columns, limit:
         return take_object(route, {route.name: data}, received, columns, limit)
     if type(data) is not list or not data:
         return False
+    if type(data[0]) is dict and "n" in data[0]:
+        return _take_pack(route, data, received, columns, limit)
     start = len(columns)
     for item in data:
         if (
@@ -141,7 +147,7 @@ def _take_other(route: Route, data: Any, received: int, columns: Columns, limit:
     return True
 
 
-def take_object(  # noqa: C901, PLR0912  (one loop, kept in one frame for speed)
+def take_object(  # noqa: C901  (one loop, kept in one frame for speed)
     route: Route, data: dict[str, Any], moment: int, columns: Columns, limit: int
 ) -> bool:
     """Takes an object of names to values; leaves the columns untouched if anything is odd."""
@@ -287,19 +293,44 @@ def _take_nested(
 
 
 def _take_rows(route: Route, rows: list[Any], columns: Columns, limit: int) -> bool:
-    """Rows of [name, time, value]."""
-    if set(map(type, rows)) != _LISTS:
-        return False
+    """Rows of [name, time, value]; of a row that is no list, all parts are text: no number."""
     try:
         names, times, values = zip(*rows, strict=True)
-        if names != route.row_names:
-            route.row_slots = array("q", map(route.named.fraction.__getitem__, names))
-            route.row_names = names if len(names) <= MOST_PREDICTED else ()
-    except (ValueError, KeyError, TypeError):
-        route.row_names = ()
+    except ValueError:
         return False
     moments = _moments(times, limit)
-    if moments is None or not _all_numbers(values):
+    return moments is not None and _append(route, names, values, moments, columns)
+
+
+def _take_pack(route: Route, data: list[Any], received: int, columns: Columns, limit: int) -> bool:
+    """SenML: numbers only, each under the name of a property."""
+    if route.entry.is_open or "n" in route.entry.points:
+        return False
+    found = plain(data, received)
+    if found is None:
+        return False
+    names, values, moments = found
+    if min(moments) < 0 or max(moments) > limit:
+        return False
+    return _append(route, tuple(names), values, array("q", moments), columns)
+
+
+def _append(
+    route: Route,
+    names: tuple[Any, ...],
+    values: Sequence[Any],
+    moments: array[int],
+    columns: Columns,
+) -> bool:
+    """Takes as many values as there are names and times, if all are plain numbers."""
+    if names != route.row_names:
+        try:
+            route.row_slots = array("q", map(route.named.fraction.__getitem__, names))
+        except (KeyError, TypeError):
+            route.row_names = ()
+            return False
+        route.row_names = names if len(names) <= MOST_PREDICTED else ()
+    if not _all_numbers(values):
         return False
     columns.slots.extend(route.row_slots)
     columns.values.fromlist(list(values))
@@ -338,14 +369,23 @@ def _moments(times: Sequence[Any], limit: int) -> array[int] | None:
     if not times:
         return None
     if set(map(type, times)) == _INTS:
-        low, high = min(times), max(times)
-        first, last = read_time(low), read_time(high)
-        if first is None or last is None or last > limit:
-            return None
-        if low and first // low == last // high:
-            factor = first // low
-            return array("q", [t * factor for t in times] if factor > 1 else times)
+        return _whole_moments(times, limit)
     found = list(map(read_time, times))
     if None in found or max(found) > limit:  # type: ignore[type-var, operator]
         return None
     return array("q", found)  # type: ignore[arg-type]
+
+
+def _whole_moments(times: Sequence[int], limit: int) -> array[int] | None:
+    try:
+        moments = array("q", times)
+    except OverflowError:
+        return None
+    column = np.frombuffer(moments, np.int64)
+    low, high = int(column.min()), int(column.max())
+    first, last = read_time(low), read_time(high)
+    if low <= 0 or first is None or last is None or last > limit or first // low != last // high:
+        return None
+    if first != low:
+        column *= first // low
+    return moments

@@ -45,6 +45,8 @@ def pieces(data: Any, route: Route, received: int, content_type: str) -> Iterato
         yield from _of_object(data, route)
     elif type(data) is list:
         yield from _of_list(data, route)
+    elif route.fallback:
+        yield Piece({route.fallback: data})
     else:
         raise Problem("a bare value, and the topic does not say of what")
 

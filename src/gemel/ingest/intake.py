@@ -12,10 +12,10 @@ from gemel.core.message import Message
 from gemel.core.quality import Quality
 from gemel.core.series import SeriesTable
 from gemel.ingest.columns import Columns
-from gemel.ingest.decode import Route
+from gemel.ingest.decode import Route, take_object
 from gemel.ingest.forms import NO_TIME, Piece, pieces
 from gemel.ingest.judge import judge
-from gemel.ingest.payload import decode, show
+from gemel.ingest.payload import FIRST_CBOR, decode, is_flat, show
 from gemel.ingest.points import OBJECTS, OPEN, Point, PointTable
 from gemel.ingest.senml import Problem
 from gemel.ingest.times import read_time
@@ -66,6 +66,8 @@ class Intake:
             self._sample = unknown.sample
         try:
             data = decode(message.payload, message.content_type, text_allowed=bool(route.name))
+            if self._take_flat(data, route, message):
+                return
             data = self._as_text(data, route)
             for piece in pieces(data, route, message.received, message.content_type):
                 self._piece(route, piece)
@@ -81,6 +83,17 @@ class Intake:
             )  # fmt: skip
         if len(self.columns) > start:
             self.seen[route.twin] = message.received
+
+    def _take_flat(self, data: Any, route: Route, message: Message) -> bool:
+        """CBOR that holds no more than common JSON does is taken as such."""
+        if type(data) is not dict or message.payload[0] < FIRST_CBOR or route.name:
+            return False
+        if route.who is not message.who or not is_flat(data):
+            return False
+        if not take_object(route, data, message.received, self.columns, self.limit):
+            return False
+        self.seen[route.twin] = message.received
+        return True
 
     def _as_text(self, data: Any, route: Route) -> Any:
         """A bare number on the topic of a string property is that string."""

@@ -18,7 +18,10 @@ from gemel.ingest.senml import LABELS, Problem, with_names
 DEEPEST = 32
 MOST_NAMES = 10_000
 MOST_NODES = 1_000_000
-_CBOR_STARTS = frozenset(range(0x80, 0xC0)) | {0xF9, 0xFA, 0xFB}
+_NAMES = {str}
+_SCALARS = frozenset({float, int, bool, str})
+FIRST_CBOR = 0x80
+_CBOR_STARTS = frozenset(range(FIRST_CBOR, 0xC0)) | {0xF9, 0xFA, 0xFB}
 """First bytes that begin a CBOR array, map or float and can begin neither JSON nor UTF-8."""
 
 
@@ -85,7 +88,25 @@ def _cbor(payload: bytes) -> Any:
         data = cbor2.loads(payload)
     except Exception as error:  # noqa: BLE001  (tags run a library's own readers, which may raise anything)
         raise Problem(f"not CBOR: {str(error)[:200]}") from None
+    if type(data) is dict and is_flat(data):
+        return data
     return _Plain().tree(data, 0)
+
+
+def is_flat(data: dict[Any, Any]) -> bool:
+    """Whether it holds nothing but finite numbers, texts and booleans that JSON could say too."""
+    if len(data) > MOST_NAMES or set(map(type, data)) != _NAMES:
+        return False
+    kinds = set(map(type, data.values()))
+    if not kinds <= _SCALARS:
+        return False
+    for value in data.values():
+        if type(value) is float:
+            if not math.isfinite(value):
+                return False
+        elif type(value) is int and not -(2**63) <= value < 2**64:
+            return False
+    return True
 
 
 def _measure(data: Any) -> None:
@@ -151,7 +172,7 @@ def _text(value: str) -> str:
     return value
 
 
-def _scalar(value: Any) -> Any:  # noqa: PLR0911  (one line a type)
+def _scalar(value: Any) -> Any:
     if value is None or value is cbor2.undefined:
         return None
     if isinstance(value, bool):

@@ -121,7 +121,7 @@ class PointTable:
     def find(self, twin: str) -> TwinPoints | None:
         return self._twins.get(twin)
 
-    def set_twin(self, twin: str, points: Mapping[str, Point], *, open: bool = False) -> None:  # noqa: A002
+    def set_twin(self, twin: str, points: Mapping[str, Point], *, open: bool = False) -> None:
         """Says what a twin may report, in place of what was said before.
 
         Args:

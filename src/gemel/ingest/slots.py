@@ -20,6 +20,8 @@ class Slots:
         self.scale: F64 = np.empty(64)
         self.offset: F64 = np.empty(64)
         self.flags: U8 = np.empty(64, np.uint8)
+        self.rows: list[tuple[int, float, float, float, float, int]] = []
+        """The same as plain numbers, for batches so small that columns do not pay."""
         self._used = 0
         self._free: list[int] = []
 
@@ -33,6 +35,7 @@ class Slots:
         else:
             slot = self._used
             self._used += 1
+            self.rows.append((0, 0.0, 0.0, 0.0, 0.0, 0))
             if slot == len(self.series):
                 self._grow()
         self.series[slot] = series
@@ -41,7 +44,9 @@ class Slots:
         self.scale[slot] = scale
         self.offset[slot] = offset
         flags = RANGED if minimum > -np.inf or maximum < np.inf else 0
-        self.flags[slot] = flags | (CONVERTED if scale != 1.0 or offset != 0.0 else 0)
+        flags |= CONVERTED if scale != 1.0 or offset != 0.0 else 0
+        self.flags[slot] = flags
+        self.rows[slot] = (series, minimum, maximum, scale, offset, flags)
         return slot
 
     def free(self, slot: int) -> None:

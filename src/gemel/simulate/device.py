@@ -152,10 +152,7 @@ class Device:
             raise Refusal(f"{twin} has no sensor '{name}'; it has {known}")
         state: SensorState = sensors.states[name]
         if fault == "sensor-drift":
-            if state.bias == 0.0:
-                spec = sensors.specs[name]
-                state.scale = abs(state.last or 0.0) * 0.4 + 20 * max(spec.noise, spec.quantum)
-            state.bias = level * state.scale
+            state.drift = level
         elif fault == "sensor-frozen":
             state.frozen = level > 0
         else:

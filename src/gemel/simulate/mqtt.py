@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -68,3 +69,15 @@ def connector(host: str, port: int, token: str, user: str = "simulator") -> Conn
         )
 
     return connect
+
+
+def plain_client(host: str, port: int, token: str, name: str) -> MqttClient:
+    """A client for a program: a name of its own, nothing to remember after it."""
+    return MqttClient(
+        host,
+        port,
+        client_id=f"{name}-{uuid.uuid4().hex[:12]}",
+        username=name if token else None,
+        password=token or None,
+        keep_alive=KEEP_ALIVE,
+    )

@@ -33,6 +33,8 @@ class Outbox:
         self._retry: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
         self._empty.set()
+        self._room = asyncio.Event()
+        self._room.set()
         self.acknowledged = 0
         self.dropped = 0
         self.failures = 0
@@ -46,6 +48,8 @@ class Outbox:
         self._waiting.append((topic, payload))
         self._empty.clear()
         self._send()
+        if len(self._waiting) >= self._window:
+            self._room.clear()
 
     def open(self, client: Publisher) -> None:
         """The link is there: send through it."""
@@ -62,6 +66,10 @@ class Outbox:
     async def emptied(self) -> None:
         """Waits until everything is confirmed."""
         await self._empty.wait()
+
+    async def room(self) -> None:
+        """Waits while as much is waiting as may be on its way: a reader must not run off."""
+        await self._room.wait()
 
     def _send(self) -> None:
         while self._client is not None and self._waiting and self._flying < self._window:
@@ -85,6 +93,8 @@ class Outbox:
             return
         self.acknowledged += 1
         self._send()
+        if len(self._waiting) < self._window:
+            self._room.set()
         if not self._waiting and not self._flying:
             self._empty.set()
 

@@ -30,9 +30,10 @@ class Sensor:
 class SensorState:
     """What may be wrong with one sensor now."""
 
-    bias: float = 0.0
+    drift: float = 0.0
+    """Severity of its drift."""
     scale: float = 0.0
-    """The bias of a drift of severity 1."""
+    """The error at severity 1, taken from the value at which the drift began."""
     frozen: bool = False
     silent: bool = False
     last: float | None = None
@@ -53,7 +54,12 @@ class Sensors:
         gauss, chance = self._random.gauss, self._random.random
         for name, spec in self.specs.items():
             state = self.states[name]
-            value = truth[name] + state.bias
+            value = truth[name]
+            if state.drift:
+                state.scale = state.scale or 0.4 * abs(value) + 20 * max(spec.noise, spec.quantum)
+                value += state.drift * state.scale
+            else:
+                state.scale = 0.0
             if spec.noise:
                 value += gauss(0.0, spec.noise)
             gone = spec.drop and chance() < spec.drop

@@ -32,7 +32,7 @@ export function makePlot(box: HTMLElement, data: uPlot.AlignedData, options: Plo
     height: Math.max(60, box.clientHeight),
     legend: { show: false },
     cursor: { drag: { x: Boolean(options.onZoom), y: false, setScale: false }, points: { size: 7 }, y: false },
-    scales: { x: { time: true, range: () => range() }, ...Object.fromEntries(units.map((unit, i) => [`y${i}`, { range: (_plot: uPlot, low: number | null, high: number | null) => span(low, high, i === 0 ? options.limits : []) }])) },
+    scales: { x: { time: true, range: () => range() }, ...Object.fromEntries(units.map((_unit, i) => [`y${i}`, { range: (_plot: uPlot, low: number | null, high: number | null) => span(low, high, i === 0 ? options.limits : []) }])) },
     axes: [
       { ...axis, size: 26, gap: 6, space: 70, values: timeLabels },
       ...units.slice(0, 2).map((unit, i) => ({ ...axis, scale: `y${i}`, side: i === 0 ? 3 : 1, size: axisSize, gap: 6, space: 34, grid: { ...axis.grid, show: i === 0 }, values: (_plot: uPlot, ticks: number[]) => ticks.map((tick) => tickWords(tick, ticks)), stroke: units.length > 1 ? tokenColor(`s${1 + options.series.findIndex((one) => (one.unit ?? "") === unit)}`) : colors.text })),

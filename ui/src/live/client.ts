@@ -127,7 +127,6 @@ function takeSeries(series: [number, string, string][], text: [number, string, s
   const name = (number: number, twin: string, path: string): void => {
     const key = keyOf(twin, path);
     names.set(number, key);
-    numbers.set(key, number);
   };
   for (const [number, twin, path] of series) name(number, twin, path);
   for (const [number, twin, path, json, ms] of text) {

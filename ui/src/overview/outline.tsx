@@ -25,7 +25,7 @@ export function Outline({ scene, selected }: { scene: Scene; selected: string })
     items[Math.max(0, Math.min(items.length - 1, items.indexOf(document.activeElement as HTMLElement) + step))]?.focus();
   };
   return (
-    <div class="outline" role="tree" aria-label="Things in the plant" data-testid="outline" onKeyDown={move}>
+    <div class="plant-outline" role="tree" aria-label="Things in the plant" data-testid="outline" onKeyDown={move}>
       {known.map((line) => (
         <div key={line.id} class="outline-row" role="treeitem" aria-level={line.depth + 1} aria-selected={line.id === selected} tabIndex={line.id === chosen ? 0 : -1} style={{ paddingLeft: `${12 + line.depth * 14}px` }} onClick={() => select(line.id)} onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), select(line.id))}>
           <span class="grow ellipsis">{nameOf(line.id)}</span>

@@ -24,6 +24,8 @@ export function PlantPanel({ selected }: { selected: string }) {
   const [problem, setProblem] = useState("");
   const box = useRef<HTMLDivElement>(null);
   const view = useRef<PlantView | null>(null);
+  const chosen = useRef(selected);
+  chosen.current = selected;
   const twins = rows.value;
   const sceneKey = useMemo(() => (data ? JSON.stringify(placeMissing(data, [...twins.values()])) : ""), [data, twins.size]);
   const scene = useMemo(() => (sceneKey ? (JSON.parse(sceneKey) as Scene) : null), [sceneKey]);
@@ -37,6 +39,7 @@ export function PlantPanel({ selected }: { selected: string }) {
       .then((module) => {
         if (isGone) return;
         view.current = module.showPlant(home, scene, { choose: select, isMoving });
+        view.current.select(chosen.current);
       })
       .catch((reason: unknown) => !isGone && setProblem(reason instanceof Error ? reason.message : String(reason)));
     return () => {

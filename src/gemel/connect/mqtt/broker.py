@@ -164,6 +164,17 @@ class Broker:
         self.wake()
         return count
 
+    def listeners(self, topic: str) -> list[Principal]:
+        """The principals of connected sessions that a message on this topic would reach."""
+        found = []
+        for target in self.routes.find(topic):
+            chosen = target.choose(None)
+            if chosen is None or chosen.session.link is None:
+                continue
+            if self._may_receive(chosen.session, topic):
+                found.append(chosen.session.who)
+        return found
+
     # -- packets of clients ------------------------------------------------------------------
 
     def connect(self, connection: Connection, packet: Connect) -> None:

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from gemel.connect.mqtt.broker import Broker
 from gemel.connect.mqtt.connection import Connection
@@ -17,6 +17,7 @@ from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.packets import Properties, Reason
 from gemel.connect.mqtt.session import Acked
 from gemel.connect.mqtt.topics import check_topic
+from gemel.core.access import Principal
 from gemel.core.clock import Clock
 from gemel.core.ports import Host, MqttSessions
 
@@ -41,14 +42,13 @@ class _Socket(asyncio.Protocol):
         """The client does not read what it is sent: its own bytes must wait too."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
         server = self._server
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
         self.opened = server.time()
         peer = transport.get_extra_info("peername")
         self.connection = Connection(server.broker, str(peer))
         self.connection.seen = self.opened
-        transport.set_write_buffer_limits(server.limits.write_bytes)
+        self.transport.set_write_buffer_limits(server.limits.write_bytes)
         _keep_alive(transport.get_extra_info("socket"))
         server.opened(self)
 
@@ -195,6 +195,10 @@ class MqttServer:
         """
         check_topic(topic)
         return self.broker.publish(topic, payload, qos, retain, properties, on_acked)
+
+    def listeners(self, topic: str) -> list[Principal]:
+        """Who is connected now and would get a message on this topic."""
+        return self.broker.listeners(topic)
 
     def statistics(self) -> dict[str, int]:
         broker = self.broker

@@ -62,6 +62,8 @@ class RuleEngine:
     """
 
     def __init__(self, delivery: float = 2.0) -> None:
+        self.rules: dict[str, Rule] = {}
+        """By id, to look at; `set_rule` and `drop_rule` change it."""
         self._delivery = round(delivery * SECOND)
         self._blocks: dict[str, Block] = {}
         self._saved: dict[str, Standing] = {}
@@ -83,10 +85,6 @@ class RuleEngine:
         """How many instances there are."""
         return sum(len(block.twins) for block in self._blocks.values())
 
-    @property
-    def rules(self) -> dict[str, Rule]:
-        return {key: block.rule for key, block in self._blocks.items()}
-
     def set_rule(self, rule: Rule, instances: Instances) -> None:
         """Adds or replaces a rule.
 
@@ -103,6 +101,7 @@ class RuleEngine:
         old = self._blocks.get(rule.id)
         block.take(old.standing if old else self._saved.pop(rule.id, None))
         self._blocks[rule.id] = block
+        self.rules[rule.id] = rule
         self._is_settled = False
 
     def set_instances(self, rule_id: str, instances: Instances) -> None:
@@ -114,6 +113,7 @@ class RuleEngine:
 
     def drop_rule(self, rule_id: str) -> None:
         if self._blocks.pop(rule_id, None) is not None:
+            del self.rules[rule_id]
             self._is_settled = False
 
     def assume_active(self, rule_id: str, raised: Mapping[str, int]) -> None:

@@ -29,7 +29,7 @@ from gemel.services.rules.expression import (
 
 LONGEST = 2_000
 """Characters of one rule text."""
-MOST_WORDS = 150
+MOST_WORDS = 300
 """Words of one rule text; bounds the depth of the tree."""
 
 SECONDS: dict[str, float] = {
@@ -236,8 +236,8 @@ def parse(text: str, rule: str = "") -> Expression:
         raise mistake(
             rule, text, 0, "the rule is empty", "such as temperature > 80 °C for 5 minutes"
         )
-    if len(re.findall(r"\w+|[^\w\s]", text)) > MOST_WORDS * 2:
-        raise mistake(rule, text, 0, f"the rule has more than {MOST_WORDS * 2} words", "two rules")
+    if len(re.findall(r"\w+|[^\w\s]", text)) > MOST_WORDS:
+        raise mistake(rule, text, 0, f"the rule has more than {MOST_WORDS} words", "two rules")
     try:
         found: Any = _grammar().parse(text)
     except VisitError as error:

@@ -47,8 +47,8 @@ def advance(
     is_first = np.ones(count, np.bool_)
     is_first[1:] = instance[1:] != instance[:-1]
     active = table.active[instance]
-    begun_on = _begun(table, instance, moment, holds, is_first, ~active)
-    begun_off = _begun(table, instance, moment, is_over, is_first, active)
+    begun_on = _begun(table, instance, moment, holds, is_first)
+    begun_off = _begun(table, instance, moment, is_over, is_first)
     on = holds & (moment - begun_on >= table.hold[instance])
     off = is_over & (moment - begun_off >= table.off[instance])
 
@@ -72,16 +72,18 @@ def advance(
     return flips
 
 
-def _begun(
-    table: Table, instance: I64, moment: I64, flags: Flags, is_first: Flags, continues: Flags
-) -> I64:
-    """By position the first moment of the run it lies in; meaningless where `flags` is false."""
+def _begun(table: Table, instance: I64, moment: I64, flags: Flags, is_first: Flags) -> I64:
+    """By position the first moment of the run it lies in; meaningless where `flags` is false.
+
+    The first run of an instance goes on from `since`. If that belongs to the other kind of run,
+    no harm is done: the marks it sets are those of the state in which the instance is already.
+    """
     positions = np.arange(len(flags))
     starts = flags.copy()
     starts[1:] &= ~flags[:-1] | is_first[1:]
     run = np.maximum.accumulate(np.where(starts, positions, 0))
     begun: I64 = moment[run]
     since = table.since[instance]
-    carried = is_first[run] & continues & (since != NEVER)
+    carried = is_first[run] & (since != NEVER)
     begun[carried] = since[carried]
     return begun

@@ -25,17 +25,21 @@ DRAG = 12.0
 
 
 def power_coefficient(tip_ratio: float, pitch: float) -> float:
-    """Share of the wind's power on the rotor: the usual exponential fit of Heier.
+    """Share of the wind's power on the rotor.
 
     Args:
         tip_ratio: speed of the blade tip over wind speed.
         pitch: degrees; 0 is full power.
+
+    Source: J. G. Slootweg and others, General model for representing variable speed wind turbines
+    in power system dynamics simulations, IEEE Transactions on Power Systems 18 (2003).
     """
-    if tip_ratio <= 0.5:
+    effective = tip_ratio - 0.02 * pitch
+    if effective <= 0.5:
         return 0.0
-    inverse = 1 / (tip_ratio + 0.08 * pitch) - 0.035 / (pitch**3 + 1)
-    value = 0.5176 * (116 * inverse - 0.4 * pitch - 5) * math.exp(-21 * inverse)
-    return max(0.0, value + 0.0068 * tip_ratio)
+    inverse = 1 / effective - 0.003 / (pitch**3 + 1)
+    lift = 151 * inverse - 0.58 * pitch - 0.002 * math.pow(pitch, 2.14) - 13.2
+    return max(0.0, 0.73 * lift * math.exp(-18.4 * inverse))
 
 
 def air_density(temperature: float, pressure: float) -> float:
@@ -67,6 +71,8 @@ class Turbine:
         """kW that the wind gives to the rotor."""
         self.torque = 0.0
         """Of the generator, kN m at its own shaft."""
+        self._surplus = 0.0
+        """Power that speeds the rotor up, as a share of the rated power."""
         self.running = True
         self.state = "running"
         self.limit = 1.0
@@ -99,8 +105,10 @@ class Turbine:
         coefficient = power_coefficient(tip, self.pitch) * (1 - 0.12 * stuck)
         self.aero = 0.5 * density * AREA * coefficient * wind**3 / 1000
         demand = self._generator(density) if generating else 0.0
-        friction = DRAG * (self.rotor_speed / RATED_SPEED) ** 2
+        feathered = max(0.0, self.pitch - 60.0) / 30.0  # blades across their path brake
+        friction = DRAG * (1 + 20 * feathered) * (self.rotor_speed / RATED_SPEED) ** 2
         change = (self.aero - demand - friction) * 1000
+        self._surplus = (self.aero - demand - friction) / RATED_POWER
         energy = 0.5 * INERTIA * self.omega**2 + change * dt
         self.omega = math.sqrt(max(0.0, 2 * energy / INERTIA))
         self.power = demand * EFFICIENCY if generating else -8.0
@@ -119,12 +127,8 @@ class Turbine:
             self.pitch = ramp(self.pitch, 88.0, 4.0 * dt)
             return
         over = self.rotor_speed - RATED_SPEED
-        allowed = RATED_POWER / EFFICIENCY * self.limit
-        surplus = (self.aero - allowed) / allowed
-        wish = self.pitch + (2.2 * over + 5.0 * max(-0.6, min(0.6, surplus))) * dt
-        if over < -0.4 and surplus < -0.05:
-            wish = self.pitch - 3.0 * dt
-        self.pitch = max(0.0, ramp(self.pitch, wish, 5.0 * dt))
+        rate = 2.2 * over + 14.0 * max(-0.6, min(0.6, self._surplus))
+        self.pitch = max(0.0, ramp(self.pitch, self.pitch + rate * dt, 5.0 * dt))
 
     def _generator(self, density: float) -> float:
         """Power taken from the rotor, kW: torque with the square of the speed, up to rated."""
@@ -132,7 +136,7 @@ class Turbine:
         wish = gain * self.omega**3 / 1000
         speed = self.rotor_speed
         if speed > RATED_SPEED * 0.97:  # hold the speed with torque before the blades pitch
-            wish += (speed / (RATED_SPEED * 0.97) - 1) * 25_000.0
+            wish += (speed / (RATED_SPEED * 0.97) - 1) * 40_000.0
         if speed < LOWEST_SPEED * 0.9:
             wish = 0.0
         return min(wish, RATED_POWER / EFFICIENCY * self.limit)
@@ -173,6 +177,6 @@ class TurbineHeat:
         for name, (rise, turning, memory) in self.POINTS.items():
             target = base + rise * max(0.0, load) ** 1.6 + turning * speed
             if name.startswith("gearbox"):
-                target += 42.0 * overheat * (0.4 + 0.6 * speed)
+                target += 60.0 * overheat * (0.4 + 0.6 * speed)
                 memory *= 1.0 - 0.75 * overheat
             self.values[name] = lag(self.values[name], target, dt, memory)

@@ -122,12 +122,12 @@ class _Maker:
                 rule = f"@context begins with '{items[0]}' and names no version of DTDL"
                 self.findings.append(("missingDtdlContext", rule, WRITE_ONE + " first"))
             return
+        if self.wants_limits and (start == len(items) or items[start] not in self.model.limits):
+            known = " or ".join(f"'{name}'" for name in self.model.limits)
+            rule = "#limitless must be followed at once by a limit specification"
+            self.findings.append(("missingLimitContext", rule, f"Put {known} after it"))
         for item in (*early, *items[start:]):
             self.take_extension(item)
-        if self.wants_limits and not self.limits:
-            known = " or ".join(f"'{name}'" for name in self.model.limits)
-            rule = "#limitless must be followed by a limit specification"
-            self.findings.append(("missingLimitContext", rule, f"Add {known} to @context"))
 
     def take_language(self, item: str) -> None:
         plain, mark, fragment = item.partition("#")

@@ -77,6 +77,7 @@ class Element:
         "partition",
         "place",
         "raw",
+        "segment",
         "supplements",
         "values",
         "via",
@@ -90,6 +91,8 @@ class Element:
         self.id = ""
         self.via = ""
         """Name of the property of `parent` that holds it."""
+        self.segment = ""
+        """Name of the own property that makes its id, when it is not given one."""
         self.values: dict[str, Any] = {}
         """Literals by property name."""
         self.links: dict[str, list[Link]] = {}

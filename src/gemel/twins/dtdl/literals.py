@@ -7,7 +7,7 @@ from typing import Any
 
 from gemel.twins.dtdl.elements import Place, Problems
 from gemel.twins.dtdl.metamodel import Facet, limit_in
-from gemel.twins.dtdl.schema import DECIMAL, DURATION
+from gemel.twins.dtdl.schema import DECIMAL, DURATION, shown
 
 LANGUAGE_CODE = re.compile(r"[a-z]{2,4}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?")
 XSD = "http://www.w3.org/2001/XMLSchema#"
@@ -21,11 +21,6 @@ NAMES = {
     "any": "an integer or a string",
 }
 JSON_NAMES = {"decimal": "numeric", "any": "literal"}
-
-
-def shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 class Literals:

@@ -52,6 +52,8 @@ class Facet:
     """Id of the enum that the value must belong to."""
     sibling: bool = False
     """Whether siblings must have different values."""
+    segment: str = ""
+    """Property of the elements held that makes their ids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +261,7 @@ def _facet(name: str, identifier: str, raw: dict[str, Any]) -> Facet:
         raw.get("identified", False),
         raw["in"] if isinstance(raw.get("in"), str) else "",
         raw.get("sibling", False),
+        raw.get("segment", ""),
     )
 
 

@@ -15,6 +15,7 @@ from gemel.twins.dtdl.references import References
 from gemel.twins.dtdl.structure import Structure
 from gemel.twins.dtdl.supplements import SupplementRules
 
+MOST_DETAILS = 1000
 NOTHING: Mapping[str, Interface] = {}
 
 
@@ -41,12 +42,14 @@ def parse(
     Raises:
         ModelInvalid: its details name each problem with its place and the way out.
     """
+    if not documents:
+        raise ModelInvalid(
+            "there is no model", hint="give at least one DTDL interface", code="InvalidArgument"
+        )
     problems = Problems()
     reader = Reader(problems, undefined_extensions, tolerant)
     for number, document in enumerate(documents):
         reader.read(document, number)
-    if not documents:
-        raise ModelInvalid("there is no model", hint="give at least one DTDL interface")
     references = References(reader, known, _attempted(documents))
     references.resolve()
     structure = Structure(reader.elements, problems, tolerant)
@@ -77,5 +80,7 @@ def _refusal(problems: Problems) -> ModelInvalid:
     more = len(problems.found) - 1
     message = f"{first} (and {more} more)" if more else first
     return ModelInvalid(
-        message, hint="details name each problem and the way out", details=problems.found
+        message,
+        hint="details name each problem and the way out",
+        details=problems.found[:MOST_DETAILS],
     )

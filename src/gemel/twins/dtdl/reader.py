@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from gemel.core.document import Json
 from gemel.twins.dtdl.context import WRITE_ONE, Context, read_context
-from gemel.twins.dtdl.elements import Element, Link, Place, Problems
-from gemel.twins.dtdl.literals import Literals, said, shown
+from gemel.twins.dtdl.elements import PARSING_ERROR, Element, Link, Place, Problems
+from gemel.twins.dtdl.kinds import ROOT, TypeReader
+from gemel.twins.dtdl.literals import Literals, said
 from gemel.twins.dtdl.metamodel import Facet, limit_in, metamodel
-from gemel.twins.dtdl.types import ROOT, TypeReader
+from gemel.twins.dtdl.schema import shown
 
 KEYWORDS = frozenset({"@context", "@id", "@type"})
 ALL_KEYWORDS = "@context, @id and @type"
@@ -85,6 +86,7 @@ class Reader:
         kind = typed.kind
         element = Element(kind, context, place, parent)
         element.via = facet.name
+        element.segment = facet.segment if "@id" not in raw else ""
         element.supplements = typed.supplements
         element.loose = typed.loose
         element.has_refused_type = typed.has_refused
@@ -239,7 +241,10 @@ class Reader:
         if facet.kind in TERM_LIKE:
             found = self.read_identifier(facet, value, element, place)
         else:
+            count = len(self.problems.found)
             found = literals.read(facet, value, place)
+            if found is None and facet.name == element.segment and len(self.problems.found) > count:
+                self.problems.found[-1]["code"] = f"{PARSING_ERROR}dtmiSegPropertyNotStringOrNumber"
         if found is not None:
             (element.values if own else element.extra)[name] = found
 
@@ -265,6 +270,7 @@ class Reader:
             if found is None:
                 found = value
             return found
+        value = value if ":" in value else element.context.resolve(value) or value
         most = limit_in(facet.length, element.context.limits)
         if most is not None and len(value) > most:
             rule = f"'{facet.name}' has {len(value)} characters"
@@ -373,6 +379,8 @@ class Reader:
         group = {"element": "Object", "identifier": "Identifier", "term": "Identifier"}
         word = group.get(facet.kind, "Literal")
         code = f"missing{'Supplemental' if supplement else ''}{word}Property"
+        if facet.name == element.segment:
+            code = "missingDtmiSegPropertyValue"
         rule = f"'{facet.name}' is missing, which a {supplement or element.kind.name} needs"
         way_out = f"Add '{facet.name}'"
         if facet.kind == "element":

@@ -53,7 +53,8 @@ class References:
             done += 1
             for links in element.links.values():
                 for link in links:
-                    if link.target is None:
+                    # one interface, one element, however many documents hold it
+                    if link.target is None or link.target.kind.name == "Interface":
                         link.target = self.find(link.id)
 
     def find(self, identifier: str) -> Element | None:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import math
 import re
+import reprlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -36,9 +37,20 @@ DECIMAL = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)", re.ASCII)
 UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
-def _shown(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = 4
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
+
+
+def shown(value: object) -> str:
+    """A value as people can read it in a message: never long, however deep or large it is."""
+    return _SHORT.repr(value)
+
+
+def _is_too_deep(path: str) -> bool:
+    """A schema may contain itself (DTDL 4), so the depth of a value must end somewhere."""
+    return len(path) > 200 and path.count(".") + path.count("[") > 100
 
 
 def _at(path: str, problem: str) -> list[str]:
@@ -57,11 +69,11 @@ class Primitive:
 
 
 def _check_boolean(value: object, kind: str) -> str:
-    return "" if isinstance(value, bool) else f"{_shown(value)} is not a boolean (true or false)"
+    return "" if isinstance(value, bool) else f"{shown(value)} is not a boolean (true or false)"
 
 
 def _check_string(value: object, kind: str) -> str:
-    return "" if isinstance(value, str) else f"{_shown(value)} is not a string"
+    return "" if isinstance(value, str) else f"{shown(value)} is not a string"
 
 
 def _check_integer(value: object, kind: str) -> str:
@@ -69,7 +81,7 @@ def _check_integer(value: object, kind: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
-        return f"{_shown(value)} is not an integer"
+        return f"{shown(value)} is not an integer"
     if not lowest <= value <= highest:
         return f"{value} is outside the range of {kind}, {lowest} to {highest}"
     return ""
@@ -77,21 +89,21 @@ def _check_integer(value: object, kind: str) -> str:
 
 def _check_real(value: object, kind: str) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"{_shown(value)} is not a number"
+        return f"{shown(value)} is not a number"
     try:
         number = float(value)
     except OverflowError:
-        return f"{_shown(value)} is outside the range of {kind}"
+        return f"{shown(value)} is outside the range of {kind}"
     if not math.isfinite(number):
         return f"{number} is not a finite number"
     if kind == "float" and abs(number) >= FLOAT_LIMIT:
-        return f"{_shown(value)} is outside the range of float"
+        return f"{shown(value)} is outside the range of float"
     return ""
 
 
 def _check_decimal(value: object, kind: str) -> str:
     if isinstance(value, str):
-        return "" if DECIMAL.fullmatch(value) else f"{_shown(value)} is not a decimal number"
+        return "" if DECIMAL.fullmatch(value) else f"{shown(value)} is not a decimal number"
     return _check_real(value, kind)
 
 
@@ -102,7 +114,7 @@ def _check_date(value: object, kind: str) -> str:
         except ValueError as error:
             return f"'{value}' is not a date: {error}"
         return ""
-    return f"{_shown(value)} is not a date such as '2026-11-22'"
+    return f"{shown(value)} is not a date such as '2026-11-22'"
 
 
 def _check_date_time(value: object, kind: str) -> str:
@@ -115,19 +127,19 @@ def _check_date_time(value: object, kind: str) -> str:
             except ValueError as error:
                 return f"'{value}' is not a date and time: {error}"
             return ""
-    return f"{_shown(value)} is not a date and time such as '2026-11-22T10:00:00Z'"
+    return f"{shown(value)} is not a date and time such as '2026-11-22T10:00:00Z'"
 
 
 def _check_duration(value: object, kind: str) -> str:
     if isinstance(value, str) and DURATION.fullmatch(value):
         return ""
-    return f"{_shown(value)} is not an ISO 8601 duration such as 'PT5M'"
+    return f"{shown(value)} is not an ISO 8601 duration such as 'PT5M'"
 
 
 def _check_time(value: object, kind: str) -> str:
     if isinstance(value, str) and TIME.fullmatch(value):
         return ""
-    return f"{_shown(value)} is not a time of day such as '10:00:00'"
+    return f"{shown(value)} is not a time of day such as '10:00:00'"
 
 
 def _check_bytes(value: object, kind: str) -> str:
@@ -135,15 +147,15 @@ def _check_bytes(value: object, kind: str) -> str:
         try:
             base64.b64decode(value, validate=True)
         except (binascii.Error, ValueError):
-            return f"{_shown(value)} is not base64"
+            return f"{shown(value)} is not base64"
         return ""
-    return f"{_shown(value)} is not bytes written in base64"
+    return f"{shown(value)} is not bytes written in base64"
 
 
 def _check_uuid(value: object, kind: str) -> str:
     if isinstance(value, str) and UUID.fullmatch(value):
         return ""
-    return f"{_shown(value)} is not a UUID such as '01234567-89ab-cdef-0123-456789abcdef'"
+    return f"{shown(value)} is not a UUID such as '01234567-89ab-cdef-0123-456789abcdef'"
 
 
 _PRIMITIVE_CHECKS: dict[str, Callable[[object, str], str]] = {
@@ -174,8 +186,8 @@ class Enum:
         wanted = str if self.value_kind == "string" else int
         if isinstance(value, wanted) and not isinstance(value, bool) and value in self.values:
             return []
-        allowed = ", ".join(_shown(known) for known in list(self.values)[:20])
-        return _at(path, f"{_shown(value)} is not one of {allowed}")
+        allowed = ", ".join(shown(known) for known in list(self.values)[:20])
+        return _at(path, f"{shown(value)} is not one of {allowed}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +199,9 @@ class Object:
 
     def check(self, value: object, path: str = "") -> list[str]:
         if not isinstance(value, dict):
-            return _at(path, f"{_shown(value)} is not an object")
+            return _at(path, f"{shown(value)} is not an object")
+        if _is_too_deep(path):
+            return _at(path, "it is nested too deep; at most 100 levels are read")
         problems: list[str] = []
         for name, item in value.items():
             inner = f"{path}.{name}" if path else str(name)
@@ -207,7 +221,9 @@ class Array:
 
     def check(self, value: object, path: str = "") -> list[str]:
         if not isinstance(value, list | tuple):
-            return _at(path, f"{_shown(value)} is not an array")
+            return _at(path, f"{shown(value)} is not an array")
+        if _is_too_deep(path):
+            return _at(path, "it is nested too deep; at most 100 levels are read")
         problems: list[str] = []
         for index, item in enumerate(value):
             problems += self.element.check(item, f"{path}[{index}]")
@@ -223,7 +239,9 @@ class Map:
 
     def check(self, value: object, path: str = "") -> list[str]:
         if not isinstance(value, dict):
-            return _at(path, f"{_shown(value)} is not an object that maps names to values")
+            return _at(path, f"{shown(value)} is not an object that maps names to values")
+        if _is_too_deep(path):
+            return _at(path, "it is nested too deep; at most 100 levels are read")
         problems: list[str] = []
         for name, item in value.items():
             inner = f"{path}.{name}" if path else str(name)

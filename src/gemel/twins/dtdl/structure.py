@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+
+import orjson
 
 from gemel.twins.dtdl.elements import Element, Link, Problems
 from gemel.twins.dtdl.metamodel import Facet, Rule, limit_in
@@ -32,6 +35,8 @@ class Structure:
         by_kind: dict[tuple[str, int], list[Element]] = {}
         for element in self.elements:
             self.check_unique(element)
+            if element.kind.name == "Interface" and element.context.version.bytes:
+                self.check_size(element)
             for name in element.kind.ancestors:
                 by_kind.setdefault((name, element.version), []).append(element)
         versions = {
@@ -42,6 +47,17 @@ class Structure:
                 roots = by_kind.get((rule.root, version.number))
                 if roots:
                     self.check_rule(rule, roots)
+
+    def check_size(self, interface: Element) -> None:
+        most = limit_in(interface.context.version.bytes, interface.context.limits) or 0
+        try:
+            size = len(orjson.dumps(interface.raw))
+        except TypeError:  # numbers that do not fit into 64 bits
+            size = len(json.dumps(interface.raw, ensure_ascii=False).encode())
+        if size > most:
+            rule = f"the interface has {size} bytes"
+            way_out = f"At most {most} are allowed; divide it, and extend the parts"
+            self.problems.add("partitionTooLarge", interface.place, rule, way_out)
 
     def check_rule(self, rule: Rule, roots: list[Element]) -> None:
         if rule.datatype:

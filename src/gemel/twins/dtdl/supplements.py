@@ -81,10 +81,7 @@ class SupplementRules:
             return
         key = rule.keyref.rpartition(":")[2]
         found = next((s for s in self.siblings(element) if s.values.get("name") == name), None)
-        if found is None:
-            text = f"'{key}' names '{name}', which is no content of this interface"
-            way_out = "Name a Property or Telemetry that stands beside it"
-            self.problems.add("notSiblingRequiredType", element.place, text, way_out)
+        if found is None:  # the language lets a name stand that nothing beside it has
             return
         if rule.types and not found.has_type(rule.types):
             text = f"'{key}' names '{name}', which is a {found.kind.name}"
@@ -93,7 +90,7 @@ class SupplementRules:
         if rule.banned and found.has_type(frozenset({rule.banned})):
             text = f"'{key}' names '{name}', which is of type {_names(frozenset({rule.banned}))}"
             way_out = "Name a content that is not of this type itself"
-            self.problems.add("notSiblingRequiredType", element.place, text, way_out)
+            self.problems.add("disallowedType", element.place, text, way_out)
         if rule.property:
             self.check_override(element, one, rule, found)
 

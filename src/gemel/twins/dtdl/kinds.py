@@ -7,8 +7,8 @@ from typing import NamedTuple
 from gemel.core.document import Json
 from gemel.twins.dtdl.context import Context
 from gemel.twins.dtdl.elements import Place, Problems
-from gemel.twins.dtdl.literals import shown
 from gemel.twins.dtdl.metamodel import Facet, Kind, Supplement, metamodel
+from gemel.twins.dtdl.schema import shown
 
 ROOT = Facet("", "", "element", class_name="Interface", typed=True, identified=True)
 """Stands for the place at the top, which holds interfaces."""
@@ -58,7 +58,7 @@ class TypeReader:
                 self.take_loose_type(name, found, context, place)
                 loose.append(name)
         has_refused = len(self.problems.found) > refused
-        if has_refused and not classes:
+        if has_refused and not classes and facet is not ROOT:
             return None
         kind = self.choose_class(classes, names, facet, context, place)
         if kind is None:

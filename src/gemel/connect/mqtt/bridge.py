@@ -1,0 +1,182 @@
+"""The bridge to a site's own broker: what is published there comes in here, none of it lost.
+
+It holds a persistent session on the other broker and acknowledges a message there only after the
+platform has it durably; when the platform refuses, the connection is broken so that the other
+broker delivers again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gemel.connect.mqtt.client import InboundMessage, MqttClient
+from gemel.connect.mqtt.packets import Property
+from gemel.core.access import Principal
+from gemel.core.clock import Clock
+from gemel.core.errors import InvalidInput
+from gemel.core.message import Message
+from gemel.core.ports import Host
+
+
+@dataclass(frozen=True, slots=True)
+class BridgeSettings:
+    """Where the other broker is and who we are there.
+
+    `client_id` names the session there: it must stay the same over restarts.
+    """
+
+    host: str
+    port: int = 1883
+    client_id: str = "gemel-bridge"
+    username: str = ""
+    password: str = ""
+    keep_alive: int = 30
+    version: int = 5
+    session_expiry: int = 7 * 86_400
+    tls: ssl.SSLContext | None = None
+    qos: int = 1
+    inflight: int = 1_000
+    """Messages taken from the other broker and not yet durable here."""
+    undurable_bytes: int = 16 * 1024 * 1024
+
+
+class Bridge:
+    """Subscribes on another broker and feeds `Host.accept`.
+
+    Args:
+        settings: the other broker.
+        filters: topic filters to subscribe to there.
+        host: the platform.
+        who: in whose name the messages come in.
+        clock: wall clock in ns.
+        on_state: as for `MqttClient`.
+    """
+
+    def __init__(
+        self,
+        settings: BridgeSettings,
+        filters: Sequence[str],
+        host: Host,
+        who: Principal,
+        clock: Clock,
+        *,
+        on_state: Callable[[str, str], None] | None = None,
+    ) -> None:
+        if not filters or not settings.client_id:
+            raise InvalidInput(
+                "a bridge needs a client id and at least one topic filter",
+                hint="name what to subscribe to, for example 'plant/#'",
+            )
+        self._settings = settings
+        self._filters = list(filters)
+        self._host = host
+        self._who = who
+        self._clock = clock
+        self.accepted = 0
+        self.refused = 0
+        self._pending: list[InboundMessage] = []
+        self._held_bytes = 0
+        self._held_messages = 0
+        self._tasks: list[asyncio.Task[int]] = []
+        self.client = MqttClient(
+            settings.host,
+            settings.port,
+            client_id=settings.client_id,
+            username=settings.username,
+            password=settings.password,
+            keep_alive=settings.keep_alive,
+            clean=False,
+            session_expiry=settings.session_expiry,
+            version=settings.version,
+            tls=settings.tls,
+            on_message=self._take,
+            manual_ack=True,
+            max_inflight=settings.inflight,
+            on_state=on_state,
+        )
+
+    @property
+    def state(self) -> str:
+        return self.client.state
+
+    async def start(self) -> None:
+        """Begins to connect; subscribing follows by itself."""
+        loop = asyncio.get_running_loop()
+        await self.client.start()
+        self._tasks = [
+            loop.create_task(self.client.subscribe(name, self._settings.qos))
+            for name in self._filters
+        ]
+
+    async def subscribed(self) -> None:
+        """Waits until the other broker granted all subscriptions.
+
+        Raises:
+            Refused: it granted one of them not.
+        """
+        await asyncio.gather(*self._tasks)
+
+    async def close(self) -> None:
+        """Stops; what is not acknowledged there is delivered again to the next start."""
+        await self.client.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _take(self, message: InboundMessage) -> None:
+        if not self._pending:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._pending.append(message)
+        self._held_bytes += len(message.payload) + len(message.topic)
+        self._held_messages += 1
+        if self._is_full():
+            self.client.pause("undurable")
+
+    def _is_full(self) -> bool:
+        settings = self._settings
+        return (
+            self._held_bytes >= settings.undurable_bytes or self._held_messages >= settings.inflight
+        )
+
+    def _flush(self) -> None:
+        taken, self._pending = self._pending, []
+        now = self._clock()
+        who = self._who
+        messages = [
+            Message(
+                one.topic,
+                one.payload,
+                now,
+                who,
+                str(one.properties.get(Property.CONTENT_TYPE, "")),
+            )
+            for one in taken
+        ]
+        is_called = False
+
+        def done(error: Exception | None) -> None:
+            nonlocal is_called
+            if not is_called:
+                is_called = True
+                self._done(taken, error)
+
+        try:
+            self._host.accept(messages, done)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the messages come again
+            done(error)
+
+    def _done(self, taken: list[InboundMessage], error: Exception | None) -> None:
+        self._held_bytes -= sum(len(one.payload) + len(one.topic) for one in taken)
+        self._held_messages -= len(taken)
+        if error is None:
+            self.accepted += len(taken)
+            for one in taken:
+                one.ack()
+        else:
+            self.refused += len(taken)
+            self.client.reconnect(f"the platform did not take messages in: {error}")
+        if not self._is_full():
+            self.client.resume("undurable")

@@ -1,0 +1,99 @@
+"""What a device was told is durable survives `kill -9`, once."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+
+import orjson
+import paho.mqtt.client as paho
+
+from running import Running
+
+ROUNDS = 20
+MODEL = {
+    "@id": "dtmi:test:Meter;1",
+    "@type": "Interface",
+    "@context": "dtmi:dtdl:context;3",
+    "contents": [{"@type": "Telemetry", "name": "count", "schema": "double"}],
+}
+BASE = 1_700_000_000_000
+
+
+class Publisher:
+    """A paho client that publishes numbered readings at QoS 1 and notes which were acknowledged."""
+
+    def __init__(self, running: Running, start: int) -> None:
+        self.next = start
+        self.acknowledged: list[int] = []
+        self._numbers: dict[int, int] = {}
+        self._lock = threading.Lock()
+        self.connected = threading.Event()
+        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, "meter-1", protocol=paho.MQTTv5)
+        self.client.username_pw_set("meter-1", running.token)
+        self.client.max_inflight_messages_set(200)
+        self.client.on_connect = lambda *_: self.connected.set()
+        self.client.on_publish = self._on_publish
+        self.client.connect(running.mqtt_host, running.mqtt_port)
+        self.client.loop_start()
+        assert self.connected.wait(20)
+
+    def _on_publish(self, client, userdata, mid, reason, properties) -> None:
+        with self._lock:
+            number = self._numbers.get(mid)
+            if number is not None and not reason.is_failure:
+                self.acknowledged.append(number)
+
+    def send(self, count: int) -> None:
+        for _ in range(count):
+            number, self.next = self.next, self.next + 1
+            payload = orjson.dumps({"time": BASE + number, "count": number})
+            with self._lock:
+                info = self.client.publish("devices/meter-1/telemetry", payload, 1)
+                self._numbers[info.mid] = number
+
+    def end(self) -> None:
+        self.client.loop_stop()
+
+
+def test_acknowledged_readings_survive_kill_once(tmp_path: Path) -> None:
+    seed = random.SystemRandom().randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    running = Running(tmp_path / "data")
+    acknowledged: set[int] = set()
+    following = 0
+    running.start()
+    running.call("POST", "/models", [MODEL])
+    running.call("PUT", "/digitaltwins/meter-1", {"$metadata": {"$model": MODEL["@id"]}})
+    for _ in range(ROUNDS):
+        publisher = Publisher(running, following)
+        wanted = chance.randrange(1, 800)
+        while len(publisher.acknowledged) < wanted:
+            publisher.send(chance.randrange(1, 100))
+        publisher.send(50)
+        running.kill()
+        publisher.end()
+        acknowledged.update(publisher.acknowledged)
+        following = publisher.next
+        running.start()
+        stored = _stored(running)
+        assert len(stored) == len(set(stored)), "a reading is there twice"
+        missing = acknowledged - set(stored)
+        assert not missing, f"seed {seed}: {len(missing)} acknowledged readings are lost"
+    assert len(acknowledged) > ROUNDS
+    assert running.stop() == 0
+
+
+def _stored(running: Running) -> list[int]:
+    found = running.call(
+        "GET",
+        "/history",
+        twin="meter-1",
+        property="count",
+        **{"from": BASE - 1, "to": BASE + 10_000_000, "limit": 5_000_000},
+    )["series"][0]
+    for time, value in zip(found["time"], found["value"], strict=True):
+        assert time == BASE + value
+    return [int(value) for value in found["value"]]

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from gemel.core.batch import EMPTY
+from gemel.core.errors import Unavailable
+from gemel.history.checkpoints import read_blobs
+from gemel.history.damage import DamageList
+
+ALL = (-(2**63), 2**63)
+
+
+class Platform:
+    """Applies batches as the loop does: in callbacks, in order; its state is what it applied."""
+
+    def __init__(self, opened, rows_batch, **options):
+        self.applied: list[float] = []
+        self.history = opened(1, on_seal=self.save, **options)
+        blob = self.history.checkpoints().get("applied", b"")
+        self.applied = [float(v) for v in blob.split()]
+        self.restored = len(self.applied)
+        for batch in self.history.replay():
+            self.applied += batch.value.tolist()
+        self.rows_batch = rows_batch
+
+    def save(self):
+        return {"applied": " ".join(map(str, self.applied)).encode(), "empty": b""}
+
+    def send(self, number: float) -> None:
+        batch = self.rows_batch((0, number, number))
+        self.history.append(batch, then=lambda e: self.applied.append(number))
+
+    def settle(self) -> None:
+        done = threading.Event()
+        self.history.append(EMPTY, then=lambda e: done.set())
+        assert done.wait(20)
+
+
+def test_checkpoint_and_replay_give_every_batch_exactly_once(opened, rows_batch):
+    expected: list[float] = []
+    for round_ in range(5):
+        platform = Platform(opened, rows_batch)
+        assert platform.applied == expected
+        for i in range(20):
+            platform.send(round_ * 100 + i)
+            expected.append(round_ * 100.0 + i)
+            if i == 10 + round_:
+                platform.settle()
+                platform.history.seal()
+        platform.settle()
+        platform.history.close()
+    platform = Platform(opened, rows_batch)
+    assert platform.applied == expected
+    assert platform.restored == 80 + 15
+
+
+def test_the_checkpoint_is_taken_between_batches_on_the_loop(opened, rows_batch):
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        platform = Platform(opened, rows_batch, notify=loop.call_soon_threadsafe, segment_rows=10)
+        for i in range(200):
+            platform.send(i)
+            if i % 7 == 0:
+                await asyncio.sleep(0)
+        done = asyncio.Event()
+        platform.history.append(EMPTY, then=lambda e: done.set())
+        await asyncio.wait_for(done.wait(), 20)
+        await asyncio.to_thread(platform.history.seal)
+        platform.history.close()
+
+    asyncio.run(run())
+    platform = Platform(opened, rows_batch)
+    assert platform.applied == [float(i) for i in range(200)]
+    assert platform.restored == 200
+
+
+def test_without_a_checkpoint_the_log_is_kept_and_replayed(opened, rows_batch, caplog):
+    def broken():
+        raise ValueError("no state today")
+
+    history = opened(1, on_seal=broken)
+    opened.store(history, rows_batch((0, 1, 1.0)))
+    history.seal(wait=False)
+    opened.store(history, rows_batch((0, 2, 2.0)))
+    history.close()
+    assert "on_seal failed" in caplog.text
+    history = opened(on_seal=dict)
+    assert [batch.value.tolist() for batch in history.replay()] == [[1.0], [2.0]]
+    assert history.read(0, *ALL).value.tolist() == [1.0, 2.0]
+    assert history.checkpoints() == {}
+
+
+def test_replay_gives_batches_as_they_were(opened, rows_batch):
+    history = opened(2)
+    sent = [
+        rows_batch((0, 1, 1.0), (1, 2, '"on"'), received=12345),
+        rows_batch((1, 3, 2.5), quality=64, received=12346),
+        rows_batch((0, 0, '"off"'), (1, 0, 1.0), (0, 0.5, '{"a": 1}'), received=7),
+    ]
+    for batch in sent:
+        history.append(batch)
+    history.close()
+    found = list(opened().replay())
+    assert len(found) == 3
+    for one, two in zip(sent, found, strict=True):
+        assert one.received == two.received
+        assert dict(one.text) == dict(two.text)
+        for name in ("series", "time", "quality"):
+            assert getattr(one, name).tolist() == getattr(two, name).tolist()
+        assert one.value.tobytes() == two.value.tobytes()
+
+
+@pytest.mark.parametrize("place", [2, 40, 70, -1])
+def test_a_damaged_checkpoint_is_named_and_not_used(opened, rows_batch, place):
+    platform = Platform(opened, rows_batch)
+    platform.send(1)
+    platform.settle()
+    platform.history.seal()
+    platform.history.close()
+    (path,) = (opened.folder / "checkpoints").iterdir()
+    data = bytearray(path.read_bytes())
+    data[place] ^= 1
+    path.write_bytes(data)
+    history = opened()
+    assert history.checkpoints() == {}
+    assert history.statistics().damage[0].file == f"checkpoints/{path.name}"
+    assert history.read(0, *ALL).value.tolist() == [1.0]
+
+
+def test_a_cut_off_checkpoint_is_not_used(opened, rows_batch):
+    platform = Platform(opened, rows_batch)
+    platform.send(1)
+    platform.settle()
+    platform.history.seal()
+    platform.history.close()
+    (path,) = (opened.folder / "checkpoints").iterdir()
+    whole = path.read_bytes()
+    for size in range(len(whole)):
+        damage = DamageList()
+        assert read_blobs(whole[:size], path.name, damage) is None
+        assert len(damage) == 1
+
+
+def test_sealing_waits_for_the_checkpoint_and_says_when_there_is_none(opened, rows_batch):
+    calls: list[object] = []
+    history = opened(1, on_seal=dict, notify=calls.append)
+    history.append(rows_batch((0, 1, 1.0)))
+    waiting = threading.Thread(target=lambda: pytest.raises(Unavailable, history.seal))
+    waiting.start()
+    while not calls:
+        pass
+    history.close()
+    waiting.join()
+    assert (opened.folder / "log" / "00000001.wal").exists()

@@ -1,0 +1,185 @@
+"""Runs tests/scenarios/*.txt: rules as plain text, readable aloud.
+
+A scenario is a sentence, then what the twin measures and its rules, then what happens by the
+clock; the order of the lines is the order of arrival. Lines with `=>` say what follows from all
+that happened since the last of them, and the runner accepts nothing beside it.
+
+    telemetry NAME in UNIT | is number | is boolean | is text | is one of "a", "b"
+    rule ID: TEXT
+    stale after 30 s
+    10:00:00 [to 10:05:00 every 30 s]  NAME is VALUE[, NAME is VALUE] [bad]
+    10:00:00  the clock strikes
+    10:00:00  WHO acknowledges RULE
+    => RULE is raised at 10:00:00 | is cleared at 10:00:00
+    => nothing
+    => the alarm RULE is STATE | has happened N times
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import orjson
+import pytest
+
+from gemel.core import units
+from gemel.core.batch import make_batch
+from gemel.core.clock import SECOND, from_iso, to_iso
+from gemel.core.document import Document
+from gemel.services.alarms import AlarmBook
+from gemel.services.rules.compiler import PropertyShape
+from gemel.services.rules.engine import RuleEngine
+from gemel.services.rules.rule import load_rule
+
+FOLDER = Path(__file__).parents[1] / "scenarios"
+SCENARIOS = sorted(FOLDER.glob("*.txt"))
+TWIN = "motor-1"
+CLOCK = r"(\d\d:\d\d:\d\d)"
+ASSIGN = re.compile(r'([\w.]+) is ("[^"]*"|true|false|-?[\d.]+)')
+
+
+def time_of(clock):
+    return from_iso(f"2026-11-22T{clock}Z")
+
+
+def shape_of(kind):
+    if kind.startswith("in "):
+        return PropertyShape("number", units.find(kind[3:]).name)
+    if kind.startswith("is one of "):
+        names = re.findall(r'"([^"]*)"', kind)
+        return PropertyShape("enumeration", values={name: name for name in names})
+    return PropertyShape(kind.removeprefix("is "))
+
+
+class Stage:
+    """A twin, its rules and its alarms; `restarts` throws all memory away after every line."""
+
+    def __init__(self, restarts):
+        self.restarts = restarts
+        self.shapes, self.rules = {}, {}
+        self.stale_after = 30.0
+        self.documents, self.told = {}, []
+        self.engine, self.book = RuleEngine(), AlarmBook()
+        self.now = 0
+
+    def set_up(self):
+        series = {name: i for i, name in enumerate(self.shapes)}
+        loaded = {}
+        for key, when in self.rules.items():
+            document = {"model": "m", "when": when, "priority": 2, "title": key}
+            loaded[key] = load_rule(key, document, self.shapes, stale_after=self.stale_after)
+            self.engine.set_rule(loaded[key], [(TWIN, series)])
+        return loaded
+
+    def restart(self):
+        memory = self.engine.snapshot()
+        self.engine, self.book = RuleEngine(), AlarmBook()
+        self.engine.restore(memory)
+        self.set_up()
+        self.book.load(Document("alarm", k, d, 0, "", "") for k, d in self.documents.items())
+
+    def commit(self, edits):
+        self.documents.update((edit.key, edit.doc) for edit in edits)
+        self.book.apply(edits)
+
+    def follow(self, transitions):
+        self.told += [
+            f"{t.rule_id} is {'raised' if t.kind == 'raise' else 'cleared'} at "
+            f"{to_iso(t.time)[11:-1]}"
+            for t in transitions
+        ]
+        rules = self.engine.rules
+        self.commit(self.book.apply_transitions(transitions, rules, {}, self.now))
+
+    def read(self, time, assignments, quality):
+        rows, text = [], {}
+        for i, (name, value) in enumerate(assignments):
+            decoded = orjson.loads(value)
+            if isinstance(decoded, str):
+                text[i] = value
+                decoded = float("nan")
+            rows.append((list(self.shapes).index(name), time, float(decoded), quality))
+        self.now = max(self.now, time)
+        self.follow(self.engine.react(make_batch(rows, self.now, text)))
+
+    def latest_alarm(self, rule):
+        found = [d for d in self.documents.values() if d["rule"] == rule]
+        return max(found, key=lambda d: d["id"])
+
+    def perform(self, line):
+        if found := re.fullmatch(CLOCK + r"\s+the clock strikes", line):
+            self.now = time_of(found[1])
+            self.follow(self.engine.tick(self.now))
+        elif found := re.fullmatch(CLOCK + r"\s+(\w+) acknowledges ([\w-]+)", line):
+            key = self.latest_alarm(found[3])["id"]
+            self.commit(self.book.acknowledge(key, found[2], "", time_of(found[1])))
+        elif found := re.fullmatch(rf"{CLOCK}(?: to {CLOCK} every (\d+) s)?\s+(.*?)( bad)?", line):
+            begin, end, step, what, bad = found.groups()
+            assignments = ASSIGN.findall(what)
+            assert ", ".join(f"{n} is {v}" for n, v in assignments) == what, line
+            times = range(time_of(begin), time_of(end or begin) + 1, int(step or 1) * SECOND)
+            for time in times:
+                self.read(time, assignments, 128 if bad else 0)
+        else:
+            pytest.fail(f"the scenario has a line that says nothing: {line!r}")
+        if self.restarts:
+            self.restart()
+
+    def expect(self, lines):
+        alarms = [line for line in lines if line.startswith("the alarm ")]
+        transitions = [line for line in lines if line not in alarms and line != "nothing"]
+        assert sorted(self.told) == sorted(transitions)
+        self.told.clear()
+        for line in alarms:
+            if found := re.fullmatch(r"the alarm ([\w-]+) is (\w+)", line):
+                assert self.latest_alarm(found[1])["state"] == found[2], line
+            elif found := re.fullmatch(r"the alarm ([\w-]+) has happened (\d+) times", line):
+                assert self.latest_alarm(found[1])["occurrences"] == int(found[2]), line
+            else:
+                pytest.fail(f"the scenario expects nothing that is known: {line!r}")
+
+
+def play(text, *, restarts):
+    """Performs a scenario; fails with the line that is not as it says."""
+    title, *lines = [line for line in text.splitlines() if line.strip()]
+    assert title.endswith("."), "a scenario begins with a sentence"
+    stage, expected, is_set = Stage(restarts), [], False
+    for line in lines:
+        if found := re.fullmatch(r"telemetry ([\w.]+) (.*)", line):
+            stage.shapes[found[1]] = shape_of(found[2])
+        elif found := re.fullmatch(r"rule ([\w-]+): (.*)", line):
+            stage.rules[found[1]] = found[2]
+        elif found := re.fullmatch(r"stale after (\d+) s", line):
+            stage.stale_after = float(found[1])
+        elif line.startswith("=> "):
+            expected.append(line[3:])
+        elif stage.shapes or not line.endswith("."):
+            if not is_set:
+                stage.set_up()
+                is_set = True
+            if expected:
+                stage.expect(expected)
+                expected = []
+            stage.perform(line)
+    assert expected, "a scenario ends with what is expected"
+    stage.expect(expected)
+
+
+@pytest.mark.parametrize("restarts", [False, True], ids=["live", "restarted"])
+@pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+def test_scenario(path, restarts):
+    play(path.read_text(encoding="utf-8"), restarts=restarts)
+
+
+def test_a_scenario_that_is_not_as_it_says_fails():
+    text = (FOLDER / "hot_for_five_minutes.txt").read_text(encoding="utf-8")
+    for right, wrong in (
+        ("=> motor-hot is raised at 10:05:30", "=> nothing"),
+        ("is raised at 10:05:30", "is raised at 10:05:00"),
+        ("> 80 °C for 5", "> 80 °C for 4"),
+        ("is unacknowledged", "is normal"),
+    ):
+        assert right in text
+        with pytest.raises(AssertionError):
+            play(text.replace(right, wrong), restarts=False)

@@ -1,0 +1,17 @@
+import { useState } from "preact/hooks";
+import { place } from "@/core/router.ts";
+import { Discovered } from "./discovered.tsx";
+import { Faceplate } from "./faceplate.tsx";
+import { TwinTable } from "./table.tsx";
+import { Tree } from "./tree.tsx";
+
+export function TwinsPage({ id }: { id: string }) {
+  const [isTree, setTree] = useState(false);
+  const isDiscovered = place.value.search.get("view") === "discovered";
+  return (
+    <div class={`twins${id ? " has-twin" : ""}${isTree ? " show-tree" : ""}`}>
+      <Tree selected={id} isOpen={isTree} toggle={() => setTree(!isTree)} />
+      <div class="twins-main">{isDiscovered ? <Discovered /> : id ? <Faceplate key={id} id={id} /> : <TwinTable />}</div>
+    </div>
+  );
+}
