@@ -26,9 +26,8 @@ class Publisher:
 
     def __init__(self, running: Running, start: int) -> None:
         self.next = start
-        self.acknowledged: list[int] = []
         self._numbers: dict[int, int] = {}
-        self._lock = threading.Lock()
+        self._acknowledged: list[int] = []
         self.connected = threading.Event()
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, "meter-1", protocol=paho.MQTTv5)
         self.client.username_pw_set("meter-1", running.token)
@@ -40,18 +39,19 @@ class Publisher:
         assert self.connected.wait(20)
 
     def _on_publish(self, client, userdata, mid, reason, properties) -> None:
-        with self._lock:
-            number = self._numbers.get(mid)
-            if number is not None and not reason.is_failure:
-                self.acknowledged.append(number)
+        if not reason.is_failure:
+            self._acknowledged.append(mid)
+
+    @property
+    def acknowledged(self) -> list[int]:
+        return [self._numbers[mid] for mid in list(self._acknowledged) if mid in self._numbers]
 
     def send(self, count: int) -> None:
         for _ in range(count):
             number, self.next = self.next, self.next + 1
             payload = orjson.dumps({"time": BASE + number, "count": number})
-            with self._lock:
-                info = self.client.publish("devices/meter-1/telemetry", payload, 1)
-                self._numbers[info.mid] = number
+            info = self.client.publish("devices/meter-1/telemetry", payload, 1)
+            self._numbers[info.mid] = number
 
     def end(self) -> None:
         self.client.loop_stop()

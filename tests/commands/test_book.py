@@ -58,8 +58,8 @@ class Shop:
         self.commit(edits)
         return made
 
-    def restarted(self):
-        shop = Shop()
+    def restarted(self, keep=10_000):
+        shop = Shop(keep)
         shop.documents.update(self.documents)
         shop.book.load(
             Document("command", key, doc, NOW, "", "") for key, doc in self.documents.items()
@@ -293,13 +293,14 @@ def test_a_device_that_answers_without_end_does_not_grow_the_record():
 
 def test_commands_that_are_over_leave_memory_but_their_ids_are_still_known():
     shop = Shop(keep=2)
-    for i in range(5):
+    for i in (4, 1, 2, 0, 3):
         key = shop.submit(f"k{i}").id
         shop.commit(shop.book.sent(key, NOW))
         shop.commit(shop.book.answered(key, "succeeded", None, "", NOW))
-    assert [c.id for c in shop.book.find()] == ["k4", "k3"]
-    assert shop.book.get("k0").state == "succeeded"
-    assert shop.submit("k0").state == "succeeded"
+    for book in (shop.book, shop.restarted(keep=2).book):
+        assert [c.id for c in book.find()] == ["k3", "k0"]
+    assert shop.book.get("k4").state == "succeeded"
+    assert shop.submit("k4").state == "succeeded"
     assert shop.book.find(twin="p2") == []
     assert len(shop.book.find(twin="p1", limit=1)) == 1
 

@@ -148,7 +148,12 @@ def test_sealing_waits_for_the_checkpoint_and_says_when_there_is_none(opened, ro
     calls: list[object] = []
     history = opened(1, on_seal=dict, notify=calls.append)
     history.append(rows_batch((0, 1, 1.0)))
-    waiting = threading.Thread(target=lambda: pytest.raises(Unavailable, history.seal))
+
+    def seal() -> None:
+        with pytest.raises(Unavailable):
+            history.seal()
+
+    waiting = threading.Thread(target=seal)
     waiting.start()
     while not calls:
         pass

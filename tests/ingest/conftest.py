@@ -52,6 +52,13 @@ def copy_of(points: dict[str, Point], twin: str, series: SeriesTable) -> dict[st
     }
 
 
+class StrictIngest(Ingest):
+    """Shows what the real one would log and get over."""
+
+    def _surprised(self, error: Exception) -> None:
+        raise error
+
+
 class Plant:
     """An ingest stage over `pump-1` and `pump-2`, and one over which tests add twins."""
 
@@ -60,7 +67,7 @@ class Plant:
         self.points = PointTable()
         for twin in ("pump-1", "pump-2"):
             self.add(twin, PUMP)
-        self.ingest = Ingest(self.series, self.points)
+        self.ingest: Ingest = StrictIngest(self.series, self.points)
         self.engineer = Principal("bridge", "engineer")
         self.pump = Principal("pump-1", "device", ("pump-1",))
 

@@ -7,6 +7,8 @@ from gemel.core.access import Principal
 from gemel.core.batch import REASONS
 from gemel.core.clock import SECOND
 from gemel.core.quality import Quality
+from gemel.ingest import accept as accept_module
+from gemel.ingest.accept import Ingest
 from gemel.ingest.points import Point
 
 NOW = 1_763_800_000 * SECOND
@@ -180,6 +182,39 @@ def test_property_with_the_name_of_a_time_is_a_property(plant):
 def test_small_t_of_an_unknown_device_is_a_value(plant):
     got = plant.send({"t": 21.5, "h": 40}, "devices/thermometer/telemetry")
     assert plant.readings(got) == {"thermometer/t": 21.5, "thermometer/h": 40.0}
+
+
+def test_times_of_several_units_in_one_payload_are_each_read(plant):
+    ms = 1_763_799_000_000
+    times = [ms // 1000, ms, ms * 1000, ms * 1_000_000]
+    for body in (
+        {"r": [["flow", t, i] for i, t in enumerate(times)]},
+        {"time": times, "flow": [0, 1, 2, 3]},
+        [{"time": t, "flow": i} for i, t in enumerate(times)],
+    ):
+        for _ in range(2):
+            got = plant.send(body)
+            assert [t for _, _, t, _, _ in plant.rows(got)] == [ms * 1_000_000] * 4
+
+
+def test_small_t_that_is_no_property_is_an_unknown_property(plant):
+    for _ in range(2):
+        got = plant.send({"t": 21.5, "flow": 1})
+        assert reasons(got) == [("pump-1", "t", "unknown-property")]
+        assert plant.rows(got) == [("pump-1", "flow", NOW, 1.0, 0)]
+
+
+def test_exact_integer_is_kept_where_smaller_ones_were_numbers(plant):
+    plant.add("o", {}, is_open=True)
+    for value, kept in ((5, 5.0), (6, 6.0), (2**60 + 1, "1152921504606846977"), (7, 7.0)):
+        for body in ({"n1": value}, {f"n{i}": value for i in range(1, 12)}):
+            got = plant.send(body, "devices/o/telemetry")
+            assert plant.readings(got)["o/n1"] == kept
+    plant.add("c", {"long": Point(0, "long")})
+    for value in (2**53 - 1, 2**53, -(2**53)):
+        got = plant.send({"long": value}, "devices/c/telemetry")
+        exact = plant.readings(got)["c/long"]
+        assert exact == (float(value) if abs(value) < 2**53 else str(value))
 
 
 def test_rows_with_bad_neighbours_are_taken(plant):
@@ -435,3 +470,30 @@ def test_repetition_is_a_duplicate_only_once_the_first_is_durable(plant):
     again = plant.send(body)
     assert (again.readings, again.duplicates) == (0, 2)
     assert plant.send(body | {"flow": 2.0}).readings == 1
+
+
+def test_flaw_in_one_message_costs_no_other_its_data(plant, monkeypatch, caplog):
+    real = accept_module.decode_common
+
+    def flawed(messages, start, *rest):
+        if any(b"boom" in m.payload for m in messages):
+            raise ZeroDivisionError("a flaw")
+        return real(messages, start, *rest)
+
+    monkeypatch.setattr(accept_module, "decode_common", flawed)
+    plant.ingest = Ingest(plant.series, plant.points)
+    messages = [plant.message(m) for m in ({"flow": 1}, {"label": "boom"}, {"pressure": 2})]
+    got = plant.accept(messages)
+    assert plant.readings(got) == {"pump-1/flow": 1.0, "pump-1/pressure": 2.0}
+    assert [(r.reason, r.raw) for r in got.rejects] == [("undecodable", '{"label":"boom"}')]
+    assert [r.exc_info[0] for r in caplog.records] == [ZeroDivisionError]
+
+
+@pytest.mark.parametrize(
+    "rows", [[0], [None], ["abc"], [{"a": 1, "b": 2, "c": 3}], [[]], [[1, 2, 3]]]
+)
+def test_rows_that_are_none_are_rejected(plant, rows):
+    for _ in range(2):
+        got = plant.send({"r": rows})
+        assert got.readings == 0
+        assert len(got.rejects) == 1

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from gemel.core.batch import REASONS
+from gemel.core.clock import SECOND
 from gemel.ingest.points import Point
 from gemel.ingest.topics import binding_from_json
 
@@ -43,7 +44,8 @@ def test_example_of_each_form_is_taken(plant, form, payload):
             "motor.temperature": Point(0, "double"),
         },
     )
-    got = plant.send(payload.encode(), "devices/doc/telemetry")
+    message = plant.message(payload.encode(), "devices/doc/telemetry")
+    got = plant.accept([message], now=2_000_000_000 * SECOND)
     assert got.rejects == []
     assert got.readings >= 1
 

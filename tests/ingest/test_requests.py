@@ -134,7 +134,7 @@ def test_bodies_that_cannot_be_taken_say_why(post, body, words):
     | st.sampled_from(["application/cbor", "application/senml+cbor", "nonsense"]),
     st.none() | st.just("pump-1") | st.text(max_size=5),
 )
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_any_body_is_taken_or_refused_as_bad_input(plant_class, body, at, noise, kind, twin):
     plant = plant_class()
     with contextlib.suppress(InvalidInput):

@@ -159,3 +159,13 @@ def test_record_without_any_name_is_undecodable(plant):
     got = plant.send([{"v": 1}, {"n": "flow", "v": 2}], content_type="application/senml+json")
     assert [r.reason for r in got.rejects] == ["undecodable"]
     assert got.readings == 1
+
+
+def test_future_is_rejected_record_by_record(plant):
+    plant.send({"flow": 0})
+    ahead = NOW // SECOND + 61
+    got = plant.send([{"n": "flow", "v": 1, "t": ahead}, {"n": "flow", "v": 2, "t": ahead - 2}])
+    assert [r.reason for r in got.rejects] == ["far-future"]
+    assert [v for _, _, _, v, _ in plant.rows(got)] == [2.0]
+    got = plant.send([{"n": "flow", "v": 1, "t": 61}, {"n": "flow", "v": 2, "t": -(2**31)}])
+    assert [r.reason for r in got.rejects] == ["far-future", "before-1970"]

@@ -195,6 +195,13 @@ def test_transitions_of_one_call_build_on_each_other():
     assert not is_just_raised(over)
 
 
+def test_a_transition_that_comes_twice_in_one_call_counts_once():
+    shop = Shop()
+    again = [moved("raise", 0), moved("clear", 1)]
+    (edit,) = shop.follow(*again, *again)
+    assert (edit.doc["occurrences"], edit.doc["state"]) == (1, "returned")
+
+
 def test_a_rule_that_is_gone_raises_nothing_but_its_alarms_still_return():
     shop = Shop()
     shop.follow(moved("raise", 0))

@@ -55,6 +55,11 @@ HOLDS, OVER, NEITHER = (True, False), (False, True), (False, False)
         ("temperature - outside > 5 K", {"temperature": 14.9, "outside": 50}, OVER),
         ("outside - temperature > 5 °C", {"temperature": 10, "outside": 59.1}, HOLDS),
         ("outside - temperature > 5 °C", {"temperature": 10, "outside": 58.9}, OVER),
+        (
+            "temperature - outside > outside - temperature",
+            {"temperature": 5, "outside": 50},
+            OVER,
+        ),
         ("outside + 9 °F > 59", {"outside": 50.1}, HOLDS),
         ("outside + 5 °C > 59", {"outside": 49.9}, OVER),
         ("outside - 5 K > 41 °F", {"outside": 50.1}, HOLDS),

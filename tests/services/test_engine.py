@@ -287,6 +287,20 @@ def test_a_property_that_never_reported_leaves_the_condition_unknown():
     assert told(engine.react(batch)) == [("r", "x", "raise", BEGIN + SECOND)]
 
 
+def test_the_time_of_an_instance_never_runs_back():
+    engine = engine_of(["a > 5 and b > 5 for 3 s"])
+
+    def told_for(path, second):
+        time = BEGIN + second * SECOND
+        return told(engine.react(make_batch([(series_of("x")[path], time, 9.0, 0)], BEGIN)))
+
+    assert told_for("a", 10) == []
+    assert told_for("b", 5) == []
+    assert told_for("b", 9) == []
+    assert told_for("b", 12) == []
+    assert told_for("b", 13) == [("r0", "x", "raise", BEGIN + 13 * SECOND)]
+
+
 def test_silence_of_a_living_twin_raises_and_of_a_stale_one_does_not():
     engine = engine_of(["a > 5 for 60 s"], stale_after=30.0)
     engine.react(a_is(7, 0))

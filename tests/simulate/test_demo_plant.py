@@ -161,7 +161,9 @@ def test_rules_and_kpis_name_models_twins_and_properties(plant, models):
 
 def test_states_are_listed_in_the_models(plant, models, area):
     for twin, values in sent(area).items():
-        schema = getattr(models[plant["twins"][twin]["model"]].contents.get("state"), "schema", None)
+        schema = getattr(
+            models[plant["twins"][twin]["model"]].contents.get("state"), "schema", None
+        )
         if isinstance(schema, Enum):
             assert values["state"] in schema.values
 

@@ -11,9 +11,7 @@ def test_fault_is_read_as_written():
         "motor-3", "bearing-wear", 60.0, 120.0
     )
     full = parse_fault("zone-4:sensor-drift.temperature*0.6@22m/4m/6m~40m")
-    assert full == Fault(
-        "zone-4", "sensor-drift", 1320.0, 240.0, 360.0, 2400.0, 0.6, "temperature"
-    )
+    assert full == Fault("zone-4", "sensor-drift", 1320.0, 240.0, 360.0, 2400.0, 0.6, "temperature")
 
 
 def test_bare_fault_is_there_from_the_start_for_ever():

@@ -1,4 +1,5 @@
 import random
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -123,7 +124,7 @@ def _settled(wind, density=1.225):
 def test_power_curve_rises_to_rated_and_stays():
     powers = {wind: _settled(wind).power for wind in (5.0, 7.0, 9.0, 11.0, 13.0, 16.0, 20.0)}
     values = list(powers.values())
-    assert all(a < b + 25 for a, b in zip(values, values[1:], strict=False))
+    assert all(a < b + 25 for a, b in pairwise(values))
     assert 100 < powers[5.0] < 250
     assert powers[13.0] == pytest.approx(RATED_POWER, rel=0.02)
     assert powers[20.0] == pytest.approx(RATED_POWER, rel=0.02)

@@ -6,7 +6,7 @@ import pytest
 from gemel.core.errors import InvalidInput
 from gemel.simulate.device import Refusal
 from gemel.simulate.fault import FAULTS, parse_fault, parse_faults
-from gemel.simulate.floor import AREAS, MOTORS, Floor, shared_slots
+from gemel.simulate.floor import AREAS, MOTORS, Floor, map_slots
 from gemel.simulate.plant import Area, check_faults
 
 START = 1_763_800_000.0
@@ -348,8 +348,9 @@ def test_jam_is_cleared_by_command():
     assert read(area)["labeller-1"]["state"] != "jammed"
 
 
-def test_areas_in_shared_slots_feel_each_other():
-    slots = shared_slots()
+def test_areas_in_shared_slots_feel_each_other(tmp_path):
+    with (tmp_path / "floor").open("w+b") as file:
+        slots = map_slots(file.fileno())
     Floor(slots).reset()
     motors = Area(["motors"], 1, Floor(slots), START)
     utilities = Area(["utilities"], 1, Floor(slots), START)

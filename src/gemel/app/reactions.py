@@ -183,8 +183,8 @@ class Reactions:
         found = []
         for twin in platform.graph.twins.values():
             if platform.graph.is_of_model(twin, rule.model):
-                series = {path: platform.series.id(twin.id, path) for path in rule.kernel.paths}
-                found.append((twin.id, series))
+                paths = {*platform.catalogue.signals.of(twin.model), *rule.kernel.paths}
+                found.append((twin.id, {p: platform.series.id(twin.id, p) for p in paths}))
         return found
 
     def plan_rules(
@@ -211,6 +211,10 @@ class Reactions:
             if rule.then is not None:
                 self.dispatch.check_action(graph, rule.model, rule.then, key)
             edits.append(context.edit("rule", key, doc))
+            if old is not None and (old["when"], old["model"]) != (doc["when"], doc["model"]):
+                edits += self.alarms.close(
+                    "its rule was changed", context.who, context.now, rule=key
+                )
         return edits
 
     async def put_rule(self, key: str, body: Json, who: str) -> Json:

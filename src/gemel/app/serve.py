@@ -16,10 +16,11 @@ from typing import Any
 import uvicorn
 
 from gemel.app import certificates, tokens
-from gemel.app.config import Config, address
+from gemel.app.config import Config, Connection, address
 from gemel.app.host import MqttHost
 from gemel.app.platform import Platform
 from gemel.backends.mqtt_sessions import SqliteMqttSessions
+from gemel.connect.mqtt.bridge import Bridge, BridgeSettings
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.server import MqttServer
 from gemel.core.access import Principal
@@ -87,7 +88,7 @@ class Server:
         self._mqtt: MqttServer | None = None
         self._http: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._bridges: list[Any] = []
+        self._bridges: list[Bridge] = []
         self._sessions: SqliteMqttSessions | None = None
 
     async def start(self) -> Addresses:
@@ -210,22 +211,24 @@ class Server:
         shown = f"[{host}]" if ":" in host else host
         return f"{'https' if secure else 'http'}://{shown}:{taken}"
 
-    async def _start_bridge(self, name: str, connection: Any) -> None:
+    async def _start_bridge(self, name: str, connection: Connection) -> None:
         assert self._mqtt is not None
-        from gemel.connect.mqtt.bridge import Bridge
-
         host, port = address(connection.broker, f"connections.{name}.broker")
+        settings = BridgeSettings(
+            host,
+            port,
+            connection.client_id or f"gemel-{name}",
+            connection.username,
+            connection.password,
+            tls=ssl.create_default_context() if connection.tls else None,
+        )
         bridge = Bridge(
+            settings,
+            connection.topics,
             MqttHost(self.platform),
             Principal(f"connection {name}", "device", ("*",)),
-            host=host,
-            port=port,
-            filters=list(connection.topics),
-            client_id=connection.client_id or f"gemel-{name}",
-            username=connection.username,
-            password=connection.password,
-            tls=ssl.create_default_context() if connection.tls else None,
-            clock=self.platform.clock,
+            self.platform.clock,
+            on_state=lambda state, why: log.warning("connection %s: %s %s", name, state, why),
         )
         await bridge.start()
         self._bridges.append(bridge)

@@ -1,0 +1,1 @@
+"""Ways in for telemetry, each speaking a protocol of devices: `mqtt`."""

@@ -143,7 +143,7 @@ class Rejects:
         return sorted(self._folder.glob("*.jsonl.zst"), reverse=True)
 
     def _lines(self, path: Path, *, only_first: bool = False) -> list[bytes]:
-        """Head and lines of a file; none, and the damage is named, if they are not what was written."""
+        """Head and lines of a file; none, and the damage is named, if it is broken."""
         data = b""
         try:
             data = self._files.read(path)

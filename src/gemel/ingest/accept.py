@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from gemel.ingest.topics import (
     only_twin,
 )
 
+log = logging.getLogger("gemel.ingest")
 MOST_ROUTES = 200_000
 MOST_UNKNOWN = 10_000
 BARE = "value"
@@ -83,6 +85,32 @@ class Ingest:
             messages: in the order of their receipt.
             now: ns since 1970 UTC.
         """
+        try:
+            return self._accept(messages, now)
+        except Exception as error:  # noqa: BLE001  (a flaw here must not cost other devices' data)
+            self._surprised(error)
+        good: list[Message] = []
+        bad: list[Message] = []
+        for message in messages:
+            try:
+                self._accept([message], now)
+            except Exception:  # noqa: BLE001  (logged above)
+                bad.append(message)
+            else:
+                good.append(message)
+        accepted = self._accept(good, now)
+        for m in bad:
+            raw = show(m.payload)
+            accepted.rejects.append(
+                Reject(m.received, m.received, "", "", raw, "undecodable", m.topic)
+            )
+        return accepted
+
+    def _surprised(self, error: Exception) -> None:
+        """Called with what must not happen; tests raise it."""
+        log.error("a message could not be taken in, and was rejected", exc_info=error)
+
+    def _accept(self, messages: Sequence[Message], now: int) -> Accepted:
         if self._points.stale:
             for topic in self._points.stale:
                 self._routes.pop(topic, None)
@@ -156,10 +184,10 @@ class Ingest:
                 return None
             twin, name = found
         entry = self._points.find(twin)
-        if entry is None and bound is None and not is_ours(message.topic):
-            if not _looks_like_telemetry(message):
-                call.other.append(message)
-                return None
+        stray = bound is None and not is_ours(message.topic)
+        if entry is None and stray and not _looks_like_telemetry(message):
+            call.other.append(message)
+            return None
         if not twin or not message.who.may_write_twin(twin):
             _refuse(message, twin, call)
             return None
@@ -169,7 +197,7 @@ class Ingest:
                 return None
             entry = self._points.unknown(twin)
         route = self._add_route(topic, entry, name, binding)
-        if bound is None and not is_ours(message.topic):
+        if stray:
             route.fallback = BARE
         return route
 

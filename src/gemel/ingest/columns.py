@@ -7,6 +7,7 @@ from array import array
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.core.batch import EMPTY, F64, I64, NO_TEXT, U8, Batch
 from gemel.core.quality import Quality
@@ -70,7 +71,7 @@ class Columns:
         value: F64 = np.frombuffer(self.values, np.float64)
         quality: U8 = np.zeros(len(index), np.uint8)
         if seen & CONVERTED:
-            value = _convert(value, index, slots, quality)
+            value = _convert(value, index, (flags & CONVERTED) > 0, slots, quality)
         if seen & RANGED:
             outside = (value < slots.minimum.take(index)) | (value > slots.maximum.take(index))
             quality[outside] = Quality.OUT_OF_RANGE
@@ -113,10 +114,11 @@ class Columns:
         )
 
 
-def _convert(value: F64, index: I64, slots: Slots, quality: U8) -> F64:
-    """What overflows stays a number: the largest, out of range."""
+def _convert(value: F64, index: I64, rows: NDArray[np.bool_], slots: Slots, quality: U8) -> F64:
+    """Converts some rows, none of the others by a bit; what overflows is the largest number."""
     with np.errstate(over="ignore", invalid="ignore"):
         converted = value * slots.scale.take(index) + slots.offset.take(index)
+    converted = np.where(rows, converted, value)
     too_large = np.isinf(converted)
     if too_large.any():
         quality[too_large] = Quality.OUT_OF_RANGE

@@ -201,9 +201,6 @@ def take_object(  # noqa: C901  (one loop, kept in one frame for speed)
             return True
         columns.cut(start)
         return False
-    if moment > limit:
-        columns.cut(start)
-        return False
     columns.fill_times(moment)
     return len(slots) > start
 
@@ -230,7 +227,7 @@ def _take_many(
         if found is None:
             return False
         moment = found
-    if moment > limit or not _all_numbers(values):
+    if not _all_numbers(values):
         return False
     columns.slots.extend(route.predicted)
     columns.values.fromlist(values)
@@ -293,10 +290,10 @@ def _take_nested(
 
 
 def _take_rows(route: Route, rows: list[Any], columns: Columns, limit: int) -> bool:
-    """Rows of [name, time, value]; of a row that is no list, all parts are text: no number."""
+    """Rows of [name, time, value]; of a text or object, all parts are texts and so no numbers."""
     try:
         names, times, values = zip(*rows, strict=True)
-    except ValueError:
+    except (ValueError, TypeError):
         return False
     moments = _moments(times, limit)
     return moments is not None and _append(route, names, values, moments, columns)

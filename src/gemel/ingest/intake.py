@@ -230,6 +230,7 @@ class Intake:
         point = self._points.open_point(entry, path, self._series.id(route.twin, path))
         if route.named is not entry.named:
             route.named.add(name, point)
+        route.keys = ()
         return point
 
 

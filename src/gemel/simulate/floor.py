@@ -1,15 +1,14 @@
 """The factory floor: the few physical quantities through which one machine feels another.
 
-In one process the slots are a list; with a process for each area they are shared memory. A slot is
-one float64 with one writer at a time, so no lock is needed.
+In one process the slots are a list; with a process for each area they are shared memory (a file
+that is mapped by all). A slot is one float64 with one writer at a time, so no lock is needed.
 """
 
 from __future__ import annotations
 
+import mmap
+import os
 from collections.abc import MutableSequence
-from ctypes import c_double
-from multiprocessing.sharedctypes import RawArray
-from typing import Any
 
 MOTORS = tuple(f"motor-{n}" for n in range(1, 11))
 AREAS = ("motors", "utilities", "turbine", "building", "line")
@@ -33,8 +32,8 @@ class Floor:
 
     __slots__ = ("_slots",)
 
-    def __init__(self, slots: MutableSequence[float] | Any | None = None) -> None:
-        """`slots` comes from `shared_slots`; None is a plain list for one process."""
+    def __init__(self, slots: MutableSequence[float] | memoryview[float] | None = None) -> None:
+        """`slots` comes from `map_slots`; None is a plain list for one process."""
         self._slots = [0.0] * len(NAMES) if slots is None else slots
         if slots is None:
             self.reset()
@@ -52,6 +51,9 @@ class Floor:
             self[f"{motor}.reference"] = 0.85
 
 
-def shared_slots() -> Any:
-    """Slots that child processes started from here see too."""
-    return RawArray(c_double, len(NAMES))
+def map_slots(descriptor: int) -> memoryview[float]:
+    """The slots in an open file that all areas map; makes the file large enough."""
+    size = 8 * len(NAMES)
+    if os.fstat(descriptor).st_size < size:
+        os.ftruncate(descriptor, size)
+    return memoryview(mmap.mmap(descriptor, size)).cast("d")

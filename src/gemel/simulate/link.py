@@ -36,6 +36,8 @@ class Client(Publisher, Protocol):
 
     async def close(self) -> None: ...
 
+    def reconnect(self, cause: str) -> None: ...
+
 
 Connect = Callable[[str, str, bytes, Callable[[Any], None]], Client]
 """(client id, will topic, will payload, on message) to a client that was not yet started."""
@@ -78,12 +80,18 @@ class DeviceLink:
         self.outbox.open(client)
         self.is_ready = True
 
-    async def down(self) -> None:
-        """Ends the connection; what is not confirmed is kept."""
+    async def down(self, *, is_lost: bool = False) -> None:
+        """Ends the connection; what is not confirmed is kept.
+
+        Args:
+            is_lost: without a goodbye, as when a cable is cut: the server publishes the will.
+        """
         client, self._client = self._client, None
         self.is_ready = False
         self.outbox.shut()
         if client is not None:
+            if is_lost:
+                client.reconnect("the link is down (simulated)")
             await client.close()
 
     def publish(self) -> None:

@@ -15,8 +15,9 @@ from gemel.simulate.fault import DEMO, FAULTS, FORM, parse_faults
 from gemel.simulate.floor import AREAS, Floor
 from gemel.simulate.mqtt import find_token, parse_address
 from gemel.simulate.plant import BUILDERS, check_faults
+from gemel.simulate.process import run_here
 from gemel.simulate.runner import Plan
-from gemel.simulate.supervisor import Supervisor, run_here
+from gemel.simulate.supervisor import Supervisor
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

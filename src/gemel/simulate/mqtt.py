@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import uuid
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from gemel.connect.mqtt.client import MqttClient, Will
 from gemel.core.errors import ConfigInvalid
 from gemel.simulate.link import Client, Connect
 
+log = logging.getLogger(__name__)
 DEFAULT_PORT = 1883
 SESSION_SECONDS = 3_600
 KEEP_ALIVE = 15
@@ -49,8 +51,25 @@ def find_token(token: str | None, file: str | None) -> str:
     return os.environ.get("GEMEL_TOKEN", "")
 
 
+class _Outage:
+    """Says once that the server cannot be reached, and once that it can again."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._is_told = False
+
+    def state(self, state: str, cause: str) -> None:
+        if state == "disconnected" and not self._is_told:
+            self._is_told = True
+            log.warning("no connection to %s: %s; trying again", self._place, cause)
+        elif state == "connected" and self._is_told:
+            self._is_told = False
+            log.warning("connected to %s again", self._place)
+
+
 def connector(host: str, port: int, token: str, user: str = "simulator") -> Connect:
     """Makes clients for devices that share one token."""
+    outage = _Outage(f"{host}:{port}")
 
     def connect(
         client_id: str, will_topic: str, will_payload: bytes, on_message: Callable[[Any], None]
@@ -59,13 +78,14 @@ def connector(host: str, port: int, token: str, user: str = "simulator") -> Conn
             host,
             port,
             client_id=client_id,
-            username=user if token else None,
-            password=token or None,
+            username=user if token else "",
+            password=token,
             keep_alive=KEEP_ALIVE,
             clean=False,
             session_expiry=SESSION_SECONDS,
             will=Will(will_topic, will_payload, qos=1),
             on_message=on_message,
+            on_state=outage.state,
         )
 
     return connect
@@ -77,7 +97,7 @@ def plain_client(host: str, port: int, token: str, name: str) -> MqttClient:
         host,
         port,
         client_id=f"{name}-{uuid.uuid4().hex[:12]}",
-        username=name if token else None,
-        password=token or None,
+        username=name if token else "",
+        password=token,
         keep_alive=KEEP_ALIVE,
     )

@@ -289,10 +289,14 @@ class Player:
                 if record.values:
                     self._take(record, units)
                 await self.outbox.room()
+                if self.outbox.refusal is not None:
+                    raise self.outbox.refusal
             for twin in list(self._open):
                 self._send(twin, units)
             self.summary.files += 1
         await self.outbox.emptied()
+        if self.outbox.refusal is not None:
+            raise self.outbox.refusal
         self.summary.seconds = loop.time() - begun
         self.summary.acknowledged = self.outbox.acknowledged
 

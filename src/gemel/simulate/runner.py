@@ -100,6 +100,9 @@ class Runner:
             await asyncio.gather(*closing, return_exceptions=True)
             self._failed.cancel()
         boxes = [link.outbox for link in self.links]
+        for link in self.links:
+            if link.outbox.refusal is not None:
+                log.warning("%s: %s", link.device.name, link.outbox.refusal)
         return Tally(
             sum(b.acknowledged for b in boxes),
             sum(len(b) for b in boxes),
@@ -162,8 +165,7 @@ class Runner:
 
     async def _change(self, link: DeviceLink) -> None:
         if not link.device.linked:
-            log.info("%s: the link is down (simulated)", link.device.name)
-            await link.down()
+            await link.down(is_lost=True)
             return
         try:
             await link.up()

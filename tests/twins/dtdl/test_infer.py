@@ -67,7 +67,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.text(max_size=200),
     st.dictionaries(st.text(max_size=80), st.lists(VALUES, max_size=3), max_size=5),

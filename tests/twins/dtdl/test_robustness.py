@@ -110,13 +110,13 @@ def test_the_model_to_be_spoilt_is_valid() -> None:
     assert answered([copy.deepcopy(MODEL)])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(VALUES)
 def test_any_json_is_answered(value: Any) -> None:
     answered([value])
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(PLACES), VALUES), min_size=1, max_size=3))
 def test_a_spoilt_model_is_answered(changes: list[tuple[tuple[Any, ...], Any]]) -> None:
     model = copy.deepcopy(MODEL)

@@ -5,7 +5,7 @@ import { clearByHand, needsAck } from "@/core/alarms.ts";
 import { tick, serverNow } from "@/core/clock.ts";
 import { href } from "@/core/router.ts";
 import type { Alarm } from "@/core/types.ts";
-import { formatAge, formatMoment, formatNumber, parseTime, PRIORITY_WORDS } from "@/core/words.ts";
+import { formatAge, formatMoment, formatPlain, parseTime, PRIORITY_WORDS } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Chart } from "@/charts/chart.tsx";
 import { Badge, STATE_WORDS } from "@/shell/badge.tsx";
@@ -63,7 +63,7 @@ function AlarmTrend({ alarm }: { alarm: Alarm }) {
   const cleared = parseTime(alarm.cleared);
   const isLong = tick.peek() - raised > 50 * 60_000;
   const window: number | [number, number] = cleared !== null ? [raised - BEFORE, cleared + AFTER] : isLong ? [raised - BEFORE, raised + 40 * 60_000] : 3600;
-  const limits = alarm.limit === null ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatNumber(alarm.limit)}` }];
+  const limits = alarm.limit === null ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit)}` }];
   const marks = [{ time: raised, label: "raised" }, ...(cleared === null ? [] : [{ time: cleared, label: "back" }])];
   return (
     <div class="detail-chart">
@@ -80,8 +80,8 @@ function Facts({ alarm }: { alarm: Alarm }) {
   };
   const facts: [string, string][] = [
     ["Condition", alarm.condition],
-    ["Value then", alarm.value === null ? "" : `${formatNumber(alarm.value)} ${alarm.unit ?? ""}`],
-    ["Limit", alarm.limit === null ? "" : `${formatNumber(alarm.limit)} ${alarm.unit ?? ""}`],
+    ["Value then", alarm.value === null ? "" : `${formatPlain(alarm.value)} ${alarm.unit ?? ""}`],
+    ["Limit", alarm.limit === null ? "" : `${formatPlain(alarm.limit)} ${alarm.unit ?? ""}`],
     ["Priority", `${alarm.priority}, ${PRIORITY_WORDS[alarm.priority] ?? ""}`],
     ["Raised", moment(alarm.raised)],
     ["Back to normal", moment(alarm.cleared)],

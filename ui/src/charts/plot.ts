@@ -101,18 +101,18 @@ function drawLimits(plot: uPlot, options: PlotOptions): void {
     const y = Math.round(plot.valToPos(limit.value, "y0", true)) + 0.5;
     ctx.strokeStyle = ctx.fillStyle = tokenColor(`p${limit.priority}`);
     line(ctx, [2 * ratio, 3 * ratio], 1.5 * ratio, bbox.left, y, bbox.left + bbox.width, y);
-    ctx.textAlign = "right";
+    ctx.textAlign = "left";
     ctx.textBaseline = y - bbox.top < 20 * ratio ? "top" : "bottom";
-    ctx.fillText(limit.label, bbox.left + bbox.width - 6 * ratio, y + (ctx.textBaseline === "top" ? 4 : -3) * ratio);
+    ctx.fillText(limit.label, bbox.left + 6 * ratio, y + (ctx.textBaseline === "top" ? 4 : -3) * ratio);
   }
   for (const mark of options.marks) {
     const x = Math.round(plot.valToPos(mark.time / 1000, "x", true)) + 0.5;
     ctx.strokeStyle = ctx.fillStyle = tokenColor("fg2");
     line(ctx, [], ratio, x, bbox.top, x, bbox.top + bbox.height);
-    ctx.textBaseline = "top";
+    ctx.textBaseline = "bottom";
     const isRight = x > bbox.left + bbox.width * 0.75;
     ctx.textAlign = isRight ? "right" : "left";
-    ctx.fillText(mark.label, x + (isRight ? -5 : 5) * ratio, bbox.top + 3 * ratio);
+    ctx.fillText(mark.label, x + (isRight ? -5 : 5) * ratio, bbox.top + bbox.height - 4 * ratio);
   }
   ctx.restore();
 }

@@ -15,7 +15,7 @@ function sensibleDigits(value: number): number {
   const size = Math.abs(value);
   if (Number.isInteger(value) && size < 1e9) return 0;
   if (size >= 1000) return 0;
-  if (size >= 100) return 1;
+  if (size >= 10) return 1;
   if (size >= 1) return 2;
   return 3;
 }
@@ -62,6 +62,11 @@ export function parseTime(text: string | null | undefined): number | null {
 
 export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
+}
+
+/** For limits and facts that stand still: no zeros at the end. */
+export function formatPlain(value: number): string {
+  return formatNumber(value).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 
 export const PRIORITY_WORDS: Record<number, string> = { 1: "critical", 2: "high", 3: "medium", 4: "low" };

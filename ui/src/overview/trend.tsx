@@ -3,7 +3,7 @@ import { getTwin } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
 import type { Alarm, Kpi } from "@/core/types.ts";
-import { formatNumber } from "@/core/words.ts";
+import { formatPlain } from "@/core/words.ts";
 import { Chart } from "@/charts/chart.tsx";
 import type { Signal } from "@/charts/history.ts";
 import type { Limit } from "@/charts/plot.ts";
@@ -16,7 +16,7 @@ interface Subject {
 }
 
 function ofAlarm(alarm: Alarm): Subject {
-  const limits = alarm.limit === null ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatNumber(alarm.limit)}` }];
+  const limits = alarm.limit === null ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit)}` }];
   return { signal: { twin: alarm.twin, property: alarm.property!, label: alarm.twinName, unit: alarm.unit }, limits, note: alarm.condition };
 }
 

@@ -33,19 +33,20 @@ export class CameraDriver {
   fit(boxes: Box3[], direction: Vector3, isInstant = false): void {
     const centre = middle(boxes);
     const unit = direction.clone().normalize();
-    let [near, far] = [1, 1500];
     const probe = this.camera.clone();
-    for (let i = 0; i < 22; i++) {
-      const distance = (near + far) / 2;
-      probe.position.copy(centre).addScaledVector(unit, distance);
-      probe.lookAt(centre);
-      probe.updateMatrixWorld();
-      if (seesAll(probe, boxes)) far = distance;
-      else near = distance;
+    let distance = 0;
+    for (let round = 0; round < 4; round++) {
+      distance = nearest(probe, boxes, centre, unit);
+      aim(probe, centre, unit, distance);
+      const [x, y] = offCentre(probe, boxes);
+      const half = distance * Math.tan((probe.fov * Math.PI) / 360);
+      centre.addScaledVector(RIGHT.setFromMatrixColumn(probe.matrixWorld, 0), x * half * probe.aspect);
+      centre.addScaledVector(UP.setFromMatrixColumn(probe.matrixWorld, 1), y * half);
     }
-    this.controls.minDistance = Math.min(4, far * 0.2);
-    this.controls.maxDistance = Math.max(this.controls.maxDistance === Infinity ? 0 : this.controls.maxDistance, far * 2.5);
-    this.fly(centre.clone().addScaledVector(unit, far), centre, isInstant);
+    distance = nearest(probe, boxes, centre, unit);
+    this.controls.minDistance = Math.min(4, distance * 0.2);
+    this.controls.maxDistance = Math.max(this.controls.maxDistance === Infinity ? 0 : this.controls.maxDistance, distance * 2.5);
+    this.fly(centre.clone().addScaledVector(unit, distance), centre, isInstant);
   }
 
   /** Keeps the direction and goes near one box. */
@@ -117,13 +118,47 @@ function middle(boxes: Box3[]): Vector3 {
 }
 
 const CORNER = new Vector3();
+const RIGHT = new Vector3();
+const UP = new Vector3();
+/** The part of the view that things may fill; labels need a little above. */
+const ROOM = { left: -0.95, right: 0.95, bottom: -0.94, top: 0.93 };
 
-function seesAll(camera: PerspectiveCamera, boxes: Box3[]): boolean {
+function aim(camera: PerspectiveCamera, centre: Vector3, direction: Vector3, distance: number): void {
+  camera.position.copy(centre).addScaledVector(direction, distance);
+  camera.lookAt(centre);
+  camera.updateMatrixWorld();
+}
+
+function nearest(camera: PerspectiveCamera, boxes: Box3[], centre: Vector3, direction: Vector3): number {
+  let [near, far] = [1, 1500];
+  for (let i = 0; i < 22; i++) {
+    const distance = (near + far) / 2;
+    aim(camera, centre, direction, distance);
+    const { left, right, bottom, top, deepest } = frame(camera, boxes);
+    const isInside = left >= ROOM.left && right <= ROOM.right && bottom >= ROOM.bottom && top <= ROOM.top && deepest <= 1;
+    if (isInside) far = distance;
+    else near = distance;
+  }
+  return far;
+}
+
+/** How far the things are from the middle of their room, in halves of the view. */
+function offCentre(camera: PerspectiveCamera, boxes: Box3[]): [number, number] {
+  const { left, right, bottom, top } = frame(camera, boxes);
+  return [(left + right - ROOM.left - ROOM.right) / 2, (bottom + top - ROOM.bottom - ROOM.top) / 2];
+}
+
+function frame(camera: PerspectiveCamera, boxes: Box3[]): { left: number; right: number; bottom: number; top: number; deepest: number } {
+  const found = { left: Infinity, right: -Infinity, bottom: Infinity, top: -Infinity, deepest: -Infinity };
   for (const box of boxes) {
     for (let i = 0; i < 8; i++) {
       CORNER.set(i & 1 ? box.max.x : box.min.x, i & 2 ? box.max.y : box.min.y, i & 4 ? box.max.z : box.min.z).project(camera);
-      if (Math.abs(CORNER.x) > 0.95 || CORNER.y > 0.86 || CORNER.y < -0.93 || CORNER.z > 1) return false;
+      found.left = Math.min(found.left, CORNER.x);
+      found.right = Math.max(found.right, CORNER.x);
+      found.bottom = Math.min(found.bottom, CORNER.y);
+      found.top = Math.max(found.top, CORNER.y);
+      found.deepest = Math.max(found.deepest, CORNER.z);
     }
   }
-  return true;
+  return found;
 }

@@ -99,7 +99,7 @@ export class Ground {
         const [nx, nz] = corners[(i + 1) % 4]!;
         points.push(cx, 0.01, cz, nx, 0.01, nz);
       });
-      this.#addWords(zone.label ?? "", x - w + 0.5, z + d - 0.5, Math.min(w * 1.9, 12));
+      this.#addWords(zone.label ?? "", x - w + 0.4, z + d - 0.3, 16);
     }
     const geometry = new BufferGeometry();
     geometry.setAttribute("position", new Float32BufferAttribute(points, 3));

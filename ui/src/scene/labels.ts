@@ -48,23 +48,20 @@ export class Labels {
   }
 
   layout(camera: PerspectiveCamera, width: number, height: number): void {
-    const taken: [number, number, number, number][] = [];
+    const taken: Taken[] = [];
     this.#labels.forEach((label, i) => {
       const { element } = this.#slots[i]!;
       POINT.copy(label.thing.top).project(camera);
       const isInside = POINT.z < 1 && Math.abs(POINT.x) < 1.05 && Math.abs(POINT.y) < 1.1;
       const w = element.offsetWidth || 140;
-      const x = Math.max(4, Math.min(width - w - 4, (POINT.x * 0.5 + 0.5) * width - w / 2));
-      let y = (0.5 - POINT.y * 0.5) * height - HEIGHT - 8;
-      for (let tries = 0; tries < 6; tries++) {
-        const hit = taken.find(([tx, ty, tw, th]) => x < tx + tw + 4 && x + w + 4 > tx && y < ty + th + 3 && y + HEIGHT + 3 > ty);
-        if (!hit) break;
-        y = hit[1] - HEIGHT - 4;
-      }
+      const anchor = [(POINT.x * 0.5 + 0.5) * width, (0.5 - POINT.y * 0.5) * height] as const;
+      const [x, y] = place(anchor, w, width, taken);
       const isShown = isInside && y > -4;
       element.style.visibility = isShown ? "visible" : "hidden";
       if (!isShown) return;
       element.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;
+      element.style.setProperty("--stem", `${Math.max(0, Math.round(anchor[1] - y - HEIGHT))}px`);
+      element.style.setProperty("--at", `${Math.round(Math.max(8, Math.min(w - 8, anchor[0] - x)))}px`);
       taken.push([x, y, w, HEIGHT]);
     });
   }
@@ -89,6 +86,26 @@ export class Labels {
   dispose(): void {
     for (const slot of this.#slots) slot.element.remove();
   }
+}
+
+type Taken = [number, number, number, number];
+
+/** Above the thing if that is free, else above to a side, else above whatever is in the way. */
+function place(anchor: readonly [number, number], w: number, width: number, taken: Taken[]): [number, number] {
+  const inside = (x: number): number => Math.max(4, Math.min(width - w - 4, x));
+  const hit = (x: number, y: number): Taken | undefined => taken.find(([tx, ty, tw, th]) => x < tx + tw + 4 && x + w + 4 > tx && y < ty + th + 3 && y + HEIGHT + 3 > ty);
+  const above = anchor[1] - HEIGHT - 12;
+  for (const x of [anchor[0] - w / 2, anchor[0] - w + 14, anchor[0] - 14]) {
+    for (const y of [above, above - 16, above - 32]) if (!hit(inside(x), y)) return [inside(x), y];
+  }
+  const x = inside(anchor[0] - w / 2);
+  let y = above;
+  for (let tries = 0; tries < 8; tries++) {
+    const other = hit(x, y);
+    if (!other) break;
+    y = other[1] - HEIGHT - 4;
+  }
+  return [x, y];
 }
 
 function fill(slot: Slot, label: Label): void {

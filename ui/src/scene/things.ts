@@ -184,7 +184,7 @@ function sweep(thing: Thing, part: Part): void {
   if (part.motion.type !== "spin") return;
   const radius = part.geometry.boundingSphere!.radius;
   const centre = new Vector3(...part.motion.at).applyMatrix4(thing.matrix);
-  thing.box.expandByPoint(new Vector3(centre.x - radius * 0.7, centre.y + radius, centre.z));
+  thing.box.expandByPoint(new Vector3(centre.x - radius * 0.7, centre.y + radius * 0.9, centre.z));
   thing.box.expandByPoint(new Vector3(centre.x + radius * 0.7, centre.y, centre.z));
   thing.top.set(centre.x, centre.y + radius * 0.25, centre.z);
 }

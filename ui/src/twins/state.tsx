@@ -5,7 +5,7 @@ import { patch } from "@/core/api.ts";
 import { href } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
 import type { Json, Property, Twin } from "@/core/types.ts";
-import { formatAge, formatNumber } from "@/core/words.ts";
+import { formatAge, formatPlain } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Dialog } from "@/shell/dialog.tsx";
 import { Icon } from "@/shell/icon.tsx";
@@ -63,7 +63,7 @@ function Line({ twin, property }: { twin: Twin; property: Property }) {
         ) : (
           <span class="name">{name}</span>
         )}
-        {property.path !== name && <span class="muted path"> {property.path}</span>}
+        {plain(property.path) !== plain(name) && <span class="muted path"> {property.path}</span>}
       </th>
       <td class="right">
         <Value twin={twin.id} property={property} staleAfter={twin.staleAfter} />
@@ -77,6 +77,8 @@ function Line({ twin, property }: { twin: Twin; property: Property }) {
   );
 }
 
+const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9.]/g, "");
+
 /** Where the value stands between its limits; the normal band ends at the alarm limits. */
 function LimitBar({ value, property, alarms }: { value: number; property: Property; alarms: Twin }) {
   const { minimum, maximum } = property;
@@ -87,7 +89,7 @@ function LimitBar({ value, property, alarms }: { value: number; property: Proper
   const at = share(value) * 100;
   const edge = limit ? share(limit.limit!) * 100 : null;
   const isHigh = limit ? (limit.value ?? value) >= limit.limit! : true;
-  const words = `${formatNumber(minimum)} to ${formatNumber(maximum)}${limit ? `, alarm limit ${formatNumber(limit.limit!)}` : ""}`;
+  const words = `${formatPlain(minimum)} to ${formatPlain(maximum)}${limit ? `, alarm limit ${formatPlain(limit.limit!)}` : ""}`;
   return (
     <span class="limit-bar" role="img" aria-label={`Range ${words}`} title={words}>
       <svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">
@@ -97,8 +99,8 @@ function LimitBar({ value, property, alarms }: { value: number; property: Proper
         <rect class={`pointer${isOutside ? " outside" : ""}`} x={Math.min(98, at)} y="0" width="2" height="12" />
       </svg>
       <span class="ends">
-        <span>{formatNumber(minimum)}</span>
-        <span>{formatNumber(maximum)}</span>
+        <span>{formatPlain(minimum)}</span>
+        <span>{formatPlain(maximum)}</span>
       </span>
     </span>
   );

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { serverNow } from "@/core/clock.ts";
 import { place, setSearch } from "@/core/router.ts";
 import type { Property, Twin } from "@/core/types.ts";
-import { formatMoment, formatNumber } from "@/core/words.ts";
+import { formatMoment, formatPlain } from "@/core/words.ts";
 import { Chart } from "@/charts/chart.tsx";
 import type { Limit } from "@/charts/plot.ts";
 import { Empty } from "@/shell/notices.tsx";
@@ -83,5 +83,5 @@ function limitsOf(twin: Twin, lines: Property[]): Limit[] {
   const unit = lines[0]?.unit;
   return twin.alarmList
     .filter((alarm) => alarm.state !== "normal" && alarm.limit !== null && lines.some((one) => one.path === alarm.property && one.unit === unit))
-    .map((alarm) => ({ value: alarm.limit!, priority: alarm.priority, label: `limit ${formatNumber(alarm.limit!)}` }));
+    .map((alarm) => ({ value: alarm.limit!, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit!)}` }));
 }

@@ -14,8 +14,9 @@ import random
 import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
+from gemel.connect.mqtt.client_link import Link, Sending
 from gemel.connect.mqtt.client_messages import (
     NO_ACCESS,
     InboundMessage,
@@ -27,7 +28,6 @@ from gemel.connect.mqtt.client_messages import (
 )
 from gemel.connect.mqtt.codec import (
     PINGREQ,
-    Decoder,
     encode,
     encode_ack,
     encode_connect,
@@ -61,59 +61,6 @@ _LONGEST_PAUSE = 30.0
 _STEADY = 5.0
 """A connection that held this long makes the next pause short again."""
 _WAITING_HANDLERS = 1_000
-
-
-class _Sending:
-    """A QoS 1 or 2 message until it is acknowledged."""
-
-    __slots__ = ("future", "is_released", "packet", "was_sent")
-
-    def __init__(self, packet: Publish, future: asyncio.Future[None]) -> None:
-        self.packet = packet
-        self.future = future
-        self.was_sent = False
-        self.is_released = False
-
-
-class _Link(asyncio.Protocol):
-    """One connection of the client."""
-
-    def __init__(self, client: MqttClient, version: int) -> None:
-        self.client = client
-        self.decoder = Decoder(version)
-        self.transport: asyncio.Transport
-        self.is_writable = True
-        self.lost = asyncio.get_running_loop().create_future()
-        self.seen = 0.0
-        self.sent = 0.0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.seen = self.sent = asyncio.get_running_loop().time()
-
-    def data_received(self, data: bytes) -> None:
-        self.seen = asyncio.get_running_loop().time()
-        try:
-            for packet in self.decoder.feed(data):
-                self.client.received(self, packet)
-        except ProtocolError as error:
-            self.fail(f"the server broke the protocol: {error}")
-
-    def pause_writing(self) -> None:
-        self.is_writable = False
-
-    def resume_writing(self) -> None:
-        self.is_writable = True
-        self.client.pump()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if not self.lost.done():
-            self.lost.set_result(str(exc) if exc else "the server closed the connection")
-
-    def fail(self, cause: str) -> None:
-        if not self.lost.done():
-            self.lost.set_result(cause)
-        self.transport.abort()
 
 
 class MqttClient:
@@ -178,7 +125,7 @@ class MqttClient:
         self._max_queued = max_queued
         self._on_state = on_state
         self.state = "closed"
-        self._link: _Link | None = None
+        self._link: Link | None = None
         self._era = 0
         self._task: asyncio.Task[None] | None = None
         self._connected = asyncio.Event()
@@ -189,8 +136,8 @@ class MqttClient:
         self._out: list[bytes] = []
         self._quota = max_inflight
         self._inflight = 0
-        self._sending: dict[int, _Sending] = {}
-        self._queue: deque[_Sending] = deque()
+        self._sending: dict[int, Sending] = {}
+        self._queue: deque[Sending] = deque()
         self._last_id = 0
         self._subscriptions: dict[str, int] = {}
         self._granted: set[str] = set()
@@ -256,7 +203,7 @@ class MqttClient:
         if len(self._sending) >= min(self._max_queued, 65_000):
             return _failed(future, Unavailable("too many MQTT messages wait to be sent"))
         packet = Publish(flags, topic, self._free_id(), payload, properties)
-        sending = _Sending(packet, future)
+        sending = Sending(packet, future)
         self._sending[packet.packet_id] = sending
         self._queue.append(sending)
         self.pump()
@@ -368,7 +315,7 @@ class MqttClient:
         host, port = self._address
         async with asyncio.timeout(_CONNECT_SECONDS):
             _, link = await loop.create_connection(
-                lambda: _Link(self, version), host, port, ssl=self._tls
+                lambda: Link(self, version), host, port, ssl=self._tls
             )
             self._link = link
             self._era += 1
@@ -395,7 +342,7 @@ class MqttClient:
             )
         return first
 
-    def _welcomed(self, answer: ConnAck, link: _Link) -> None:
+    def _welcomed(self, answer: ConnAck, link: Link) -> None:
         if answer.reason:
             text = str(answer.properties.get(Property.REASON_STRING, ""))
             place = f"{self._address[0]}:{self._address[1]}"
@@ -422,7 +369,7 @@ class MqttClient:
         self.pump()
         self._set_state("connected", "")
 
-    async def _watch(self, link: _Link) -> str:
+    async def _watch(self, link: Link) -> str:
         """Pings a quiet server until the connection ends."""
         keep_alive = self._connect.keep_alive
         loop = asyncio.get_running_loop()
@@ -502,7 +449,7 @@ class MqttClient:
 
     # -- packets in --------------------------------------------------------------------------
 
-    def received(self, link: _Link, packet: Packet) -> None:
+    def received(self, link: Link, packet: Packet) -> None:
         if link is not self._link:
             return
         if isinstance(packet, ConnAck):

@@ -62,6 +62,7 @@ class MotorDevice(Device):
         self.rough = Wander(self.random, 0.0, 0.10, 25.0)
         self.hall = Wander(self.random, 23.0, 0.8, 1800.0)
         self.settled = False
+        self.coupled = False
         self.hours = 4_000.0 + self.random.uniform(0, 9_000)
         self.starts = 0
 
@@ -70,11 +71,9 @@ class MotorDevice(Device):
         running = self.floor[f"{name}.run"] > 0.5
         reference = self.floor[f"{name}.reference"] if running else 0.0
         ambient = self.hall.step(now.dt)
-        own = OWN_LOAD.get(name)
-        load = self.floor[f"{name}.load"] if own is None else own * motor.share
+        load = self._load(reference)
         if not self.settled:
-            expected = own * reference if own is not None else 0.52 * motor.plate.power
-            motor.settle(reference, load or expected, ambient)
+            motor.settle(reference, load, ambient)
             self.settled = True
         overload = self.level("winding-overload")
         motor.step(now.dt, reference, load, ambient, wear=self.wear, overload=overload)
@@ -83,6 +82,18 @@ class MotorDevice(Device):
             self.hours += now.dt / 3600
         self.floor[f"{name}.speed"] = motor.speed
         self.floor[f"{name}.power"] = motor.electrical
+
+    def _load(self, reference: float) -> float:
+        """Power asked at the shaft, kW."""
+        own = OWN_LOAD.get(self.name)
+        if own is not None:
+            return own * (self.motor.share if self.settled else reference)
+        load = self.floor[f"{self.name}.load"]
+        self.coupled = self.coupled or load > 0.0
+        if self.coupled:
+            return load
+        # What it drives has not spoken yet, as in the first moments of a plant.
+        return 0.52 * self.motor.plate.power * (self.motor.share if self.settled else 1.0)
 
     @property
     def wear(self) -> float:

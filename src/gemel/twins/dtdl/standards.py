@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from gemel.twins.dtdl.context import Context
@@ -14,7 +14,7 @@ FAMILY = "family"
 """Key in `extra` of a unit: the id of the family of units it belongs to."""
 
 
-@cache
+@lru_cache(maxsize=4096)  # ids that do not exist come from outside, without end
 def standard_element(identifier: str) -> Element | None:
     """The element with this id, None when the language defines none."""
     model = metamodel()

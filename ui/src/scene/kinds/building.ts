@@ -30,6 +30,8 @@ export const building: Kind = (b, p) => {
       for (const x of [-1, 1]) b.box([0.06, storey * 0.46, (depth / sideBays) * 0.66], [x * (width / 2 + 0.01), y, z], 0.5);
     }
   }
+  b.box([width - 0.2, 0.1, depth - 0.2], [0, height + 0.02, 0], 0.72);
+  for (const x of [-0.3, 0.12]) b.box([1.6, 0.7, 1.2], [width * x, height + 0.4, -depth * 0.16], 0.9, 0.05);
   b.box([width + 0.3, 0.34, 0.22], [0, height + 0.1, depth / 2], 1.04);
   b.box([width + 0.3, 0.34, 0.22], [0, height + 0.1, -depth / 2], 1.04);
   b.box([0.22, 0.34, depth + 0.3], [width / 2, height + 0.1, 0], 1.04);

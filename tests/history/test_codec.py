@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gemel.core.errors import Damaged
+from gemel.history.codec import Codec, compress, decode, encode_numbers
+from gemel.history.table import (
+    NO_ROWS,
+    Table,
+    concatenate,
+    order,
+    sort,
+    text_codes,
+    text_values,
+    without_duplicates,
+)
+
+any_bits = st.integers(-(2**63), 2**63 - 1)
+
+
+@given(
+    bits=st.lists(any_bits, min_size=1, max_size=200),
+    codec=st.sampled_from([Codec.PCODEC, Codec.PLANES]),
+    is_float=st.booleans(),
+    is_ordered=st.booleans(),
+)
+def test_any_bits_come_back(bits, codec, is_float, is_ordered):
+    column = np.array(bits, np.int64)
+    if is_float:
+        column = column.view(np.float64)
+    kind, data = encode_numbers(column, codec=codec, level=6, is_ordered=is_ordered)
+    found = decode(kind, data, len(bits), column.dtype)
+    assert found.dtype == column.dtype
+    assert np.ascontiguousarray(found).view(np.int64).tolist() == bits
+
+
+@pytest.mark.parametrize("codec", [Codec.PCODEC, Codec.PLANES])
+def test_regular_columns_get_small(codec):
+    time = 1_700_000_000_000_000_000 + np.arange(16_384) * 1_000_000_000
+    value = np.round(np.sin(np.arange(16_384) / 500), 2)
+    for column in (time, value):
+        kind, data = encode_numbers(column, codec=codec, level=6)
+        assert kind == codec
+        assert len(data) < 8 * len(column) / 6
+    assert encode_numbers(value[:1].repeat(99), codec=codec, level=6)[0] == Codec.CONSTANT
+
+
+def test_columns_that_do_not_fit_are_damage():
+    kind, data = encode_numbers(np.arange(1000), codec=Codec.PCODEC, level=6)
+    for rows, dtype in ((999, np.int64), (1000, np.float64)):
+        with pytest.raises(Damaged):
+            decode(kind, data, rows, dtype)
+    with pytest.raises(Damaged, match="not known"):
+        decode(99, data, 1000, np.int64)
+    with pytest.raises(Damaged):
+        decode(Codec.ZSTD, b"no zstd", 3, np.uint8)
+    with pytest.raises(Damaged):
+        decode(Codec.ZSTD, compress(bytes(1 << 20)), 3, np.uint8)
+
+
+rows = st.lists(
+    st.tuples(st.integers(0, 200_000), st.integers(-3, 3), st.sampled_from([0.0, -0.0, 1.0])),
+    max_size=80,
+)
+
+
+def table_of(rows: list[tuple[int, int, float]]) -> Table:
+    n = len(rows)
+    return Table(
+        np.array([r[0] for r in rows], np.int32),
+        np.array([r[1] for r in rows], np.int64),
+        np.array([r[2] for r in rows], np.float64),
+        np.zeros(n, np.uint8),
+        np.arange(n),
+    )
+
+
+@given(rows=rows, few=st.booleans())
+def test_order_is_by_series_and_time_and_stable(rows, few):
+    table = table_of([(s % 3 if few else s, t, v) for s, t, v in rows])
+    found = order(table)
+    expected = sorted(range(len(rows)), key=lambda i: (table.series[i], table.time[i]))
+    assert (list(range(len(rows))) if found is None else found.tolist()) == expected
+
+
+@given(rows=rows)
+def test_of_equal_readings_the_first_stays(rows):
+    table = sort(table_of([(s % 2, t, v) for s, t, v in rows]))
+    kept: dict[tuple[int, int, bytes], int] = {}
+    for i in range(len(table)):
+        key = (int(table.series[i]), int(table.time[i]), table.value[i].tobytes())
+        kept.setdefault(key, int(table.received[i]))
+    found = without_duplicates(table)
+    assert sorted(found.received.tolist()) == sorted(kept.values())
+    assert order(found) is None
+
+
+def test_texts_of_several_tables_get_one_list():
+    def with_texts(codes: list[int], texts: list[str]) -> Table:
+        n = len(codes)
+        values = np.where(np.array(codes) < 0, 5.0, text_values(np.maximum(codes, 0)))
+        zeros = np.zeros(n, np.int64)
+        return Table(np.zeros(n, np.int32), zeros, values, np.zeros(n, np.uint8), zeros, texts)
+
+    found = concatenate(
+        [with_texts([0, -1, 1], ["a", "b"]), NO_ROWS, with_texts([1, 1, 0], ["a", "c"])]
+    )
+    codes = text_codes(found.value)
+    assert codes is not None
+    assert [found.texts[c] if c >= 0 else None for c in codes] == ["a", None, "b", "c", "c", "a"]
+    assert len(set(found.texts)) == len(found.texts)
