@@ -105,7 +105,6 @@ class TestClient:
         self._client = httpx.AsyncClient(
             transport=httpx.ASGITransport(make_app(platform)),
             base_url="http://twins",
-            params={"api-version": "2023-10-31"},
         )
 
     def __enter__(self) -> TestClient:

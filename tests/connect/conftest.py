@@ -126,10 +126,12 @@ class Plant:
         self.store = store or MemorySessions()
         self.delivered: list[tuple[str, str]] = []
         self.is_committing = True
+        self.is_due = False
         self.broker = Broker(
             self.host,
             self.clock,
             limits or Limits(),
+            self.wake,
             delivered=lambda name, topic: self.delivered.append((name, topic)),
         )
         self.broker.load(self.store)
@@ -154,21 +156,31 @@ class Plant:
         return after
 
     def turn(self) -> None:
-        """What the server does once a turn of its loop, until nothing is left to do."""
+        """What the server does once a turn of its loop, until the broker asks for none."""
         broker = self.broker
-        for _ in range(20):
+        for _ in range(100):
+            if not self.is_due:
+                return
+            self.is_due = False
             broker.inbox.flush()
             if broker.journal.is_due and self.is_committing:
                 self.store.commit(broker.journal.take())
                 broker.journal.finished(None)
+                self.wake()
             dirty, broker.dirty = broker.dirty, []
             for peer in self.peers:
                 if peer.connection in dirty:
                     peer.inbox += peer.decoder.feed(peer.connection.take())
                     if not peer.connection.is_closing:
                         peer.connection.taken()
-            if not broker.dirty and not broker.inbox.entries:
-                return
+        raise AssertionError("the broker asks for turns without end")
+
+    def wake(self) -> None:
+        self.is_due = True
+
+    def commit_again(self) -> None:
+        self.is_committing = True
+        self.wake()
 
 
 @pytest.fixture

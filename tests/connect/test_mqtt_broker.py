@@ -113,7 +113,7 @@ def test_rows_for_absent_subscribers_are_committed_before_the_acknowledgement(pl
     plant.is_committing = False
     client.send(message("t", b"1", 1, 1), message("r", b"2", 1, 2, retain=True))
     assert client.got() == []
-    plant.is_committing = True
+    plant.commit_again()
     assert client.got() == [Ack(Kind.PUBACK, 1), Ack(Kind.PUBACK, 2)]
     tables = {table for table, _ in plant.store.rows}
     assert tables == {"session", "message", "retained"}
@@ -130,7 +130,7 @@ def test_a_failed_commit_is_told_and_tried_again(plant):
     got = client.got()
     assert isinstance(got[0], Disconnect)
     assert client.is_closed
-    plant.is_committing = True
+    plant.commit_again()
     plant.broker.tick()
     plant.turn()
     assert any(table == "message" for table, _ in plant.store.rows)

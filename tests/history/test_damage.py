@@ -102,7 +102,7 @@ def test_damage_in_the_middle_of_a_log_costs_one_record(log_folder):
     path = log_folder / "log" / "00000001.wal"
     data = bytearray(path.read_bytes())
     records = [found for found in scan(bytes(data), "log") if isinstance(found, Record)]
-    data[records[4].offset + 40] ^= 1  # the payload of one
+    data[records[4].offset + 70] ^= 1  # a time in the payload of one
     data[records[8].offset + 3] ^= 1  # the header of another
     path.write_bytes(data)
     history = open_quietly(log_folder)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 import tempfile
 import threading
 from pathlib import Path
@@ -145,8 +146,36 @@ def test_any_history_reads_like_a_plain_list(
             history.close()
 
 
-def reopen(folder: Path, codec: Codec) -> History:
-    history = History(folder, SeriesTable(), ballast_bytes=0, codec=codec)
+@pytest.mark.parametrize("seed", range(4))
+def test_many_seals_and_merges_read_like_a_plain_list(seed, tmp_path, small_pieces):
+    rng = random.Random(seed)
+    model = Model()
+    history = reopen(tmp_path, Codec.PCODEC, fan_in=2 + seed % 2)
+    for step in range(60):
+        rows: list[tuple[int, int, object, int]] = []
+        for _ in range(rng.randrange(30)):
+            time = T0 + rng.randrange(40) * 500 * MS
+            rows.append((rng.randrange(2), time, rng.choice([1.0, 2.0, 3.5, '"on"']), 0))
+        batch = to_batch(rows, step * MS)
+        history.append(batch)
+        model.append(batch)
+        if rng.random() < 0.6:
+            history.seal()
+        if rng.random() < 0.05:
+            history.compact()
+        if rng.random() < 0.1:
+            history.close()
+            history = reopen(tmp_path, Codec.PCODEC, fan_in=2 + seed % 2)
+    settle(history)
+    compare(history, model)
+    history.compact()
+    compare(history, model)
+    assert history.check() == []
+    history.close()
+
+
+def reopen(folder: Path, codec: Codec, fan_in: int = 8) -> History:
+    history = History(folder, SeriesTable(), ballast_bytes=0, codec=codec, fan_in=fan_in)
     for i in range(5):
         assert history.series.id(f"pump-{i}", "flow") == i
     return history

@@ -82,7 +82,12 @@ class PowerCut(Files):
 
 def run(folder: Path, disk: PowerCut, rows_batch) -> None:
     history = History(
-        folder, SeriesTable(), ballast_bytes=0, files=disk, fan_in=2, on_seal=lambda: {"a": b"1"}
+        folder,
+        SeriesTable(),
+        ballast_bytes=0,
+        files=disk,
+        fan_in=2,
+        on_seal=lambda: {"applied": str(disk.acknowledged).encode()},
     )
     history.series.id("pump", "flow")
     done = threading.Event()
@@ -105,7 +110,9 @@ def readings_after(place: Path, root: Path, survivors: dict[Path, bytes]) -> tup
         target.write_bytes(data)
     history = History(place, SeriesTable(), ballast_bytes=0)
     found = history.read(0, *ALL).value.astype(int).tolist()
-    is_well = all(d.is_torn_tail for d in history.check())
+    applied = int(history.checkpoints().get("applied", b"0"))
+    applied += sum(len(batch) for batch in history.replay())
+    is_well = applied == len(found) and all(d.is_torn_tail for d in history.check())
     names = {tuple(key) for key in history.series.keys}
     history.close()
     return found, is_well and names <= {("pump", "flow", "measured")}

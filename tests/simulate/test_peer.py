@@ -60,7 +60,20 @@ class Listener:
     """A mosquitto_sub that has subscribed when the constructor returns."""
 
     def __init__(self, port, *topics):
-        words = [SUB, "-p", str(port), "-q", "1", "-F", "%j", "-t", "sync/#"]
+        # mosquitto_sub holds back what it prints into a pipe, unless stdbuf says otherwise.
+        words = [
+            shutil.which("stdbuf"),
+            "-oL",
+            SUB,
+            "-p",
+            str(port),
+            "-q",
+            "1",
+            "-F",
+            "%j",
+            "-t",
+            "sync/#",
+        ]
         for topic in topics:
             words += ["-t", topic]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
@@ -100,9 +113,7 @@ def publish(port, topic, payload, *more):
 
 def gemel(*words, **more):
     line = [sys.executable, "-c", "from gemel.cli.main import run; run()", *map(str, words)]
-    return subprocess.Popen(
-        line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more
-    )  # fmt: skip
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
 def ended(process, seconds=30):

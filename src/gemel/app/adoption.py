@@ -105,6 +105,7 @@ async def forget(platform: Platform, device: str, who: str) -> None:
     _device(platform, device)
     await platform.put("discovered", device, None, who, "forgotten")
     platform.discovery.forget(device)
+    platform.points.drop_twin(device)
 
 
 def rejects(platform: Platform, twin: str | None, limit: int) -> Json:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gemel.core.batch import make_batch
+
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
@@ -14,10 +16,24 @@ def rebuild(platform: Platform) -> None:
     if "state" in blobs:
         platform.state.restore(blobs["state"])
         platform.reactions.restore(blobs)
+    else:
+        _recall_values(platform)
     for batch in platform.history.replay():
         platform.state.apply(batch)
         platform.reactions.replay(batch)
     _recall_presence(platform)
+
+
+def _recall_values(platform: Platform) -> None:
+    """Without a checkpoint (none yet, or damaged) the last values are read from the history."""
+    if not platform.history.statistics().segments:
+        return
+    for number in range(len(platform.series)):
+        found = platform.history.last(number)
+        if found is not None:
+            text = {} if found.text is None else {0: found.text}
+            row = (number, found.time, found.value, found.quality)
+            platform.state.apply(make_batch([row], found.received, text))
 
 
 def _recall_presence(platform: Platform) -> None:

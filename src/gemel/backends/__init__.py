@@ -1,0 +1,1 @@
+"""Implementations of `core.ports`: `sqlite` and its fake `memory` (documents), `mqtt_sessions`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -240,11 +239,3 @@ def _sample(value: Any) -> Any:
     if type(value) is str:
         return value[:LONGEST_SAMPLE]
     return show(value)[:LONGEST_SAMPLE]
-
-
-def merge(into: dict[str, Unknown], other: Mapping[str, Unknown]) -> None:
-    """Adds what was heard in another call."""
-    for device, unknown in other.items():
-        known = into.setdefault(device, Unknown(unknown.topic))
-        known.sample.update(unknown.sample)
-        known.count += unknown.count

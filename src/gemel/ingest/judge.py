@@ -12,7 +12,6 @@ import orjson
 
 from gemel.core.clock import from_iso
 from gemel.core.errors import InvalidInput
-from gemel.core.quality import Quality
 from gemel.ingest.columns import NAN
 from gemel.ingest.payload import Odd
 from gemel.ingest.points import EXACT, FRACTIONS, NUMBERS, OBJECTS, OPEN, WHOLE, Point
@@ -121,10 +120,6 @@ def _tree(value: Any) -> Verdict:
 
 def _json(value: Any) -> str:
     return orjson.dumps(value).decode()
-
-
-def outside_quality(verdict: Verdict) -> int | None:
-    return Quality.OUT_OF_RANGE if verdict.is_outside else None
 
 
 def _is_date(text: str) -> bool:

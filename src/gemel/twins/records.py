@@ -94,7 +94,7 @@ def make_twin(twin_id: str, doc: Json, etag: str) -> Twin:
     """A twin from its document."""
     model = sys.intern(doc["$metadata"]["$model"])
     name = next((n for n in map(doc.get, NAMES) if isinstance(n, str) and n), None)
-    return Twin(twin_id, model, name, etag, orjson.dumps(doc))
+    return Twin(twin_id, model, name, etag, _encode(doc))
 
 
 def make_link(doc: Json, etag: str, source: str = "", target: str = "") -> Link:
@@ -106,8 +106,13 @@ def make_link(doc: Json, etag: str, source: str = "", target: str = "") -> Link:
         sys.intern(doc["$relationshipName"]),
         target or doc["$targetId"],
         etag,
-        orjson.dumps(rest) if rest else None,
+        _encode(rest) if rest else None,
     )
+
+
+def _encode(doc: Json) -> bytes:
+    """JSON in a right-sized allocation; what orjson returns is cut from a larger one."""
+    return bytes(memoryview(orjson.dumps(doc)))
 
 
 def make_record(doc: Json) -> ModelRecord:

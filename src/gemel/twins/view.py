@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
@@ -36,8 +37,13 @@ def incoming_view(link: Link) -> Json:
         "$relationshipId": link.id,
         "$sourceId": link.source,
         "$relationshipName": link.name,
-        "$relationshipLink": f"/digitaltwins/{link.source}/relationships/{link.id}",
+        "$relationshipLink": f"/digitaltwins/{_encoded(link.source)}"
+        f"/relationships/{_encoded(link.id)}",
     }
+
+
+def _encoded(text: str) -> str:
+    return quote(text, safe="!$'()*,:=@")
 
 
 def _merge(

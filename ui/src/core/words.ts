@@ -1,6 +1,7 @@
 /** Numbers, times and ages as a person reads them. */
 
-const THIN = " ";
+/** Narrow and unbreakable, between groups of digits. */
+const THIN = "\u202f";
 
 export function formatNumber(value: number, digits?: number | null): string {
   if (!Number.isFinite(value)) return "—";

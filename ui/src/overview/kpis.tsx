@@ -11,7 +11,7 @@ import { useReading, useTwins } from "@/live/client.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { newest } from "@/shell/value.tsx";
-import { chosenKpi, select } from "./page.tsx";
+import { chosenKpi, firstKpi, select } from "./page.tsx";
 
 const STALE_AFTER = 60;
 
@@ -19,6 +19,9 @@ export function Kpis() {
   const { data, error, retry } = useResource("kpis", (abort) => get<{ value: Kpi[] }>("/kpis", abort));
   const kpis = [...(data?.value ?? [])].sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
   useTwins(kpis.map((kpi) => kpi.twin));
+  useEffect(() => {
+    firstKpi.value = kpis[0] ?? null;
+  }, [data]);
   if (error && !data) return <Failed error={error} what="The key figures" retry={retry} />;
   if (!data) {
     return (
@@ -66,7 +69,7 @@ function Tile({ kpi }: { kpi: Kpi }) {
         {reading && kpi.unit && <span class="unit">{kpi.unit}</span>}
       </span>
       <span class="kpi-foot">
-        <span class="meta ellipsis">{trust === "late" || trust === "stale" ? `${formatAge(age)} old` : target(kpi)}</span>
+        <span class="meta ellipsis kpi-target">{trust === "late" || trust === "stale" ? `${formatAge(age)} old` : target(kpi)}</span>
         <KpiSpark kpi={kpi} />
       </span>
     </button>

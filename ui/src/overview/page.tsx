@@ -4,11 +4,14 @@ import { rankedAlarms } from "@/core/alarms.ts";
 import { place, setSearch } from "@/core/router.ts";
 import type { Kpi } from "@/core/types.ts";
 import { Attention } from "./attention.tsx";
+import { DataHealth } from "./data-health.tsx";
 import { Kpis } from "./kpis.tsx";
 import { PlantPanel } from "./plant-panel.tsx";
 import { SelectedTwin } from "./selected.tsx";
 import { OverviewTrend } from "./trend.tsx";
 
+/** The first KPI: what the trend shows when nothing is wrong and nothing is chosen. */
+export const firstKpi = signal<Kpi | null>(null);
 /** A KPI that was chosen for the trend; null follows the most urgent alarm. */
 export const chosenKpi = signal<Kpi | null>(null);
 
@@ -42,6 +45,7 @@ export function OverviewPage() {
       <aside class="panel" aria-label="What needs attention">
         <Attention />
         {twin && <SelectedTwin id={twin} isChosen={isChosen} />}
+        <DataHealth />
       </aside>
     </div>
   );

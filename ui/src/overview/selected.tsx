@@ -7,6 +7,7 @@ import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Value } from "@/shell/value.tsx";
 import { CommandButton } from "@/twins/command.tsx";
+import { byUse } from "@/twins/form.ts";
 import { StatusWord } from "@/twins/status-word.tsx";
 import { select } from "./page.tsx";
 
@@ -45,7 +46,7 @@ export function SelectedTwin({ id, isChosen }: { id: string; isChosen: boolean }
       </dl>
       {data.properties.length === 0 && <p class="notice">This {data.modelName || "twin"} has no values of its own.</p>}
       <div class="selected-actions">
-        {data.commands.slice(0, 2).map((command, i) => (
+        {byUse(data.commands).slice(0, 2).map((command, i) => (
           <CommandButton key={command.name} twin={data} command={command} isPrimary={i === 0} />
         ))}
         <a class="button" href={href("twins", id)}>

@@ -7,7 +7,7 @@ import { formatPlain } from "@/core/words.ts";
 import { Chart } from "@/charts/chart.tsx";
 import type { Signal } from "@/charts/history.ts";
 import type { Limit } from "@/charts/plot.ts";
-import { chosenKpi } from "./page.tsx";
+import { chosenKpi, firstKpi } from "./page.tsx";
 
 interface Subject {
   signal: Signal;
@@ -27,8 +27,8 @@ function ofKpi(kpi: Kpi): Subject | null {
 
 /** The chosen key figure, else the alarm of the selected twin, else its first number. */
 export function OverviewTrend({ twin, isChosen }: { twin: string; isChosen: boolean }) {
-  const kpi = chosenKpi.value;
   const alarm = rankedAlarms.value.find((one) => one.property && (!isChosen || one.twin === twin));
+  const kpi = chosenKpi.value ?? (twin ? null : firstKpi.value);
   const direct = kpi ? ofKpi(kpi) : alarm ? ofAlarm(alarm) : null;
   const { data } = useResource(twin ? `twin ${twin}` : null, (abort) => getTwin(twin, abort));
   const property = direct

@@ -1,6 +1,6 @@
 /** From a command's request in the model to fields of a form, and from the form back to a checked value. */
 
-import type { CommandField, Json } from "@/core/types.ts";
+import type { CommandField, CommandModel, Json } from "@/core/types.ts";
 
 export type Kind = "number" | "integer" | "boolean" | "choice" | "text" | "json";
 
@@ -34,6 +34,12 @@ function one(field: CommandField, path: string): FormField {
 function words(name: string): string {
   const spaced = name.replace(/([a-z])([A-Z])/g, "$1 $2").replace(/[_-]+/g, " ");
   return spaced.charAt(0).toUpperCase() + spaced.slice(1).toLowerCase();
+}
+
+/** Set points first, then what needs no value, then the rest; otherwise as the model has them. */
+export function byUse(commands: CommandModel[]): CommandModel[] {
+  const rank = ({ request }: CommandModel): number => (request === null ? 1 : fieldsOf(request).length === 1 && fieldsOf(request)[0]!.kind === "number" ? 0 : 2);
+  return [...commands].sort((a, b) => rank(a) - rank(b));
 }
 
 export type Checked = { value: Json; problem: "" } | { value: null; problem: string };

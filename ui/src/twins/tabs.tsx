@@ -14,6 +14,7 @@ import { AlarmLine } from "@/alarms/line.tsx";
 import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { CommandButton, Life } from "./command.tsx";
+import { byUse } from "./form.ts";
 
 export function RelationsTab({ twin }: { twin: Twin }) {
   const groups: [string, "in" | "out"][] = [
@@ -75,7 +76,7 @@ export function CommandsTab({ twin }: { twin: Twin }) {
     <div class="stack" style={{ gap: "16px" }}>
       <div class="row" style={{ flexWrap: "wrap" }}>
         {twin.commands.length === 0 && <p class="soft">The model of this twin has no commands.</p>}
-        {twin.commands.map((command) => (
+        {byUse(twin.commands).map((command) => (
           <CommandButton key={command.name} twin={twin} command={command} />
         ))}
       </div>

@@ -6,7 +6,7 @@ import { sparkPath } from "@/charts/sparkline.tsx";
 const series = (time: number[], value: number[], quality = time.map(() => 0)) => ({ twin: "a", property: "b", unit: null, source: "m4", time, value, quality });
 
 it("bad readings and long silences become gaps", () => {
-  const time = [...Array.from({ length: 10 }, (_all, i) => i * 1000), 200_000];
+  const time = [...Array.from({ length: 30 }, (_all, i) => i * 1000), 200_000];
   const { value } = withGaps(series(time, time.map(() => 1), time.map((_t, i) => (i === 3 ? 129 : 0))));
   expect(value[3]).toBeNull();
   expect(value.slice(-2)).toEqual([null, 1]);

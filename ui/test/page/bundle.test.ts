@@ -1,3 +1,4 @@
+// @vitest-environment node
 /** Builds the page and weighs it; a page that grew too heavy, or that the policy would block, fails. */
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

@@ -44,10 +44,12 @@ afterEach(() => {
 
 async function show(what: preact.ComponentChild): Promise<void> {
   await act(() => render(what, home));
-  await act(() => vi.waitFor(() => expect(home.textContent).not.toBe("")));
+  await settle(() => expect(home.textContent).not.toBe(""));
 }
 
-const settle = (done: () => void): Promise<void> => act(() => vi.waitFor(done)) as Promise<void>;
+const settle = async (done: () => void): Promise<void> => {
+  await vi.waitFor(done);
+};
 
 describe("hostile text", () => {
   it("in the name of a twin stays text in the tree and on its page", async () => {

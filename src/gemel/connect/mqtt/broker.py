@@ -81,7 +81,7 @@ class Broker:
         self.wake = wake
         self.delivered = delivered
         self.counters = Counters()
-        self.journal = Journal()
+        self.journal = Journal(wake)
         self.sessions: dict[str, Session] = {}
         self.routes = Routes()
         self.retained = Retained(limits, self.journal, self.counters)
@@ -160,9 +160,7 @@ class Broker:
     ) -> int:
         """A message of the platform itself, which need not be made durable by the host."""
         packet = Publish(qos << 1 | int(retain), topic, 0, payload, properties)
-        count = self.route(None, packet, self.clock(), on_acked)
-        self.wake()
-        return count
+        return self.route(None, packet, self.clock(), on_acked)
 
     def listeners(self, topic: str) -> list[Principal]:
         """The principals of connected sessions that a message on this topic would reach."""
@@ -402,14 +400,12 @@ class Broker:
             self.journal.delete("message", session.row_key(out))
         for packet_id in session.received:
             self.journal.delete("received", session.received_key(packet_id))
-        self.wake()
 
     def store(self, session: Session) -> None:
         """Notes a persistent session to be committed."""
         if session.is_persistent:
             session.is_stored = True
             self.journal.put("session", session.key, session_row(session))
-            self.wake()
 
     def tick(self) -> None:
         """Once a second or so: delayed wills, sessions that are over, commits to try again."""

@@ -47,9 +47,13 @@ class Journal:
 
     Whoever runs it calls `take` when `is_due`, commits, and calls `finished`. Waiters are called
     in the order in which they came, whether rows of theirs are pending or not.
+
+    Args:
+        wake: called when there is something to take.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, wake: Callable[[], None]) -> None:
+        self._wake = wake
         self._rows: dict[tuple[str, str], bytes | None] = {}
         self._fresh: set[tuple[str, str]] = set()
         self._waiters: list[Waiter] = []
@@ -61,11 +65,13 @@ class Journal:
 
     def put(self, table: str, key: str, value: bytes) -> None:
         self._rows[table, key] = value
+        self._wake()
 
     def insert(self, table: str, key: str, value: bytes) -> None:
         """As `put`, for a key that was never used before."""
         self._rows[table, key] = value
         self._fresh.add((table, key))
+        self._wake()
 
     def delete(self, table: str, key: str) -> None:
         if (table, key) in self._fresh:
@@ -73,11 +79,13 @@ class Journal:
             del self._rows[table, key]
         else:
             self._rows[table, key] = None
+            self._wake()
 
     def then(self, waiter: Waiter) -> None:
         """Calls `waiter` when all rows so far are durable: at once when nothing is pending."""
         if self._rows or self._taken is not None:
             self._waiters.append(waiter)
+            self._wake()
         else:
             waiter(None)
 
