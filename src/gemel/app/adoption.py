@@ -96,7 +96,8 @@ async def adopt(platform: Platform, device: str, model: str, name: str, who: str
 
     await platform.edit(plan, who, "adopted")
     platform.discovery.forget(device)
-    newest = max((int(platform.state.time[s]) for s in platform.series.of_twin(device)), default=0)
+    values = (platform.state.get(series) for series in platform.series.of_twin(device))
+    newest = max((value.time for value in values if value is not None), default=0)
     platform.presence.seen({device: max(newest, found.last_seen)})
 
 

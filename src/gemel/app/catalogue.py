@@ -62,9 +62,8 @@ class Catalogue:
         """Reads all documents at start."""
         platform = self._platform
         documents = platform.documents
-        platform.graph.load(
-            [d for kind in ("model", "twin", "relationship") for d in documents.load(kind)]
-        )
+        for kind in ("model", "twin", "relationship"):
+            platform.graph.load(documents.load(kind))
         for kind in PLAIN_KINDS:
             self.plain[kind].update({d.key: d.doc for d in documents.load(kind)})
         platform.discovery.restore(self.plain["discovered"].values())

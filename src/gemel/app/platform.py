@@ -9,6 +9,7 @@ it is durable. People's and programs' edits take the same road through `edit`.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import uuid
 from collections import deque
@@ -196,6 +197,7 @@ class Platform:
         )
         self.catalogue.load()
         rebuild(self)
+        gc.freeze()  # what was loaded stays: collections need not look at it again
         self.reactions.after_edit()
         self._ticker = loop.create_task(self._tick_forever())
 

@@ -63,7 +63,9 @@ function axisSize(_plot: uPlot, values: string[] | null): number {
 
 function tickWords(tick: number, ticks: number[]): string {
   const step = Math.abs((ticks[1] ?? 1) - (ticks[0] ?? 0)) || 1;
-  return formatNumber(tick, Math.max(0, Math.min(6, Math.ceil(-Math.log10(step) - 1e-9))));
+  let digits = 0;
+  while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6) digits += 1;
+  return formatNumber(tick, digits);
 }
 
 function timeLabels(plot: uPlot, ticks: number[]): string[] {

@@ -60,6 +60,7 @@ export function SelectedTwin({ id, isChosen }: { id: string; isChosen: boolean }
 /** What an alarm is about first, then telemetry, then the rest. */
 function ranked(twin: Twin): Property[] {
   const urgent = new Set(twin.alarmList.filter((alarm) => alarm.isActive).map((alarm) => alarm.property));
-  const rank = (property: Property): number => (urgent.has(property.path) ? 0 : property.kind === "telemetry" ? 1 : property.value === null ? 3 : 2);
-  return [...twin.properties].sort((a, b) => rank(a) - rank(b)).slice(0, SHOWN);
+  const rank = (property: Property): number => (urgent.has(property.path) ? 0 : property.kind === "telemetry" ? 1 : 2);
+  const telling = twin.properties.filter((property) => property.path !== "name" && (property.kind === "telemetry" || property.value !== null));
+  return telling.sort((a, b) => rank(a) - rank(b)).slice(0, SHOWN);
 }

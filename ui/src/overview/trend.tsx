@@ -43,7 +43,7 @@ export function OverviewTrend({ twin, isChosen }: { twin: string; isChosen: bool
       <div class="trend-head">
         <h2 class="ellipsis">
           <a href={href("twins", signal.twin, { tab: "trends", show: signal.property })}>
-            {signal.label} {what.toLowerCase()}
+            {signal.label} {what.charAt(0).toLowerCase() + what.slice(1)}
           </a>
         </h2>
         <span class="meta ellipsis">{[signal.unit, "last hour", note].filter(Boolean).join(" · ")}</span>

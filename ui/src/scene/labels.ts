@@ -5,6 +5,8 @@ import type { Thing } from "./things.ts";
 
 export interface Label {
   thing: Thing;
+  /** What a click chooses: the thing's twin, or a part of it. */
+  twin: string;
   name: string;
   words: string;
   /** 1-4, or 0 for the chosen one without an alarm. */
@@ -77,7 +79,7 @@ export class Labels {
     const index = this.#slots.length;
     element.addEventListener("click", () => {
       const label = this.#labels[index];
-      if (label) this.choose(label.thing.twin);
+      if (label) this.choose(label.twin);
     });
     this.home.append(element);
     return { element, badge, name, words };

@@ -137,6 +137,17 @@ export class Things {
     }
   }
 
+  /** The thing that shows a twin: its own, or that of the nearest twin that contains it. */
+  showing(twin: string, parentOf: (twin: string) => string | null | undefined): Thing | undefined {
+    let at: string | null | undefined = twin;
+    for (let steps = 0; at && steps < 20; steps++) {
+      const thing = this.byTwin.get(at);
+      if (thing) return thing;
+      at = parentOf(at);
+    }
+    return undefined;
+  }
+
   thingAt(hits: Intersection[]): Thing | null {
     for (const hit of hits) {
       const thing = hit.instanceId === undefined ? undefined : this.#owners.get(hit.object)?.[hit.instanceId];

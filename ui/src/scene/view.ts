@@ -88,8 +88,7 @@ class View implements PlantView {
 
   select = (twin: string): void => {
     this.#selected = twin;
-    const thing = this.#things.byTwin.get(twin);
-    this.#ground.mark(thing?.box ?? null);
+    this.#ground.mark(this.#showing(twin)?.box ?? null);
     this.#label();
   };
 
@@ -99,13 +98,13 @@ class View implements PlantView {
 
   /** Goes to the next abnormal thing, most urgent first. */
   next = (step: number): void => {
-    const abnormal = this.#things.all.filter((thing) => priorityOfTwin.value.has(thing.twin)).sort((a, b) => priorityOfTwin.value.get(a.twin)! - priorityOfTwin.value.get(b.twin)! || a.index - b.index);
+    const abnormal = [...priorityOfTwin.value.entries()].filter(([twin]) => this.#showing(twin)).sort((a, b) => a[1] - b[1] || a[0].localeCompare(b[0]));
     if (!abnormal.length) return;
-    const at = abnormal.findIndex((thing) => thing.twin === this.#selected);
-    const thing = abnormal[(at + step + abnormal.length) % abnormal.length]!;
-    this.options.choose(thing.twin);
+    const at = abnormal.findIndex(([twin]) => twin === this.#selected);
+    const [twin] = abnormal[at < 0 ? 0 : (at + step + abnormal.length) % abnormal.length]!;
+    this.options.choose(twin);
     this.#hasMoved = true;
-    this.#driver.focus(thing.box);
+    this.#driver.focus(this.#showing(twin)!.box);
   };
 
   recolor = (): void => {
@@ -171,7 +170,7 @@ class View implements PlantView {
       if (Math.hypot(event.clientX - pressed[0]!, event.clientY - pressed[1]!) < 5) this.#pick(event);
     });
     canvas.addEventListener("dblclick", () => {
-      const thing = this.#things.byTwin.get(this.#selected);
+      const thing = this.#showing(this.#selected);
       if (thing) this.#driver.focus(thing.box);
     });
     canvas.addEventListener("keydown", (event) => this.#key(event));
@@ -200,7 +199,7 @@ class View implements PlantView {
 
   #key(event: KeyboardEvent): void {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const thing = this.#things.byTwin.get(this.#selected);
+    const thing = this.#showing(this.#selected);
     const isUsed =
       event.key === "h" ? (this.home(), true)
       : event.key === "f" && thing ? (this.#driver.focus(thing.box), true)
@@ -234,29 +233,44 @@ class View implements PlantView {
     const body = tokenColor("body3d");
     const colors = ["", tokenColor("p1"), tokenColor("p2"), tokenColor("p3"), tokenColor("p4")];
     const fade = new Color(tokenColor("sky3d"));
+    const priorities = this.#priorities();
     for (const thing of this.#things.all) {
       const status = rows.value.get(thing.twin)?.status;
       const isGone = Boolean(thing.twin) && (status === "stale" || status === "offline" || status === "never");
-      const priority = priorityOfTwin.value.get(thing.twin) ?? 0;
+      const priority = priorities.get(thing.twin) ?? 0;
       this.#things.paint(thing, colors[priority] || body, isGone && !priority ? fade : null);
     }
     this.#label();
+  }
+
+  #showing(twin: string): Thing | undefined {
+    return this.#things.showing(twin, (one) => rows.value.get(one)?.parent);
+  }
+
+  /** A part without a place of its own colours the thing that contains it. */
+  #priorities(): Map<string, number> {
+    const found = new Map<string, number>();
+    for (const [twin, priority] of priorityOfTwin.value) {
+      const shown = this.#showing(twin)?.twin;
+      if (shown !== undefined) found.set(shown, Math.min(found.get(shown) ?? 9, priority));
+    }
+    return found;
   }
 
   #label(): void {
     const labels: Label[] = [];
     const seen = new Set<string>();
     for (const alarm of rankedAlarms.value) {
-      const thing = this.#things.byTwin.get(alarm.twin);
+      const thing = this.#showing(alarm.twin);
       if (!thing || seen.has(alarm.twin)) continue;
       seen.add(alarm.twin);
       const reading = alarm.property ? peek(alarm.twin, alarm.property) : undefined;
       const value = typeof reading?.value === "number" ? reading.value : alarm.value;
       const words = value === null || value === undefined ? alarm.title : `${formatNumber(value)} ${alarm.unit ?? ""}`;
-      labels.push({ thing, name: thing.object.label ?? nameOf(alarm.twin), words, priority: alarm.priority, isActive: alarm.isActive, isChosen: alarm.twin === this.#selected });
+      labels.push({ thing, name: thing.twin === alarm.twin ? (thing.object.label ?? nameOf(alarm.twin)) : nameOf(alarm.twin), twin: alarm.twin, words, priority: alarm.priority, isActive: alarm.isActive, isChosen: alarm.twin === this.#selected });
     }
-    const chosen = this.#things.byTwin.get(this.#selected);
-    if (chosen && !seen.has(this.#selected)) labels.unshift({ thing: chosen, name: chosen.object.label ?? nameOf(this.#selected), words: "", priority: 0, isActive: true, isChosen: true });
+    const chosen = this.#showing(this.#selected);
+    if (chosen && !seen.has(this.#selected)) labels.unshift({ thing: chosen, twin: this.#selected, name: nameOf(this.#selected), words: "", priority: 0, isActive: true, isChosen: true });
     this.#labels.set(labels);
     this.draw();
   }
