@@ -214,7 +214,9 @@ def test_a_persistent_paho_session_outlives_a_disconnect_and_a_restart(
         second = await asyncio.to_thread(PahoPeer, port, "keeper", protocol, False)
         await wait_until(lambda: len(second.messages) == 10)
         assert second.is_present
-        assert second.messages == [b"%d" % n for n in range(10)]
+        # paho gives QoS 2 messages on after PUBREL: the order holds within one QoS.
+        by_qos = [[int(m) for m in second.messages if int(m) % 2 == qos] for qos in (0, 1)]
+        assert by_qos == [[0, 2, 4, 6, 8], [1, 3, 5, 7, 9]]
         await wait_until(lambda: server.statistics()["queued"] == 0)
         await asyncio.to_thread(second.stop)
         await server.close()
@@ -283,8 +285,9 @@ def test_a_connection_cut_between_pubrec_and_pubrel_delivers_once(run, host, ver
         await wait_until(lambda: server.connections == 0)
         peer = await Raw.open(port, version)
         assert (await peer.connect("q", **values)).session_present
-        peer.send(Publish(12, "t", 9, b"once"), Ack(Kind.PUBREL, 9))
+        peer.send(Publish(12, "t", 9, b"once"))
         assert await peer.next() == Ack(Kind.PUBREC, 9)
+        peer.send(Ack(Kind.PUBREL, 9))
         assert await peer.next() == Ack(Kind.PUBCOMP, 9)
         assert len(host.messages) == 1
         await server.close()

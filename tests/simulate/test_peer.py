@@ -112,7 +112,7 @@ def publish(port, topic, payload, *more):
 
 
 def gemel(*words, **more):
-    line = [sys.executable, "-c", "from gemel.cli.main import run; run()", *map(str, words)]
+    line = [sys.executable, "-m", "gemel", *map(str, words)]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
@@ -161,7 +161,7 @@ def test_devices_publish_obey_and_answer(broker, plant):
         process.send_signal(signal.SIGTERM)
         code, _, err = ended(process)
         assert (code, err) == (0, "")
-    publish(broker, "devices/motor-8/desired", "", "-r", "-n")
+    publish(broker, "devices/motor-8/desired", "", "-r")
 
 
 def test_lost_link_publishes_the_will_and_nothing_measured_is_lost(broker, plant):
@@ -245,42 +245,19 @@ def test_token_that_is_not_accepted_is_said_and_ends(broker, plant, more):
 
 
 def test_good_token_is_accepted(broker, plant):
-    code, out, err = ended(
-        plant(
-            "--areas",
-            "turbine",
-            "--token",
-            "gml_good",
-            "--speed",
-            "10",
-            "--duration",
-            "10",
-            "--json",
-        )  # fmt: skip
-    )
+    words = ["--areas", "turbine", "--token", "gml_good", "--speed", "10", "--duration", "10"]
+    code, out, err = ended(plant(*words, "--json"))
     assert (code, err) == (0, "")
     assert json.loads(out)["acknowledged"] >= 5
 
 
 def test_replay_delivers_every_row(broker, tmp_path):
     path = tmp_path / "log.csv"
-    path.write_text(
-        "time,unit,a,b\n"
-        + "".join(f"{1_600_000_000 + n},{n % 7},{n},{n * 0.5}\n" for n in range(3000))
-    )
+    rows = (f"{1_600_000_000 + n},{n % 7},{n},{n * 0.5}\n" for n in range(3000))
+    path.write_text("time,unit,a,b\n" + "".join(rows))
     with Listener(broker, "devices/+/telemetry") as ear:
-        words = [
-            "replay",
-            path,
-            "--twin",
-            "r-{}",
-            "--twin-column",
-            "unit",
-            "--batch",
-            "4",
-            "--json",
-        ]
-        process = gemel(*words, "--mqtt", f"127.0.0.1:{broker}")
+        words = ["--twin", "r-{}", "--twin-column", "unit", "--batch", "4", "--json"]
+        process = gemel("replay", path, *words, "--mqtt", f"127.0.0.1:{broker}")
         seen = {}
         for topic, body in ear.messages():
             if not topic.startswith("devices/r-"):

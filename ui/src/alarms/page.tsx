@@ -103,8 +103,9 @@ function Filters({ isAll, priority, twin }: { isAll: boolean; priority: number; 
       </div>
       <div class="row" role="group" aria-label="Priority" style={{ gap: "4px" }}>
         {[1, 2, 3, 4].map((one) => (
-          <button key={one} class="button" aria-pressed={priority === one} aria-label={`Priority ${one}, ${PRIORITY_WORDS[one]}`} onClick={() => setSearch({ priority: priority === one ? null : String(one) })}>
+          <button key={one} class="button" aria-pressed={priority === one} onClick={() => setSearch({ priority: priority === one ? null : String(one) })}>
             <Badge priority={one} label={false} /> {counts.value.byPriority[one] ?? 0}
+            <span class="visually-hidden"> open of priority {one}, {PRIORITY_WORDS[one]}</span>
           </button>
         ))}
       </div>

@@ -20,7 +20,7 @@ export function Header() {
           <Counter key={priority} priority={priority} />
         ))}
       </nav>
-      <button class="search-button" data-testid="search" aria-label="Find a twin, an alarm or an action" aria-keyshortcuts="Control+K" onClick={() => (layer.value = "palette")}>
+      <button class="search-button" data-testid="search" aria-label="Find twin, alarm… Ctrl K" aria-keyshortcuts="Control+K" onClick={() => (layer.value = "palette")}>
         <Icon name="search" />
         <span class="word">Find twin, alarm…</span>
         <kbd>Ctrl K</kbd>
@@ -32,9 +32,10 @@ export function Header() {
 function Counter({ priority }: { priority: number }) {
   const count = counts.value.byPriority[priority] ?? 0;
   return (
-    <a class={`counter${count ? "" : " zero"}`} href={href("alarms", "", { priority: String(priority) })} data-testid={`counter-p${priority}`} data-count={count} aria-label={`${count} open alarms of priority ${priority}, ${PRIORITY_WORDS[priority]}`}>
+    <a class={`counter${count ? "" : " zero"}`} href={href("alarms", "", { priority: String(priority) })} data-testid={`counter-p${priority}`} data-count={count}>
       <Badge priority={priority} outline={count === 0} label={false} />
       {count}
+      <span class="visually-hidden"> open alarms of priority {priority}, {PRIORITY_WORDS[priority]}</span>
     </a>
   );
 }

@@ -37,8 +37,10 @@ if TYPE_CHECKING:
 ACCEPTED = 0
 WILL = 1
 """Taken in like a message, acknowledged to nobody."""
-REPEATED = 2
-"""A QoS 2 message sent again: acknowledged, not taken in again."""
+KNOWN = 2
+"""A QoS 2 message sent again that is durable: acknowledged, not taken in again."""
+REPEATED = 3
+"""The same while the first is not durable yet: what becomes of it is the answer to both."""
 
 _CACHED_TOPICS = 4_096
 _MESSAGE_COST = 300
@@ -175,14 +177,16 @@ class Connection:
             packet = Publish(flags, topic, packet_id, payload, properties)
             content_type = str(properties.get(Property.CONTENT_TYPE, ""))
         status = ACCEPTED
-        if flags & 4 and (packet_id in session.received or packet_id in session.receiving):
+        if flags & 4 and packet_id in session.received:
+            status = KNOWN
+        elif flags & 4 and packet_id in session.receiving:
             status = REPEATED
         elif topic not in self.publishable and not self._may_publish(topic):
             self.broker.counters.denied_publish += 1
             if not flags & 6:
                 return
             status = Reason.NOT_AUTHORIZED
-        if flags & 6 and status != REPEATED:
+        if flags & 6 and status not in (KNOWN, REPEATED):
             self._count()
         if status == ACCEPTED:
             if flags & 4:

@@ -12,7 +12,7 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from gemel.connect.mqtt.codec import encode_ack
-from gemel.connect.mqtt.connection import REPEATED, WILL, Connection
+from gemel.connect.mqtt.connection import KNOWN, REPEATED, WILL, Connection
 from gemel.connect.mqtt.journal import Journal
 from gemel.connect.mqtt.packets import Kind, Properties, Property, Publish, Reason
 from gemel.connect.mqtt.session import Session
@@ -104,7 +104,7 @@ class Inbox:
         acks: list[bytes] = []
         for origin, packet, status in batch.entries:
             flags = packet[0]
-            if status < REPEATED and (is_routing or flags & 1):
+            if status < KNOWN and (is_routing or flags & 1):
                 broker.route(origin, packet, now)
             if not flags & 6 or status == WILL:
                 continue
@@ -131,6 +131,8 @@ class Inbox:
         """A QoS 2 message is durable; from now on its identifier stands for it."""
         session = origin.session
         assert session is not None
+        if status == KNOWN:
+            return 0
         if status == REPEATED:
             # If what it repeats was refused meanwhile, the client must send it once more.
             return 0 if packet_id in session.received else Reason.UNSPECIFIED
@@ -143,7 +145,7 @@ class Inbox:
     def _reject(self, batch: _Batch, error: Exception) -> None:
         reason = reason_of(error)
         for origin, packet, status in batch.entries:
-            if status < REPEATED:
+            if status < KNOWN:
                 self._broker.counters.refused_accept += 1
             if not packet.qos or status == WILL or not isinstance(origin, Connection):
                 continue
