@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -145,7 +147,7 @@ def packets(version: int):
 def feed_in_parts(decoder: Decoder, data: bytes, cuts: list[int]) -> list:
     found = []
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    for start, stop in zip(places, places[1:], strict=False):
+    for start, stop in pairwise(places):
         found += decoder.feed(data[start:stop])
     return found
 

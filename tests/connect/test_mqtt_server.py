@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import socket
 import ssl
@@ -25,6 +26,7 @@ from gemel.connect.mqtt.packets import (
     Connect,
     Disconnect,
     Kind,
+    ProtocolError,
     Publish,
     Reason,
 )
@@ -87,15 +89,14 @@ class Raw:
 @pytest.mark.peer
 @needs_mosquitto
 @pytest.mark.parametrize("version", ["mqttv311", "mqttv5"])
-def test_mosquitto_programs_publish_subscribe_and_see_retained(run_once, host, version):
+def test_mosquitto_programs_publish_subscribe_and_see_retained(run_once, host, wait_until, version):
     async def scenario():
         server, port = await listening(host)
         base = ["-h", "127.0.0.1", "-p", str(port), "-V", version, "-u", "secret"]
         sub = await program(
             "mosquitto_sub", *base, "-t", "plant/+/flow/#", "-q", "2", "-C", "4", "-v"
         )
-        while server.statistics()["subscriptions"] == 0:
-            await asyncio.sleep(0.01)
+        await wait_until(lambda: server.statistics()["subscriptions"] == 1)
         for qos in "012":
             pub = await program(
                 "mosquitto_pub", *base, "-t", f"plant/p{qos}/flow", "-q", qos, "-m", qos, "-r"
@@ -460,8 +461,9 @@ def test_tls_with_our_client_and_plain_bytes_on_the_tls_port(run, host, tmp_path
         await client.publish("t", b"x" * 300_000)
         peer = await Raw.open(port)
         peer.send(Connect("plain", 5, username="secret"))
-        with pytest.raises((ConnectionError, ValueError, AssertionError, Exception)):
-            assert await peer.next() is not None
+        # What comes is a TLS alert, which is no MQTT packet either.
+        with contextlib.suppress(ConnectionError, ProtocolError):
+            assert not isinstance(await peer.next(), ConnAck)
         assert [len(m.payload) for m in host.messages] == [300_000]
         assert plain != port
         await client.close()
@@ -571,7 +573,8 @@ def test_our_client_loses_nothing_over_restarts_of_the_server(run, host, wait_un
             ]
             await wait_until(lambda era=era: len(host.calls) > era)
             server.publish("down", b"%d" % era, 2)
-            await wait_until(lambda: server.broker.journal.is_idle)
+            journal = server.broker.journal
+            await wait_until(lambda journal=journal: journal.is_idle)
             if host.is_manual:
                 host.pending.clear()
                 server._listeners[0].close()
@@ -682,7 +685,7 @@ def test_close_waits_for_what_is_on_its_way(run, host, wait_until):
         host.pending[0](None)
         assert await peer.next() == Ack(Kind.PUBACK, 1)
         await closing
-        with pytest.raises(OSError):
+        with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", port), 1)
 
     run(scenario())

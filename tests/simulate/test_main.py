@@ -1,4 +1,5 @@
 import argparse
+import asyncio
 
 import pytest
 
@@ -6,7 +7,7 @@ from gemel.core.errors import ConfigInvalid, InvalidInput
 from gemel.simulate.fault import FAULTS
 from gemel.simulate.floor import AREAS
 from gemel.simulate.main import add_arguments, plan_from, run
-from gemel.simulate.mqtt import find_token, parse_address
+from gemel.simulate.mqtt import Outage, find_token, parse_address
 from gemel.simulate.process import plan_from_json, plan_to_json
 
 
@@ -87,3 +88,23 @@ def test_token_comes_from_the_argument_the_file_or_the_environment(tmp_path, mon
     assert find_token(None, None) == "gml_env"
     monkeypatch.delenv("GEMEL_TOKEN")
     assert find_token(None, None) == ""
+
+
+def test_outage_is_said_once_and_its_end_once(caplog):
+    async def run():
+        outage = Outage("server:1883", patience=0.0)
+        for _ in range(3):
+            outage.state("disconnected", "gone")
+            outage.state("connecting", "")
+            await asyncio.sleep(0.001)
+        outage.state("connected", "")
+        outage.state("connected", "")
+        short = Outage("other:1883", patience=60.0)
+        short.state("disconnected", "gone")
+        short.state("connected", "")
+
+    asyncio.run(run())
+    assert [record.message for record in caplog.records] == [
+        "no connection to server:1883: gone; trying again",
+        "connected to server:1883 again",
+    ]

@@ -108,6 +108,7 @@ async def _http_exception(request: Request, error: Exception) -> Response:
             InvalidInput(f"{request.url.path} has no {request.method}", code="MethodNotAllowed")
         )
         response.status_code = 405
+        response.headers.update(getattr(error, "headers", None) or {})
         return response
     return error_response(NotFound(f"there is nothing at {request.url.path}", hint="see /docs"))
 

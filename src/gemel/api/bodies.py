@@ -13,6 +13,8 @@ from gemel.core.errors import InvalidInput
 
 MEBIBYTE = 1 << 20
 DEPTH = 32
+MOST_MEMBERS = 10_000
+PIECE = 1 << 16
 
 
 async def read_body(request: Request, limit: int = MEBIBYTE) -> bytes:
@@ -34,16 +36,29 @@ async def read_body(request: Request, limit: int = MEBIBYTE) -> bytes:
         return body
     if encoding != "gzip":
         raise InvalidInput(f"content-encoding '{encoding}' is not known", hint="use gzip or none")
-    unpack = zlib.decompressobj(wbits=31)
-    try:
-        plain = unpack.decompress(body, limit + 1)
-    except zlib.error as error:
-        raise InvalidInput(f"the body is not valid gzip: {error}") from error
-    if len(plain) > limit:
-        raise _too_large(limit)
-    if not unpack.eof:
-        raise InvalidInput("the gzip body ends too early", hint="send it whole")
-    return plain
+    return _unpacked(body, limit)
+
+
+def _unpacked(body: bytes, limit: int) -> bytes:
+    """What gzip packed: one member or, as tools that append write them, several."""
+    plain = bytearray()
+    place = 0
+    for _ in range(MOST_MEMBERS):
+        unpack = zlib.decompressobj(wbits=31)
+        while not unpack.eof and place < len(body):
+            piece = body[place : place + PIECE]
+            try:
+                plain += unpack.decompress(piece, limit + 1 - len(plain))
+            except zlib.error as error:
+                raise InvalidInput(f"the body is not valid gzip: {error}") from error
+            if len(plain) > limit:
+                raise _too_large(limit)
+            place += len(piece) - len(unpack.unused_data)
+        if not unpack.eof:
+            raise InvalidInput("the gzip body ends too early", hint="send it whole")
+        if place == len(body):
+            return bytes(plain)
+    raise InvalidInput(f"the gzip body has more than {MOST_MEMBERS:,} members", hint="pack it once")
 
 
 def _too_large(limit: int) -> InvalidInput:
@@ -58,7 +73,10 @@ async def read_json(request: Request, limit: int = MEBIBYTE) -> Any:
     Raises:
         InvalidInput: no JSON, too large, or nested too deeply.
     """
-    body = await read_body(request, limit)
+    return _parsed(await read_body(request, limit))
+
+
+def _parsed(body: bytes) -> Any:
     if not body.strip():
         raise InvalidInput("the request has no body", hint="send JSON", code="BadRequest")
     try:
@@ -73,12 +91,13 @@ async def read_json(request: Request, limit: int = MEBIBYTE) -> Any:
 async def read_object(
     request: Request, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """The body as a JSON object with these fields and no others.
+    """The body as a JSON object with these fields and no others; none is {} if none is required.
 
     Raises:
         InvalidInput: a field is missing or not known.
     """
-    found = await read_json(request)
+    body = await read_body(request)
+    found = _parsed(body) if required or body.strip() else {}
     if not isinstance(found, dict):
         raise InvalidInput("the body must be a JSON object", hint="like {...}")
     missing = [name for name in required if name not in found]

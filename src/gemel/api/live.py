@@ -77,13 +77,7 @@ class _Session:
         await self.socket.send_text(orjson.dumps(body).decode())
 
     async def _receive(self) -> None:
-        text = await self.socket.receive_text()
-        try:
-            request = orjson.loads(text) if len(text) <= BODY_LIMIT else {}
-        except orjson.JSONDecodeError:
-            request = {}
-        if not isinstance(request, dict):
-            request = {}
+        request = await self._request()
         kind = request.get("type")
         if kind == "ping":
             await self._json({"type": "pong", "id": request.get("id")})
@@ -98,6 +92,18 @@ class _Session:
             await self._json(
                 {"type": "error", "message": "not understood: send subscribe or ping as JSON"}
             )
+
+    async def _request(self) -> dict[str, Any]:
+        """The next request; {} for what is none, such as a binary message."""
+        message = await self.socket.receive()
+        if message["type"] != "websocket.receive":
+            raise WebSocketDisconnect(message.get("code", 1000))
+        text = message.get("text") or ""
+        try:
+            request = orjson.loads(text) if len(text) <= BODY_LIMIT else {}
+        except orjson.JSONDecodeError:
+            request = {}
+        return request if isinstance(request, dict) else {}
 
     async def _subscribe(self, twins: list[str], everything: bool) -> None:
         self.watcher.all, self.watcher.twins = everything, frozenset(twins)

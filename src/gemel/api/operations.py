@@ -48,8 +48,6 @@ async def clear(platform: Platform, request: Request, who: Principal) -> Respons
 
 
 async def _comment(request: Request, *, required: bool) -> str:
-    if not required and not int(request.headers.get("content-length") or 0):
-        return ""
     body = await read_object(request, ("comment",) if required else (), ("comment",))
     text = text_field(body, "comment")
     if required and not text.strip():

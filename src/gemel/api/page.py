@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 from importlib.resources import files
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -42,15 +43,25 @@ async def page(_: Platform, request: Request, __: Principal) -> Response:
     """A file of the page; any path that is no file is a route inside the page."""
     root = web_folder().resolve()
     wanted = request.path_params.get("path", "")
-    file = (root / wanted).resolve()
-    if wanted.startswith("assets/") or ("." in wanted.rsplit("/", 1)[-1] and file.is_file()):
-        if not file.is_relative_to(root) or not file.is_file():
-            return Response("no such file", 404, media_type="text/plain")
-    else:
+    file = _inside(root, wanted)
+    if file is None and wanted.startswith("assets/"):
+        return Response("no such file", 404, media_type="text/plain")
+    if file is None:
         file = root / "index.html"
         if not file.is_file():
             return HTMLResponse(NOT_BUILT, 503)
     return _file(file, request)
+
+
+def _inside(root: Path, wanted: str) -> Path | None:
+    """The page's file of this path; None for what is no file, or lies anywhere else."""
+    if "." not in wanted.rsplit("/", 1)[-1]:
+        return None
+    try:
+        file = (root / wanted).resolve()
+        return file if file.is_relative_to(root) and file.is_file() else None
+    except (OSError, ValueError):  # too long for a file's name, or with a NUL in it
+        return None
 
 
 def _file(file: Path, request: Request) -> Response:
@@ -82,7 +93,7 @@ async def home(_: Platform, __: Request, ___: Principal) -> Response:
 async def short_link(_: Platform, request: Request, __: Principal) -> Response:
     """The plain address that a QR code on a machine holds."""
     twin = request.path_params["twin"]
-    return RedirectResponse(request.url.replace(path=f"/app/twins/{twin}", query=""), 307)
+    return RedirectResponse(f"/app/twins/{quote(twin, safe='')}", 307)
 
 
 async def favicon(_: Platform, request: Request, __: Principal) -> Response:

@@ -58,22 +58,23 @@ def check_origin(request: HTTPConnection) -> None:
     if origin is None:
         if request.headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none"):
             return
-    elif urlsplit(origin).netloc == request.headers.get("host", ""):
+    elif _host_of(origin) == request.headers.get("host"):
         return
     raise Forbidden("the request comes from another site", code="ForeignOrigin")
 
 
-def _with_cookie(response: Response, platform: Platform, request: Request, who: Principal) -> None:
-    new = tokens.create(
-        platform.documents,
-        platform.clock(),
-        role=who.role,
-        name=who.name,
-        who=who.name,
-        twins=who.twins,
-        seconds=tokens.SESSION_SECONDS,
-        use="session",
-    )
+def _host_of(origin: str) -> str:
+    """Host and port of an origin; "" for one that names none, such as `null`."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return ""
+
+
+def _with_cookie(
+    response: Response, platform: Platform, request: Request, who: Principal, secret: str = ""
+) -> None:
+    new = platform.tokens.begin_session(who, secret)
     response.set_cookie(
         COOKIE,
         new.secret,
@@ -95,8 +96,13 @@ async def login(platform: Platform, request: Request, _: Principal) -> Response:
 
 
 async def begin(platform: Platform, request: Request, who: Principal) -> Response:
+    secret = request.headers.get("authorization", "").partition(" ")[2].strip()
+    if not secret:
+        raise NotAuthenticated(
+            "a session cannot renew itself", hint="send 'Authorization: Bearer gml_...'"
+        )
     response = json_response({"name": who.name, "role": who.role})
-    _with_cookie(response, platform, request, who)
+    _with_cookie(response, platform, request, who, secret)
     return response
 
 

@@ -78,7 +78,7 @@ async def create(platform: Platform, request: Request, who: Principal) -> Respon
         name=text_field(body, "name", limit=200) or role,
         who=who.name,
         twins=tuple(twins),
-        seconds=None if days is None else max(0.0, float(days)) * 86_400,
+        seconds=None if days is None else float(days) * 86_400,
     )
     return json_response({**new.doc, "token": new.secret}, 201)
 

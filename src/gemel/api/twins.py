@@ -87,9 +87,7 @@ async def discovered(platform: Platform, _: Request, __: Principal) -> Response:
 
 
 async def adopt(platform: Platform, request: Request, who: Principal) -> Response:
-    body: dict[str, Any] = {}
-    if int(request.headers.get("content-length") or 0):
-        body = await read_object(request, (), ("model", "name"))
+    body = await read_object(request, (), ("model", "name"))
     device = request.path_params["device"]
     model, name = text_field(body, "model"), text_field(body, "name")
     await adoption.adopt(platform, device, model, name, who.name)
@@ -110,7 +108,7 @@ async def rejects(platform: Platform, request: Request, _: Principal) -> Respons
 async def scene(platform: Platform, _: Request, __: Principal) -> Response:
     found = platform.catalogue.plain["scene"].get("plant")
     if found is None:
-        found = {"name": platform.catalogue.plant_name, "zones": [], "instances": [], "pipes": []}
+        found = {"name": platform.catalogue.plant_name, "zones": [], "objects": [], "pipes": []}
     return json_response(found)
 
 

@@ -80,14 +80,14 @@ async def adopt(platform: Platform, device: str, model: str, name: str, who: str
         edits: list[Edit] = []
         target = model
         if not target:
-            definition = inferred(found)
+            definition = _unlike_others(draft, inferred(found))
             target = definition["@id"]
-            if draft.find_model(target) is None:
+            if draft.find_record(target) is None:
                 made, _ = add_models(draft, context, [definition])
                 draft.apply(made)
                 edits += made
         body: Json = {"$metadata": {"$model": target}}
-        if name or (not model):
+        if name or (not model and "name" in draft.model(target).properties()):
             body["name"] = name or device
         made, _ = put_twin(draft, context, device, body)
         edits += made
@@ -99,6 +99,16 @@ async def adopt(platform: Platform, device: str, model: str, name: str, who: str
     values = (platform.state.get(series) for series in platform.series.of_twin(device))
     newest = max((value.time for value in values if value is not None), default=0)
     platform.presence.seen({device: max(newest, found.last_seen)})
+
+
+def _unlike_others(draft: Draft, definition: Json) -> Json:
+    """The definition under an id that no other model has: another version where it must be."""
+    while (there := draft.find_record(definition["@id"])) is not None:
+        if there.definition == definition:
+            break
+        head, _, version = definition["@id"].rpartition(";")
+        definition = {**definition, "@id": f"{head};{int(version) + 1}"}
+    return definition
 
 
 async def forget(platform: Platform, device: str, who: str) -> None:

@@ -14,7 +14,7 @@ from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
 from gemel.core.units import symbol
 from gemel.ingest.discover import Unknown
-from gemel.ingest.topics import Binding, binding_from_json
+from gemel.ingest.topics import binding_from_json
 from gemel.twins.dtdl.interface import Interface
 from gemel.twins.graph import Graph
 
@@ -109,8 +109,17 @@ class Catalogue:
             platform.hub.event({"type": "graph"})
 
     def _set_bindings(self) -> None:
-        bindings: list[Binding] = [binding_from_json(d) for d in self.plain["binding"].values()]
-        self._platform.ingest_stage.set_bindings(bindings)
+        self._platform.ingest_stage.set_bindings(
+            [binding_from_json(doc) for doc in self.bindings_in_order()]
+        )
+
+    def bindings_in_order(self) -> list[Json]:
+        """Bindings in the order in which they were made: the first that matches counts."""
+        found = self.plain["binding"].values()
+        return [
+            {k: v for k, v in doc.items() if k != "order"}
+            for doc in sorted(found, key=lambda d: int(d.get("order", 0)))
+        ]
 
     def _twin_changed(self, twin: str) -> None:
         platform = self._platform
@@ -193,6 +202,12 @@ class Catalogue:
         """Stores the list of discovered devices now and then; their readings are durable anyway."""
         self._ticks += 1
         if not self._discovered_changed or self._ticks % DISCOVERED_SAVE_SECONDS:
+            return
+        self.store_discovered()
+
+    def store_discovered(self) -> None:
+        """Stores what has changed in the list of discovered devices."""
+        if not self._discovered_changed:
             return
         self._discovered_changed = False
         platform = self._platform

@@ -118,8 +118,14 @@ class Dispatch:
 
     # ---- on the way ----------------------------------------------------------------------
 
-    def _is_online(self, twin: str) -> bool:
-        return bool(self._platform.listeners(f"devices/{twin}/commands/any/any"))
+    def _can_go(self, found: list[Command]) -> list[Command]:
+        """Those whose device is there and listens to them; it may have asked for some by name."""
+        heard: dict[tuple[str, str], bool] = {}
+        for command in found:
+            name = (command.twin, command.command)
+            if name not in heard:
+                heard[name] = bool(self._platform.listeners(wire(command)[0]))
+        return [command for command in found if heard[command.twin, command.command]]
 
     def send_due(self) -> None:
         """Starts sending what waits for devices that are there."""
@@ -129,7 +135,7 @@ class Dispatch:
         self._platform.start_task(self._send_all())
 
     def _due(self) -> list[Command]:
-        return self.book.due(self._is_online, self._platform.clock())
+        return self._can_go(self.book.due(_everyone, self._platform.clock()))
 
     async def _send_all(self) -> None:
         try:
@@ -140,7 +146,7 @@ class Dispatch:
             self._is_sending = False
 
     def _plan_sent(self, _: Graph, context: EditContext) -> tuple[list[Edit], list[Command]]:
-        due = self.book.due(self._is_online, context.now)
+        due = self._can_go(self.book.due(_everyone, context.now))
         return [e for c in due for e in self.book.sent(c.id, context.now)], due
 
     def _publish(self, command: Command) -> None:
@@ -219,6 +225,10 @@ class Dispatch:
         for edit in edits:
             if edit.doc is not None:
                 self._platform.hub.event({"type": "command", "command": edit.doc})
+
+
+def _everyone(_twin: str) -> bool:
+    return True
 
 
 def shape_of(found: CommandSignal) -> CommandShape:

@@ -62,7 +62,7 @@ class MqttHost:
         levels = topic.split("/")
         if levels[0] == "devices" and len(levels) > 2:
             return who.may_write_twin(levels[1])
-        return topic.startswith(OWN)
+        return False  # what is below v1/devices/me/ is another device's, for all we know
 
     def accept(self, messages: Sequence[Message], done: Callable[[Exception | None], None]) -> None:
         self._platform.accept(messages, done)
@@ -71,8 +71,8 @@ class MqttHost:
         self._platform.presence.connected(_speaks_for(who, client_id))
 
     def disconnected(self, who: Principal, client_id: str, cause: str) -> None:
-        del cause
-        self._platform.presence.disconnected(_speaks_for(who, client_id))
+        lost_at = 0 if cause in ("goodbye", "taken-over") else self._platform.clock()
+        self._platform.presence.disconnected(_speaks_for(who, client_id), lost_at)
 
 
 def _speaks_for(who: Principal, client_id: str) -> set[str]:

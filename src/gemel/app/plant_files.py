@@ -5,6 +5,7 @@ docs/formats/plant.md describes the form.
 
 from __future__ import annotations
 
+import math
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 import yaml
 
+from gemel.app.yaml_files import read_text, read_yaml
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Conflict, InvalidInput
 from gemel.ingest.topics import binding_from_json
@@ -19,6 +21,7 @@ from gemel.twins.draft import Draft
 from gemel.twins.dtdl.interface import Interface, Property
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.models import add_models
+from gemel.twins.records import Link
 from gemel.twins.relationship_edits import put_relationship
 from gemel.twins.twin_edits import put_twin
 
@@ -26,7 +29,10 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 FIELDS = ("name", "models", "settings", "twins", "bindings", "rules", "kpis", "scene")
-TWIN_FIELDS = ("model", "name", "properties", "components")
+TWIN_FIELDS = ("model", "name", "properties", "components", "relationships")
+TARGET_FIELDS = ("to", "id", "properties")
+KPI_FIELDS = ("id", "label", "unit", "twin", "property", "target", "targetLabel", "digits", "order")
+PLURALS = {"settings": "settings", "scene": "scene"}
 
 
 # ---- files -----------------------------------------------------------------------------------
@@ -43,26 +49,19 @@ def read(file: Path) -> Json:
     Raises:
         InvalidInput: a file is missing or not of the form; names file, place and the way out.
     """
-    text = _text(file)
-    try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error)
-        raise InvalidInput(f"{file}{line}: not valid YAML: {problem}") from error
+    found = read_yaml(file)
     if not isinstance(found, dict):
         raise InvalidInput(f"{file}: must be a mapping", hint="with: " + ", ".join(FIELDS))
     _check_fields(found, FIELDS, str(file))
+    entries = found.get("models") or []
+    if not isinstance(entries, list):
+        raise InvalidInput(f"{file}: models must be a list", hint="like - models/*.json")
     models: list[Any] = []
-    for entry in found.get("models") or []:
+    for entry in entries:
         if isinstance(entry, dict):
             models.append(entry)
             continue
-        matches = sorted(file.parent.glob(str(entry)))
-        if not matches:
-            raise InvalidInput(f"{file}: models: no file matches '{entry}'")
-        for match in matches:
+        for match in _matches(file, str(entry)):
             read_in = _json(match)
             models.extend(read_in if isinstance(read_in, list) else [read_in])
     found["models"] = models
@@ -71,24 +70,41 @@ def read(file: Path) -> Json:
     return found
 
 
-def _text(file: Path) -> str:
+def _matches(file: Path, pattern: str) -> list[Path]:
     try:
-        return file.read_text("utf-8")
-    except FileNotFoundError:
-        raise InvalidInput(f"there is no file {file}") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"{file}: cannot be read: {error}") from error
+        found = sorted(file.parent.glob(pattern))
+    except (ValueError, NotImplementedError, IndexError) as error:
+        raise InvalidInput(
+            f"{file}: models: '{pattern}' is no pattern: {error}",
+            hint="name files beside plant.yaml, like models/*.json",
+        ) from error
+    if not found:
+        raise InvalidInput(f"{file}: models: no file matches '{pattern}'")
+    return found
 
 
 def _json(file: Path) -> Any:
     try:
-        return orjson.loads(_text(file).lstrip("\ufeff"))
+        return orjson.loads(read_text(file).lstrip("\ufeff"))
     except orjson.JSONDecodeError as error:
         raise InvalidInput(f"{file}, line {error.lineno}: not valid JSON: {error.msg}") from error
 
 
 def write(plant: Json, folder: Path) -> list[Path]:
-    """Writes a plant as files that `read` reads back to the same."""
+    """Writes a plant as files that `read` reads back to the same.
+
+    Raises:
+        InvalidInput: the folder cannot be written.
+    """
+    try:
+        return _write(plant, folder)
+    except OSError as error:
+        raise InvalidInput(
+            f"{folder} cannot be written: {error.strerror}", hint="name another folder"
+        ) from error
+
+
+def _write(plant: Json, folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     written = []
@@ -98,7 +114,10 @@ def write(plant: Json, folder: Path) -> list[Path]:
         file.write_bytes(orjson.dumps(model, option=orjson.OPT_INDENT_2) + b"\n")
         written.append(file)
     rest = {k: v for k, v in plant.items() if k in FIELDS and k not in ("models", "scene") and v}
-    body: Json = {"name": plant.get("name", ""), "models": ["models/*.json"] if written else []}
+    names = [f"models/{file.name}" for file in written]
+    is_all = {file.name for file in written} == {f.name for f in folder.glob("models/*.json")}
+    models = ["models/*.json"] if names and is_all else names
+    body: Json = {"name": plant.get("name", ""), "models": models}
     if plant.get("scene"):
         body["scene"] = "scene.json"
         file = folder / "scene.json"
@@ -106,7 +125,7 @@ def write(plant: Json, folder: Path) -> list[Path]:
         written.append(file)
     file = folder / "plant.yaml"
     text = yaml.safe_dump({**body, **rest}, sort_keys=False, allow_unicode=True, width=110)
-    file.write_text(text, "utf-8")
+    file.writeread_text(text, "utf-8")
     return [*written, file]
 
 
@@ -134,11 +153,12 @@ async def import_plant(platform: Platform, plant: Json, who: str) -> dict[str, i
         twins = _mapping(plant, "twins")
         edits += _plan_twins(draft, context, twins)
         edits += _plan_relationships(draft, context, twins)
-        edits += _plan_plain(platform, context, plant)
+        edits += _plan_plain(platform, draft, context, plant)
         edits += platform.reactions.plan_rules(draft, context, rules, _mapping(plant, "settings"))
         counts: dict[str, int] = {}
         for edit in edits:
-            counts[edit.kind + "s"] = counts.get(edit.kind + "s", 0) + 1
+            what = PLURALS.get(edit.kind, edit.kind + "s")
+            counts[what] = counts.get(what, 0) + 1
         return edits, counts
 
     return await platform.edit(plan, who, "import")
@@ -150,6 +170,16 @@ def _check_fields(found: Json, known: tuple[str, ...], place: str) -> None:
             raise InvalidInput(
                 f"{place}: unknown field '{name}'", hint="known: " + ", ".join(known)
             )
+
+
+def _object(found: Json, name: str, place: str) -> Json:
+    """A mapping that may be left out."""
+    value = found.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{place}: {name} must be a mapping, not {str(value)[:60]!r}")
+    return value
 
 
 def _mapping(plant: Json, name: str) -> dict[str, Any]:
@@ -170,6 +200,8 @@ def _by_id(plant: Json, name: str) -> dict[str, Json]:
     for number, entry in enumerate(found, 1):
         if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
             raise InvalidInput(f"plant: {name}, entry {number}: needs an 'id'")
+        if not entry["id"]:
+            raise InvalidInput(f"plant: {name}, entry {number}: its 'id' is empty")
         if entry["id"] in result:
             raise InvalidInput(f"plant: {name}: the id '{entry['id']}' stands twice")
         result[entry["id"]] = entry
@@ -215,8 +247,12 @@ def _twin_body(draft: Draft, key: str, entry: Json) -> Json:
     model = entry.get("model")
     if not isinstance(model, str):
         raise InvalidInput(f"plant: twins.{key}: needs a 'model'", hint="a DTMI")
-    interface = draft.model(model)
-    values: Json = dict(entry.get("properties") or {})
+    interface = draft.find_model(model)
+    if interface is None:
+        raise InvalidInput(
+            f"plant: twins.{key}: there is no model '{model}'", hint="put it among the models"
+        )
+    values = dict(_object(entry, "properties", f"plant: twins.{key}"))
     name = entry.get("name")
     if name is not None:
         if not isinstance(interface.contents.get("name"), Property):
@@ -225,9 +261,12 @@ def _twin_body(draft: Draft, key: str, entry: Json) -> Json:
                 hint="add it to the model, or leave the name out",
             )
         values.setdefault("name", name)
-    components = entry.get("components") or {}
-    for part in interface.components():
-        values[part] = {"$metadata": {}, **(components.get(part) or {})}
+    components = _object(entry, "components", f"plant: twins.{key}")
+    parts = interface.components()
+    _check_fields(components, tuple(parts), f"plant: twins.{key}.components")
+    for part in parts:
+        held = _object(components, part, f"plant: twins.{key}.components")
+        values[part] = {"$metadata": {}, **held}
     return {"$metadata": {"$model": model}, **values}
 
 
@@ -245,9 +284,9 @@ def _plan_relationships(draft: Draft, context: EditContext, twins: dict[str, Any
     edits: list[Edit] = []
     for key, entry in twins.items():
         interface: Interface = draft.model(entry["model"])
-        for name, targets in entry.items():
-            if name in TWIN_FIELDS:
-                continue
+        links = {k: v for k, v in entry.items() if k not in TWIN_FIELDS}
+        links |= _object(entry, "relationships", f"plant: twins.{key}")
+        for name, targets in links.items():
             if name not in interface.relationships():
                 raise InvalidInput(
                     f"plant: twins.{key}: '{name}' is neither a field nor a relationship",
@@ -262,42 +301,54 @@ def _plan_relationship(
     draft: Draft, context: EditContext, source: str, name: str, target: Any
 ) -> list[Edit]:
     properties: Json = {}
+    relationship = None
+    place = f"plant: twins.{source}.{name}"
     if isinstance(target, dict):
-        properties = dict(target.get("properties") or {})
+        _check_fields(target, TARGET_FIELDS, place)
+        properties = _object(target, "properties", place)
+        relationship = target.get("id")
         target = target.get("to")
     if not isinstance(target, str):
-        raise InvalidInput(f"plant: twins.{source}.{name}: targets must be twin ids")
+        raise InvalidInput(f"{place}: targets must be twin ids", hint="or {to, properties}")
     body = {"$relationshipName": name, "$targetId": target, **properties}
-    relationship = f"{name}-{target}"
+    if relationship is None:
+        relationship = f"{name}-{target}"
+    if not isinstance(relationship, str):
+        raise InvalidInput(f"{place}: the id of a relationship must be text")
     old = draft.find_relationship(source, relationship)
-    if old is not None:
-        held = {k: v for k, v in old.view().items() if k in body}
-        if held == body:
-            return []
+    if old is not None and _link_body(old) == body:
+        return []
     made, _ = put_relationship(draft, context, source, relationship, body)
     draft.apply(made)
     return made
 
 
-def _plan_plain(platform: Platform, context: EditContext, plant: Json) -> list[Edit]:
+def _link_body(link: Link) -> Json:
+    kept = ("$relationshipName", "$targetId")
+    return {k: v for k, v in link.view().items() if k in kept or not k.startswith("$")}
+
+
+def _plan_plain(platform: Platform, graph: Graph, context: EditContext, plant: Json) -> list[Edit]:
     wanted: list[tuple[str, str, Json]] = []
     for model, settings in _mapping(plant, "settings").items():
-        _check_settings(model, settings)
+        _check_settings(graph, model, settings)
         wanted.append(("settings", model, settings))
+    made = platform.catalogue.plain["binding"]
+    following = 1 + max((int(doc.get("order", 0)) for doc in made.values()), default=-1)
     for key, doc in _by_id(plant, "bindings").items():
         binding_from_json(doc)
-        wanted.append(("binding", key, doc))
-    for order, (key, doc) in enumerate(_by_id(plant, "kpis").items()):
-        for name in ("twin", "property"):
-            if not isinstance(doc.get(name), str):
-                raise InvalidInput(f"plant: kpis.{key}: needs '{name}'")
-        wanted.append(("kpi", key, {"order": order, **doc}))
+        order = made[key].get("order", 0) if key in made else following
+        following += key not in made
+        wanted.append(("binding", key, {**doc, "order": order}))
+    for place, (key, doc) in enumerate(_by_id(plant, "kpis").items()):
+        _check_kpi(key, doc)
+        wanted.append(("kpi", key, {"order": place, **doc}))
     scene = plant.get("scene")
     if scene is not None and not isinstance(scene, dict):
         raise InvalidInput("plant: scene must be a mapping", hint="docs/formats/scene.md")
     if scene is not None or plant.get("name"):
         old = platform.catalogue.plain["scene"].get("plant", {})
-        scene = dict(scene or old or {"zones": [], "instances": [], "pipes": []})
+        scene = dict(scene or old or {"zones": [], "objects": [], "pipes": []})
         if plant.get("name"):
             scene["name"] = plant["name"]
         wanted.append(("scene", "plant", scene))
@@ -311,19 +362,44 @@ SETTINGS = ("staleAfter", "geometry", "scope", "properties")
 LIMITS = ("minimum", "maximum")
 
 
-def _check_settings(model: str, settings: Json) -> None:
+def _check_kpi(key: str, doc: Json) -> None:
+    place = f"plant: kpis.{key}"
+    _check_fields(doc, KPI_FIELDS, place)
+    for name in ("twin", "property"):
+        if not isinstance(doc.get(name), str):
+            raise InvalidInput(f"{place}: needs '{name}'")
+    for name in ("label", "unit", "targetLabel"):
+        if not isinstance(doc.get(name, ""), str):
+            raise InvalidInput(f"{place}: {name} must be text")
+    for name in ("target", "digits", "order"):
+        value = doc.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InvalidInput(f"{place}: {name} must be a number")
+
+
+def _check_settings(graph: Graph, model: str, settings: Json) -> None:
     place = f"plant: settings.{model}"
     _check_fields(settings, SETTINGS, place)
+    interface = graph.find_model(model)
+    if interface is None:
+        raise InvalidInput(f"{place}: there is no such model", hint="put it among the models")
+    for name in ("geometry", "scope"):
+        if not isinstance(settings.get(name, ""), str):
+            raise InvalidInput(f"{place}: {name} must be text")
     stale = settings.get("staleAfter", 1)
     if isinstance(stale, bool) or not isinstance(stale, int | float) or stale <= 0:
         raise InvalidInput(f"{place}: staleAfter must be a number of seconds above 0")
-    for name, limits in (settings.get("properties") or {}).items():
+    properties = _object(settings, "properties", place)
+    _check_fields(properties, tuple(interface.contents), f"{place}.properties")
+    for name, limits in properties.items():
         if not isinstance(limits, dict):
             raise InvalidInput(f"{place}.properties.{name}: must be a mapping")
         _check_fields(limits, LIMITS, f"{place}.properties.{name}")
         for limit in limits.values():
             if isinstance(limit, bool) or not isinstance(limit, int | float):
                 raise InvalidInput(f"{place}.properties.{name}: limits must be numbers")
+        if limits.get("minimum", -math.inf) > limits.get("maximum", math.inf):
+            raise InvalidInput(f"{place}.properties.{name}: minimum is above maximum")
 
 
 # ---- export ----------------------------------------------------------------------------------
@@ -338,13 +414,13 @@ def export_plant(platform: Platform) -> Json:
     kpis = sorted(plain["kpi"].items(), key=lambda item: item[1].get("order", 0))
     return {
         "name": name,
-        "models": [record.definition for record in graph.records.values()],
-        "settings": dict(plain["settings"]),
-        "twins": {key: _twin_entry(graph, key) for key in graph.twins},
-        "bindings": list(plain["binding"].values()),
+        "models": [record.definition for _, record in sorted(graph.records.items())],
+        "settings": dict(sorted(plain["settings"].items())),
+        "twins": {key: _twin_entry(graph, key) for key in sorted(graph.twins)},
+        "bindings": platform.catalogue.bindings_in_order(),
         "rules": [
             {"id": key, **{k: v for k, v in doc.items() if k not in ("id", "version")}}
-            for key, doc in plain["rule"].items()
+            for key, doc in sorted(plain["rule"].items())
         ],
         "kpis": [{k: v for k, v in doc.items() if k != "order"} for _, doc in kpis],
         "scene": scene,
@@ -367,8 +443,13 @@ def _twin_entry(graph: Graph, key: str) -> Json:
     }
     if any(held.values()):
         entry["components"] = {part: value for part, value in held.items() if value}
-    for link in graph.outgoing(key):
-        properties = {k: v for k, v in link.view().items() if not k.startswith("$")}
-        target: Any = {"to": link.target, "properties": properties} if properties else link.target
-        entry.setdefault(link.name, []).append(target)
-    return entry
+    links: Json = {}
+    for link in sorted(graph.outgoing(key), key=lambda found: found.id):
+        target: Json = {"to": link.target}
+        if link.id != f"{link.name}-{link.target}":
+            target["id"] = link.id
+        if properties := {k: v for k, v in link.view().items() if not k.startswith("$")}:
+            target["properties"] = properties
+        links.setdefault(link.name, []).append(target if len(target) > 1 else link.target)
+    clashing = {name: links.pop(name) for name in TWIN_FIELDS if name in links}
+    return entry | links | ({"relationships": clashing} if clashing else {})

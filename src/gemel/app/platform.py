@@ -106,7 +106,10 @@ class Platform:
             if error is not None:
                 done(taken, error)
                 return
-            self._visible(taken)
+            try:
+                self._visible(taken)
+            except Exception:  # it is stored: the sender must not send it again
+                log.exception("what was stored could not be taken in")
             self.reactions.dispatch.answers(taken.other, lambda problem: done(taken, problem))
 
         self._pending.append(now)
@@ -154,6 +157,7 @@ class Platform:
                 now=self.clock(), who=who, why=why, new_etag=lambda: f'W/"{uuid.uuid4()}"'
             )
             edits, result = plan(self.graph, context)
+            edits = edits + self.reactions.closing(edits, context)
             if edits:
                 await asyncio.get_running_loop().run_in_executor(
                     self._executor, self.documents.commit, edits
@@ -233,6 +237,7 @@ class Platform:
         loop = asyncio.get_running_loop()
         if hasattr(self, "history"):
             await loop.run_in_executor(None, self.history.close)
+        self.catalogue.store_discovered()
         while self._tasks:
             await asyncio.wait(set(self._tasks), timeout=2)
         async with self._editing:

@@ -24,7 +24,7 @@ class Presence:
         self._index: dict[str, int] = {}
         self._seen: I64 = np.zeros(0, np.int64)
         self._stale_after: F64 = np.zeros(0)
-        self._lost: U8 = np.zeros(0, np.uint8)
+        self._lost: I64 = np.zeros(0, np.int64)
         self._status: U8 = np.zeros(0, np.uint8)
         self._connections: dict[str, int] = {}
 
@@ -63,13 +63,15 @@ class Presence:
             if row is not None:
                 if time > self._seen[row]:
                     self._seen[row] = time
-                self._lost[row] = 0
+                if time > self._lost[row]:  # what is late to become durable was sent before
+                    self._lost[row] = 0
 
     def connected(self, twins: Iterable[str]) -> None:
         for twin in twins:
             self._connections[twin] = self._connections.get(twin, 0) + 1
 
-    def disconnected(self, twins: Iterable[str]) -> None:
+    def disconnected(self, twins: Iterable[str], lost_at: int = 0) -> None:
+        """`lost_at`: when the connection was lost (ns); 0 if the device said goodbye."""
         for twin in twins:
             left = self._connections.get(twin, 0) - 1
             if left > 0:
@@ -77,8 +79,8 @@ class Presence:
                 continue
             self._connections.pop(twin, None)
             row = self._index.get(twin)
-            if row is not None and self._seen[row]:
-                self._lost[row] = 1
+            if row is not None and lost_at:
+                self._lost[row] = lost_at
 
     def is_connected(self, twin: str) -> bool:
         return twin in self._connections
@@ -106,7 +108,7 @@ class Presence:
         size = len(self.names)
         seen = self._seen[:size]
         status = np.where((now - seen) / 1e9 > self._stale_after[:size], STALE, LIVE)
-        status = np.where(self._lost[:size] == 1, OFFLINE, status)
+        status = np.where(self._lost[:size] != 0, OFFLINE, status)
         status = np.where(seen == 0, NEVER, status).astype(np.uint8)
         changed = np.flatnonzero(status != self._status[:size])
         self._status[:size] = status

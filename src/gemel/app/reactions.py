@@ -76,6 +76,7 @@ class Reactions:
 
     def tick(self, now: int) -> None:
         self._take(self.engine.tick(now))
+        self.commit_soon()  # what could not be committed before, when the disk was full
         self.dispatch.tick(now)
 
     def _take(self, transitions: list[Transition]) -> None:
@@ -111,6 +112,17 @@ class Reactions:
             if rule is not None and rule.then is not None and edit.doc["occurrences"] == 1:
                 edits += self.dispatch.plan_for_alarm(edit.doc, rule.then, context)
         return edits, len(taken)
+
+    def closing(self, edits: Iterable[Edit], context: EditContext) -> list[Edit]:
+        """The alarms that end with the twins that these edits delete."""
+        gone = [edit.key for edit in edits if edit.kind == "twin" and edit.doc is None]
+        return [
+            edit
+            for twin in gone
+            for edit in self.alarms.close(
+                "the twin was deleted", context.who, context.now, twin=twin
+            )
+        ]
 
     # ---- checkpoint and restart ----------------------------------------------------------
 

@@ -20,6 +20,7 @@ PREFIX = "gml_"
 LINK_SECONDS = 15 * 60
 SESSION_SECONDS = 12 * 3600
 CACHE_SECONDS = 5
+LONGEST_SECONDS = 100 * 365 * 86_400
 CACHE_SIZE = 50_000
 
 
@@ -43,15 +44,17 @@ def create(
     twins: tuple[str, ...] = (),
     seconds: float | None = None,
     use: str = "token",
+    of: str = "",
 ) -> NewToken:
     """Makes a token, durable on return; the secret is in the answer and nowhere else.
 
     Args:
         twins: for role device: the twins it may write, as names or patterns (`line1-*`).
         seconds: how long it is valid; None for ever.
+        of: the id of the token that this one ends with, for sessions.
 
     Raises:
-        InvalidInput: unknown role, or a device without twins.
+        InvalidInput: unknown role, a device without twins, or a time that is none.
     """
     if role not in ROLES:
         raise InvalidInput(
@@ -60,6 +63,11 @@ def create(
     if role == "device" and not twins:
         raise InvalidInput(
             "a device token must name the twins it may write", hint="--twin pump-1, or 'line1-*'"
+        )
+    if seconds is not None and not 0 < seconds <= LONGEST_SECONDS:
+        raise InvalidInput(
+            "a token must be valid for more than no time and at most 100 years",
+            hint="say how many days, or nothing for a token that does not end",
         )
     secret = PREFIX + secrets.token_urlsafe(32)
     key = digest(secret)
@@ -72,6 +80,8 @@ def create(
         "created": to_iso(now),
         "expires": None if seconds is None else now + round(seconds * SECOND),
     }
+    if of:
+        doc["of"] = of
     documents.commit([Edit("token", key, doc, now, who, f"{use} created")])
     return NewToken(secret, doc)
 
@@ -101,20 +111,38 @@ class Tokens:
             self._cache.pop(key, None)
         return found
 
+    def begin_session(self, who: Principal, secret: str = "") -> NewToken:
+        """A browser session of a principal; one begun with a token ends with it, if not before."""
+        seconds: float = SESSION_SECONDS
+        token = self._valid(secret)
+        if token is not None and token.doc["expires"] is not None:
+            seconds = min(seconds, (token.doc["expires"] - self._clock()) / SECOND)
+        return create(
+            self._documents,
+            self._clock(),
+            role=who.role,
+            name=who.name,
+            who=who.name,
+            twins=who.twins,
+            seconds=seconds,
+            use="session",
+            of=token.doc["id"] if token is not None else "",
+        )
+
     def delete(self, token_id: str, who: str) -> None:
-        """Ends a token.
+        """Ends a token, and the sessions that were begun with it.
 
         Raises:
             NotFound: no token has this id.
         """
-        for document in self._documents.load("token"):
-            if document.doc["id"] == token_id:
-                self._documents.commit(
-                    [Edit("token", document.key, None, self._clock(), who, "deleted")]
-                )
-                self._cache.pop(document.key, None)
-                return
-        raise NotFound(f"there is no token '{token_id}'", hint="see GET /tokens")
+        now = self._clock()
+        found = list(self._documents.load("token"))
+        if not any(d.doc["id"] == token_id for d in found):
+            raise NotFound(f"there is no token '{token_id}'", hint="see GET /tokens")
+        over = [d.key for d in found if token_id in (d.doc["id"], d.doc.get("of"))]
+        self._documents.commit([Edit("token", key, None, now, who, "deleted") for key in over])
+        for key in over:
+            self._cache.pop(key, None)
 
     def end_session(self, secret: str) -> None:
         key = digest(secret)

@@ -20,21 +20,28 @@ if TYPE_CHECKING:
 STATUS_ORDER = {"live": 0, "stale": 1, "offline": 2, "never": 3}
 
 
-def status_of(platform: Platform, twin: str, now: int, depth: int = 0) -> tuple[str, int]:
+def status_of(platform: Platform, twin: str, now: int) -> tuple[str, int]:
     """(status, last seen ns); a twin without signals of its own is as live as what it contains."""
-    catalogue = platform.catalogue
-    model = catalogue.model_of(twin)
-    own = platform.presence.status(twin, now)
-    seen = platform.presence.last_seen(twin)
-    if own != "never" or depth > 8 or (model and _has_telemetry(platform, model)):
-        return own, seen
-    inner = [status_of(platform, t, now, depth + 1) for t in catalogue.children_of(twin)]
-    if not inner:
-        return own, seen
-    return min((s for s, _ in inner), key=lambda s: STATUS_ORDER[s]), max(t for _, t in inner)
+    presence, catalogue = platform.presence, platform.catalogue
+    statuses, newest = [], 0
+    waiting, met = [twin], {twin}
+    while waiting:
+        one = waiting.pop()
+        own = presence.status(one, now)
+        inner = []
+        if own == "never" and not _has_telemetry(platform, one):
+            inner = [t for t in catalogue.children_of(one) if t not in met]
+        if inner:
+            met.update(inner)
+            waiting += inner
+            continue
+        statuses.append(own)
+        newest = max(newest, presence.last_seen(one))
+    return min(statuses, key=lambda s: STATUS_ORDER[s]), newest
 
 
-def _has_telemetry(platform: Platform, model: str) -> bool:
+def _has_telemetry(platform: Platform, twin: str) -> bool:
+    model = platform.catalogue.model_of(twin) or ""
     return any(s.category == "telemetry" for s in platform.catalogue.signals.of(model).values())
 
 
@@ -229,4 +236,4 @@ def kpis(platform: Platform) -> list[Json]:
                 "order": doc.get("order", 0),
             }
         )
-    return sorted(found, key=lambda kpi: kpi["order"])
+    return sorted(found, key=lambda kpi: (kpi["order"], kpi["id"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import uuid
@@ -17,6 +18,8 @@ log = logging.getLogger(__name__)
 DEFAULT_PORT = 1883
 SESSION_SECONDS = 3_600
 KEEP_ALIVE = 15
+PATIENCE = 5.0
+"""Seconds without a connection before that is worth a word."""
 
 
 def parse_address(text: str) -> tuple[str, int]:
@@ -51,25 +54,37 @@ def find_token(token: str | None, file: str | None) -> str:
     return os.environ.get("GEMEL_TOKEN", "")
 
 
-class _Outage:
-    """Says once that the server cannot be reached, and once that it can again."""
+class Outage:
+    """Says once that the server cannot be reached for a while, and once that it can again."""
 
-    def __init__(self, place: str) -> None:
+    def __init__(self, place: str, patience: float = PATIENCE) -> None:
         self._place = place
+        self._patience = patience
+        self._timer: asyncio.TimerHandle | None = None
         self._is_told = False
 
     def state(self, state: str, cause: str) -> None:
-        if state == "disconnected" and not self._is_told:
-            self._is_told = True
-            log.warning("no connection to %s: %s; trying again", self._place, cause)
-        elif state == "connected" and self._is_told:
-            self._is_told = False
-            log.warning("connected to %s again", self._place)
+        """Takes the state of any of the clients that share the server."""
+        if state == "disconnected" and self._timer is None and not self._is_told:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._patience, self._tell, cause)
+        elif state == "connected":
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            if self._is_told:
+                self._is_told = False
+                log.warning("connected to %s again", self._place)
+
+    def _tell(self, cause: str) -> None:
+        self._timer = None
+        self._is_told = True
+        log.warning("no connection to %s: %s; trying again", self._place, cause)
 
 
 def connector(host: str, port: int, token: str, user: str = "simulator") -> Connect:
     """Makes clients for devices that share one token."""
-    outage = _Outage(f"{host}:{port}")
+    outage = Outage(f"{host}:{port}")
 
     def connect(
         client_id: str, will_topic: str, will_payload: bytes, on_message: Callable[[Any], None]

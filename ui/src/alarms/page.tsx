@@ -30,7 +30,8 @@ export function AlarmsPage({ id }: { id: string }) {
     return shown.sort(isAll ? (a, b) => b.raised.localeCompare(a.raised) : byUrgency);
   }, [openAlarms.value, past.data, isAll, priority, twin]);
   const keep = Object.fromEntries(search.entries());
-  const chosen = list.find((alarm) => alarm.id === id);
+  const over = lastAlarm.value;
+  const chosen = list.find((alarm) => alarm.id === id) ?? (over?.id === id ? over : undefined);
   useListKeys(list, id, keep, setDialog);
   useEffect(() => {
     document.querySelector(`[data-alarm-id="${CSS.escape(id)}"]`)?.scrollIntoView({ block: "nearest" });
@@ -119,29 +120,26 @@ function Filters({ isAll, priority, twin }: { isAll: boolean; priority: number; 
 }
 
 function useListKeys(list: Alarm[], id: string, keep: Record<string, string>, open: (dialog: "acknowledge" | "comment") => void): void {
-  useKeys(
-    (event) => {
-      if (isTyping(event) || !singleKeys.value || event.ctrlKey || event.metaKey || event.altKey) return false;
-      const at = list.findIndex((alarm) => alarm.id === id);
-      const alarm = list[at];
-      const move = (to: number): boolean => {
-        const next = list[Math.max(0, Math.min(list.length - 1, to))];
-        if (next) go(href("alarms", next.id, keep), { replace: at >= 0 });
-        return true;
-      };
-      if (event.key === "j") return move(at + 1);
-      if (event.key === "k") return move(at < 0 ? 0 : at - 1);
-      if (event.key === "Escape" && id) return go(href("alarms", "", keep)), true;
-      if (!alarm) return false;
-      if (event.key === "Enter" && !(event.target as HTMLElement).closest("a, button")) {
-        document.querySelector<HTMLElement>(".alarm-detail h2 a")?.focus();
-        return true;
-      }
-      const isBlocked = blockedFrom("alarms:write") !== "";
-      if (event.key === "a" && needsAck(alarm) && !isBlocked) return open("acknowledge"), true;
-      if (event.key === "c" && !isBlocked) return open("comment"), true;
-      return false;
-    },
-    [list, id, JSON.stringify(keep)],
-  );
+  useKeys((event) => {
+    if (isTyping(event) || !singleKeys.value || event.ctrlKey || event.metaKey || event.altKey) return false;
+    const at = list.findIndex((alarm) => alarm.id === id);
+    const alarm = list[at];
+    const move = (to: number): boolean => {
+      const next = list[Math.max(0, Math.min(list.length - 1, to))];
+      if (next) go(href("alarms", next.id, keep), { replace: at >= 0 });
+      return true;
+    };
+    if (event.key === "j") return move(at + 1);
+    if (event.key === "k") return move(at < 0 ? 0 : at - 1);
+    if (event.key === "Escape" && id) return go(href("alarms", "", keep)), true;
+    if (!alarm) return false;
+    if (event.key === "Enter" && !(event.target as HTMLElement).closest("a, button")) {
+      document.querySelector<HTMLElement>(".alarm-detail h2 a")?.focus();
+      return true;
+    }
+    const isBlocked = blockedFrom("alarms:write") !== "";
+    if (event.key === "a" && needsAck(alarm) && !isBlocked) return open("acknowledge"), true;
+    if (event.key === "c" && !isBlocked) return open("comment"), true;
+    return false;
+  });
 }

@@ -1,7 +1,7 @@
 /** Keyboard: one listener, layered. The top layer hears Esc first; single keys rest while typing. */
 
 import { signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 export interface Shortcut {
   keys: string;
@@ -66,23 +66,23 @@ export function startKeys(): void {
 }
 
 /** Hears keys while mounted; return true when the key was used. Later mounted layers hear first. */
-export function useKeys(handler: Handler, also: unknown[] = []): void {
-  useEffect(() => {
-    layers.push(handler);
+export function useKeys(handler: Handler): void {
+  const latest = useRef(handler);
+  latest.current = handler;
+  useLayoutEffect(() => {
+    const layer: Handler = (event) => latest.current(event);
+    layers.push(layer);
     return () => {
-      layers.splice(layers.indexOf(handler), 1);
+      layers.splice(layers.indexOf(layer), 1);
     };
-  }, also);
+  }, []);
 }
 
 /** Esc closes this layer. */
 export function useEscape(close: () => void): void {
-  useKeys(
-    (event) => {
-      if (event.key !== "Escape") return false;
-      close();
-      return true;
-    },
-    [close],
-  );
+  useKeys((event) => {
+    if (event.key !== "Escape") return false;
+    close();
+    return true;
+  });
 }

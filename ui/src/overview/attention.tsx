@@ -48,8 +48,8 @@ function Row({ alarm }: { alarm: Alarm }) {
         <span class="meta row" style={{ gap: "4px" }}>
           {alarm.state === "returned" && <Icon name="back" small />}
           <span class="ellipsis">
+            {alarm.state === "returned" ? "back to normal · " : alarm.state === "acknowledged" ? "acknowledged · " : ""}
             {factsOf(alarm, tick.value)}
-            {alarm.state === "acknowledged" ? " · acknowledged" : alarm.state === "returned" ? " · back to normal" : ""}
           </span>
         </span>
       </button>

@@ -14,7 +14,7 @@ interface Line {
 
 export function Outline({ scene, selected }: { scene: Scene; selected: string }) {
   const inScene = useMemo(() => new Set(scene.objects.map((object) => object.twin).filter(Boolean)), [scene]);
-  const lines = useMemo(() => linesOf("", 0, inScene as Set<string>, new Set()), [scene, children.value]);
+  const lines = useMemo(() => linesOf("", 0, inScene as Set<string>, new Set()), [scene, children.value, priorityOfTwin.value]);
   const known = lines.length ? lines : [...inScene].map((id) => ({ id: id!, depth: 0 }));
   const chosen = known.some((line) => line.id === selected) ? selected : known[0]?.id;
   const move = (event: KeyboardEvent): void => {
@@ -44,7 +44,7 @@ function linesOf(parent: string, depth: number, inScene: Set<string>, seen: Set<
     if (seen.has(id)) continue;
     seen.add(id);
     const inner = linesOf(id, depth + 1, inScene, seen);
-    if (inScene.has(id) || inner.length) found.push({ id, depth }, ...inner);
+    if (inScene.has(id) || inner.length || priorityOfTwin.value.has(id)) found.push({ id, depth }, ...inner);
   }
   return found;
 }

@@ -84,7 +84,7 @@ export class Ground {
     colors.needsUpdate = true;
     for (const { mesh, text } of this.#words) {
       mesh.material.map?.dispose();
-      mesh.material.map = writeWords(text, tokenColor("fg2"));
+      mesh.material.map = writeWords(text, tokenColor("fg3"));
       mesh.material.needsUpdate = true;
     }
   }
@@ -99,7 +99,7 @@ export class Ground {
         const [nx, nz] = corners[(i + 1) % 4]!;
         points.push(cx, 0.01, cz, nx, 0.01, nz);
       });
-      this.#addWords(zone.label ?? "", x - w + 0.4, z + d - 0.3, 19);
+      this.#addWords(zone.label ?? "", x - w + 0.4, z + d - 0.3, 15);
     }
     const geometry = new BufferGeometry();
     geometry.setAttribute("position", new Float32BufferAttribute(points, 3));

@@ -38,7 +38,8 @@ interface Props {
   twin: string;
   property: Property;
   staleAfter: number;
-  showAge?: boolean;
+  /** The age stands beside the value already. */
+  isAgeBeside?: boolean;
 }
 
 export function useTrusted(twin: string, property: Property, staleAfter: number): { reading: Reading | null; trust: Trust; age: number; cause: string } {
@@ -52,10 +53,10 @@ export function useTrusted(twin: string, property: Property, staleAfter: number)
   return { reading, trust, age, cause };
 }
 
-export function Value({ twin, property, staleAfter, showAge = false }: Props) {
+export function Value({ twin, property, staleAfter, isAgeBeside = false }: Props) {
   const { reading, trust, age, cause } = useTrusted(twin, property, staleAfter);
   const text = reading ? shown(reading.value, property.schema, property.values) : "—";
-  const isTimed = trust === "late" || trust === "stale" || (showAge && trust !== "none");
+  const isTimed = !isAgeBeside && (trust === "late" || trust === "stale");
   return (
     <span class={`value ${trust}`} data-trust={trust} title={trust === "none" ? "No value has been received" : cause || `${formatAge(age)} old`}>
       {trust === "stale" && <Icon name="clock" />}

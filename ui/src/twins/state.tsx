@@ -66,7 +66,7 @@ function Line({ twin, property }: { twin: Twin; property: Property }) {
         {plain(property.path) !== plain(name) && <span class="muted path"> {property.path}</span>}
       </th>
       <td class="right">
-        <Value twin={twin.id} property={property} staleAfter={twin.staleAfter} />
+        <Value twin={twin.id} property={property} staleAfter={twin.staleAfter} isAgeBeside />
       </td>
       <td class="limits">{typeof reading?.value === "number" && <LimitBar value={reading.value} property={property} alarms={twin} />}</td>
       <td class="soft age-cell">{reading ? formatAge(age) : "—"}</td>

@@ -19,7 +19,7 @@ const RANGES = [
 const MOST = 6;
 
 export function drawable(property: Property): boolean {
-  return property.series !== null && !/string|date|time|duration|uuid|object|array|map/i.test(String(property.schema)) && (property.kind === "telemetry" || typeof property.value === "number");
+  return property.series !== null && !property.values && !/string|enum|date|time|duration|uuid|object|array|map/i.test(property.schema) && (property.kind === "telemetry" || typeof property.value === "number");
 }
 
 export function TrendsTab({ twin }: { twin: Twin }) {

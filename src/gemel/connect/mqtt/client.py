@@ -56,6 +56,8 @@ from gemel.core.errors import GemelError, NotAuthenticated, Unavailable
 _log = logging.getLogger("gemel.mqtt.client")
 
 _CONNECT_SECONDS = 10.0
+_QOS_2_INFLIGHT = 20
+"""MQTT 3.1.1 cannot say it, but mosquitto leaves more QoS 2 messages than this unanswered."""
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
 _STEADY = 5.0
@@ -135,6 +137,7 @@ class MqttClient:
         self._greeting: asyncio.Future[ConnAck] | None = None
         self._out: list[bytes] = []
         self._quota = max_inflight
+        self._quota_two = max_inflight if version == 5 else min(max_inflight, _QOS_2_INFLIGHT)
         self._inflight = 0
         self._sending: dict[int, Sending] = {}
         self._queue: deque[Sending] = deque()
@@ -422,7 +425,10 @@ class MqttClient:
         if link is None or not self._connected.is_set():
             return
         while self._queue and self._inflight < self._quota and link.is_writable:
-            sending = self._queue.popleft()
+            sending = self._queue[0]
+            if sending.packet.qos == 2 and self._inflight >= self._quota_two:
+                return
+            self._queue.popleft()
             flags, topic, packet_id, payload, properties = sending.packet
             if sending.was_sent:
                 flags |= 8

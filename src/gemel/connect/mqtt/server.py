@@ -337,6 +337,7 @@ class MqttServer:
 
     def _tick(self) -> None:
         assert self._loop is not None
+        self._timer = self._loop.call_later(_TICK, self._tick)
         now = self._loop.time()
         counters = self.broker.counters
         for connection, sock in list(self._sockets.items()):
@@ -354,7 +355,7 @@ class MqttServer:
                 counters.keep_alive_timeouts += 1
                 self.broker.end(connection, "timeout", Reason.KEEP_ALIVE_TIMEOUT)
         self.broker.tick()
-        self._timer = self._loop.call_later(_TICK, self._tick)
+        self._wake()
 
     async def _until_settled(self) -> None:
         while not (self.broker.inbox.is_idle and self.broker.journal.is_idle):
