@@ -133,7 +133,7 @@ class Plant:
             self.clock,
             limits or Limits(),
             self.wake,
-            delivered=lambda name, topic: self.delivered.append((name, topic)),
+            delivered=lambda who, topic: self.delivered.append((who.name, topic)),
         )
         self.broker.load(self.store)
         self.peers: list[Peer] = []

@@ -9,6 +9,7 @@ import ssl
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -32,9 +33,9 @@ def server_files(folder: Path, names: list[str], clock: Clock) -> tuple[Path, Pa
     authority, authority_key = folder / "authority.pem", folder / "authority-key.pem"
     certificate, key = folder / "server.pem", folder / "server-key.pem"
     today = EPOCH + datetime.timedelta(seconds=clock() // 1_000_000_000)
-    if not authority.exists() or not authority_key.exists():
+    if not authority.exists() or not authority_key.exists() or _is_old(authority, today):
         _make_authority(authority, authority_key, today)
-    if not _is_good(certificate, key, names, today):
+    if not _is_good(certificate, key, authority, names, today):
         _make_server(authority, authority_key, certificate, key, names, today)
     return certificate, key, authority
 
@@ -145,10 +146,31 @@ def _alternative(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _is_good(file: Path, key: Path, names: list[str], today: datetime.datetime) -> bool:
-    if not file.exists() or not key.exists():
+def _is_old(authority: Path, today: datetime.datetime) -> bool:
+    """Whether an authority would end before a certificate that it makes today."""
+    try:
+        found = x509.load_pem_x509_certificate(authority.read_bytes())
+    except ValueError as error:
+        raise ConfigInvalid(
+            f"{authority} is no certificate: {error}",
+            hint="delete the folder it is in to have a new authority, which must be trusted anew",
+        ) from error
+    return found.not_valid_after_utc < today + datetime.timedelta(days=SERVER_DAYS)
+
+
+def _is_good(
+    file: Path, key_file: Path, authority: Path, names: list[str], today: datetime.datetime
+) -> bool:
+    """Whether a certificate is fresh, for these names, by this authority, and has its key."""
+    if not file.exists() or not key_file.exists():
         return False
-    found = x509.load_pem_x509_certificate(file.read_bytes())
-    held = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    try:
+        found = x509.load_pem_x509_certificate(file.read_bytes())
+        key = serialization.load_pem_private_key(key_file.read_bytes(), None)
+        found.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.read_bytes()))
+        held = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound):
+        return False  # cut off while it was written, or by an authority that is no more
     is_fresh = found.not_valid_after_utc > today + datetime.timedelta(days=30)
-    return is_fresh and all(_alternative(name) in held for name in names)
+    is_own = key.public_key() == found.public_key()
+    return is_fresh and is_own and all(_alternative(name) in held for name in names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import tomllib
 from collections.abc import Mapping
@@ -137,15 +138,14 @@ def _connections(found: Any, text: str, file: Path) -> dict[str, Connection]:
     for name, table in found.items():
         if not isinstance(table, dict):
             raise ConfigInvalid(f"{place}: connections.{name} must be a table")
-        for key in table:
+        values = {}
+        for key, value in table.items():
+            place = f"{file}, line {_line_of(text, key, f'connections.{name}')}"
             if key not in known:
-                raise _unknown(key, known, f"{file}, line {_line_of(text, key)}")
-        values = {
-            key: _convert(key, value, f"{file}, line {_line_of(text, key)}", Connection)
-            for key, value in table.items()
-        }
+                raise _unknown(key, known, place)
+            values[key] = _convert(key, value, place, Connection)
         connection = Connection(**values)
-        address(connection.broker, f"connections.{name}.broker")
+        address(connection.broker, f"{file}: connections.{name}.broker")
         result[name] = connection
     return result
 
@@ -156,12 +156,19 @@ def _unknown(name: str, known: set[str], place: str) -> ConfigInvalid:
     return ConfigInvalid(f"{place}: there is no setting '{name}'", hint=hint)
 
 
-def _line_of(text: str, name: str) -> int:
-    pattern = re.compile(rf"\s*(\[+\s*)?[\"']?{re.escape(name)}\b")
+def _line_of(text: str, name: str, table: str = "") -> int:
+    """Where a name stands: in a table, or before the first one; else where a table begins."""
+    pattern = re.compile(rf"\s*[\"']?{re.escape(name)}\b")
+    head = re.compile(r"\s*\[+\s*([^\]]*?)\s*\]")
+    here, begins = "", 1
     for number, line in enumerate(text.splitlines(), 1):
-        if pattern.match(line):
+        if found := head.match(line):
+            here = found[1].replace('"', "").replace("'", "")
+            if begins == 1 and (here == table if table else here.split(".")[0] == name):
+                begins = number
+        elif here == table and pattern.match(line):
             return number
-    return 1
+    return begins
 
 
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
@@ -185,6 +192,6 @@ def _convert(name: str, value: Any, place: str, owner: type = Config) -> Any:
     if type(value) is not kind:
         words = {str: "a text", int: "a whole number", float: "a number", bool: "true or false"}
         raise ConfigInvalid(f"{place}: {name} must be {words[kind]}, not {value!r}")
-    if isinstance(value, int | float) and value < 0:
-        raise ConfigInvalid(f"{place}: {name} must not be negative, not {value}")
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        raise ConfigInvalid(f"{place}: {name} must not be negative or without end, not {value}")
     return value

@@ -26,5 +26,5 @@ async def ask(platform: Platform, twin: str, values: Json, who: str) -> Json:
     asked = await platform.edit(
         lambda graph, context: ask_desired(graph, context, twin, values), who, "desired"
     )
-    platform.publish(f"devices/{twin}/desired", orjson.dumps(asked), True, None)
+    platform.publish(f"devices/{twin}/desired", orjson.dumps(asked), True)
     return asked

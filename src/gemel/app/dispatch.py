@@ -11,6 +11,7 @@ from gemel.app.signals import CommandSignal, Signals
 from gemel.commands.book import CommandBook, CommandShape
 from gemel.commands.command import Command
 from gemel.commands.wire import parse_response, wire
+from gemel.core.access import Principal
 from gemel.core.clock import SECOND
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, InvalidInput, NotFound, TwinInvalid
@@ -151,13 +152,14 @@ class Dispatch:
 
     def _publish(self, command: Command) -> None:
         topic, payload = wire(command)
-        devices = set(self._platform.listeners(topic))
+        self._platform.publish(topic, payload, False)
 
-        def acked(name: str) -> None:
-            if name in devices:
-                self._platform.start_task(self._delivered(command.id))
-
-        self._platform.publish(topic, payload, False, acked)
+    def delivered(self, who: Principal, topic: str) -> None:
+        """A subscriber has confirmed a message; from the device itself that is evidence."""
+        levels = topic.split("/")
+        is_command = len(levels) == 5 and levels[0] == "devices" and levels[2] == "commands"
+        if is_command and who.role == "device" and who.may_write_twin(levels[1]):
+            self._platform.start_task(self._delivered(levels[4]))
 
     async def _delivered(self, key: str) -> None:
         await self._platform.edit(

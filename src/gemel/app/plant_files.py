@@ -125,7 +125,7 @@ def _write(plant: Json, folder: Path) -> list[Path]:
         written.append(file)
     file = folder / "plant.yaml"
     text = yaml.safe_dump({**body, **rest}, sort_keys=False, allow_unicode=True, width=110)
-    file.writeread_text(text, "utf-8")
+    file.write_text(text, "utf-8")
     return [*written, file]
 
 

@@ -44,7 +44,7 @@ from gemel.twins.state import State
 log = logging.getLogger("gemel")
 T = TypeVar("T")
 Plan = Callable[[Graph, EditContext], tuple[list[Edit], T]]
-Publisher = Callable[[str, bytes, bool, Callable[[str], None] | None], int]
+Publisher = Callable[[str, bytes, bool], int]
 TICK_SECONDS = 1.0
 
 
@@ -71,7 +71,7 @@ class Platform:
         self.reactions = Reactions(self)
         self.history: History
         self.publish: Publisher = lambda *_: 0
-        """Sends to devices: (topic, payload, retain, on delivered) -> how many it goes to."""
+        """Sends to devices: (topic, payload, retain) -> how many it goes to."""
         self.listeners: Callable[[str], list[str]] = lambda _: []
         """The devices that are connected and subscribed to a topic."""
         self.mqtt_statistics: Callable[[], Json] = dict

@@ -143,7 +143,13 @@ class Server:
         platform, config = self.platform, self.config
         self._sessions = SqliteMqttSessions(platform.folder.path)
         limits = Limits(connections=config.max_connections, packet_bytes=config.max_packet)
-        self._mqtt = MqttServer(MqttHost(platform), self._sessions, platform.clock, limits=limits)
+        self._mqtt = MqttServer(
+            MqttHost(platform),
+            self._sessions,
+            platform.clock,
+            limits=limits,
+            delivered=platform.reactions.dispatch.delivered,
+        )
         platform.connect_mqtt(self._publish, self._mqtt.statistics, self._devices)
         host, port = address(config.mqtt, "mqtt")
         shown = _shown(await self._listen(host, port, None))
@@ -173,15 +179,9 @@ class Server:
         assert self._mqtt is not None
         return [who.name for who in self._mqtt.listeners(topic) if who.role == "device"]
 
-    def _publish(
-        self,
-        topic: str,
-        payload: bytes,
-        retain: bool,
-        acked: Callable[[str], None] | None,
-    ) -> int:
+    def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
         assert self._mqtt is not None
-        return self._mqtt.publish(topic, payload, 1, retain, on_acked=acked)
+        return self._mqtt.publish(topic, payload, 1, retain)
 
     async def _start_http(self, secure: tuple[Path, Path] | None, notes: list[str]) -> str:
         host, port = address(self.config.http, "http")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import ssl
 import urllib.error
@@ -20,6 +21,7 @@ from gemel.core.errors import GemelError, InvalidInput, NotAuthenticated, NotFou
 
 SHORT_SECONDS = 600
 TIMEOUT = 60
+URL_HINT = "GEMEL_URL must be the address that 'gemel serve' prints"
 KINDS: dict[int, type[GemelError]] = {
     400: InvalidInput,
     401: NotAuthenticated,
@@ -31,7 +33,7 @@ KINDS: dict[int, type[GemelError]] = {
 class Client:
     """Calls a running server.
 
-    Without GEMEL_URL and GEMEL_TOKEN, it finds the server of the data folder and, since whoever
+    Without GEMEL_URL, it finds the server of the data folder and, since whoever
     may write that folder owns the installation, gives itself a token for ten minutes.
     """
 
@@ -39,6 +41,11 @@ class Client:
         folder = Path(data)
         self.url = (url or os.environ.get("GEMEL_URL") or "").rstrip("/")
         self._token = token or os.environ.get("GEMEL_TOKEN") or ""
+        self._proxies = urllib.request.getproxies() if self.url else {}
+        if self.url and not self._token:
+            raise NotAuthenticated(
+                f"no token for {self.url}", hint="set GEMEL_TOKEN; gemel token create makes one"
+            )
         if not self.url:
             found = announced(folder)
             if found is None:
@@ -64,23 +71,37 @@ class Client:
         """
         wanted = {k: v for k, v in query.items() if v is not None}
         url = self.url + path + (f"?{urlencode(wanted)}" if wanted else "")
-        request = urllib.request.Request(url, method=method)
-        request.add_header("Authorization", f"Bearer {self._token}")
+        headers = {"Authorization": f"Bearer {self._token}"}
         data = None
         if body is not None:
             data = orjson.dumps(body)
-            request.add_header("Content-Type", "application/json")
+            headers["Content-Type"] = "application/json"
         try:
-            with urllib.request.urlopen(
-                request, data, timeout=TIMEOUT, context=self._context
-            ) as answer:
+            request = urllib.request.Request(url, data, headers, method=method)
+            with self._opener().open(request, timeout=TIMEOUT) as answer:
                 content = answer.read()
         except urllib.error.HTTPError as error:
             raise _from_answer(error) from None
-        except (urllib.error.URLError, OSError, ValueError) as error:
+        except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise Unavailable(f"cannot reach {self.url}: {reason}", hint="is it running?") from None
-        return orjson.loads(content) if content else None
+        try:
+            return orjson.loads(content) if content else None
+        except orjson.JSONDecodeError:
+            raise Unavailable(f"what answers at {self.url} is no Gemel", hint=URL_HINT) from None
+
+    def _opener(self) -> urllib.request.OpenerDirector:
+        """Never follows to another place with our token; goes past proxies on this machine."""
+        return urllib.request.build_opener(
+            _NoRedirect,
+            urllib.request.ProxyHandler(self._proxies),
+            urllib.request.HTTPSHandler(context=self._context),
+        )
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def segment(text: str) -> str:
@@ -111,7 +132,7 @@ def _from_answer(error: urllib.error.HTTPError) -> GemelError:
     try:
         found = orjson.loads(error.read())["error"]
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        found = {"code": "Error", "message": f"the server answered {error.code}"}
+        found = {"code": "Error", "message": f"it answered {error.code}", "hint": URL_HINT}
     kind = KINDS.get(error.code, GemelError)
     return kind(
         found["message"],

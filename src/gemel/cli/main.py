@@ -7,11 +7,14 @@ is not understood; 3 a command that was waited for did not succeed; 130 interrup
 from __future__ import annotations
 
 import argparse
+import io
+import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
 
 from gemel import __version__
+from gemel.cli.output import plain
 from gemel.core.errors import GemelError
 
 ABOUT = """Gemel is a digital twin platform: telemetry in, living twins, alarms and commands back.
@@ -109,23 +112,28 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; the result is the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     found = parser(words[0] if words else "").parse_args(words)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # what a terminal cannot show
     try:
-        return int(found.run(found))
+        code = int(found.run(found))
+        sys.stdout.flush()
+        return code
     except GemelError as error:
         return _fail(error)
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # who read has gone; nothing may be written at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 
 
 def _fail(error: GemelError) -> int:
-    sys.stderr.write(f"gemel: {error.message}\n")
-    for detail in error.details[:20]:
-        sys.stderr.write(f"  - {detail.get('message', detail)}\n")
+    lines = [f"gemel: {error.message}"]
+    lines += [f"  - {detail.get('message', detail)}" for detail in error.details[:20]]
     if len(error.details) > 20:
-        sys.stderr.write(f"  ... and {len(error.details) - 20} more\n")
+        lines.append(f"  ... and {len(error.details) - 20} more")
     if error.hint:
-        sys.stderr.write(f"  {error.hint}\n")
+        lines.append(f"  {error.hint}")
+    sys.stderr.write("".join(plain(line) + "\n" for line in lines))
     return 1

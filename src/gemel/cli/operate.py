@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import orjson
-import yaml
 
+from gemel.app.yaml_files import read_yaml
 from gemel.cli import output
 from gemel.cli.client import Client, segment
 from gemel.core.errors import InvalidInput
@@ -117,7 +116,8 @@ def _twin_show(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.as_json(found)
         return 0
-    sys.stdout.write(f"{found['id']}  {found['name']}  {found['model']}  {found['status']}\n\n")
+    output.say(f"{found['id']}  {found['name']}  {found['model']}  {found['status']}")
+    output.say("")
     rows = [
         (
             p["path"],
@@ -161,7 +161,11 @@ def _history(arguments: argparse.Namespace) -> int:
         output.as_json(found)
         return 0
     series = found["series"][0]
-    rows = [(_iso(t), v) for t, v in zip(series["time"], series["value"], strict=True)]
+    texts = series.get("text", {})
+    rows = [
+        (_iso(time), texts.get(str(row), value))
+        for row, (time, value) in enumerate(zip(series["time"], series["value"], strict=True))
+    ]
     output.table(("TIME", series["unit"] or "VALUE"), rows, "no readings in that span")
     return 0
 
@@ -221,7 +225,7 @@ def _alarm_act(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.as_json(found)
     else:
-        sys.stdout.write(f"{found['id']} is {found['state']}\n")
+        output.say(f"{found['id']} is {found['state']}")
     return 0
 
 
@@ -251,17 +255,14 @@ def _rule_list(arguments: argparse.Namespace) -> int:
 
 
 def _rule_put(arguments: argparse.Namespace) -> int:
-    try:
-        found = yaml.safe_load(arguments.file.read_text("utf-8"))
-    except (OSError, yaml.YAMLError) as error:
-        raise InvalidInput(f"{arguments.file}: {error}", hint="a list of rules in YAML") from None
+    found = read_yaml(arguments.file)
     rules = found.get("rules", found) if isinstance(found, dict) else found
     if not isinstance(rules, list) or not all(isinstance(r, dict) and "id" in r for r in rules):
         raise InvalidInput(f"{arguments.file}: must be a list of rules, each with an id")
     client = _client(arguments)
     for rule in rules:
         client.call("PUT", f"/rules/{segment(str(rule['id']))}", rule)
-        sys.stdout.write(f"{rule['id']} is live\n")
+        output.say(f"{rule['id']} is live")
     return 0
 
 
@@ -334,7 +335,7 @@ def _command_send(arguments: argparse.Namespace) -> int:
         output.as_json(found)
     else:
         said = f": {found['message']}" if found["message"] else ""
-        sys.stdout.write(f"{found['id']} {found['state']}{said}\n")
+        output.say(f"{found['id']} {found['state']}{said}")
     return 3 if arguments.wait and found["state"] != "succeeded" else 0
 
 
@@ -369,5 +370,5 @@ def _device_adopt(arguments: argparse.Namespace) -> int:
     if arguments.json:
         output.as_json(found)
     else:
-        sys.stdout.write(f"{found['id']} is a twin of {found['model']}\n")
+        output.say(f"{found['id']} is a twin of {found['model']}")
     return 0

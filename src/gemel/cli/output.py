@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,24 @@ import orjson
 
 
 def as_json(body: Any) -> None:
-    sys.stdout.write(orjson.dumps(body, option=orjson.OPT_INDENT_2).decode() + "\n")
+    """For programs; what a terminal could take for a control sequence is escaped, as JSON may."""
+    text = orjson.dumps(body, option=orjson.OPT_INDENT_2).decode()
+    if not text.isascii():
+        text = "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+    sys.stdout.write(text.replace("\x7f", "\\u007f") + "\n")
+
+
+def say(line: str) -> None:
+    sys.stdout.write(plain(line) + "\n")
+
+
+def plain(text: str) -> str:
+    """With control characters, and what turns the direction of writing, shown instead of sent."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c == "\xa0" else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
@@ -30,5 +48,4 @@ def _plain(cell: object) -> str:
         return "-"
     if isinstance(cell, float):
         return f"{cell:.4g}" if abs(cell) < 1e6 else f"{cell:.6g}"
-    text = str(cell)
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
+    return plain(str(cell))

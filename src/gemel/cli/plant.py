@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from gemel.app import plant_files
@@ -29,12 +28,12 @@ def import_(arguments: argparse.Namespace) -> int:
         output.as_json(found)
     else:
         made = ", ".join(f"{count} {what}" for what, count in found.items())
-        sys.stdout.write(f"imported {made}\n")
+        output.say(f"imported {made}" if made else "nothing to import: all of it is there already")
     return 0
 
 
 def export(arguments: argparse.Namespace) -> int:
     plant = Client(arguments.data).call("GET", "/plant")
     files = plant_files.write(plant, arguments.folder)
-    sys.stdout.write(f"wrote {len(files)} files to {arguments.folder}\n")
+    output.say(f"wrote {len(files)} files to {arguments.folder}")
     return 0

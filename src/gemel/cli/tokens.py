@@ -11,6 +11,7 @@ from gemel.backends.sqlite import SqliteDocuments
 from gemel.cli import output
 from gemel.core.access import ROLES
 from gemel.core.clock import system_clock
+from gemel.core.errors import NotFound, Unavailable
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +36,15 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.data)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if arguments.action != "create" and not (folder / "gemel.sqlite").exists():
+        raise NotFound(f"there is no data in {folder}", hint="name the folder with --data")
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(
+            f"the data folder {folder} cannot be used: {error.strerror}",
+            hint="name another with --data",
+        ) from error
     documents = SqliteDocuments(folder / "gemel.sqlite")
     try:
         return _act(arguments, documents)

@@ -18,6 +18,14 @@ export class ApiError extends Error {
 /** Who is signed in: undefined until asked, null when a token is needed. */
 export const me = signal<Me | null | undefined>(undefined);
 
+/** What is to be forgotten when a person leaves: another one may see less. */
+export const onLeave = new Set<() => void>();
+
+function leave(): void {
+  for (const forget of onLeave) forget();
+  me.value = null;
+}
+
 export function may(permission: string): boolean {
   return me.value?.permissions.includes(permission) ?? false;
 }
@@ -59,7 +67,7 @@ async function request<T>(method: string, path: string, body?: unknown, abort?: 
 }
 
 async function failure(answer: Response): Promise<ApiError> {
-  if (answer.status === 401) me.value = null;
+  if (answer.status === 401) leave();
   let code = `HTTP ${answer.status}`;
   let message = answer.statusText || "The request failed";
   let hint = "";
@@ -86,15 +94,14 @@ export async function signIn(token: string): Promise<void> {
 
 export async function signOut(): Promise<void> {
   await fetch("/session", { method: "DELETE", credentials: "same-origin" });
-  me.value = null;
+  leave();
 }
 
 export async function whoAmI(): Promise<void> {
   try {
     me.value = await get<Me>("/me");
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) me.value = null;
-    else throw error;
+    if (!(error instanceof ApiError && error.status === 401)) throw error;
   }
 }
 

@@ -45,7 +45,8 @@ export function setSingleKeys(on: boolean): void {
   }
 }
 
-type Handler = (event: KeyboardEvent) => boolean;
+/** True: the key was used. "stop": no layer below hears it, and the browser does what it always does. */
+type Handler = (event: KeyboardEvent) => boolean | "stop";
 const layers: Handler[] = [];
 
 export function isTyping(event: KeyboardEvent): boolean {
@@ -57,10 +58,9 @@ export function startKeys(): void {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented) return;
     for (let i = layers.length - 1; i >= 0; i--) {
-      if (layers[i]!(event)) {
-        event.preventDefault();
-        return;
-      }
+      const answer = layers[i]!(event);
+      if (answer === true) event.preventDefault();
+      if (answer) return;
     }
   });
 }
@@ -78,11 +78,13 @@ export function useKeys(handler: Handler): void {
   }, []);
 }
 
-/** Esc closes this layer. */
-export function useEscape(close: () => void): void {
+/** Esc closes this layer, and no other key reaches the layers below, save Ctrl K. */
+export function useModal(close: () => void): void {
   useKeys((event) => {
-    if (event.key !== "Escape") return false;
-    close();
-    return true;
+    if (event.key === "Escape") {
+      close();
+      return true;
+    }
+    return event.ctrlKey || event.metaKey ? false : "stop";
   });
 }

@@ -1,7 +1,7 @@
 /** Something fetched: shows old data while it is renewed, fails alone, drops late answers. */
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import { ApiError } from "./api.ts";
+import { ApiError, onLeave } from "./api.ts";
 import { refetches } from "@/live/client.ts";
 
 export interface Resource<T> {
@@ -11,12 +11,35 @@ export interface Resource<T> {
   retry: () => void;
 }
 
+interface State<T> {
+  key: string | null;
+  data: T | undefined;
+  error: ApiError | null;
+  isLoading: boolean;
+}
+
+function first<T>(key: string | null): State<T> {
+  return { key, data: key === null ? undefined : (kept.get(key) as T | undefined), error: null, isLoading: key !== null };
+}
+
+const KEPT = 60;
+/** The last answers by key: shown at once on return, and while the server cannot be reached. */
+const kept = new Map<string, unknown>();
+
+function keep(key: string, data: unknown): void {
+  kept.delete(key);
+  kept.set(key, data);
+  if (kept.size > KEPT) kept.delete(kept.keys().next().value!);
+}
+
+onLeave.add(() => kept.clear());
+
 /**
  * Fetches when `key` changes, after a reconnect and on retry; null asks for nothing.
  * An answer for an earlier key is never shown for a later one.
  */
 export function useResource<T>(key: string | null, fetcher: (abort: AbortSignal) => Promise<T>, also: unknown = 0): Resource<T> {
-  const [state, setState] = useState<{ key: string | null; data?: T; error: ApiError | null; isLoading: boolean }>({ key, error: null, isLoading: key !== null });
+  const [state, setState] = useState<State<T>>(() => first<T>(key));
   const [attempt, setAttempt] = useState(0);
   const latest = useRef(fetcher);
   latest.current = fetcher;
@@ -25,11 +48,13 @@ export function useResource<T>(key: string | null, fetcher: (abort: AbortSignal)
   useEffect(() => {
     if (key === null) return undefined;
     const abort = new AbortController();
-    setState((old) => (old.key === key ? { ...old, isLoading: true } : { key, error: null, isLoading: true }));
+    setState((old) => (old.key === key ? { ...old, isLoading: true } : first<T>(key)));
     latest
       .current(abort.signal)
       .then((data) => {
-        if (!abort.signal.aborted) setState({ key, data, error: null, isLoading: false });
+        if (abort.signal.aborted) return;
+        keep(key, data);
+        setState({ key, data, error: null, isLoading: false });
       })
       .catch((error: unknown) => {
         if (abort.signal.aborted) return;
@@ -41,5 +66,6 @@ export function useResource<T>(key: string | null, fetcher: (abort: AbortSignal)
 
   const retry = useCallback(() => setAttempt((count) => count + 1), []);
   const isCurrent = state.key === key;
-  return { data: isCurrent ? state.data : undefined, error: isCurrent ? state.error : null, isLoading: !isCurrent || state.isLoading, retry };
+  const data = isCurrent ? state.data : key === null ? undefined : (kept.get(key) as T | undefined);
+  return { data, error: isCurrent ? state.error : null, isLoading: !isCurrent || state.isLoading, retry };
 }

@@ -1,8 +1,8 @@
 /** A modal layer: keeps the focus inside, gives it back on close, Esc closes. */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
-import { useEscape } from "@/core/keys.ts";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { useModal } from "@/core/keys.ts";
 import { Icon } from "./icon.tsx";
 
 interface Props {
@@ -16,11 +16,11 @@ interface Props {
 
 export function Dialog({ title, close, children, foot, isBare = false, testId }: Props) {
   const box = useRef<HTMLDivElement>(null);
-  useEscape(close);
-  useEffect(() => {
+  useModal(close);
+  useLayoutEffect(() => {
     const before = document.activeElement as HTMLElement | null;
-    const first = box.current?.querySelector<HTMLElement>("[autofocus], input, select, textarea, .dialog-body button, button");
-    first?.focus();
+    const find = (selector: string): HTMLElement | null | undefined => box.current?.querySelector<HTMLElement>(selector);
+    (find("input, select, textarea") ?? find(".dialog-foot .primary, .dialog-body button") ?? find("button"))?.focus();
     return () => before?.focus?.();
   }, []);
   return (

@@ -4,6 +4,8 @@ import { ApiError } from "@/core/api.ts";
 import { Icon } from "./icon.tsx";
 import type { ComponentChildren } from "preact";
 
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`);
+
 export function Failed({ error, retry, what }: { error: Error; retry?: () => void; what: string }) {
   const known = error instanceof ApiError ? error : null;
   const role = known?.status === 403 ? " Your role does not include this." : "";
@@ -11,8 +13,8 @@ export function Failed({ error, retry, what }: { error: Error; retry?: () => voi
     <div class="notice" role="alert">
       <h3>{what} could not be loaded</h3>
       <p>
-        {error.message}
-        {known?.hint ? ` (${known.hint})` : ""}.{role}
+        {sentence(error.message)} {known?.hint ? sentence(known.hint) : ""}
+        {role}
       </p>
       {known?.request && <p class="meta">Request {known.request}</p>}
       {retry && (

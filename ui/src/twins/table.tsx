@@ -1,7 +1,7 @@
 /** All twins, searched and filtered by the server, as a virtual table that loads as it is scrolled. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, get, query } from "@/core/api.ts";
+import { ApiError, get, onLeave, query } from "@/core/api.ts";
 import { rows as allRows } from "@/core/plant.ts";
 import { go, href, place, setSearch } from "@/core/router.ts";
 import type { Page, TwinRow } from "@/core/types.ts";
@@ -156,9 +156,13 @@ export function DiscoveredBanner() {
   );
 }
 
+/** The first page of the last questions, for the way back and for when the server is away. */
+const kept = new Map<string, { list: TwinRow[]; total: number; cursor: string | null }>();
+onLeave.add(() => kept.clear());
+
 /** Pages of one question; a new question drops late answers to the old one. */
 function usePages(asked: string) {
-  const [state, setState] = useState<{ asked: string; list: TwinRow[]; total: number | null; cursor: string | null; error: ApiError | null; isLoading: boolean }>({ asked, list: [], total: null, cursor: null, error: null, isLoading: true });
+  const [state, setState] = useState<{ asked: string; list: TwinRow[]; total: number | null; cursor: string | null; error: ApiError | null; isLoading: boolean }>({ asked, list: [], total: null, cursor: null, ...kept.get(asked), error: null, isLoading: true });
   const [attempt, setAttempt] = useState(0);
   const isBusy = useRef(false);
   const epoch = refetches.value;
@@ -166,6 +170,7 @@ function usePages(asked: string) {
     isBusy.current = true;
     try {
       const page = await get<Page<TwinRow>>(`/twins${asked}${asked ? "&" : "?"}limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, abort);
+      if (!cursor && kept.size < 50) kept.set(asked, { list: page.value, total: page.total, cursor: page.cursor });
       if (!abort.aborted) setState((old) => ({ asked, list: cursor ? [...old.list, ...page.value] : page.value, total: page.total, cursor: page.cursor, error: null, isLoading: false }));
     } catch (error) {
       if (!abort.aborted) setState((old) => ({ ...old, asked, error: error as ApiError, isLoading: false }));

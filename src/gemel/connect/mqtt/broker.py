@@ -63,7 +63,7 @@ class Broker:
         clock: wall clock in ns.
         limits: what one client may cost.
         wake: called when there is something to hand in, to commit or to write.
-        delivered: called with (principal name, topic) for each QoS 1 or 2 message that a
+        delivered: called with (principal, topic) for each QoS 1 or 2 message that a
             subscriber acknowledged.
     """
 
@@ -73,7 +73,7 @@ class Broker:
         clock: Clock,
         limits: Limits,
         wake: Callable[[], None] = _nothing,
-        delivered: Callable[[str, str], None] | None = None,
+        delivered: Callable[[Principal, str], None] | None = None,
     ) -> None:
         self.host = host
         self.clock = clock
@@ -318,7 +318,7 @@ class Broker:
         if out.delivery.on_acked is not None:
             out.delivery.on_acked(session.who.name)
         if self.delivered is not None:
-            self.delivered(session.who.name, out.delivery.topic)
+            self.delivered(session.who, out.delivery.topic)
 
     # -- the ends of connections and sessions ------------------------------------------------
 

@@ -111,7 +111,7 @@ class MqttServer:
         sessions: what outlives a restart.
         clock: wall clock in ns.
         limits: what one client may cost.
-        delivered: called with (principal name, topic) whenever a subscriber acknowledged a QoS 1
+        delivered: called with (principal, topic) whenever a subscriber acknowledged a QoS 1
             or 2 message, also one that was queued before a restart.
     """
 
@@ -122,7 +122,7 @@ class MqttServer:
         clock: Clock,
         *,
         limits: Limits | None = None,
-        delivered: Callable[[str, str], None] | None = None,
+        delivered: Callable[[Principal, str], None] | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self.broker = Broker(host, clock, self.limits, self._wake, delivered)
