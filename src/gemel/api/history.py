@@ -94,7 +94,8 @@ def _reader(platform: Platform, request: Request, start: int, end: int) -> Reade
 
         def buckets(series: int) -> tuple[str, dict[str, Any]]:
             found = history.buckets(series, start, end, width, (aggregate,))
-            return aggregate, {"time": milliseconds(found["time"]), "value": _nulls(found[aggregate])}
+            times = milliseconds(found["time"])
+            return aggregate, {"time": times, "value": _nulls(found[aggregate])}
 
         return buckets
 

@@ -402,6 +402,29 @@ def _check_settings(graph: Graph, model: str, settings: Json) -> None:
             raise InvalidInput(f"{place}.properties.{name}: minimum is above maximum")
 
 
+async def put_binding(platform: Platform, key: str, doc: Json, who: str) -> None:
+    """Makes or changes one binding.
+
+    Raises:
+        InvalidInput: it is no binding; names the place.
+    """
+    binding_from_json(doc)
+    made = platform.catalogue.plain["binding"]
+    following = 1 + max((int(b.get("order", 0)) for b in made.values()), default=-1)
+    order = made[key].get("order", 0) if key in made else following
+    await platform.put("binding", key, {**doc, "order": order}, who, "binding")
+
+
+async def put_settings(platform: Platform, model: str, doc: Json, who: str) -> None:
+    """Replaces the settings of a model.
+
+    Raises:
+        InvalidInput: names the setting and the rule.
+    """
+    _check_settings(platform.graph, model, doc)
+    await platform.put("settings", model, doc, who, "settings")
+
+
 # ---- export ----------------------------------------------------------------------------------
 
 

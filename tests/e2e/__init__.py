@@ -1,0 +1,1 @@
+"""End to end: the real program, a real Chromium, and what a person sees."""
