@@ -145,6 +145,9 @@ class Inside:
         assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
         return answer.json() if answer.content else None
 
+    def pumps(self, *twins: str) -> None:
+        self.ask("POST", "/plant", {"models": MODELS, "twins": {t: {"model": PUMP} for t in twins}})
+
     def ingest(self, twin: str, **values: Any) -> None:
         self.ask("POST", f"/ingest/{twin}", values)
 

@@ -78,7 +78,10 @@ def test_a_file_that_is_not_named_may_be_missing(
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("\nstale_afer = 5", "line 2: there is no setting 'stale_afer'.*did you mean 'stale_after'"),
+        (
+            "\nstale_afer = 5",
+            "line 2: there is no setting 'stale_afer'.*did you mean 'stale_after'",
+        ),
         ("x = 1", "line 1: there is no setting 'x'.*known: .*seal_rows"),
         ("\n\nmax_body = 'big'", "line 3: max_body = 'big' is not a number"),
         ("max_body = 1.5", "line 1: max_body must be a whole number"),
@@ -122,7 +125,9 @@ def test_a_mistake_in_the_environment_names_the_variable(name: str, value: str) 
 
 
 def test_numbers_and_words_of_the_environment_are_read() -> None:
-    found = load(None, {"GEMEL_TLS": "Yes", "GEMEL_MAX_BODY": "1_000", "GEMEL_STALE_AFTER": "3"}, {})
+    found = load(
+        None, {"GEMEL_TLS": "Yes", "GEMEL_MAX_BODY": "1_000", "GEMEL_STALE_AFTER": "3"}, {}
+    )
     assert (found.tls, found.max_body, found.stale_after) == (True, 1000, 3.0)
     assert load(None, {"GEMEL_TLS": "off"}, {}).tls is False
 
@@ -153,7 +158,9 @@ def test_addresses(text: str, found: tuple[str, int]) -> None:
     assert address(text, "http") == found
 
 
-@pytest.mark.parametrize("text", ["", "a", "a:", "a:-1", "a:b", "::1:80", "a b:1", "a:123456", "[x]:1"])
+@pytest.mark.parametrize(
+    "text", ["", "a", "a:", "a:-1", "a:b", "::1:80", "a b:1", "a:123456", "[x]:1"]
+)
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ConfigInvalid, match="HOST:PORT"):
         address(text, "http")

@@ -78,7 +78,9 @@ def test_a_token_ends_at_its_time(documents, clock, book) -> None:
     assert list(documents.load("token")) == []
 
 
-@pytest.mark.parametrize("secret", ["", "gml_", "gml_nothing", "x", "gml_" + "a" * 500, "gml_\ud800"])
+@pytest.mark.parametrize(
+    "secret", ["", "gml_", "gml_nothing", "x", "gml_" + "a" * 500, "gml_\ud800"]
+)
 def test_what_is_no_token_stands_for_nobody(secret: str, book) -> None:
     assert book.principal(secret) is None
     assert book.take_link(secret) is None

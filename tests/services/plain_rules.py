@@ -118,6 +118,7 @@ class PlainRules:
         self.delivery = round(delivery * SECOND)
         self.newest = {}
         self.seen = {}
+        self.lag = {}
         self.twin_of = {n: i.twin for i in instances for n in i.series.values()}
 
     def tick(self, now):
@@ -127,7 +128,8 @@ class PlainRules:
                 continue
             due = instance.since + instance.delay()
             seen = self.seen.get(instance.twin)
-            if due + self.delivery <= now and seen is not None and seen >= due - self.stale:
+            lag = self.lag.get(instance.twin, 0)
+            if due + lag + self.delivery <= now and seen is not None and seen >= due - self.stale:
                 instance.moment = max(instance.moment, due)
                 found.append(instance.flip(due))
         return sorted(found, key=lambda t: (t[3], t[0], t[1]))
@@ -145,6 +147,10 @@ class PlainRules:
                 continue
             if time > self.newest.get(series, -1):
                 rows.append((time, i, series, value))
+        for series, time in zip(batch.series.tolist(), batch.time.tolist(), strict=True):
+            twin = self.twin_of.get(series)
+            if twin is not None and time == self.seen[twin]:
+                self.lag[twin] = max(0, batch.received - time)
         rows.sort()
         for time, _, series, _ in rows:
             self.newest[series] = time

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import yaml
 
-from gemel.app.yaml_files import read_text, read_yaml
+from gemel.app.yaml_files import as_yaml, read_text, read_yaml
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Conflict, InvalidInput
 from gemel.ingest.topics import binding_from_json
@@ -124,8 +123,7 @@ def _write(plant: Json, folder: Path) -> list[Path]:
         file.write_bytes(orjson.dumps(plant["scene"], option=orjson.OPT_INDENT_2) + b"\n")
         written.append(file)
     file = folder / "plant.yaml"
-    text = yaml.safe_dump({**body, **rest}, sort_keys=False, allow_unicode=True, width=110)
-    file.write_text(text, "utf-8")
+    file.write_text(as_yaml({**body, **rest}), "utf-8")
     return [*written, file]
 
 

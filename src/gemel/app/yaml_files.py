@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 MOST_DEEP = 64
@@ -44,6 +45,23 @@ def read_yaml(file: Path) -> Any:
         raise InvalidInput(f"{file}{line}: not valid YAML: {problem}") from error
     except (RecursionError, ValueError) as error:  # a date such as 2026-13-45
         raise InvalidInput(f"{file}: cannot be read: {error}") from error
+
+
+def as_yaml(body: Json) -> str:
+    """A document as YAML that `read_yaml` reads back to the same."""
+    return yaml.dump(body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+
+
+class _Dumper(yaml.SafeDumper):
+    """Puts text in quotes that reading would take for line breaks."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = None if text.isprintable() or text.replace("\n", "").isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
 
 
 class _Loader(yaml.SafeLoader):

@@ -24,7 +24,7 @@ export function AckButton({ alarm }: { alarm: Alarm }) {
     <ActionButton
       testId="ack"
       data={{ "data-alarm-id": alarm.id }}
-      label={`Acknowledge ${alarm.twinName} ${alarm.title}`}
+      label={`Ack ${alarm.twinName} ${alarm.title}`}
       blocked={isBusy ? "Being acknowledged" : blockedFrom("alarms:write")}
       onAct={() => {
         setBusy(true);

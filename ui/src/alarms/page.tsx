@@ -34,7 +34,10 @@ export function AlarmsPage({ id }: { id: string }) {
   const chosen = list.find((alarm) => alarm.id === id) ?? (over?.id === id ? over : undefined);
   useListKeys(list, id, keep, setDialog);
   useEffect(() => {
-    document.querySelector(`[data-alarm-id="${CSS.escape(id)}"]`)?.scrollIntoView({ block: "nearest" });
+    if (!id) return;
+    const isNarrow = matchMedia("(max-width: 1023px)").matches;
+    const shown = isNarrow ? document.querySelector(".alarms .panel") : document.querySelector(`.alarm-list [data-alarm-id="${CSS.escape(id)}"]`);
+    shown?.scrollIntoView({ block: "nearest" });
   }, [id]);
   const isLoaded = isAll ? past.data !== undefined : alarmsLoaded.value;
   const error = isAll ? past.error : alarmsError.value;

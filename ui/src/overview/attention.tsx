@@ -41,10 +41,11 @@ function Row({ alarm }: { alarm: Alarm }) {
   return (
     <li class={`alarm-row tint-p${alarm.priority}${open ? " open" : ""}${isChosen ? " chosen" : ""}`} data-testid="alarm-row" data-alarm-id={alarm.id} data-state={alarm.state}>
       <Badge priority={alarm.priority} outline={!alarm.isActive} />
-      <button class="alarm-open" onClick={() => select(alarm.twin)} aria-label={`${alarm.twinName}: ${alarm.title}. ${STATE_WORDS[alarm.state]}. Select`}>
+      <button class="alarm-open" onClick={() => select(alarm.twin)}>
         <strong>
           {alarm.twinName} <span class="alarm-title">{alarm.title}</span>
         </strong>
+        <span class="visually-hidden">{STATE_WORDS[alarm.state]}</span>
         <span class="meta row" style={{ gap: "4px" }}>
           {alarm.state === "returned" && <Icon name="back" small />}
           <span class="ellipsis">

@@ -73,6 +73,8 @@ class RuleEngine:
         self._newest: I64 = np.full(1, NEVER, np.int64)
         self._twins: dict[str, int] = {}
         self._seen: I64 = np.zeros(0, np.int64)
+        self._lag: I64 = np.zeros(0, np.int64)
+        """How long a twin's newest reading took to get here: its own now is ours less this."""
         self._is_awaited = np.zeros(0, np.bool_)
         self._twin_of: I64 = np.full(0, -1, np.int64)
         self._words: dict[float, str] = {}
@@ -145,6 +147,7 @@ class RuleEngine:
         self._value = _longer(self._value, table.signals, np.nan)
         self._newest = _longer(self._newest, table.signals, NEVER)
         self._seen = _longer(self._seen, len(self._twins), NEVER)
+        self._lag = _longer(self._lag, len(self._twins), 0)
         self._is_awaited = _longer(self._is_awaited, len(self._twins), False)
         self._scratch = np.zeros(max(table.size, table.signals), np.int64)
         self._next_due = 0
@@ -182,7 +185,9 @@ class RuleEngine:
         """Raises and clears what silence decides: sources that send only when a value changes.
 
         A delay that has run out by `now` (less the time for delivery) counts as met at its end if
-        the twin's latest reading is not older than its stale limit at that end.
+        the twin's latest reading is not older than its stale limit at that end. A twin's own now
+        is `now` less what its newest reading took to get here, so recorded data that is replayed
+        is judged by its own times.
         """
         found = self._settle()
         if now >= self._next_due:
@@ -202,6 +207,8 @@ class RuleEngine:
         if not ours.all():
             twin, time = twin[ours], time[ours]
         np.maximum.at(self._seen, twin, time)
+        is_newest = time == self._seen[twin]
+        self._lag[twin[is_newest]] = np.maximum(batch.received - time[is_newest], 0)
         if self._is_awaited[twin].any():
             self._next_due = 0
 
@@ -277,7 +284,8 @@ class RuleEngine:
         running = instance[table.since[instance] != NEVER]
         if len(running):
             delay = np.where(table.active[running], table.off[running], table.hold[running])
-            earliest = int((table.since[running] + delay).min()) + self._delivery
+            lag = self._lag[table.twin[running]]
+            earliest = int((table.since[running] + delay + lag).min()) + self._delivery
             self._next_due = min(self._next_due, earliest)
 
     def _silence(self, now: int) -> list[Transition]:
@@ -285,12 +293,13 @@ class RuleEngine:
         running = np.flatnonzero(table.since != NEVER)
         active = table.active[running]
         due = table.since[running] + np.where(active, table.off[running], table.hold[running])
-        is_late = due <= now - self._delivery
         twin = table.twin[running]
+        lag = self._lag[twin]
+        is_late = due + lag <= now - self._delivery
         is_alive = self._seen[twin] >= due - table.stale[running]
         self._is_awaited[:] = False
         self._is_awaited[twin[is_late & ~is_alive]] = True
-        waiting = due[~is_late]
+        waiting = (due + lag)[~is_late]
         self._next_due = int(waiting.min()) + self._delivery if len(waiting) else FOREVER
         flips = is_late & is_alive
         who, time = running[flips], due[flips]
@@ -343,6 +352,7 @@ class RuleEngine:
                 self._value,
                 self._newest,
                 dict(zip(self._twins, self._seen.tolist(), strict=False)),
+                dict(zip(self._twins, self._lag.tolist(), strict=False)),
                 {code: text for code, text in self._words.items() if code in current},
             )
         )
@@ -360,7 +370,9 @@ class RuleEngine:
         self._words = dict(memory.words)
         numbers = [self._number_of(twin) for twin in memory.seen]
         self._seen = _longer(self._seen, len(self._twins), NEVER)
+        self._lag = _longer(self._lag, len(self._twins), 0)
         self._seen[numbers] = list(memory.seen.values())
+        self._lag[numbers] = list(memory.lag.values())
         self._saved = dict(memory.standings)
         for key, block in self._blocks.items():
             block.take(self._saved.pop(key, None))

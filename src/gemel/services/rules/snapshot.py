@@ -27,6 +27,8 @@ class Memory:
     """By signal; NEVER is unknown."""
     seen: Mapping[str, int]
     """By twin: the newest source time of any of its readings."""
+    lag: Mapping[str, int]
+    """By the same twins: what that reading took to get here."""
     words: Mapping[float, str]
     """By code: the JSON text it stands for."""
 
@@ -50,6 +52,7 @@ def write(memory: Memory) -> bytes:
             "value": memory.value[known].tolist(),
             "newest": memory.newest[known].tolist(),
             "seen": memory.seen,
+            "lag": memory.lag,
             "words": [[code, text] for code, text in memory.words.items()],
         }
     )
@@ -86,4 +89,4 @@ def _memory(found: dict[str, Any]) -> Memory:
         )
         for key, rule in found["rules"].items()
     }
-    return Memory(standings, value, newest, found["seen"], dict(found["words"]))
+    return Memory(standings, value, newest, found["seen"], found["lag"], dict(found["words"]))

@@ -34,7 +34,8 @@ from gemel.twins.query.tree import (
 LONGEST = 20_000
 """Characters of one query."""
 DEEPEST = 60
-"""Brackets and NOTs inside each other."""
+"""Brackets inside each other."""
+MOST_NOTS = 100
 MOST_HOPS = 100
 MOST_PATTERN = 50
 """Relationships in one FROM."""
@@ -45,6 +46,7 @@ WORDS: dict[str, str] = {
     "STAR": "*",
     "FUNCTION": "a function",
     "NAME": "a name",
+    "FIELD": "a name",
     "FROM": "FROM",
     "COLLECTION": "DIGITALTWINS or RELATIONSHIPS",
     "JOIN": "JOIN",
@@ -192,11 +194,11 @@ class _Builder(Transformer[Token, Any]):
     def negate(self, operand: Condition) -> Negate:
         return Negate(operand)
 
-    def all_of(self, *operands: Condition) -> AllOf:
-        return AllOf(operands)
+    def all_of(self, *operands: Condition) -> Condition:
+        return AllOf(operands) if len(operands) > 1 else operands[0]
 
-    def any_of(self, *operands: Condition) -> AnyOf:
-        return AnyOf(operands)
+    def any_of(self, *operands: Condition) -> Condition:
+        return AnyOf(operands) if len(operands) > 1 else operands[0]
 
     def where(self, condition: Condition) -> tuple[str, Condition]:
         return ("where", condition)
@@ -329,7 +331,7 @@ def _grammar() -> Lark:
 
 
 def _expected(names: set[str]) -> str:
-    words = [word for name, word in WORDS.items() if name in names]
+    words = [word for name, word in WORDS.items() if names & {name, "_" + name}]
     return "expected " + ", ".join(words) if words else ""
 
 
@@ -338,13 +340,14 @@ def _refuse_size(text: str) -> None:
         raise mistake(text[:80], 0, f"the query is longer than {LONGEST:,} characters", "shorten it")
     if not text.strip():
         raise mistake(text, 0, "the query is empty", "such as SELECT * FROM DIGITALTWINS")
+    plain = _blank(text)
     depth = 0
-    for found in re.finditer(r"\(|\)|(?<![\w$])NOT(?![\w$])", _blank(text), re.IGNORECASE):
-        depth += -1 if found[0] == ")" else 1
+    for found in re.finditer(r"[()]", plain):
+        depth += 1 if found[0] == "(" else -1
         if depth > DEEPEST:
             raise mistake(text, found.start(), f"nested deeper than {DEEPEST}", "write it flatter")
-        if found[0].upper() == "NOT" and not re.match(r"NOT\s+NOT", text[found.start() :], re.I):
-            depth -= 1
+    if len(re.findall(r"(?<![\w$])NOT(?![\w$])", plain, re.IGNORECASE)) > MOST_NOTS:
+        raise mistake(text, 0, f"more than {MOST_NOTS} NOTs", "write it flatter")
 
 
 def _blank(text: str) -> str:

@@ -1,0 +1,22 @@
+"""A running demo for the tests of the documentation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from running import Running
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """`gemel demo` as the tutorial starts it, but for the faults that would come by themselves."""
+    folder = tmp_path_factory.mktemp("docs") / "gemel-data" / "demo"
+    folder.parent.mkdir()
+    with Running(folder, "--no-browser", "--faults", "none", command="demo") as running:
+        yield running

@@ -1,0 +1,252 @@
+"""The first minutes of the demo plant, as a person in Chromium, the API and the command line see it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from e2e.browsing import Visitor, eventually, gemel
+from e2e.conftest import Visit
+
+from running import Running
+
+pytestmark = pytest.mark.browser
+
+LIVE_SECONDS = 60
+FAULT_SECONDS = 180
+BEARING = "motor-3-bearing"
+TALL = (1000, 2400)
+"""The table shows only the rows on screen; here all fit."""
+
+
+class Demo(Running):
+    """Knows when it was started."""
+
+    started = 0.0
+
+    def start(self) -> Running:
+        self.started = time.monotonic()
+        return super().start()
+
+    def left(self, seconds: float) -> float:
+        """Of a time that began with the start."""
+        return max(1.0, self.started + seconds - time.monotonic())
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    folder = tmp_path_factory.mktemp("demo") / "data"
+    with Demo(folder, "--no-browser", command="demo") as running:
+        assert isinstance(running, Demo)
+        yield running
+        assert "Traceback" not in running.errors()
+
+
+def fault_alarm(demo: Running) -> dict[str, Any] | None:
+    found = demo.call("GET", "/alarms", twin=BEARING)["value"]
+    return next((a for a in found if a["priority"] == 1), None)
+
+
+@pytest.fixture(scope="module")
+def alarm(demo: Demo) -> dict[str, Any]:
+    """What the injected fault leads to."""
+    return eventually(  # type: ignore[no-any-return]
+        lambda: fault_alarm(demo),
+        f"a critical alarm of {BEARING}",
+        demo.left(FAULT_SECONDS),
+        every=0.5,
+    )
+
+
+def test_every_twin_is_live_within_a_minute_of_the_start(demo: Demo, visit: Visit) -> None:
+    visitor = visit(demo, size=TALL)
+    printed = demo.lines[-1].removeprefix("Gemel is running at ")
+    visitor.page.goto(printed)
+    visitor.ready()
+    visitor.page.locator("[data-testid=nav-twins]").click()
+    api = {row["id"]: row["name"] for row in demo.call("GET", "/twins", limit=1000)["value"]}
+    assert len(api) > 30
+    visitor.until(
+        """(count) => {
+          const rows = [...document.querySelectorAll("[data-testid=twin-row]")];
+          const isLive = (row) => row.querySelector("[data-status]").dataset.status === "live";
+          return rows.length === count && rows.every(isLive);
+        }""",
+        len(api),
+        timeout=demo.left(LIVE_SECONDS) * 1000,
+    )
+    rows = visitor.find("twin-row").all()
+    shown = {row.get_attribute("data-twin-id"): row.locator("a").inner_text() for row in rows}
+    assert shown == api
+    status = demo.call("GET", "/status")
+    assert (status["twins"], status["live"], status["stale"]) == (len(api), len(api), 0)
+    visitor.page.locator("[data-testid=nav-overview]").click()
+    health = visitor.find("data-health").locator(".fact")
+    assert health.filter(has_text="Live twins").locator("dd").inner_text() == (
+        f"{len(api)} of {len(api)}"
+    )
+    assert visitor.find("abnormal").inner_text() == f"0 of {len(api)} twins abnormal"
+    visitor.until("document.querySelector('canvas.scene, .plant canvas, canvas') !== null")
+
+
+def test_values_on_a_faceplate_follow_the_device_without_a_reload(
+    demo: Demo, visit: Visit
+) -> None:
+    visitor = visit(demo).log_in(at="/app/twins/motor-1-bearing")
+    seen = visitor.until(
+        """() => {
+          window.__seen ??= new Set();
+          const row = document.querySelector("[data-path=vibration]");
+          const number = row?.querySelector("[data-trust=good] .number");
+          if (number) window.__seen.add(number.textContent);
+          return window.__seen.size >= 4 && [...window.__seen];
+        }"""
+    )
+    told = demo.call(
+        "GET", "/history", twin="motor-1-bearing", property="vibration", **{"from": "-2m"}
+    )
+    stored = told["series"][0]["value"]
+    for text in seen:
+        assert any(abs(float(text) - value) <= 0.0051 for value in stored), text
+
+
+def test_the_trend_is_drawn_with_what_history_holds(demo: Demo, visit: Visit) -> None:
+    visitor = visit(demo).log_in(at="/app/twins/pump-1?tab=trends&show=flow")
+    chart = visitor.find("trend-chart", chart_state="ready")
+    visitor.page.get_by_role("button", name="15 min").click()
+    chart.locator("canvas").wait_for()
+    drawn = visitor.until(
+        """() => {
+          const canvas = document.querySelector("[data-testid=trend-chart] canvas");
+          const probe = document.createElement("span");
+          probe.style.color = "var(--s1)";
+          document.body.append(probe);
+          const [r, g, b] = getComputedStyle(probe).color.match(/\\d+/g).map(Number);
+          probe.remove();
+          const { width, height } = canvas;
+          const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+          let line = 0, [first, last] = [width, 0];
+          for (let i = 0; i < data.length; i += 4) {
+            const away = Math.abs(data[i] - r) + Math.abs(data[i + 1] - g) + Math.abs(data[i + 2] - b);
+            if (data[i + 3] < 128 || away > 60) continue;
+            line += 1;
+            const x = (i / 4) % width;
+            [first, last] = [Math.min(first, x), Math.max(last, x)];
+          }
+          return line > 20 && { line, first: first / width, last: last / width };
+        }"""
+    )
+    assert drawn["last"] > 0.95  # up to now, at the right edge
+    assert drawn["first"] > 0.5  # and nothing from before the start
+    told = chart.locator(".chart-box").get_attribute("aria-label") or ""
+    assert "now" in told
+    assert "m³/h" in told
+
+
+def test_a_command_is_followed_to_the_value_that_the_device_reports(
+    demo: Demo, visit: Visit
+) -> None:
+    visitor = visit(demo).log_in("operator", "control room", at="/app/twins/pump-1")
+    visitor.find("command-button", command="setSpeed").first.click()
+    dialog = visitor.find("command-dialog")
+    dialog.locator("#field-value").fill("140")
+    dialog.locator("[data-testid=command-next]").click()
+    assert "at most 100" in dialog.locator("#field-value-help").inner_text()
+    dialog.locator("#field-value").fill("62")
+    dialog.locator("[data-testid=command-next]").click()
+    visitor.find("confirm-input").fill("pump-2")
+    visitor.find("command-send").click(force=True)
+    assert "pump-1" in dialog.locator("#command-problem").inner_text()
+    assert demo.call("GET", "/commands", twin="pump-1")["value"] == []
+    visitor.find("confirm-input").fill("pump-1")
+    visitor.page.evaluate(
+        """() => {
+          window.__states = [];
+          const look = () => {
+            const state = document.querySelector("[data-testid=command-state]")?.dataset.state;
+            if (state && window.__states.at(-1) !== state) window.__states.push(state);
+          };
+          const options = { subtree: true, childList: true, attributes: true };
+          new MutationObserver(look).observe(document.body, options);
+        }"""
+    )
+    visitor.page.keyboard.press("Enter")
+    life = visitor.find("command-state", state="succeeded")
+    life.wait_for()
+    shown = [line.split("\n")[0] for line in life.locator("li").all_inner_texts()]
+    assert shown[0] == "Queued"
+    assert shown[1].startswith("Sent to the device")
+    assert shown[-1].startswith("Done")
+    [told] = demo.call("GET", "/commands", twin="pump-1")["value"]
+    steps = [step["state"] for step in told["steps"]]
+    assert len(steps) == len(shown)
+    assert (steps[0], steps[1], steps[-1]) == ("queued", "sent", "succeeded")
+    assert (told["who"], told["arguments"]) == ("control room", 62)
+    states = visitor.page.evaluate("window.__states")
+    assert states == [state for state in steps if state in states]
+    assert states[-1] == "succeeded"
+    visitor.page.keyboard.press("Escape")
+    visitor.until(
+        """() => {
+          const row = document.querySelector("[data-path=speedSetpoint]");
+          const number = row?.querySelector("[data-trust=good] .number");
+          return number && Number(number.textContent) === 62;
+        }"""
+    )
+    row = json.loads(gemel(demo, "twin", "show", "pump-1", "--json"))
+    reported = {one["path"]: one["value"] for one in row["properties"]}
+    assert reported["speedSetpoint"] == 62
+
+
+def test_the_fault_is_an_alarm_on_the_page_in_the_api_and_on_the_command_line(
+    demo: Demo, visit: Visit
+) -> None:
+    visitor = visit(demo).log_in("viewer")
+    attention = visitor.find("attention")
+    row = attention.locator("[data-testid=alarm-row]").filter(has_text="vibration dangerous")
+    row.wait_for(timeout=demo.left(FAULT_SECONDS) * 1000)  # it comes to an open page by itself
+    found = fault_alarm(demo)
+    assert found is not None
+    assert found["property"] == "vibration"
+    assert found["state"] == "unacknowledged"
+    assert row.get_attribute("data-alarm-id") == found["id"]
+    assert row.locator(".badge").get_attribute("aria-label") == "Priority 1, critical"
+    assert found["twinName"] in row.inner_text()
+    visitor.find("counter-p1", count="1").click()
+    listed = visitor.find("alarm-row", alarm_id=found["id"], priority="1")
+    listed.locator("a").click()
+    assert found["condition"] in visitor.find("alarm-detail").inner_text()
+    visitor.find("alarm-chart", chart_state="ready").wait_for()
+    told = json.loads(gemel(demo, "alarm", "list", "--json"))["value"]
+    assert found["id"] in [one["id"] for one in told]
+    assert told[0]["priority"] == 1
+
+
+def test_an_acknowledgement_with_its_comment_is_seen_everywhere(
+    demo: Demo, alarm: dict[str, Any], visit: Visit
+) -> None:
+    other = visit(demo).log_in("viewer", at=f"/app/alarms/{alarm['id']}")
+    visitor = visit(demo).log_in("operator", "shift leader", at=f"/app/alarms/{alarm['id']}")
+    before = demo.call("GET", "/status")["time"]
+    visitor.find("ack-detail").click()
+    visitor.find("comment-text").fill("Bearing ordered, load reduced")
+    visitor.find("comment-send").click()
+    visitor.find("alarm-row", alarm_id=alarm["id"], state="acknowledged").wait_for()
+    after = demo.call("GET", "/status")["time"]
+    for page in (visitor, other):  # the other one hears of it without a reload
+        detail = page.find("alarm-detail", alarm_id=alarm["id"], state="acknowledged")
+        detail.wait_for()
+        assert "by shift leader" in detail.inner_text()
+        assert "Bearing ordered, load reduced" in page.find("alarm-comment").inner_text()
+    command_line = json.loads(gemel(demo, "alarm", "list", "--json", "--twin", BEARING))["value"]
+    for listed in (demo.call("GET", "/alarms", twin=BEARING)["value"], command_line):
+        told = next(one for one in listed if one["id"] == alarm["id"])
+        assert told["state"] == "acknowledged"
+        assert told["acknowledgedBy"] == "shift leader"
+        assert before <= told["acknowledged"] <= after
+        [comment] = told["comments"]
+        assert comment["text"] == "Bearing ordered, load reduced"
+        assert comment["who"] == "shift leader"
