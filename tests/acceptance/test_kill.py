@@ -18,6 +18,7 @@ MODEL = {
     "@context": "dtmi:dtdl:context;3",
     "contents": [{"@type": "Telemetry", "name": "count", "schema": "double"}],
 }
+MOST_WAITING = 2_000
 BASE = 1_700_000_000_000
 
 
@@ -28,6 +29,7 @@ class Publisher:
         self.next = start
         self._numbers: dict[int, int] = {}
         self._acknowledged: list[int] = []
+        self._progress = threading.Event()
         self.connected = threading.Event()
         self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, "meter-1", protocol=paho.MQTTv5)
         self.client.username_pw_set("meter-1", running.token)
@@ -41,12 +43,17 @@ class Publisher:
     def _on_publish(self, client, userdata, mid, reason, properties) -> None:
         if not reason.is_failure:
             self._acknowledged.append(mid)
+        self._progress.set()
 
     @property
     def acknowledged(self) -> list[int]:
         return [self._numbers[mid] for mid in list(self._acknowledged) if mid in self._numbers]
 
     def send(self, count: int) -> None:
+        """Publishes; waits while much is unacknowledged, so that no packet id comes round twice."""
+        while len(self._numbers) - len(self._acknowledged) > MOST_WAITING:
+            self._progress.clear()
+            self._progress.wait(10)
         for _ in range(count):
             number, self.next = self.next, self.next + 1
             payload = orjson.dumps({"time": BASE + number, "count": number})

@@ -137,7 +137,9 @@ class Inside:
 
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False
+        )
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """A request as admin that must succeed; the JSON of its answer."""

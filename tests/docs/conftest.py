@@ -20,3 +20,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder.parent.mkdir()
     with Running(folder, "--no-browser", "--faults", "none", command="demo") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """`gemel serve` on ./gemel-data, as the README and the how-tos have it."""
+    with Running(tmp_path_factory.mktemp("serve") / "gemel-data") as running:
+        yield running

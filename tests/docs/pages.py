@@ -51,7 +51,9 @@ def prose(page: Path) -> str:
 def section(text: str, heading: str) -> str:
     """What stands below a heading, down to the next one of its level or above."""
     level = heading.split(" ", 1)[0]
-    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", text, re.M | re.S)
+    found = re.search(
+        rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", text, re.M | re.S
+    )
     assert found, f"there is no heading '{heading}'"
     return found[1]
 

@@ -18,7 +18,9 @@ ELSEWHERE = {"simulate": "docs/reference/simulate.md", "replay": "docs/how-to/re
 def commands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
     """(name, parser) of each command that does something."""
 
-    def walk(name: str, one: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    def walk(
+        name: str, one: argparse.ArgumentParser
+    ) -> Iterator[tuple[str, argparse.ArgumentParser]]:
         inner = [a for a in one._actions if isinstance(a, argparse._SubParsersAction)]
         if not inner:
             yield name, one

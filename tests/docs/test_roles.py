@@ -1,4 +1,4 @@
-"""docs/reference/roles.md is the table of `core.access`, and every permission is asked somewhere."""
+"""docs/reference/roles.md is the table of `core.access`; what nothing asks for is said to be so."""
 
 from __future__ import annotations
 
@@ -29,9 +29,7 @@ def test_every_permission_is_documented_once() -> None:
 
 def test_permissions_that_nothing_asks_for_are_said_to_be_so() -> None:
     source = "".join(
-        file.read_text("utf-8")
-        for file in (ROOT / "src").rglob("*.py")
-        if file.name != "access.py"
+        file.read_text("utf-8") for file in (ROOT / "src").rglob("*.py") if file.name != "access.py"
     )
     asked = set(re.findall(r'"([a-z]+:[a-z]+)"', source)) | {"ingest:write"}
     unused = {code(row[0]) for row in ROWS if row[-1].startswith("nothing yet")}

@@ -38,28 +38,41 @@ addEventListener("securitypolicyviolation", (event) => {
 });
 """
 
-# What sticks out to the side: scrollers that scroll sideways, and controls beyond the edge.
+# What sticks out to the side: scrollers that scroll sideways, and controls that cannot be seen
+# because they stand beyond the edge of the window or of what cuts them off.
 SIDEWAYS = """
 () => {
-  const found = [];
+  const found = new Set();
   const name = (one) => `${one.tagName.toLowerCase()}.${[...one.classList].join(".")}`;
   const wide = document.scrollingElement;
-  if (wide.scrollWidth > innerWidth + 1) found.push(`the page is ${wide.scrollWidth} px wide`);
+  if (wide.scrollWidth > innerWidth + 1) found.add(`the page is ${wide.scrollWidth} px wide`);
   const mayScroll = (one) => one.closest("pre, [role=tablist]") !== null;
+  const seen = (one) => {
+    const box = one.getBoundingClientRect();
+    let [left, right] = [Math.max(0, box.left), Math.min(innerWidth, box.right)];
+    for (let at = one.parentElement; at; at = at.parentElement) {
+      if (getComputedStyle(at).overflowX === "visible") continue;
+      const edge = at.getBoundingClientRect();
+      [left, right] = [Math.max(left, edge.left), Math.min(right, edge.right)];
+    }
+    return { box, width: right - left };
+  };
   for (const one of document.body.querySelectorAll("*")) {
     if (!one.checkVisibility({ visibilityProperty: true, opacityProperty: true })) continue;
+    if (mayScroll(one)) continue;
     const style = getComputedStyle(one);
     if (["auto", "scroll"].includes(style.overflowX) && one.scrollWidth > one.clientWidth + 1) {
-      if (!mayScroll(one)) found.push(`${name(one)} scrolls ${one.scrollWidth} in ${one.clientWidth}`);
+      found.add(`${name(one)} scrolls ${one.scrollWidth} px in ${one.clientWidth} px`);
     }
-    if (!one.matches("a[href], button, input, select, textarea") || mayScroll(one)) continue;
-    const box = one.getBoundingClientRect();
-    const isHidden = box.width <= 1 || one.closest(".visually-hidden") !== null;
-    if (!isHidden && (box.right > innerWidth + 1 || box.left < -1)) {
-      found.push(`${name(one)} '${one.textContent.slice(0, 40)}' ${box.left | 0}..${box.right | 0}`);
+    if (!one.matches("a[href], button, input, select, textarea")) continue;
+    if (one.closest(".visually-hidden") !== null) continue;
+    const { box, width } = seen(one);
+    if (box.width > 1 && width < Math.min(24, box.width) - 1) {
+      const words = (one.ariaLabel ?? one.textContent).slice(0, 30);
+      found.add(`${name(one)} '${words}' is cut off: ${box.left | 0} to ${box.right | 0} px`);
     }
   }
-  return found;
+  return [...found];
 }
 """
 
@@ -117,13 +130,14 @@ class Visitor:
         self.page: Page = self.context.new_page()
 
     def log_in(self, role: str = "admin", name: str = "", at: str = "") -> Visitor:
-        """By a fresh link, as a person does; then at the overview, or at another page at once."""
-        address = link(self.running, role, name)
+        """By a fresh link, as a person does, which ends at the overview; or, quicker, at a page."""
         if not at:
-            self.page.goto(address)
+            self.page.goto(link(self.running, role, name))
             self.ready()
             return self
-        self.context.request.get(address, max_redirects=0)
+        token = self.running.call("POST", "/tokens", {"role": role, "name": name or role})["token"]
+        bearer = {"Authorization": f"Bearer {token}"}
+        assert self.context.request.post(f"{self.running.url}/session", headers=bearer).ok
         return self.open(at)
 
     def open(self, path: str) -> Visitor:

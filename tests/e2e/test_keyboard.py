@@ -82,13 +82,7 @@ def test_two_letters_go_to_each_page(visitor: Visitor) -> None:
         assert title in visitor.page.title()
 
 
-def test_the_palette_finds_a_twin_and_gives_the_focus_back(visitor: Visitor) -> None:
-    visitor.find("twin-search").focus()
-    press(visitor, "Control+k")
-    visitor.find("palette").wait_for()
-    press(visitor, "Escape")
-    visitor.find("palette").wait_for(state="detached")
-    visitor.until("document.activeElement.dataset.testid === 'twin-search'")
+def test_the_palette_finds_a_twin(visitor: Visitor) -> None:
     press(visitor, "Control+k")
     visitor.find("palette").wait_for()
     visitor.page.keyboard.type("motor 3")
@@ -96,6 +90,17 @@ def test_the_palette_finds_a_twin_and_gives_the_focus_back(visitor: Visitor) -> 
     press(visitor, "ArrowDown", "ArrowUp", "Enter")
     at(visitor, "/app/twins/motor-3")
     visitor.find("faceplate", twin_id="motor-3").wait_for()
+
+
+@pytest.mark.parametrize(("key", "layer"), [("Control+k", "palette"), ("?", "shortcuts")])
+def test_a_closed_layer_gives_the_focus_back(visitor: Visitor, key: str, layer: str) -> None:
+    visitor.find("nav-alarms").focus()
+    press(visitor, key)
+    visitor.find(layer).wait_for()
+    visitor.until("document.activeElement.closest('[role=dialog]') !== null")
+    press(visitor, "Escape")
+    visitor.find(layer).wait_for(state="detached")
+    visitor.until("document.activeElement.dataset.testid === 'nav-alarms'", timeout=2000)
 
 
 def test_alarms_are_walked_through_acknowledged_and_commented(

@@ -170,11 +170,12 @@ def read_time(text: str, now: int, name: str) -> int:
     except (ValueError, OverflowError):
         pass
     try:
-        return _in_range(from_iso(text), name)
+        moment = from_iso(text)
     except InvalidInput as error:
         raise InvalidInput(
             f"{name}: '{text}' is not a time", hint="ISO 8601, epoch ms, 'now' or '-1h'"
         ) from error
+    return _in_range(moment, name)
 
 
 def _in_range(ns: int, name: str) -> int:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import orjson
 
 from gemel.app.dispatch import Dispatch
@@ -59,6 +60,8 @@ class Reactions:
         self._uncommitted: list[Transition] = []
         self._is_committing = False
         self._broken: dict[str, str] = {}
+        self._judged: dict[tuple[str, int], frozenset[str]] = {}
+        """The twins of each rule whose last values it has been given."""
 
     def _stored_alarm(self, key: str) -> Json | None:
         found = self._platform.documents.get("alarm", key)
@@ -162,11 +165,49 @@ class Reactions:
         for key in list(self.engine.rules):
             if key not in wanted:
                 self.engine.drop_rule(key)
+        unread: set[int] = set()
+        judged: dict[tuple[str, int], frozenset[str]] = {}
         for rule in wanted.values():
             is_new = rule.id not in self.engine.rules
-            self.engine.set_rule(rule, self._instances(rule))
+            instances = self._instances(rule)
+            self.engine.set_rule(rule, instances)
             if is_new:
                 self.engine.assume_active(rule.id, self.alarms.raised(rule.id))
+            before = self._judged.get((rule.id, rule.version), frozenset())
+            for twin, series in instances:
+                if twin not in before:
+                    unread.update(series[path] for path in rule.kernel.paths)
+            judged[rule.id, rule.version] = frozenset(twin for twin, _ in instances)
+        self._judged = judged
+        self._take(self._known_again(unread))
+
+    def recall(self) -> None:
+        """At start, after the replay: values from before what was replayed."""
+        self._uncommitted += self._known_again(
+            {
+                series[path]
+                for rule in self.engine.rules.values()
+                for _, series in self._instances(rule)
+                for path in rule.kernel.paths
+            }
+        )
+
+    def _known_again(self, series: Iterable[int]) -> list[Transition]:
+        """What follows when the engine hears of last values; what it knows already is nothing."""
+        state = self._platform.state
+        by_receipt: dict[int, list[int]] = {}
+        for number in series:
+            if number < len(state.time) and state.time[number]:
+                by_receipt.setdefault(int(state.received[number]), []).append(number)
+        found: list[Transition] = []
+        for received, numbers in sorted(by_receipt.items()):
+            rows = np.array(numbers, np.int32)
+            text = {row: state.text[n] for row, n in enumerate(numbers) if n in state.text}
+            batch = Batch(
+                rows, state.time[rows], state.value[rows], state.quality[rows], received, text
+            )
+            found += self.engine.react(batch)
+        return found
 
     def _load_rule(
         self, key: str, doc: Json, graph: Graph, settings: Mapping[str, Json] | None = None

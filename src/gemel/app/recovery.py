@@ -21,6 +21,7 @@ def rebuild(platform: Platform) -> None:
     for batch in platform.history.replay():
         platform.state.apply(batch)
         platform.reactions.replay(batch)
+    platform.reactions.recall()
     _recall_presence(platform)
 
 

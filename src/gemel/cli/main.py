@@ -73,6 +73,7 @@ COMMANDS = {
     "export": Command("the plant as files", "gemel.cli.plant", "add_export", "export"),
     "status": Command("the installation at a glance", "gemel.cli.operate", "add_status", ""),
     "twin": Command("list twins, show one", "gemel.cli.operate", "add_twin", ""),
+    "query": Command("ask the graph of twins: SELECT ...", "gemel.cli.query", "add_query", ""),
     "history": Command(
         "readings of one property over time", "gemel.cli.operate", "add_history", ""
     ),

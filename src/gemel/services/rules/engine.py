@@ -208,7 +208,10 @@ class RuleEngine:
             twin, time = twin[ours], time[ours]
         np.maximum.at(self._seen, twin, time)
         is_newest = time == self._seen[twin]
-        self._lag[twin[is_newest]] = np.maximum(batch.received - time[is_newest], 0)
+        newest = twin[is_newest]
+        lag = np.maximum(batch.received - time[is_newest], 0)
+        self._next_due -= int(np.maximum(self._lag[newest] - lag, 0).max(initial=0))
+        self._lag[newest] = lag
         if self._is_awaited[twin].any():
             self._next_due = 0
 

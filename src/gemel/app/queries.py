@@ -1,0 +1,51 @@
+"""Queries over the platform's twins: run in short pieces, so that the loop stays free."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from gemel.twins.query.meter import too_long
+from gemel.twins.query.reading import Live
+from gemel.twins.query.run import Answer, Engine
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+PIECE_SECONDS = 0.005
+"""How long a query works before others have their turn."""
+MOST_SECONDS = 30.0
+
+
+class Queries:
+    """The query engine of one platform."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._engine = Engine(platform.graph, Live(platform.series, platform.state))
+
+    async def answer(self, text: str, token: str | None, size: int) -> Answer:
+        """One page of an answer.
+
+        What is edited while a long query runs may be seen or not; each twin and relationship is
+        told as it was at one moment.
+
+        Raises:
+            InvalidInput: the query or the token is wrong, or it takes too long.
+        """
+        run = self._engine.run(text, token, size)
+        begin = piece = time.monotonic()
+        try:
+            while True:
+                next(run)
+                now = time.monotonic()
+                if now - begin > MOST_SECONDS:
+                    raise too_long(f"takes longer than {MOST_SECONDS:.0f} s")
+                if now - piece > PIECE_SECONDS:
+                    await asyncio.sleep(0)
+                    piece = time.monotonic()
+        except StopIteration as end:
+            found: Answer = end.value
+            return found
+        finally:
+            run.close()

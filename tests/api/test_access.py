@@ -1,0 +1,168 @@
+"""Every route against every kind of caller: what is not in this table fails."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from app.inside import Inside, inside
+from gemel.api.app import ROUTES
+
+ANYONE = "none garbage expired viewer operator engineer admin device"
+LOGGED_IN = "viewer operator engineer admin device"
+READERS = "viewer operator engineer admin"
+OPERATORS = "operator engineer admin"
+ENGINEERS = "engineer admin"
+SENDERS = "engineer admin device"
+ADMINS = "admin"
+
+TABLE = {
+    "GET /": ANYONE,
+    "GET /favicon.ico": ANYONE,
+    "GET /t/{twin}": ANYONE,
+    "GET /app/{path:path}": ANYONE,
+    "GET /login": ANYONE,
+    "DELETE /session": ANYONE,
+    "GET /health": ANYONE,
+    "GET /openapi.json": ANYONE,
+    "GET /docs": ANYONE,
+    "POST /session": LOGGED_IN,
+    "GET /me": LOGGED_IN,
+    "GET /status": LOGGED_IN,
+    "GET /models": READERS,
+    "GET /models/{id}": READERS,
+    "POST /models": ENGINEERS,
+    "PATCH /models/{id}": ENGINEERS,
+    "DELETE /models/{id}": ENGINEERS,
+    "GET /digitaltwins/{id}": READERS,
+    "PUT /digitaltwins/{id}": ENGINEERS,
+    "PATCH /digitaltwins/{id}": ENGINEERS,
+    "DELETE /digitaltwins/{id}": ENGINEERS,
+    "GET /digitaltwins/{id}/components/{path}": READERS,
+    "PATCH /digitaltwins/{id}/components/{path}": ENGINEERS,
+    "POST /digitaltwins/{id}/telemetry": SENDERS,
+    "POST /digitaltwins/{id}/components/{path}/telemetry": SENDERS,
+    "GET /digitaltwins/{id}/relationships": READERS,
+    "GET /digitaltwins/{id}/relationships/{rid}": READERS,
+    "PUT /digitaltwins/{id}/relationships/{rid}": ENGINEERS,
+    "PATCH /digitaltwins/{id}/relationships/{rid}": ENGINEERS,
+    "DELETE /digitaltwins/{id}/relationships/{rid}": ENGINEERS,
+    "GET /digitaltwins/{id}/incomingrelationships": READERS,
+    "GET /twins": READERS,
+    "GET /twins/{twin}": READERS,
+    "GET /twins/{twin}/changes": READERS,
+    "PATCH /twins/{twin}/desired": OPERATORS,
+    "GET /discovered": READERS,
+    "POST /discovered/{device}/adopt": ENGINEERS,
+    "DELETE /discovered/{device}": ENGINEERS,
+    "GET /rejects": READERS,
+    "GET /scene": READERS,
+    "GET /kpis": READERS,
+    "GET /plant": READERS,
+    "POST /plant": ENGINEERS,
+    "GET /bindings": READERS,
+    "PUT /bindings/{id}": ENGINEERS,
+    "DELETE /bindings/{id}": ENGINEERS,
+    "GET /settings/{id}": READERS,
+    "PUT /settings/{id}": ENGINEERS,
+    "GET /history": READERS,
+    "GET /history/last": READERS,
+    "GET /alarms": READERS,
+    "GET /alarms/{id}": READERS,
+    "POST /alarms/{id}/acknowledge": OPERATORS,
+    "POST /alarms/{id}/comment": OPERATORS,
+    "POST /alarms/{id}/clear": OPERATORS,
+    "GET /rules": READERS,
+    "PUT /rules/{id}": ENGINEERS,
+    "DELETE /rules/{id}": ENGINEERS,
+    "GET /commands": READERS,
+    "GET /commands/{id}": READERS,
+    "POST /commands": OPERATORS,
+    "POST /ingest": SENDERS,
+    "POST /ingest/{twin}": SENDERS,
+    "GET /metrics": READERS,
+    "GET /tokens": ADMINS,
+    "POST /tokens": ADMINS,
+    "DELETE /tokens/{id}": ADMINS,
+}
+CALLERS = ANYONE.split()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    with inside(tmp_path_factory.mktemp("access") / "data") as found:
+        found.pumps("pump-1", "pump-2")
+        yield found
+
+
+@pytest.fixture(scope="module")
+def secrets(server: Inside) -> dict[str, str | None]:
+    found: dict[str, str | None] = {"none": None, "garbage": "gml_garbage"}
+    found["expired"] = server.token("admin", seconds=1)
+    server.clock.advance(2)
+    found |= {role: server.token(role) for role in ("viewer", "operator", "engineer", "admin")}
+    return found | {"device": server.token("device", "pump-1")}
+
+
+def test_every_route_has_its_row_and_every_row_its_route() -> None:
+    assert sorted(f"{r.method} {r.path}" for r in ROUTES) == sorted(TABLE)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_who_may_use_a_route(name: str, server: Inside, secrets: dict[str, str | None]) -> None:
+    method, path = name.split(" ", 1)
+    path = re.sub(r"{twin}|{id}", "pump-1", path)
+    path = re.sub(r"{[^}]+}", "x", path)
+    if name == "DELETE /digitaltwins/{id}":
+        path = "/digitaltwins/nobody"
+    allowed = set()
+    for caller in CALLERS:
+        with server.client(secrets[caller]) as client:
+            answer = client.request(method, path, content=b"" if method == "GET" else b"{}")
+        assert answer.status_code < 500, f"{caller}: {answer.status_code} {answer.text}"
+        if answer.status_code == 401:
+            assert caller in ("none", "garbage", "expired")
+            assert answer.headers["www-authenticate"] == "Bearer"
+        elif answer.status_code == 403:
+            assert answer.json()["error"]["code"] == "Forbidden"
+            assert caller not in ("none", "garbage", "expired")
+        else:
+            allowed.add(caller)
+    assert allowed == set(TABLE[name].split())
+
+
+def test_a_device_sends_for_its_own_twins_alone(
+    server: Inside, secrets: dict[str, str | None]
+) -> None:
+    with server.client(secrets["device"]) as client:
+        assert client.post("/ingest/pump-1", json={"flow": 1}).json()["readings"] == 1
+        assert client.post("/ingest/pump-2", json={"flow": 1}).status_code == 403
+        assert client.post("/ingest/pump-1x", json={"flow": 1}).status_code == 403
+        mixed = client.post("/ingest", json={"pump-1": {"flow": 2}, "pump-2": {"flow": 2}}).json()
+        assert (mixed["readings"], mixed["rejected"]) == (1, 1)
+        assert mixed["rejects"][0]["reason"] == "not-allowed"
+        answer = client.post("/digitaltwins/pump-2/telemetry", json={"flow": 9})
+        assert answer.status_code in (403, 204)
+    for twin in ("pump-2", "pump-1x"):
+        answer = server.http.get("/history", params={"twin": twin, "property": "flow"})
+        assert answer.status_code == 404 or answer.json()["series"][0]["value"] == []
+
+
+def test_a_token_in_the_address_is_not_taken(server: Inside) -> None:
+    with server.client() as client:
+        for query in ("token", "access_token", "api_key", "ticket"):
+            assert client.get(f"/me?{query}={server.admin}").status_code == 401
+        for value in (server.admin, f"Basic {server.admin}", "Bearer", f"Bearer  {server.admin} x"):
+            assert client.get("/me", headers={"Authorization": value}).status_code == 401
+        ok = client.get("/me", headers={"Authorization": f"bearer {server.admin}"})
+        assert ok.json()["role"] == "admin"
+
+
+@pytest.mark.parametrize("role", ["viewer", "operator", "engineer", "admin", "device"])
+def test_me_tells_what_the_token_may(role: str, server: Inside) -> None:
+    with server.client(server.token(role, "pump-1", name="nick")) as client:
+        found = client.get("/me").json()
+    assert (found["name"], found["role"]) == ("nick", role)
+    assert ("tokens:write" in found["permissions"]) == (role == "admin")
