@@ -44,8 +44,10 @@ def test_acknowledged_readings_survive_kill_9_once(tmp_path):
     rng = random.Random(SEED)
     folder = tmp_path / "history"
     acknowledged: set[int] = set()
-    first = 0
-    for _ in range(ROUNDS):
+    first = rounds = segments = 0
+    while rounds < ROUNDS or not segments:  # a slow machine needs more rounds until one seals
+        rounds += 1
+        assert rounds < 10 * ROUNDS
         for low, high in killed_writer(folder, first, rng.uniform(0.0, 0.12)):
             acknowledged.update(range(low, high))
         history = History(folder, SeriesTable(), ballast_bytes=0)
@@ -57,7 +59,7 @@ def test_acknowledged_readings_survive_kill_9_once(tmp_path):
         assert applied + sum(len(batch) for batch in history.replay()) == len(ids)
         assert all(d.is_torn_tail for d in history.statistics().damage)
         assert sum(history.reject_counts().values()) >= len(acknowledged) / 37
+        segments = history.statistics().segments
         history.close()
         first = int(ids.max()) + 1
-    assert history.statistics().segments > 0
     assert len(acknowledged) > 1000
