@@ -1,4 +1,7 @@
-"""Builds the wheel and the sdist; the page is built by npm where there is one (scripts/page)."""
+"""Builds the wheel and the sdist; the page is built by npm where there is one (scripts/page).
+
+The C fast path is optional: without a compiler everything works, slower.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_py import build_py
 from setuptools.command.sdist import sdist
 
@@ -41,4 +44,13 @@ class SdistWithPage(sdist):
         super().run()
 
 
-setup(cmdclass={"build_py": BuildWithPage, "sdist": SdistWithPage})
+NATIVE = "src/gemel/core/native"
+FAST = Extension(
+    "gemel.core._fast",
+    [f"{NATIVE}/fast.c"],
+    depends=[f"{NATIVE}/{path.name}" for path in sorted((ROOT / NATIVE).glob("*.h"))],
+    extra_compile_args=[] if sys.platform == "win32" else ["-O3", "-std=c11"],
+    optional=True,
+)
+
+setup(cmdclass={"build_py": BuildWithPage, "sdist": SdistWithPage}, ext_modules=[FAST])

@@ -36,7 +36,9 @@ class Running:
         """Returns when every listener is open."""
         command = [sys.executable, "-m", "gemel", self.command, "--data", str(self.data)]
         command += ["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", *self.arguments]
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("GEMEL_")}
+        environment = {
+            k: v for k, v in os.environ.items() if k == "GEMEL_PURE" or not k.startswith("GEMEL_")
+        }
         with self._errors.open("a") as errors:
             self.process = subprocess.Popen(
                 command,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import json
 import os
 import re
 import subprocess
@@ -60,6 +61,12 @@ def wait_for_alarms(data: Path) -> None:
         time.sleep(1)
 
 
+def acknowledge_all(data: Path) -> None:
+    """What went wrong in the hour before is seen to."""
+    for alarm in json.loads(gemel(data, "alarm", "list", "--json"))["value"]:
+        gemel(data, "alarm", "ack", alarm["id"])
+
+
 def settle(page: Page) -> None:
     """Until fonts, values and the picture of the plant are there, and no skeleton is left."""
     page.wait_for_load_state("load")
@@ -68,14 +75,19 @@ def settle(page: Page) -> None:
     page.wait_for_timeout(3_000)
 
 
-def take(browser: Browser, link: str, name: str, path: str, **context: object) -> None:
-    """One picture in a context of its own, logged in by a link."""
+def take(
+    browser: Browser, link: str, name: str, path: str, keys: str = "", **context: object
+) -> None:
+    """One picture in a context of its own, logged in by a link, after some keys."""
     with browser.new_context(reduced_motion="reduce", **context) as own:  # type: ignore[arg-type]
         page = own.new_page()
         page.goto(link)
         settle(page)
         if path:
             page.goto(re.sub(r"/login.*", f"/app/{path}", link))
+            settle(page)
+        for key in keys.split():
+            page.keyboard.press(key)
             settle(page)
         file = HERE / f"{name}.png"
         page.screenshot(path=str(file))
@@ -89,7 +101,9 @@ def shrink(file: Path) -> None:
     except ImportError:
         return
     with Image.open(file) as picture:
-        few = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few = picture.convert("RGB").quantize(
+            COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+        )
     few.save(file, optimize=True)
 
 
@@ -139,6 +153,7 @@ def main() -> None:
         with running(*demo, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0") as server:
             mqtt = start(server)
             with run_plant(data, mqtt), sync_playwright() as play:
+                acknowledge_all(data)
                 for twin, fault in FAULTS.items():
                     gemel(data, "command", "send", twin, "injectFault", fault, "--wait")
                 wait_for_alarms(data)
@@ -155,7 +170,7 @@ def take_all(browser: Browser, data: Path) -> None:
     take(browser, link(), "overview-dark", "", viewport=WIDE, **dark)
     take(browser, link(), "overview-light", "", viewport=WIDE, **light)
     take(browser, link(), "twin", "twins/pump-1", viewport=WIDE, **dark)
-    take(browser, link(), "alarms", "alarms", viewport=WIDE, **dark)
+    take(browser, link(), "alarms", "alarms", "j Enter", viewport=WIDE, **dark)
     take(browser, link(), "phone", "", viewport=PHONE, has_touch=True, is_mobile=True, **dark)
 
 

@@ -317,10 +317,3 @@ def test_the_openapi_document_lists_every_route_and_is_whole(server: Inside) -> 
         assert operation["summary"]
         names = [(p["in"], p["name"]) for p in operation["parameters"]]
         assert len(set(names)) == len(names)
-
-
-def test_the_openapi_document_is_valid() -> None:
-    validator = pytest.importorskip(
-        "openapi_spec_validator", reason="openapi-spec-validator is not installed"
-    )
-    validator.validate(document(ROUTES))

@@ -13,20 +13,12 @@ import pytest
 from app.inside import MODELS, PUMP, Inside, inside
 
 TEXTS = [
-    "<script>alert(1)</script>",
+    "<script>alert(1)</script>'; DROP TABLE edits; -- %00%0a{}$(id)`id`",
+    "a\x00b\x1b[2J\x07\r\n\x7f\x9b\x85\u2028\u202eabc\u200f\ufeff\uffff😀",
     "\x00",
-    "a\x00b",
-    "\x1b[2J\x07\r\n",
-    "\u202eabc\u200f",
     "x" * 100_000,
     "../../etc/passwd",
-    "'; DROP TABLE edits; --",
-    "😀" * 300,
-    "\ufeff\uffff",
-    "%00%0a{}$(id)`id`",
     "",
-    " ",
-    "\x85\u2028\u2029",
     "__proto__",
 ]
 RAW = [

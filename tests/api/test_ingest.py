@@ -14,7 +14,10 @@ from app.inside import Inside, inside
 from gemel.core.errors import Unavailable
 
 T = 1_700_000_000
-LINES = b'{"twin": "%s", "flow": 1, "time": 1700000000}\n\n{"twin": "%s", "flow": 2, "time": 1700000001}\n'
+LINES = (
+    b'{"twin": "%s", "flow": 1, "time": 1700000000}\n\n'
+    b'{"twin": "%s", "flow": 2, "time": 1700000001}\n'
+)
 SENML = [{"bn": "%s/", "bt": T, "n": "flow", "v": 1.0}, {"n": "flow", "t": 1, "v": 2.0}]
 SENML_CBOR = [{-2: "%s/", -3: T, 0: "flow", 2: 1.0}, {0: "flow", 6: 1, 2: 2.0}]
 

@@ -66,7 +66,7 @@ def test_keys_are_for_the_owner_alone(tmp_path: Path) -> None:
 
 def test_what_is_good_is_kept_and_renewed_near_its_end(tmp_path: Path) -> None:
     clock = FakeClock()
-    certificate, key, authority = server_files(tmp_path, NAMES, clock)
+    certificate, _, authority = server_files(tmp_path, NAMES, clock)
     first, trusted = certificate.read_bytes(), authority.read_bytes()
     clock.advance((SERVER_DAYS - 31) * DAY)
     server_files(tmp_path, NAMES, clock)

@@ -34,7 +34,7 @@ def test_only_the_owner_may_look_into_it(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(Unavailable, match="cannot be used.*--data"):
+        with pytest.raises(Unavailable, match=r"cannot be used.*--data"):
             DataFolder(path)
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gemel.connect.mqtt import inbox
 from gemel.connect.mqtt.codec import encode
 from gemel.connect.mqtt.connection import Connection
 from gemel.connect.mqtt.limits import Limits
@@ -53,7 +54,19 @@ def test_nothing_is_acknowledged_or_routed_before_it_is_durable(plant, version):
     assert [p.payload for p in watcher.published()] == [b"1", b"2", b"3"]
 
 
-def test_batches_done_out_of_order_are_acknowledged_in_order(plant):
+def test_little_waits_while_what_came_before_is_made_durable(plant):
+    plant.host.is_manual = True
+    client = plant.client()
+    for packet_id in (1, 2, 3):
+        client.send(message("t", b"%d" % packet_id, 1, packet_id))
+    assert [[m.payload for m in call] for call in plant.host.calls] == [[b"1"]]
+    plant.host.pending[0](None)
+    plant.turn()
+    assert [[m.payload for m in call] for call in plant.host.calls] == [[b"1"], [b"2", b"3"]]
+
+
+def test_batches_done_out_of_order_are_acknowledged_in_order(plant, monkeypatch):
+    monkeypatch.setattr(inbox, "ENOUGH_BYTES", 1)
     plant.host.is_manual = True
     client = plant.client()
     client.send(message("t", b"1", 1, 1))

@@ -662,7 +662,7 @@ def test_disconnecting_a_principal_closes_its_connections(run, host):
         one, two = await Raw.open(port), await Raw.open(port)
         await one.connect("a", username="pump-token")
         await two.connect("b")
-        assert server.disconnect("pump-1") == 1
+        assert server.disconnect(lambda who: who.name == "pump-1") == 1
         assert (await one.next()).reason == Reason.ADMINISTRATIVE
         assert await one.next() is None
         assert server.connections == 1

@@ -145,6 +145,16 @@ class Visitor:
         self.ready()
         return self
 
+    def move(self, path: str) -> None:
+        """To another address of the loaded page, without loading it anew."""
+        self.page.evaluate(
+            """(to) => {
+              history.pushState(null, "", to);
+              dispatchEvent(new PopStateEvent("popstate"));
+            }""",
+            path,
+        )
+
     def ready(self) -> None:
         self.page.wait_for_selector("html[data-ready=true]", state="attached")
 

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from e2e.browsing import ARGUMENTS, CHROMIUM, Visitor, visiting
 from playwright.sync_api import Browser, sync_playwright
 
+from e2e.browsing import ARGUMENTS, CHROMIUM, Visitor, visiting
 from running import Running
 
 Visit = Callable[..., Visitor]

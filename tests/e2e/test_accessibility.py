@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from e2e.browsing import PHONE, Visitor, eventually
 from e2e.conftest import Visit
 from e2e.plants import TOO_MUCH, send
-
 from running import Running
 
 pytestmark = pytest.mark.browser
@@ -21,19 +21,20 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 SIZES = {"desktop": (1440, 900), "phone": PHONE}
 THEMES = ["dark", "light"]
 TWIN = "motor-3-bearing"
+# Where each page is, and what shows that it has its content.
 PAGES = {
-    "overview": "/app/overview",
-    "twins": "/app/twins",
-    "state": f"/app/twins/{TWIN}",
-    "trends": f"/app/twins/{TWIN}?tab=trends",
-    "relations": f"/app/twins/{TWIN}?tab=relations",
-    "alarms of a twin": f"/app/twins/{TWIN}?tab=alarms",
-    "commands": f"/app/twins/{TWIN}?tab=commands",
-    "changes": f"/app/twins/{TWIN}?tab=changes",
-    "raw": f"/app/twins/{TWIN}?tab=raw",
-    "alarms": "/app/alarms",
-    "alarm": "/app/alarms/{alarm}",
-    "found devices": "/app/twins?view=discovered",
+    "overview": ("/app/overview", "[data-testid=overview-chart][data-chart-state=ready] canvas"),
+    "twins": ("/app/twins", "[data-testid=twin-row]"),
+    "state": (f"/app/twins/{TWIN}", "[data-testid=property-row]"),
+    "trends": (f"/app/twins/{TWIN}?tab=trends", "[data-chart-state=ready] canvas"),
+    "relations": (f"/app/twins/{TWIN}?tab=relations", ".relation"),
+    "alarms of a twin": (f"/app/twins/{TWIN}?tab=alarms", "[data-testid=alarm-row]"),
+    "commands": (f"/app/twins/{TWIN}?tab=commands", "[data-testid=command-row]"),
+    "changes": (f"/app/twins/{TWIN}?tab=changes", ".changes li"),
+    "raw": (f"/app/twins/{TWIN}?tab=raw", "[data-testid=raw-json]"),
+    "alarms": ("/app/alarms", "[data-testid=alarm-row]"),
+    "alarm": ("/app/alarms/{alarm}", "[data-testid=alarm-chart][data-chart-state=ready] canvas"),
+    "found devices": ("/app/twins?view=discovered", "[data-testid=discovered-row]"),
 }
 
 RUN = """
@@ -84,17 +85,11 @@ def alarms_of(running: Running) -> list[dict[str, Any]]:
     return running.call("GET", "/alarms")["value"]  # type: ignore[no-any-return]
 
 
-def path_of(plant: Running, page: str) -> str:
-    return PAGES[page].replace("{alarm}", alarms_of(plant)[0]["id"])
-
-
-def go(visitor: Visitor, path: str) -> None:
-    """To another address of the loaded page."""
-    visitor.page.evaluate(
-        "(to) => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')); }",
-        path,
-    )
-    visitor.page.locator("main h1, main .page-head, main h2").first.wait_for(state="attached")
+def go(visitor: Visitor, page: str) -> None:
+    """To another page inside the loaded one; returns when its content is there and still."""
+    path, content = PAGES[page]
+    visitor.move(path.replace("{alarm}", alarms_of(visitor.running)[0]["id"]))
+    visitor.page.locator(f"main {content}").first.wait_for(state="attached")
     visitor.until(STILL)
 
 
@@ -108,6 +103,21 @@ def problems(visitor: Visitor, place: str) -> list[str]:
     ]
 
 
+def test_axe_sees_what_is_wrong(plant: Running, visit: Visit) -> None:
+    visitor = visit(plant, bypass_csp=True)
+    visitor.context.add_init_script(path=AXE)
+    visitor.log_in(at="/app/twins")
+    visitor.page.evaluate(
+        """() => {
+          const wrong = "<button></button><p style='color: #999; background: #aaa'>pale</p>";
+          document.querySelector("main").insertAdjacentHTML("afterbegin", wrong);
+        }"""
+    )
+    found = "\n".join(problems(visitor, "planted"))
+    assert "button-name" in found
+    assert "color-contrast" in found
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("size", sorted(SIZES))
 def test_axe_finds_nothing(plant: Running, visit: Visit, size: str, theme: str) -> None:
@@ -118,6 +128,8 @@ def test_axe_finds_nothing(plant: Running, visit: Visit, size: str, theme: str) 
     visitor.allowed = "401"
     visitor.page.goto(f"{plant.url}/app/overview")
     visitor.find("login").wait_for()
+    back = visitor.page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g)")
+    assert (int(back[0]) < 128) == (theme == "dark")
     found += problems(visitor, "login")
     visitor.page.locator("#token").fill("gml_wrong")
     visitor.page.keyboard.press("Enter")
@@ -125,7 +137,7 @@ def test_axe_finds_nothing(plant: Running, visit: Visit, size: str, theme: str) 
     found += problems(visitor, "login refused")
     visitor.log_in(at="/app/twins")
     for page in PAGES:
-        go(visitor, path_of(plant, page))
+        go(visitor, page)
         found += problems(visitor, page)
     assert not found, "\n".join(found)
 
@@ -161,7 +173,7 @@ def test_axe_finds_nothing_in_layers_over_the_page(
     visitor.find("command-life").wait_for()
     found += problems(visitor, "life of a command")
     visitor.page.keyboard.press("Escape")
-    go(visitor, path_of(plant, "alarm"))
+    go(visitor, "alarm")
     visitor.find("comment-button").click()
     visitor.find("comment-dialog").wait_for()
     found += problems(visitor, "comment")
@@ -176,7 +188,7 @@ def test_everything_reflows_at_320_pixels(plant: Running, visit: Visit) -> None:
     found = {"login": visitor.sideways()}
     visitor.log_in(at="/app/twins")
     for page in PAGES:
-        go(visitor, path_of(plant, page))
+        go(visitor, page)
         found[page] = visitor.sideways()
     assert {page: left for page, left in found.items() if left} == {}
 
@@ -186,7 +198,7 @@ def test_nothing_is_put_before_others_in_the_order_of_the_focus(
 ) -> None:
     visitor = visit(plant).log_in(at="/app/twins")
     for page in PAGES:
-        go(visitor, path_of(plant, page))
+        go(visitor, page)
         orders = visitor.page.evaluate(
             "() => [...document.querySelectorAll('[tabindex]')].map((one) => one.tabIndex)"
         )
@@ -204,12 +216,7 @@ def test_text_can_be_spaced_out_and_motion_can_be_refused(plant: Running, visit:
     )
     found = {}
     for page in PAGES:
-        go(visitor, path_of(plant, page))
+        go(visitor, page)
         found[page] = visitor.sideways()
-        moving = visitor.page.evaluate(
-            """() => document.getAnimations()
-              .filter((one) => one.playState === "running" && one.effect.target)
-              .map((one) => `${one.effect.target.className} ${one.animationName ?? ""}`)"""
-        )
-        assert moving == [], page
+        visitor.until("document.getAnimations().every((one) => one.playState !== 'running')")
     assert {page: left for page, left in found.items() if left} == {}

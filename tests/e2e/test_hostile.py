@@ -10,9 +10,9 @@ from typing import Any
 import httpx
 import paho.mqtt.client as mqtt
 import pytest
+
 from e2e.browsing import PHONE, Visitor, eventually
 from e2e.conftest import Visit
-
 from running import Running
 
 pytestmark = pytest.mark.browser
@@ -258,14 +258,6 @@ def come(things: Things, visit: Visit) -> Callable[..., Visitor]:
     return one
 
 
-def inside(visitor: Visitor, path: str) -> None:
-    """Goes to another address of the page without loading it anew."""
-    visitor.page.evaluate(
-        "(to) => { history.pushState(null, '', to); dispatchEvent(new PopStateEvent('popstate')); }",
-        path,
-    )
-
-
 def quoted(text: str) -> str:
     """As encodeURIComponent does."""
     safe = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.!~*'()"
@@ -301,7 +293,7 @@ def test_every_page_keeps_hostile_words_as_text(
     visitor.find("outline-toggle").click()
     visitor.find("outline").wait_for()
     crawl.look()
-    inside(visitor, "/app/twins")
+    visitor.move("/app/twins")
     visitor.find("twin-row").first.wait_for()
     crawl.look()
     shown = visitor.page.evaluate(
@@ -310,7 +302,7 @@ def test_every_page_keeps_hostile_words_as_text(
     )
     for twin, words in shown:
         assert words.strip() == things.names[twin].strip()
-    inside(visitor, "/app/twins?view=discovered")
+    visitor.move("/app/twins?view=discovered")
     visitor.find("discovered-row").nth(5).wait_for()
     for row in visitor.find("discovered-row").all():
         row.locator("summary").click()
@@ -329,7 +321,7 @@ def test_every_tab_of_every_twin_keeps_hostile_words_as_text(
     visitor = come("/app/twins", size=PHONE)
     crawl = Crawl(visitor)
     for twin in IDS:
-        inside(visitor, f"/app/twins/{quoted(twin)}")
+        visitor.move(f"/app/twins/{quoted(twin)}")
         face = visitor.page.locator(f'[data-testid=faceplate][data-twin-id="{twin}"]')
         face.wait_for()
         assert face.locator("h1").text_content() == (things.names[twin] or twin)
@@ -357,7 +349,7 @@ def test_every_alarm_keeps_hostile_words_as_text(
     crawl = Crawl(visitor)
     alarms = things.running.call("GET", "/alarms")["value"]
     for alarm in alarms:
-        inside(visitor, f"/app/alarms/{quoted(alarm['id'])}")
+        visitor.move(f"/app/alarms/{quoted(alarm['id'])}")
         detail = visitor.find("alarm-detail")
         detail.filter(has=visitor.page.locator("h2")).wait_for()
         visitor.until(
@@ -366,19 +358,17 @@ def test_every_alarm_keeps_hostile_words_as_text(
         )
         assert alarm["title"].split("\n")[0].strip() in (detail.text_content() or "")
         crawl.look()
-    inside(visitor, f"/app/alarms/{quoted(alarms[0]['id'])}")
+    visitor.move(f"/app/alarms/{quoted(alarms[0]['id'])}")
     visitor.find("alarm-comment").nth(len(TEXTS) - 3).wait_for()
     crawl.look()
     crawl.assert_fits()
 
 
-def test_dialogs_keep_hostile_words_as_text(
-    things: Things, come: Callable[..., Visitor]
-) -> None:
+def test_dialogs_keep_hostile_words_as_text(things: Things, come: Callable[..., Visitor]) -> None:
     visitor = come("/app/twins", size=PHONE)
     crawl = Crawl(visitor)
     for number in (1, 4, 8, 11):
-        inside(visitor, f"/app/twins/{quoted(IDS[number])}")
+        visitor.move(f"/app/twins/{quoted(IDS[number])}")
         visitor.find("command-button").first.click()
         visitor.page.locator("#field-value").fill(TEXTS[number].replace("\n", " "))
         visitor.find("command-next").click()

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from e2e.browsing import Visitor
 from e2e.conftest import Visit
 from e2e.plants import running_plant
-
 from running import Running
 
 pytestmark = pytest.mark.browser
@@ -24,7 +24,8 @@ FOCUS = """
   const style = getComputedStyle(one);
   const box = one.getBoundingClientRect();
   const isOutlined = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
-  const isInView = box.right > 0 && box.bottom > 0 && box.left < innerWidth && box.top < innerHeight;
+  const isAcross = box.right > 0 && box.left < innerWidth;
+  const isInView = isAcross && box.bottom > 0 && box.top < innerHeight;
   window.__stops ??= new Map();
   if (!window.__stops.has(one)) window.__stops.set(one, window.__stops.size);
   return {

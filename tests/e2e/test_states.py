@@ -12,10 +12,11 @@ from urllib.parse import urlsplit
 
 import paho.mqtt.client as mqtt
 import pytest
+from playwright.sync_api import Route
+
 from e2e.browsing import Visitor, eventually
 from e2e.conftest import Visit
 from e2e.plants import TOO_MUCH, motors, running_plant, send, set_up
-
 from running import Running
 
 pytestmark = pytest.mark.browser
@@ -130,9 +131,7 @@ def test_a_bad_token_is_refused_in_words_and_a_good_one_opens_the_page(
     assert visitor.context.request.get(f"{plant.url}/me").status == 401
 
 
-def test_a_used_link_says_so_and_a_token_still_opens_the_page(
-    plant: Running, visit: Visit
-) -> None:
+def test_a_used_link_says_so_and_a_token_still_opens_the_page(plant: Running, visit: Visit) -> None:
     visitor = visit(plant)
     visitor.allowed = "401"
     visitor.page.goto(f"{plant.url}/login?ticket=gml_used")
@@ -241,6 +240,42 @@ def test_a_silent_device_is_late_then_stale_and_live_again(tmp_path: Path, visit
         send(running, "motor-1", temperature=31.5)
         shows(visitor, "temperature", "good", "31.5")
         visitor.page.locator(".page-head [data-status=live]").wait_for()
+        visitor.page.goto("about:blank")
+
+
+def test_what_contains_others_is_as_live_as_they_are(tmp_path: Path, visit: Visit) -> None:
+    with Running(tmp_path / "data") as running:
+        set_up(running, motors(1))
+        visitor = visit(running).log_in(at="/app/twins")
+        visitor.find("connection", state="online").wait_for()
+        hall = visitor.find("twin-row", twin_id="hall-1")
+        hall.locator("[data-status=never]").wait_for()
+        send(running, "motor-1", temperature=30.5)
+        visitor.find("twin-row", twin_id="motor-1").locator("[data-status=live]").wait_for()
+        assert running_status(running, "hall-1") == "live"
+        hall.locator("[data-status=live]").wait_for(timeout=5000)
+        visitor.page.goto("about:blank")
+
+
+def test_a_status_that_changes_while_the_twins_are_fetched_is_not_lost(
+    tmp_path: Path, visit: Visit
+) -> None:
+    def slow(route: Route) -> None:
+        """The answer is of before the change, and comes after it was told."""
+        answer = route.fetch()
+        send(running, "motor-1", temperature=30.5)
+        eventually(lambda: running.call("GET", "/status")["live"] == 1, "a live twin")
+        route.fulfill(response=answer)
+        visitor.page.unroute_all()
+
+    with Running(tmp_path / "data") as running:
+        set_up(running, motors(1))
+        visitor = visit(running).log_in(at="/app/alarms")
+        visitor.page.route("**/twins?limit=1000", slow)
+        visitor.page.reload()
+        visitor.ready()
+        visitor.move("/app/twins/motor-1")
+        visitor.page.locator(".page-head [data-status=live]").wait_for(timeout=5000)
         visitor.page.goto("about:blank")
 
 

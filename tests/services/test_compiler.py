@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from gemel.core.errors import InvalidInput
-from gemel.services.rules.compiler import PropertyShape, Subject, compile_rule
+from gemel.services.rules.compiler import PropertyShape, Subject
+from gemel.services.rules.measures import compile_rule
 from gemel.services.rules.parser import MOST_WORDS, parse
 from gemel.services.rules.rule import Action, load_rule
 from gemel.services.rules.text import code_of_json, code_of_value

@@ -130,6 +130,9 @@ class _Session:
             while True:
                 await self.awake.wait()
                 self.awake.clear()
+                if not self.platform.tokens.is_current(self.who.token):
+                    await self.socket.close(POLICY, "the token is no longer valid")
+                    return
                 await self._send_once()
                 await asyncio.sleep(FRAME_SECONDS)
         except (WebSocketDisconnect, RuntimeError):

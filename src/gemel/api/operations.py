@@ -1,4 +1,4 @@
-"""What operators do: alarms, rules, commands."""
+"""What operators do: alarms and commands."""
 
 from __future__ import annotations
 
@@ -55,24 +55,6 @@ async def _comment(request: Request, *, required: bool) -> str:
     return text
 
 
-async def rules(platform: Platform, _: Request, __: Principal) -> Response:
-    return json_response({"value": platform.reactions.rule_views()})
-
-
-async def put_rule(platform: Platform, request: Request, who: Principal) -> Response:
-    body = await read_object(
-        request, ("model", "when"), ("id", "priority", "title", "then", "version")
-    )
-    return json_response(
-        await platform.reactions.put_rule(request.path_params["id"], body, who.name)
-    )
-
-
-async def delete_rule(platform: Platform, request: Request, who: Principal) -> Response:
-    await platform.reactions.delete_rule(request.path_params["id"], who.name)
-    return Response(status_code=204)
-
-
 async def commands(platform: Platform, request: Request, _: Principal) -> Response:
     limit = int(read_number(request, "limit", 100, 1, 10_000))
     twin = request.query_params.get("twin") or None
@@ -107,20 +89,6 @@ COMMENT = {
     "properties": {"comment": {"type": "string"}},
     "additionalProperties": False,
 }
-RULE = {
-    "type": "object",
-    "required": ["model", "when"],
-    "properties": {
-        "model": {"type": "string", "description": "DTMI; the rule runs for every twin of it"},
-        "when": {"type": "string", "examples": ["temperature > 80 °C for 5 minutes"]},
-        "priority": {"type": "integer", "minimum": 1, "maximum": 4},
-        "title": {"type": "string"},
-        "then": {
-            "type": ["object", "null"],
-            "properties": {"command": {"type": "string"}, "arguments": {}},
-        },
-    },
-}
 COMMAND = {
     "type": "object",
     "required": ["twin", "command"],
@@ -149,9 +117,6 @@ ROUTES = [
     ),
     Route("POST", "/alarms/{id}/comment", comment, "alarms:write", "Say something", body=COMMENT),
     Route("POST", "/alarms/{id}/clear", clear, "alarms:write", "Close it by hand", body=COMMENT),
-    Route("GET", "/rules", rules, "rules:read", "All rules"),
-    Route("PUT", "/rules/{id}", put_rule, "rules:write", "Make or change a rule", body=RULE),
-    Route("DELETE", "/rules/{id}", delete_rule, "rules:write", "Delete a rule", status=204),
     Route(
         "GET",
         "/commands",

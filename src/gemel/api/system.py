@@ -14,6 +14,11 @@ from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
 
+MQTT_GAUGES = frozenset(
+    {"connections", "sockets", "sessions", "subscriptions", "retained", "queued", "undurable_bytes"}
+)
+"""Figures of the MQTT server that fall too; all others only rise."""
+
 
 async def health(platform: Platform, _: Request, __: Principal) -> Response:
     found = platform.history.statistics()
@@ -52,7 +57,11 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     add("damage", "gauge", "Damaged places found.", [("", float(len(history.damage)))])
     for name, value in sorted(status["mqtt"].items()):
         if isinstance(value, int | float):
-            add(f"mqtt_{name}", "gauge", f"MQTT server: {name}.", [("", value)])
+            words = name.replace("_", " ")
+            if name in MQTT_GAUGES:
+                add(f"mqtt_{name}", "gauge", f"MQTT server: {words} now.", [("", value)])
+            else:
+                add(f"mqtt_{name}_total", "counter", f"MQTT server: {words}.", [("", value)])
     return PlainTextResponse(
         "\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +16,6 @@ from gemel.app import adoption, desired, views
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.clock import to_iso
-from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound
 
 STATUSES = ("live", "stale", "offline", "never")
@@ -30,21 +30,21 @@ async def listing(platform: Platform, request: Request, _: Principal) -> Respons
     wanted = query.get("status", "")
     if wanted and wanted not in STATUSES:
         raise InvalidInput(f"status: '{wanted}' is not known", hint="one of " + ", ".join(STATUSES))
-    abnormal = query.get("abnormal", "") == "true"
-
-    def keep(row: Json) -> bool:
-        if wanted and row["status"] != wanted:
-            return False
-        return not abnormal or bool(
-            row["alarms"]["active"] or row["status"] in ("stale", "offline")
-        )
-
     limit = int(read_number(request, "limit", 100, 1, 10_000))
-    found = views.rows(platform, keep, query.get("search", ""), query.get("model", ""))
-    after = query.get("cursor", "")
-    rest = [row for row in found if row["id"] > after] if after else found
-    page = rest[:limit]
-    cursor = page[-1]["id"] if len(rest) > limit else None
+    found = views.matching(
+        platform,
+        views.Wanted(
+            query.get("search", ""),
+            query.get("model", ""),
+            wanted,
+            query.get("abnormal", "") == "true",
+        ),
+    )
+    start = bisect_right(found, query.get("cursor", "")) if query.get("cursor") else 0
+    ids = found[start : start + limit]
+    now = platform.clock()
+    page = [views.row(platform, twin, now) for twin in ids]
+    cursor = ids[-1] if start + limit < len(found) else None
     return json_response({"value": page, "total": len(found), "cursor": cursor})
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
-from gemel.core.batch import REASONS
+import numpy as np
+
+from gemel.app.signals import sent_names
+from gemel.core.batch import REASONS, Batch
 from gemel.core.clock import to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Conflict, InvalidInput, NotFound
@@ -18,6 +23,8 @@ from gemel.twins.twin_edits import put_twin
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
+LAST = (1 << 62) - 1
+AT_ONCE = 50_000
 NAME = {"@type": "Property", "name": "name", "schema": "string", "displayName": "Name"}
 
 
@@ -96,9 +103,32 @@ async def adopt(platform: Platform, device: str, model: str, name: str, who: str
 
     await platform.edit(plan, who, "adopted")
     platform.discovery.forget(device)
+    target = platform.catalogue.require_twin(device)
+    for sent, path in sent_names(target, platform.catalogue.signals.of(target)).items():
+        await _carry_over(platform, device, sent, path)
     values = (platform.state.get(series) for series in platform.series.of_twin(device))
     newest = max((value.time for value in values if value is not None), default=0)
     platform.presence.seen({device: max(newest, found.last_seen)})
+
+
+async def _carry_over(platform: Platform, device: str, sent: str, path: str) -> None:
+    """Copies readings from before to the name that the model has for them."""
+    old = platform.series.find(device, sent)
+    if old is None:
+        return
+    new = platform.series.id(device, path)
+    loop = asyncio.get_running_loop()
+    start = 0
+    while True:
+        read = partial(platform.history.read, old, start, LAST, bad=True, limit=AT_ONCE)
+        found = await loop.run_in_executor(None, read)
+        if not len(found):
+            return
+        rows = np.full(len(found), new, np.int32)
+        received = int(found.received.max())
+        batch = Batch(rows, found.time, found.value, found.quality, received, found.text)
+        await platform.append(batch)
+        start = int(found.time[-1]) + 1
 
 
 def _unlike_others(draft: Draft, definition: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Files that import jobs read and write: `imports/` in the data folder, in place of a blob store."""
+"""Files that import jobs read and write: `imports/` in the data folder, no blob store needed."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Blobs:
         size = 0
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
-            with part.open("wb") as file:  # noqa: ASYNC230 - small pieces into the page cache
+            with part.open("wb") as file:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > MOST_BYTES:

@@ -7,9 +7,10 @@ it and brings points, presence and rules into line with the models and twins the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gemel.app.signals import Signals, points_of
+from gemel.app.signals import Signals, points_of, sent_names
 from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
 from gemel.core.units import symbol
@@ -103,7 +104,8 @@ class Catalogue:
             for edit in edits:
                 if edit.kind == "twin":
                     self._twin_changed(edit.key)
-        if kinds & {"model", "settings", "twin", "rule"}:
+        is_kin = "relationship" in kinds and platform.reactions.engine.reads_relatives
+        if is_kin or kinds & {"model", "settings", "twin", "rule"}:
             platform.reactions.rules_changed(self.plain["rule"])
         if kinds & (GRAPH_KINDS | {"settings", "scene", "kpi", "rule", "discovered"}):
             platform.hub.event({"type": "graph"})
@@ -129,7 +131,10 @@ class Catalogue:
             platform.presence.remove(twin)
             return
         signals = self.signals.of(model)
-        platform.points.set_twin(twin, points_of(twin, signals, platform.series))
+        points = points_of(twin, signals, platform.series)
+        for sent, path in sent_names(model, signals).items():
+            points[sent] = replace(points[path])
+        platform.points.set_twin(twin, points)
         default = platform.config.stale_after
         platform.presence.add(twin, float(self.signals.setting(model, "staleAfter", default)))
 

@@ -62,6 +62,8 @@ class Config:
     """Readings in memory until they are sealed into a segment."""
     seal_seconds: float = 900.0
     """Seconds until readings are sealed even when they are few."""
+    retention_days: float = 0.0
+    """Days that readings are kept, by their own time; 0 for ever."""
     webhook_private: bool = False
     """Whether events may be sent to webhooks at private, loopback and link-local addresses."""
     connections: Mapping[str, Connection] = field(default_factory=dict)

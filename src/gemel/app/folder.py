@@ -11,6 +11,13 @@ import orjson
 from gemel.core.document import Json
 from gemel.core.errors import Unavailable
 
+INCOMPLETE = "incomplete"
+"""A file of this name stands in a folder that is being restored."""
+
+
+class InUse(Unavailable):
+    """A server has the folder open."""
+
 
 class DataFolder:
     """Made with mode 0700; locked while it is open."""
@@ -19,7 +26,8 @@ class DataFolder:
         """Opens the folder.
 
         Raises:
-            Unavailable: another server has it open, or it cannot be written.
+            InUse: another server has it open.
+            Unavailable: it cannot be written, or was not restored to the end.
         """
         self.path = path
         try:
@@ -34,10 +42,16 @@ class DataFolder:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(self._lock)
-            raise Unavailable(
+            raise InUse(
                 f"another Gemel uses the data folder {path}",
                 hint="stop it, or name another folder with --data",
             ) from error
+        if (path / INCOMPLETE).exists():
+            os.close(self._lock)
+            raise Unavailable(
+                f"the data folder {path} was not restored to the end",
+                hint="delete it and run gemel restore again",
+            )
 
     def announce(self, doc: Json) -> None:
         """Tells other programs on this machine where the server listens."""

@@ -7,6 +7,7 @@ restart cut goes on where it was. One job runs at a time, the others wait.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import time
 from collections import deque
@@ -28,7 +29,7 @@ from gemel.app.import_lines import (
 )
 from gemel.core.clock import SECOND, from_iso, to_iso
 from gemel.core.document import Edit, Json
-from gemel.core.errors import GemelError, InvalidInput, NotFound
+from gemel.core.errors import GemelError, InvalidInput, NotFound, Unavailable
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.validate import check_id
 
@@ -41,6 +42,8 @@ MOST_JOBS = 500
 MOST_DELETED = 1_000
 DELETE_SECONDS = 0.008
 PAUSE_SECONDS = 0.001
+FREEZE_EDITS = 5_000
+RETRY_SECONDS = 5.0
 WAITING, RUNNING, CANCELLING = "notstarted", "running", "cancelling"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 OVER = frozenset({SUCCEEDED, FAILED, CANCELLED})
@@ -58,6 +61,7 @@ class Jobs:
         self.documents: dict[str, Json] = {}
         self._queue: deque[str] = deque()
         self._worker: asyncio.Task[None] | None = None
+        self._unfrozen = 0
 
     # ---- start and stop ------------------------------------------------------------------
 
@@ -132,7 +136,9 @@ class Jobs:
 
         def plan(_: Graph, context: EditContext) -> tuple[list[Edit], Json]:
             if key in self.documents:
-                raise _invalid(f"there is a {KINDS[kind][0]} job '{job}' already", "choose another id")
+                raise _invalid(
+                    f"there is a {KINDS[kind][0]} job '{job}' already", "choose another id"
+                )
             purged = self._purged(context.now)
             if len(self.documents) - len(purged) >= MOST_JOBS:
                 raise InvalidInput(
@@ -177,7 +183,9 @@ class Jobs:
         def plan(_: Graph, context: EditContext) -> tuple[list[Edit], Json]:
             doc = self.get("imports", job)
             if doc["status"] in OVER:
-                raise _invalid(f"job '{job}' has ended ({doc['status']})", "nothing is left to cancel")
+                raise _invalid(
+                    f"job '{job}' has ended ({doc['status']})", "nothing is left to cancel"
+                )
             status = CANCELLING if doc["status"] != WAITING else CANCELLED
             changed = _changed(doc, context.now, status)
             return [context.edit("job", key, changed)], changed
@@ -207,18 +215,26 @@ class Jobs:
 
     async def _run_all(self) -> None:
         while self._queue:
-            key = self._queue[0]
             try:
-                await self._run(key)
-            except asyncio.CancelledError:
-                raise
-            except GemelError as error:
-                await self._end(key, FAILED, {"code": error.code, "message": str(error)})
-            except Exception:  # the next job must run
-                log.exception("job '%s' failed", key)
-                problem = {"code": "Internal", "message": "it failed inside; see the server's log"}
-                await self._end(key, FAILED, problem)
+                await self._finish(self._queue[0])
+            except Unavailable as error:  # a full disk: it goes on where it was
+                log.warning("job '%s' waits: %s", self._queue[0], error)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
             self._queue.popleft()
+
+    async def _finish(self, key: str) -> None:
+        """Runs a job to its end, whatever that is."""
+        try:
+            await self._run(key)
+        except Unavailable:
+            raise
+        except GemelError as error:
+            await self._end(key, FAILED, {"code": error.code, "message": str(error)})
+        except Exception:  # the next job must run
+            log.exception("job '%s' failed", key)
+            problem = {"code": "Internal", "message": "it failed inside; see the server's log"}
+            await self._end(key, FAILED, problem)
 
     async def _run(self, key: str) -> None:
         doc = self.documents.get(key)
@@ -251,7 +267,9 @@ class Jobs:
         doc = self.documents[key]
         if key.startswith("imports/"):
             details: Json = {"status": status.capitalize(), **_summary(doc)}
-            self._log(doc, "Error" if error else "Info", details | ({"error": error} if error else {}))
+            self._log(
+                doc, "Error" if error else "Info", details | ({"error": error} if error else {})
+            )
 
     # ---- imports -------------------------------------------------------------------------
 
@@ -302,7 +320,9 @@ class Jobs:
         return self._committed(key, await self._edit(key, plan))
 
     async def _edit(self, key: str, plan: Any) -> Batch:
-        found: Batch = await self._platform.edit(plan, self.documents[key]["who"], f"job {key}"[:300])
+        found: Batch = await self._platform.edit(
+            plan, self.documents[key]["who"], f"job {key}"[:300]
+        )
         return found
 
     def _with_progress(self, key: str, context: EditContext, batch: Batch) -> list[Edit]:
@@ -311,9 +331,14 @@ class Jobs:
 
     def _committed(self, key: str, batch: Batch) -> Progress:
         """Tells what was wrong with lines, in the job's log."""
+        self._unfrozen += len(batch.edits)
+        if self._unfrozen > FREEZE_EDITS:
+            self._unfrozen = 0
+            gc.collect(1)
+            gc.freeze()  # what was imported stays: a full collection would stop all for long
         doc = self.documents[key]
         for number, section, error in batch.problems:
-            problem = {"code": error.code, "message": error.message}
+            problem: Json = {"code": error.code, "message": error.message}
             if error.details:
                 problem["details"] = error.details
             details = {"section": section, "line": number, "error": problem}
@@ -414,6 +439,3 @@ def _outcome(progress: Progress) -> tuple[str, Json | None]:
 
 def _invalid(what: str, hint: str) -> InvalidInput:
     return InvalidInput(what, hint=hint, code="ValidationFailed")
-
-
-

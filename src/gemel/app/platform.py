@@ -19,15 +19,23 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gemel import __version__
+from gemel.app.backtest import Backtests
 from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
+from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
+from gemel.app.jobs import Jobs
 from gemel.app.presence import Presence
+from gemel.app.queries import Queries
 from gemel.app.reactions import Reactions
 from gemel.app.recovery import checkpoint, rebuild
 from gemel.app.tokens import Tokens
+from gemel.app.upkeep import Upkeep, keep_from
 from gemel.app.values import value_reader
 from gemel.backends.sqlite import SqliteDocuments
+from gemel.core import fast
+from gemel.core.access import Principal
+from gemel.core.batch import Batch
 from gemel.core.clock import SECOND, Clock, system_clock, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Unavailable
@@ -46,6 +54,7 @@ T = TypeVar("T")
 Plan = Callable[[Graph, EditContext], tuple[list[Edit], T]]
 Publisher = Callable[[str, bytes, bool], int]
 TICK_SECONDS = 1.0
+TOKEN_CHECK_SECONDS = 5
 
 
 class Platform:
@@ -69,12 +78,19 @@ class Platform:
         self.hub = Hub()
         self.catalogue = Catalogue(self)
         self.reactions = Reactions(self)
+        self.backtests = Backtests(self)
+        self.queries = Queries(self)
+        self.upkeep = Upkeep(self)
+        self.jobs = Jobs(self)
+        self.events = EventRoutes(self)
         self.history: History
         self.publish: Publisher = lambda *_: 0
         """Sends to devices: (topic, payload, retain) -> how many it goes to."""
         self.listeners: Callable[[str], list[str]] = lambda _: []
         """The devices that are connected and subscribed to a topic."""
         self.mqtt_statistics: Callable[[], Json] = dict
+        self.disconnect: Callable[[Callable[[Principal], bool]], int] = lambda _: 0
+        """Closes the connections of devices whose token was ended."""
         self.readings = 0
         self.duplicates = 0
         self._rate = 0.0
@@ -123,6 +139,7 @@ class Platform:
             changed = self.state.apply(batch)
             self.hub.values_changed(changed.series)
             self.reactions.react(batch)
+            self.events.readings(batch)
         self.readings += taken.readings
         self.duplicates += taken.duplicates
         self.presence.seen(taken.seen)
@@ -148,6 +165,23 @@ class Platform:
         self._accept(messages, done)
         return await waiter
 
+    async def append(self, batch: Batch) -> None:
+        """Stores readings of our own making, then shows them.
+
+        Raises:
+            Unavailable: they could not be made durable.
+        """
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def durable(error: Exception | None) -> None:
+            if error is None:
+                self.hub.values_changed(self.state.apply(batch).series)
+            if not waiter.done():
+                waiter.set_result(None) if error is None else waiter.set_exception(error)
+
+        self.history.append(batch, (), durable)
+        await waiter
+
     # ---- edits -------------------------------------------------------------------------------
 
     async def edit(self, plan: Plan[T], who: str = "gemel", why: str = "") -> T:
@@ -163,6 +197,8 @@ class Platform:
                     self._executor, self.documents.commit, edits
                 )
                 self.catalogue.apply(edits)
+                self.jobs.apply(edits)
+                self.events.apply(edits)
         self.reactions.after_edit()
         return result
 
@@ -187,6 +223,8 @@ class Platform:
 
     async def start(self) -> None:
         """Loads what is stored, replays the log, and starts the tick."""
+        if not fast.IS_COMPILED:
+            log.warning("%s", fast.SLOWER)
         loop = asyncio.get_running_loop()
         self.history = await loop.run_in_executor(
             self._executor,
@@ -197,12 +235,15 @@ class Platform:
                 on_seal=lambda: checkpoint(self),
                 segment_rows=self.config.seal_rows,
                 seal_seconds=self.config.seal_seconds,
+                keep_from=keep_from(self.config, self.clock),
             ),
         )
         self.catalogue.load()
         rebuild(self)
         gc.freeze()  # what was loaded stays: collections need not look at it again
         self.reactions.after_edit()
+        self.jobs.start()
+        await self.events.start()
         self._ticker = loop.create_task(self._tick_forever())
 
     async def _tick_forever(self) -> None:
@@ -212,7 +253,10 @@ class Platform:
             seconds += 1
             try:
                 self.tick(self.clock())
+                if seconds % TOKEN_CHECK_SECONDS == 0:
+                    self.disconnect(lambda who: not self.tokens.is_current(who.token))
                 if seconds % 3600 == 0:
+                    self.history.expire()
                     await asyncio.get_running_loop().run_in_executor(
                         self._executor, self.tokens.sweep
                     )
@@ -234,7 +278,10 @@ class Platform:
         self._closing = True
         if self._ticker is not None:
             self._ticker.cancel()
+        await self.jobs.stop()
+        await self.events.stop()
         loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.backtests.close)
         if hasattr(self, "history"):
             await loop.run_in_executor(None, self.history.close)
         self.catalogue.store_discovered()
@@ -260,9 +307,11 @@ class Platform:
         publish: Publisher,
         statistics: Callable[[], Json],
         listeners: Callable[[str], list[str]],
+        disconnect: Callable[[Callable[[Principal], bool]], int],
     ) -> None:
         """Gives the platform its way to devices."""
         self.publish, self.mqtt_statistics, self.listeners = publish, statistics, listeners
+        self.disconnect = disconnect
 
     def status(self) -> Json:
         """The installation at a glance; see docs/reference/http.md."""
@@ -272,6 +321,7 @@ class Platform:
         return {
             "version": __version__,
             "time": to_iso(now),
+            "fastPath": fast.path,
             "plant": self.catalogue.plant_name,
             "valuesPerSecond": round(self._rate, 1),
             "readings": statistics.readings,

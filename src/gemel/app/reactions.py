@@ -14,38 +14,20 @@ import numpy as np
 import orjson
 
 from gemel.app.dispatch import Dispatch
+from gemel.app.rule_means import RuleMeans, kin_shapes, shapes_of
 from gemel.core.batch import Batch
+from gemel.core.clock import to_iso
 from gemel.core.document import Document, Edit, Json
 from gemel.core.errors import GemelError, NotFound
 from gemel.services.alarms import AlarmBook
-from gemel.services.rules.compiler import PropertyShape
 from gemel.services.rules.engine import RuleEngine, Transition
 from gemel.services.rules.rule import Rule, load_rule
-from gemel.twins.dtdl.interface import Enum
 from gemel.twins.graph import EditContext, Graph
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
-    from gemel.app.signals import Signals
 
 log = logging.getLogger("gemel.rules")
-TEXTS = frozenset({"string", "date", "dateTime", "duration", "time", "uuid"})
-NUMBERS = frozenset(
-    {
-        "double",
-        "float",
-        "decimal",
-        "integer",
-        "long",
-        "byte",
-        "short",
-        "unsignedByte",
-        "unsignedShort",
-        "unsignedInteger",
-        "unsignedLong",
-    }
-)
-
 Planner = Callable[[int], list[Edit]]
 
 
@@ -57,6 +39,7 @@ class Reactions:
         self.engine = RuleEngine()
         self.alarms = AlarmBook(self._stored_alarm)
         self.dispatch = Dispatch(platform)
+        self.means = RuleMeans(platform)
         self._uncommitted: list[Transition] = []
         self._is_committing = False
         self._broken: dict[str, str] = {}
@@ -158,7 +141,7 @@ class Reactions:
         self._broken.clear()
         for key, doc in documents.items():
             try:
-                wanted[key] = self._load_rule(key, doc, self._platform.graph)
+                wanted[key] = self.load_rule(key, doc, self._platform.graph)
             except GemelError as error:
                 self._broken[key] = str(error)
                 log.warning("rule '%s' does not run: %s", key, error)
@@ -169,28 +152,30 @@ class Reactions:
         judged: dict[tuple[str, int], frozenset[str]] = {}
         for rule in wanted.values():
             is_new = rule.id not in self.engine.rules
-            instances = self._instances(rule)
-            self.engine.set_rule(rule, instances)
+            instances = self.means.instances(rule)
+            self.engine.set_rule(rule, instances, self.means.kin, self.means.settings)
             if is_new:
                 self.engine.assume_active(rule.id, self.alarms.raised(rule.id))
             before = self._judged.get((rule.id, rule.version), frozenset())
-            for twin, series in instances:
-                if twin not in before:
-                    unread.update(series[path] for path in rule.kernel.paths)
+            if any(twin not in before for twin, _ in instances):
+                unread.update(self.engine.series_read(rule.id))
             judged[rule.id, rule.version] = frozenset(twin for twin, _ in instances)
         self._judged = judged
         self._take(self._known_again(unread))
+        self._take(self._set_by_people())
 
     def recall(self) -> None:
         """At start, after the replay: values from before what was replayed."""
         self._uncommitted += self._known_again(
-            {
-                series[path]
-                for rule in self.engine.rules.values()
-                for _, series in self._instances(rule)
-                for path in rule.kernel.paths
-            }
+            {series for rule_id in self.engine.rules for series in self.engine.series_read(rule_id)}
         )
+        self._uncommitted += self._set_by_people()
+
+    def _set_by_people(self) -> list[Transition]:
+        """What follows from the properties that people have set; known ones change nothing."""
+        batches = [b for rule in self.engine.rules.values() for b in self.means.set_values(rule)]
+        batches.sort(key=lambda batch: batch.received)
+        return [transition for batch in batches for transition in self.engine.react(batch)]
 
     def _known_again(self, series: Iterable[int]) -> list[Transition]:
         """What follows when the engine hears of last values; what it knows already is nothing."""
@@ -209,9 +194,10 @@ class Reactions:
             found += self.engine.react(batch)
         return found
 
-    def _load_rule(
+    def load_rule(
         self, key: str, doc: Json, graph: Graph, settings: Mapping[str, Json] | None = None
     ) -> Rule:
+        """A rule's document, checked against a model as it is or will be."""
         platform = self._platform
         signals = platform.catalogue.signals
         if graph is not platform.graph or settings:
@@ -229,16 +215,8 @@ class Reactions:
             shapes_of(signals, model),
             version=int(doc.get("version", 1)),
             stale_after=float(signals.setting(model, "staleAfter", platform.config.stale_after)),
+            kin=kin_shapes(graph, signals, model),
         )
-
-    def _instances(self, rule: Rule) -> list[tuple[str, dict[str, int]]]:
-        platform = self._platform
-        found = []
-        for twin in platform.graph.twins.values():
-            if platform.graph.is_of_model(twin, rule.model):
-                paths = {*platform.catalogue.signals.of(twin.model), *rule.kernel.paths}
-                found.append((twin.id, {p: platform.series.id(twin.id, p) for p in paths}))
-        return found
 
     def plan_rules(
         self,
@@ -260,7 +238,7 @@ class Reactions:
             if old is not None and {**doc, "version": old.get("version")} == old:
                 continue
             doc["version"] = 1 if old is None else int(old.get("version", 0)) + 1
-            rule = self._load_rule(key, doc, graph, settings)
+            rule = self.load_rule(key, doc, graph, settings)
             if rule.then is not None:
                 self.dispatch.check_action(graph, rule.model, rule.then, key)
             edits.append(context.edit("rule", key, doc))
@@ -292,12 +270,15 @@ class Reactions:
         await self._platform.edit(plan, who, "rule deleted")
 
     def rule_views(self) -> list[Json]:
-        running = self.engine.rules
+        running, late = self.engine.rules, self.engine.late
         found = []
         for key, doc in sorted(self._platform.catalogue.plain["rule"].items()):
             view = {"id": key, "title": doc["when"], "priority": 3, **doc}
             view["isRunning"] = key in running
             view["problem"] = self._broken.get(key, "")
+            if key in late:
+                newest = to_iso(late[key].newest)
+                view["lateReadings"] = {"count": late[key].count, "newest": newest}
             found.append(view)
         return found
 
@@ -346,20 +327,3 @@ class Reactions:
             "active": len(active),
             "unacknowledged": sum(d["state"] in ("unacknowledged", "returned") for d in found),
         }
-
-
-def shapes_of(signals: Signals, model: str) -> dict[str, PropertyShape]:
-    """What rules may compare of a model's telemetry and properties."""
-    found = {}
-    for path, signal in signals.of(model).items():
-        schema = signal.schema
-        if isinstance(schema, Enum):
-            values = {name: value for value, name in schema.values.items()}
-            found[path] = PropertyShape("enumeration", values=values)
-        elif schema.kind in NUMBERS:
-            found[path] = PropertyShape("number", signal.unit)
-        elif schema.kind == "boolean":
-            found[path] = PropertyShape("boolean")
-        elif schema.kind in TEXTS:
-            found[path] = PropertyShape("text")
-    return found

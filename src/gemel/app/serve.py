@@ -118,8 +118,11 @@ class Server:
 
     def _tls(self) -> tuple[tuple[Path, Path] | None, str]:
         config = self.config
-        if not config.tls:
-            return None, ""
+        return self._certificate() if config.tls else (None, "")
+
+    def _certificate(self) -> tuple[tuple[Path, Path], str]:
+        """The given certificate, or an own one with the file of its authority."""
+        config = self.config
         if config.certificate:
             return (Path(config.certificate), Path(config.key or config.certificate)), ""
         host, _ = address(config.http, "http")
@@ -129,15 +132,8 @@ class Server:
         return (certificate, key), str(authority)
 
     def _own_context(self) -> tuple[ssl.SSLContext, str]:
-        files = self._tls()
-        if files[0] is None:
-            folder = self.platform.folder.path / "tls"
-            names = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
-            certificate, key, authority = certificates.server_files(
-                folder, names, self.platform.clock
-            )
-            return certificates.context(certificate, key), str(authority)
-        return certificates.context(*files[0]), files[1]
+        files, authority = self._certificate()
+        return certificates.context(*files), authority
 
     async def _start_mqtt(self, notes: list[str]) -> str:
         platform, config = self.platform, self.config
@@ -150,7 +146,9 @@ class Server:
             limits=limits,
             delivered=platform.reactions.dispatch.delivered,
         )
-        platform.connect_mqtt(self._publish, self._mqtt.statistics, self._devices)
+        platform.connect_mqtt(
+            self._publish, self._mqtt.statistics, self._devices, self._mqtt.disconnect
+        )
         host, port = address(config.mqtt, "mqtt")
         shown = _shown(await self._listen(host, port, None))
         if port and not shown.endswith(f":{port}"):
@@ -228,7 +226,13 @@ class Server:
             MqttHost(self.platform),
             Principal(f"connection {name}", "device", ("*",)),
             self.platform.clock,
-            on_state=lambda state, why: log.warning("connection %s: %s %s", name, state, why),
+            on_state=lambda state, why: log.log(
+                logging.INFO if state == "connected" else logging.WARNING,
+                "connection %s: %s %s",
+                name,
+                state,
+                why,
+            ),
         )
         await bridge.start()
         self._bridges.append(bridge)

@@ -23,6 +23,8 @@ from gemel.twins.dtdl.interface import (
 )
 
 COMPONENT_DEPTH = 8
+DISCOVERED = "dtmi:discovered:"
+"""How the ids of inferred models begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,17 @@ class Signals:
                     self._walk_commands(content.schema, f"{prefix}{content.name}.", depth + 1)
                 )
         return found
+
+
+def sent_names(model: str, signals: Mapping[str, Signal]) -> dict[str, str]:
+    """What a discovered device calls its values, where DTDL made the model call them otherwise.
+
+    `infer` keeps such a name (`motor.power`, `temp-1`) as the display name.
+    """
+    if not model.startswith(DISCOVERED):
+        return {}
+    found = {s.display_name: path for path, s in signals.items()}
+    return {sent: path for sent, path in found.items() if sent != path and sent not in signals}
 
 
 def points_of(twin: str, signals: Mapping[str, Signal], series: SeriesTable) -> dict[str, Point]:

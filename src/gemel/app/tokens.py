@@ -1,7 +1,8 @@
 """Tokens: who a secret stands for. Only hashes are stored; a secret is shown once.
 
 A token, a browser session and a login link are one thing, a document of kind `token` whose key is
-the SHA-256 of the secret, told apart by `use`: "token", "session" or "link".
+the SHA-256 of the secret, told apart by `use`: "token", "session", "link", or "short" for the ten
+minutes of one command on the command line.
 """
 
 from __future__ import annotations
@@ -94,13 +95,15 @@ class Tokens:
         self._clock = clock
         self._cache: dict[str, tuple[int, Document | None]] = {}
 
-    def principal(self, secret: str, uses: tuple[str, ...] = ("token",)) -> Principal | None:
+    def principal(
+        self, secret: str, uses: tuple[str, ...] = ("token", "short")
+    ) -> Principal | None:
         """The principal behind a secret, or None if it is unknown, expired or of another use."""
         doc = self._valid(secret)
         if doc is None or doc.doc["use"] not in uses:
             return None
         found = doc.doc
-        return Principal(found["name"], found["role"], tuple(found["twins"]))
+        return Principal(found["name"], found["role"], tuple(found["twins"]), doc.key)
 
     def take_link(self, secret: str) -> Principal | None:
         """The principal behind a login link, which is used up by this."""
@@ -166,10 +169,16 @@ class Tokens:
         if over:
             self._documents.commit([Edit("token", d.key, None, now, "gemel", "over") for d in over])
 
+    def is_current(self, key: str) -> bool:
+        """Whether the token with this hash still stands ("" is nobody's token, and stands)."""
+        return not key or self._current(key) is not None
+
     def _valid(self, secret: str) -> Document | None:
         if not secret.startswith(PREFIX) or len(secret) > 200:
             return None
-        key = digest(secret)
+        return self._current(digest(secret))
+
+    def _current(self, key: str) -> Document | None:
         now = self._clock()
         until, found = self._cache.get(key, (0, None))
         if now >= until:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -27,6 +28,13 @@ SELECT = "SELECT kind, key, doc, time, who, etag FROM documents"
 APPEND = "INSERT INTO edits (kind, key, doc, time, who, why, etag) VALUES (?, ?, ?, ?, ?, ?, ?)"
 PUT = "INSERT OR REPLACE INTO documents (kind, key, doc, time, who, etag) VALUES (?, ?, ?, ?, ?, ?)"
 DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
+CHANGES = (
+    "SELECT seq, kind, key, doc, time, who, etag FROM edits"
+    " WHERE seq > ? AND kind IN ({marks}) ORDER BY seq LIMIT ?"
+)
+BEFORE = (
+    "SELECT doc, etag FROM edits WHERE kind = ? AND key = ? AND seq < ? ORDER BY seq DESC LIMIT 1"
+)
 VERSIONS = "SELECT seq, doc, time, who, why FROM edits WHERE kind = ? AND key = ? ORDER BY seq"
 
 
@@ -46,6 +54,20 @@ def _create(connection: sqlite3.Connection) -> None:
 
 MIGRATIONS: tuple[Migration, ...] = (_create,)
 """Step i brings a file from schema version i to i + 1, all in one transaction."""
+
+
+class Change(NamedTuple):
+    """One edit with the document before it; None where there was none, or is none now."""
+
+    seq: int
+    kind: str
+    key: str
+    doc: Json | None
+    time: int
+    who: str
+    etag: str
+    before: Json | None
+    before_etag: str
 
 
 class SqliteDocuments:
@@ -133,6 +155,25 @@ class SqliteDocuments:
             Version(seq, None if doc is None else self._decode(kind, key, doc), time, who, why)
             for seq, doc, time, who, why in rows
         ]
+
+    def newest(self) -> int:
+        """The number of the last edit; 0 before the first."""
+        with self._lock, self._mapped("read"):
+            return int(self._open().execute("SELECT ifnull(max(seq), 0) FROM edits").fetchone()[0])
+
+    def changes(self, after: int, kinds: Sequence[str], limit: int) -> list[Change]:
+        """The edits of some kinds behind a number, oldest first, each with what was before."""
+        query = CHANGES.format(marks=", ".join("?" * len(kinds)))
+        found = []
+        with self._lock, self._mapped("read"):
+            connection = self._open()
+            for row in connection.execute(query, (after, *kinds, limit)).fetchall():
+                seq, kind, key, doc, time, who, etag = row
+                old = connection.execute(BEFORE, (kind, key, seq)).fetchone() or (None, "")
+                now = None if doc is None else self._decode(kind, key, doc)
+                before = None if old[0] is None else self._decode(kind, key, old[0])
+                found.append(Change(seq, kind, key, now, time, who, etag, before, old[1]))
+        return found
 
     def check(self) -> list[str]:
         """What SQLite finds wrong in the whole file; empty when it is sound."""

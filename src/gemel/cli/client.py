@@ -39,6 +39,7 @@ class Client:
 
     def __init__(self, data: str, url: str | None = None, token: str | None = None) -> None:
         folder = Path(data)
+        self.timeout: float | None = TIMEOUT
         self.url = (url or os.environ.get("GEMEL_URL") or "").rstrip("/")
         self._token = token or os.environ.get("GEMEL_TOKEN") or ""
         self._proxies = urllib.request.getproxies() if self.url else {}
@@ -63,6 +64,19 @@ class Client:
             if authority.exists():
                 self._context.load_verify_locations(authority)
 
+    @classmethod
+    def of(cls, data: str) -> Client:
+        """The server of a folder, whatever GEMEL_URL says; waits as long as it takes."""
+        found = announced(Path(data))
+        if found is None:
+            raise Unavailable(
+                f"the server that uses {data} has not started yet", hint="try again in a moment"
+            )
+        made = cls(data, str(found["http"]), _short_token(Path(data)))
+        made._proxies = {}
+        made.timeout = None
+        return made
+
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         """One request; the JSON of the answer.
 
@@ -78,7 +92,7 @@ class Client:
             headers["Content-Type"] = "application/json"
         try:
             request = urllib.request.Request(url, data, headers, method=method)
-            with self._opener().open(request, timeout=TIMEOUT) as answer:
+            with self._opener().open(request, timeout=self.timeout) as answer:
                 content = answer.read()
         except urllib.error.HTTPError as error:
             raise _from_answer(error) from None
@@ -122,6 +136,7 @@ def _short_token(folder: Path) -> str:
             name="command line",
             who="command line",
             seconds=SHORT_SECONDS,
+            use="short",
         )
     finally:
         documents.close()

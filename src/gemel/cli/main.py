@@ -80,7 +80,7 @@ COMMANDS = {
     "alarm": Command(
         "list, acknowledge, comment, clear alarms", "gemel.cli.operate", "add_alarm", ""
     ),
-    "rule": Command("list, put, delete rules", "gemel.cli.operate", "add_rule", ""),
+    "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
     "command": Command(
         "send commands to devices, list them", "gemel.cli.operate", "add_command", ""
     ),
@@ -111,7 +111,7 @@ def parser(only: str | None = None) -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; the result is the exit code."""
-    words = sys.argv[1:] if arguments is None else arguments
+    words = _joined(sys.argv[1:] if arguments is None else arguments)
     found = parser(words[0] if words else "").parse_args(words)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -127,6 +127,17 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # who read has gone; nothing may be written at exit either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`--from -1h` as `--from=-1h`: argparse would take -1h for an option."""
+    found: list[str] = []
+    for word in words:
+        if found and found[-1] in ("--from", "--to") and word.startswith("-"):
+            found[-1] += "=" + word
+        else:
+            found.append(word)
+    return found
 
 
 def _fail(error: GemelError) -> int:

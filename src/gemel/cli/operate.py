@@ -1,4 +1,4 @@
-"""Commands that talk to a running server: status, twins, history, alarms, rules, commands."""
+"""Commands that talk to a running server: status, twins, history, alarms, commands."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 
-from gemel.app.yaml_files import read_yaml
 from gemel.cli import output
 from gemel.cli.client import Client, segment
 from gemel.core.errors import InvalidInput
@@ -173,7 +172,7 @@ def _history(arguments: argparse.Namespace) -> int:
 def _iso(milliseconds: float) -> str:
     from gemel.core.clock import to_iso
 
-    return to_iso(round(milliseconds * 1e6))
+    return to_iso(round(milliseconds * 1e3) * 1000)
 
 
 # ---- alarms ----------------------------------------------------------------------------------
@@ -226,48 +225,6 @@ def _alarm_act(arguments: argparse.Namespace) -> int:
         output.as_json(found)
     else:
         output.say(f"{found['id']} is {found['state']}")
-    return 0
-
-
-# ---- rules -----------------------------------------------------------------------------------
-
-
-def add_rule(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _parser(actions, "list", "all rules", _rule_list)
-    put = _parser(actions, "put", "make or change the rules of a YAML file", _rule_put)
-    put.add_argument("file", type=Path)
-    ended = _parser(actions, "delete", "delete a rule", _rule_delete)
-    ended.add_argument("id")
-
-
-def _rule_list(arguments: argparse.Namespace) -> int:
-    found = _client(arguments).call("GET", "/rules")
-    if arguments.json:
-        output.as_json(found)
-        return 0
-    rows = [
-        (r["id"], f"P{r['priority']}", r["model"], r["when"], r.get("version"))
-        for r in found["value"]
-    ]
-    output.table(("RULE", "PRIORITY", "MODEL", "WHEN", "VERSION"), rows, "no rules")
-    return 0
-
-
-def _rule_put(arguments: argparse.Namespace) -> int:
-    found = read_yaml(arguments.file)
-    rules = found.get("rules", found) if isinstance(found, dict) else found
-    if not isinstance(rules, list) or not all(isinstance(r, dict) and "id" in r for r in rules):
-        raise InvalidInput(f"{arguments.file}: must be a list of rules, each with an id")
-    client = _client(arguments)
-    for rule in rules:
-        client.call("PUT", f"/rules/{segment(str(rule['id']))}", rule)
-        output.say(f"{rule['id']} is live")
-    return 0
-
-
-def _rule_delete(arguments: argparse.Namespace) -> int:
-    _client(arguments).call("DELETE", f"/rules/{segment(arguments.id)}")
     return 0
 
 

@@ -5,7 +5,7 @@ Every face asks `allows` and nothing else; what is not listed is denied.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 VIEWER = frozenset(
@@ -49,6 +49,8 @@ class Principal:
     role: str
     twins: tuple[str, ...] = ()
     """For devices: the twins it may write, as names or patterns such as `line1-*`."""
+    token: str = field(default="", compare=False)
+    """Which token was shown (its hash): ending the token ends what it opened."""
 
     def allows(self, permission: str) -> bool:
         return permission in ROLES.get(self.role, frozenset())

@@ -26,6 +26,9 @@ KINDS = (
     "kpi",
     "connection",
     "discovered",
+    "job",
+    "endpoint",
+    "route",
 )
 
 

@@ -39,9 +39,7 @@ class Host(Protocol):
         """Asked for each (subscriber, topic) once and cached by the server."""
         ...
 
-    def accept(
-        self, messages: Sequence[Message], done: Callable[[Exception | None], None]
-    ) -> None:
+    def accept(self, messages: Sequence[Message], done: Callable[[Exception | None], None]) -> None:
         """Takes messages in; `done` is called on the loop once they are durable, or with an error.
 
         Messages of one call become durable together; calls become durable in order.

@@ -62,8 +62,12 @@ def neighbours(segments: Sequence[Segment]) -> list[list[Segment]]:
     return [run for run in runs if len(run) > 1]
 
 
-def merged(segments: Sequence[Segment], is_stopping: Callable[[], bool]) -> Iterator[Table]:
+def merged(
+    segments: Sequence[Segment], is_stopping: Callable[[], bool], keep_from: int = EARLIEST
+) -> Iterator[Table]:
     """All readings of the segments by (series, time), each once, about a million at a time.
+
+    Those with a time before `keep_from` are left out.
 
     Raises:
         Damaged: a block is not what was written.
@@ -77,7 +81,8 @@ def merged(segments: Sequence[Segment], is_stopping: Callable[[], bool]) -> Iter
         for parts in pieces:
             if is_stopping():
                 raise Interrupted("the history is closing")
-            yield without_duplicates(sort(concatenate(parts)))
+            table = without_duplicates(sort(concatenate(parts)))
+            yield table if keep_from == EARLIEST else table.take(table.time >= keep_from)
 
 
 def _groups(segments: Sequence[Segment]) -> Iterator[tuple[int, int, int]]:

@@ -35,6 +35,7 @@ from gemel.history.payload import Stack, unstack
 from gemel.history.reader import Reader
 from gemel.history.rejects import Rejects
 from gemel.history.sealer import Sealer
+from gemel.history.snapshot import link_all
 from gemel.history.statistics import Statistics
 from gemel.history.view import Views
 from gemel.history.writer import Hooks, Limits, Notify, Then, Waiting, Writer, tell
@@ -67,6 +68,8 @@ class History(Reader):
         reject_bytes: of rejects the newest so many bytes (compressed) are kept; all are counted.
         cache_rows: decoded readings kept for the next query.
         codec: of sealed columns: PCODEC, or PLANES where only zstd is at hand.
+        keep_from: gives the time (ns since 1970 UTC) before which readings are too old to be kept:
+            segments that hold only such are removed, and merging leaves them out. None: for ever.
         files: the disk; tests give one that fails.
 
     Raises:
@@ -90,6 +93,7 @@ class History(Reader):
         reject_bytes: int = 256 << 20,
         cache_rows: int = 1_000_000,
         codec: Codec = Codec.PCODEC,
+        keep_from: Callable[[], int] | None = None,
         files: Files | None = None,
     ) -> None:
         self.folder = folder
@@ -134,6 +138,7 @@ class History(Reader):
             largest_rows=largest_rows,
             codec=codec,
             has_checkpoints=lambda: self.on_seal is not None,
+            keep_from=keep_from,
         )
         self._sealer.start()
 
@@ -258,6 +263,24 @@ class History(Reader):
         """Merges sealed segments into one and drops copies; waits for it."""
         self._sealer.compact()
 
+    def expire(self) -> None:
+        """Looks for readings that have become too old; sealing does it too. Does not wait."""
+        self._sealer.wake()
+
+    def snapshot(self, target: Path) -> None:
+        """Fills an empty folder with all that is stored now, as an opened history would find it.
+
+        Files that never change get a second name (no room, no time); what is appended while this
+        runs is not in it. Waits for the log, not for sealing or merging.
+
+        Raises:
+            Unavailable: the log cannot be completed (disk full, failed, closed).
+            OSError: the folder cannot be written.
+        """
+        self._writer.rotate()
+        with self._sealer.keeping():
+            link_all(self.folder, target, self._files, self._writer.number)
+
     def close(self) -> None:
         """Writes what waits, runs its callbacks, and lets the folder go. May be called twice."""
         if self._closed:
@@ -285,6 +308,7 @@ class History(Reader):
             reason=reason,
             readings=unsealed + sum(segment.rows for segment in view.segments),
             unsealed=unsealed,
+            expired=self._sealer.expired,
             rejects=sum(self._rejects.counts(None).values()),
             series=len(self.series),
             segments=len(view.segments),
@@ -311,6 +335,8 @@ class History(Reader):
         """Reads every byte afresh and names all damage; may take long, and works while writing."""
         check_files(self.folder, self._files, self._damage, self._writer.number)
         for segment in self._views.now.segments:
+            if self._closed:
+                raise Unavailable("the history is closed", hint="check it when it is open")
             with suppress(FileNotFoundError):  # merged into a larger one meanwhile
                 segment.verify()
         self._rejects.verify()

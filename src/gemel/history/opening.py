@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from gemel.history.memory import Memory
 from gemel.history.names import FILE, check_lines, define, lost_key
 from gemel.history.payload import Stack
 from gemel.history.record import FILE_HEADER, first_sequence
-from gemel.history.segment import Segment
+from gemel.history.segment import GONE, SEALED, Segment
 from gemel.history.view import View
 
 FOLDERS = ("log", "segments", "checkpoints", "rejects")
@@ -43,7 +42,7 @@ def load_segments(
     folder: Path, files: Files, damage: DamageList, cache: BlockCache
 ) -> list[Segment]:
     """All segments in the order of the log, without those that were merged into larger ones."""
-    found = sorted(_segment_paths(folder), key=lambda item: (item[0], -item[1]))
+    found = segment_paths(folder)
     segments: list[Segment] = []
     through = 0
     for first, last, path in found:
@@ -58,11 +57,14 @@ def load_segments(
     return segments
 
 
-def _segment_paths(folder: Path) -> Iterator[tuple[int, int, Path]]:
-    for path in folder.glob("*.seg"):
+def segment_paths(folder: Path) -> list[tuple[int, int, Path]]:
+    """(first, last log file, path): what covers others before them, what is gone before it."""
+    found = []
+    for path in (*folder.glob("*" + GONE), *folder.glob("*" + SEALED)):
         first, _, last = path.stem.partition("-")
         if first.isdigit() and last.isdigit():
-            yield int(first), int(last), path
+            found.append((int(first), int(last), path))
+    return sorted(found, key=lambda item: (item[0], -item[1]))  # stable: GONE stays first
 
 
 class Loaded(NamedTuple):

@@ -8,9 +8,10 @@ loop is late by about 2 ms (99th percentile) while two million readings are seal
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from threading import Condition, Thread
+from threading import Condition, Lock, Thread
 from time import monotonic
 
 from gemel.core.errors import Damaged, GemelError, Unavailable
@@ -19,14 +20,14 @@ from gemel.history.ballast import NO_ROOM, Ballast
 from gemel.history.cache import BlockCache
 from gemel.history.checkpoints import Checkpoints
 from gemel.history.codec import Codec
-from gemel.history.compaction import Interrupted, choose, merged, neighbours
+from gemel.history.compaction import EARLIEST, Interrupted, choose, merged, neighbours
 from gemel.history.damage import DamageList
 from gemel.history.files import Files
 from gemel.history.log import log_numbers, log_path
 from gemel.history.memory import Memory, in_order
 from gemel.history.names import Names
 from gemel.history.rejects import Rejects
-from gemel.history.segment import Segment, write_segment
+from gemel.history.segment import GONE, Segment, write_segment
 from gemel.history.view import Views
 
 RETRY_SECONDS = 5.0
@@ -52,6 +53,7 @@ class Sealer:
         largest_rows: int,
         codec: Codec,
         has_checkpoints: Callable[[], bool],
+        keep_from: Callable[[], int] | None = None,
     ) -> None:
         self._folder = folder
         self._files = files
@@ -66,6 +68,10 @@ class Sealer:
         self._largest_rows = largest_rows
         self._codec = codec
         self._has_checkpoints = has_checkpoints
+        self._keep_from = keep_from
+        self._keeping = Lock()
+        self.expired = 0
+        """Since opening: readings that were removed for their age."""
         self._changed = Condition()
         self._blobs: tuple[int, Mapping[str, bytes]] | None = None
         self._attempts = 0
@@ -80,8 +86,14 @@ class Sealer:
     def start(self) -> None:
         self._thread.start()
 
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Meanwhile no file is removed and none that others rely on changes; keep it short."""
+        with self._keeping:
+            yield
+
     def wake(self) -> None:
-        """There is a complete log file."""
+        """There is a complete log file, or readings may have become too old."""
         with self._changed:
             self._asked = True
             self._changed.notify_all()
@@ -169,8 +181,10 @@ class Sealer:
         while self._seal_some():
             self._tell_progress()
             self._save_checkpoint()
-        self._drop_logs()
+        with self._keeping:
+            self._drop_logs()
         self._tell_progress()
+        self._expire()
         if self._merge_all:
             for run in neighbours(self._views.now.segments):
                 self.merge(run)
@@ -192,7 +206,8 @@ class Sealer:
             waiting = self._blobs
         if waiting is None:
             return
-        self._checkpoints.write(*waiting)
+        with self._keeping:
+            self._checkpoints.write(*waiting)
         with self._changed:
             if self._blobs is waiting:
                 self._blobs = None
@@ -209,8 +224,9 @@ class Sealer:
         if not some:
             return False
         through = some[-1].number
-        self._names.append(self._table, self._views.series_through(through))
-        self._rejects.seal(through)
+        with self._keeping:
+            self._names.append(self._table, self._views.series_through(through))
+            self._rejects.seal(through)
         first = self._views.sealed_through + 1
         path = write_segment(
             self._files,
@@ -251,7 +267,8 @@ class Sealer:
             Damaged: one of them is; all stay as they are.
         """
         logs = (run[0].first_log, run[-1].last_log)
-        tables = merged(run, lambda: self._stopping)
+        keep_from = EARLIEST if self._keep_from is None else self._keep_from()
+        tables = merged(run, lambda: self._stopping, keep_from)
         try:
             path = write_segment(
                 self._files,
@@ -265,8 +282,25 @@ class Sealer:
             log.error("segments %s are not merged: %s", logs, error)
             return
         self._views.merged(run, self._open(path))
-        for segment in run:
-            self._files.remove(segment.path)
+        with self._keeping:
+            for segment in run:
+                self._files.remove(segment.path)
+
+    def _expire(self) -> None:
+        """Removes whole segments whose newest reading is too old; an empty one marks the place."""
+        if self._keep_from is None:
+            return
+        keep_from = self._keep_from()
+        for segment in self._views.now.segments:
+            if not segment.rows or segment.time_max >= keep_from or segment.is_damaged:
+                continue
+            logs = (segment.first_log, segment.last_log)
+            folder = self._folder / "segments"
+            path = write_segment(self._files, folder, logs, (), suffix=GONE)
+            self._views.expired(segment, self._open(path))
+            self.expired += segment.rows
+            with self._keeping:
+                self._files.remove(segment.path)
 
     def compact(self) -> None:
         """Merges all that can be merged, on the sealer's thread; returns when it is done.

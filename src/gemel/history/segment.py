@@ -33,6 +33,7 @@ from gemel.history.files import Files
 from gemel.history.table import NO_ROWS, Table, concatenate
 
 BLOCK_ROWS = 16_384
+SEALED, GONE = ".seg", ".gone"
 VERSION = 1
 FILE_HEADER = struct.Struct("<8sIIIQI")  # magic, version, first and last log, zero, crc32
 INDEX_HEADER = struct.Struct("<4sII")  # magic, blocks, parts
@@ -145,6 +146,7 @@ def write_segment(
     *,
     codec: Codec = Codec.PCODEC,
     level: int = 6,
+    suffix: str = SEALED,
 ) -> Path:
     """Seals readings into `folder` under their final name, durably, or leaves nothing behind.
 
@@ -155,8 +157,9 @@ def write_segment(
         tables: sorted by (series, time), each going on where the one before ended.
         codec: of times, values and lags.
         level: of pcodec.
+        suffix: of the name; GONE marks a segment whose readings were removed for their age.
     """
-    path = folder / f"{logs[0]:08d}-{logs[1]:08d}.seg"
+    path = folder / f"{logs[0]:08d}-{logs[1]:08d}{suffix}"
     scratch = path.with_name(path.name + ".tmp")
     handle = files.create(scratch)
     try:

@@ -19,6 +19,8 @@ class Statistics:
     """Stored readings; copies that were sent again count until they are compacted away."""
     unsealed: int
     """Of these, the ones still in the log and in memory."""
+    expired: int
+    """Since opening: readings that were removed for their age."""
     rejects: int
     series: int
     segments: int

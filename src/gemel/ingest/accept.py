@@ -208,7 +208,7 @@ class Ingest:
             self._forget_routes()
         route = Route(entry, name, binding)
         if binding is not None and (binding.fields or binding.only):
-            route.named = self._mapped(entry, binding)
+            route.rename(self._mapped(entry, binding))
         self._routes[topic] = route
         entry.topics.add(topic)
         return route

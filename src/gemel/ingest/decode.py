@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from gemel.core.access import Principal
+from gemel.core import fast
 from gemel.core.message import Message
 from gemel.ingest.columns import NAN, Columns
 from gemel.ingest.points import EXACT, Named, TwinPoints
@@ -31,15 +31,18 @@ _FLOATS = {float}
 _INTS = {int}
 
 
-class Route:
-    """What a topic means: a twin, its source names, and who was last seen to be allowed."""
+class Route(fast.Plan):
+    """What a topic means: a twin, its source names, and who was last seen to be allowed.
+
+    `who` is the sender that was last found allowed; None keeps the topic off the common path.
+    `name` is the property that the topic names, "" if the payload does.
+    """
 
     __slots__ = (
         "binding",
         "entry",
         "fallback",
         "keys",
-        "name",
         "named",
         "only",
         "only_fields",
@@ -47,16 +50,12 @@ class Route:
         "row_names",
         "row_slots",
         "time_at",
-        "time_names",
-        "twin",
-        "who",
     )
 
     def __init__(self, entry: TwinPoints, name: str = "", binding: Binding | None = None) -> None:
         self.entry = entry
         self.twin = entry.twin
         self.name = name
-        """The property that the topic names, "" if the payload does."""
         self.fallback = ""
         """The name of a bare value where the topic names none, "" if there is none."""
         self.binding = binding
@@ -66,22 +65,27 @@ class Route:
         self.time_names = tuple(n for n in names if n not in entry.points)
         self.only = bool(binding and binding.only)
         self.only_fields = binding.fields.keys() if binding else frozenset[str]()
-        self.who: Principal | None = None
-        """The sender that was last found allowed; None keeps the topic off the common path."""
+        self.who = None
+        self.table = None if self.only else entry.named.table
         self.keys: tuple[str, ...] = ()
         self.time_at = -1
         self.predicted: array[int] | None = None
         self.row_names: tuple[str, ...] = ()
         self.row_slots: array[int] = array("q")
 
+    def rename(self, named: Named) -> None:
+        """Other source names than the twin's own: those of a binding's field map."""
+        self.named = named
+        self.table = None if self.only else named.table
+
 
 def decode_common(
     messages: Sequence[Message],
     start: int,
-    routes: Mapping[str, Route],
+    routes: dict[str, Route],
     columns: Columns,
     limit: int,
-    seen: MutableMapping[str, int],
+    seen: dict[str, int],
 ) -> int:
     """Takes messages from `start` on until one is not common.
 
@@ -99,8 +103,29 @@ def decode_common(
     Returns:
         The index of the first message that was not taken; `len(messages)` if all were.
 
-    Cost: about 1 us a message of one reading, 0.15 us a reading of a message of many.
+    Cost: about 1 us a message of one reading, 0.15 us a reading of a message of many; compiled
+    0.1 us and 0.05 us.
     """
+    if not fast.IS_COMPILED:
+        return decode_here(messages, start, routes, columns, limit, seen)
+    index, count = start, len(messages)
+    slots, times, values = columns.slots, columns.times, columns.values
+    while True:
+        index = fast.decode(messages, index, routes, slots, times, values, limit, seen)
+        if index >= count or not decode_here([messages[index]], 0, routes, columns, limit, seen):
+            return index
+        index += 1
+
+
+def decode_here(
+    messages: Sequence[Message],
+    start: int,
+    routes: Mapping[str, Route],
+    columns: Columns,
+    limit: int,
+    seen: MutableMapping[str, int],
+) -> int:
+    """The same in Python alone: what is compiled takes no more than this, and gives the same."""
     find = routes.get
     loads = orjson.loads
     index = start
@@ -240,7 +265,11 @@ def _all_numbers(values: Sequence[Any]) -> bool:
     kinds = set(map(type, values))
     if kinds == _FLOATS:
         return True
-    return kinds <= _NUMERIC and bool(kinds) and max(values) < EXACT and min(values) > -EXACT
+    if not kinds or not kinds <= _NUMERIC:
+        return False
+    if max(values) < EXACT and min(values) > -EXACT:
+        return True
+    return all(-EXACT < value < EXACT for value in values if type(value) is int)
 
 
 def _predict(route: Route, keys: tuple[str, ...]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.core import fast
 from gemel.core.batch import I64, Batch
 
 PLANES = 4
@@ -90,6 +91,9 @@ def _bits(batch: Batch) -> I64:
 
 def _mark_repeated(batch: Batch, known: NDArray[np.bool_]) -> None:
     bits = _bits(batch)
+    if fast.IS_COMPILED:
+        fast.mark_repeated(batch.series, batch.time, bits, known.view(np.uint8))
+        return
     if len(bits) <= FEW:
         rows = zip(batch.series.tolist(), batch.time.tolist(), bits.tolist(), strict=True)
         if len(set(rows)) == len(bits):
@@ -99,14 +103,8 @@ def _mark_repeated(batch: Batch, known: NDArray[np.bool_]) -> None:
     mixed ^= mixed >> np.uint64(29)
     mixed += bits.view(np.uint64) * _MIX[2]
     mixed.sort()
-    if not (mixed[1:] == mixed[:-1]).any():
-        return
-    order = np.lexsort((bits, batch.time, batch.series))
-    before, after = order[:-1], order[1:]
-    same = batch.series[before] == batch.series[after]
-    same &= batch.time[before] == batch.time[after]
-    same &= bits[before] == bits[after]
-    known[after[same]] = True
+    if (mixed[1:] == mixed[:-1]).any():
+        fast.mark_repeated(batch.series, batch.time, bits, known.view(np.uint8))
 
 
 def _without(batch: Batch, dropped: NDArray[np.bool_]) -> Batch:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gemel.core import units
+from gemel.core import fast, units
 from gemel.core.errors import InvalidInput
 from gemel.ingest.slots import Slots
 
@@ -62,9 +62,11 @@ class Point:
 class Named:
     """Source names to slots, one table for each class of value: what the common path looks up."""
 
-    __slots__ = ("boolean", "fraction", "text", "whole")
+    __slots__ = ("boolean", "fraction", "table", "text", "whole")
 
     def __init__(self) -> None:
+        self.table = fast.Names()
+        """The same for the compiled path; names of texts are in it, for they are no others'."""
         self.fraction: dict[str, int] = {}
         self.whole: dict[str, tuple[int, int, int]] = {}
         """Slot, lowest and highest value."""
@@ -74,15 +76,21 @@ class Named:
     def add(self, name: str, point: Point) -> None:
         """Enters a point under a source name in the tables that suit its kind."""
         kind = point.kind
+        classes = low = high = 0
         if kind in FRACTIONS or kind == OPEN:
             self.fraction[name] = point.slot
+            classes |= fast.FRACTION
         if kind == "boolean" or kind == OPEN:
             self.boolean[name] = point.slot
+            classes |= fast.BOOLEAN
         if kind in WHOLE:
             low, high = WHOLE[kind]
-            self.whole[name] = (point.slot, max(low, 1 - EXACT), min(high, EXACT - 1))
+            low, high = max(low, 1 - EXACT), min(high, EXACT - 1)
+            self.whole[name] = (point.slot, low, high)
+            classes |= fast.WHOLE
         if kind in ("string", "enum") or kind == OPEN:
             self.text[name] = point
+        self.table.add(name, point.slot, classes, low, high)
 
 
 class TwinPoints:

@@ -6,6 +6,7 @@ Standard input stays open as long as the supervisor lives; its end is the end of
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -81,8 +82,9 @@ def main() -> int:
 
 
 def _say(body: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(orjson.dumps(body) + b"\n")
-    sys.stdout.flush()
+    with contextlib.suppress(BrokenPipeError):  # who started it is gone already
+        sys.stdout.buffer.write(orjson.dumps(body) + b"\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -51,6 +51,8 @@ class Graph:
         self._outgoing: dict[str, dict[str, Link]] = {}
         self._incoming: dict[str, dict[Link, None]] = {}
         self._parsed: dict[str, Interface] = {}
+        self.version = 0
+        """Grows with every change, so that what was worked out from a graph can tell its age."""
 
     # ---- what planning and views read; `Draft` overrides these ---------------------------
 
@@ -76,6 +78,10 @@ class Graph:
     def incoming(self, twin_id: str) -> list[Link]:
         """Relationships whose target is this twin."""
         return list(self._incoming.get(twin_id, ()))
+
+    def sources(self) -> list[str]:
+        """The twins that have outgoing relationships."""
+        return list(self._outgoing)
 
     # ---- questions -----------------------------------------------------------------------
 
@@ -185,6 +191,7 @@ class Graph:
             Damaged: a document is not what this program writes.
         """
         models: dict[str, Json] = {}
+        self.version += 1
         for document in documents:
             try:
                 if document.kind == "model":
@@ -206,6 +213,7 @@ class Graph:
 
     def apply(self, edits: Sequence[Edit]) -> None:
         """Makes committed edits visible; edits of other kinds are not for the graph."""
+        self.version += 1
         self._put_models({e.key: e.doc for e in edits if e.kind == "model" and e.doc is not None})
         for edit in edits:
             if edit.kind == "model":

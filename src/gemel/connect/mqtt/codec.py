@@ -70,12 +70,22 @@ class Decoder:
 
         Cost: about 0.4 us for a PUBLISH without properties.
         """
-        if self._buffer:
-            self._buffer += data
-            if len(self._buffer) < self._needed:
-                return []
-            data = bytes(self._buffer)
-            self._buffer.clear()
+        data = self.join(data)
+        return self.parse(data) if data else []
+
+    def join(self, data: bytes) -> bytes:
+        """What waits and this, if it can hold a whole packet; else nothing, and it waits."""
+        if not self._buffer:
+            return data
+        self._buffer += data
+        if len(self._buffer) < self._needed:
+            return b""
+        data = bytes(self._buffer)
+        self._buffer.clear()
+        return data
+
+    def parse(self, data: bytes) -> list[Packet]:
+        """As `feed`, of what `join` gave, from the start of a packet on."""
         packets: list[Packet] = []
         try:
             self._parse(data, packets)
@@ -205,6 +215,21 @@ class Decoder:
         if type(packet) is Connect and not self.version:
             self.version = packet.version
         return packet
+
+
+def topic_at(data: bytes, at: int) -> bytes:
+    """The topic of the PUBLISH that stands at a place; b"" where there is none."""
+    if data[at : at + 1] not in _PUBLISHES:
+        return b""
+    at += 1
+    while data[at : at + 1] > b"\x7f":
+        at += 1
+    start = at + 3
+    end = start + int.from_bytes(data[at + 1 : start], "big")
+    return data[start:end] if end <= len(data) else b""
+
+
+_PUBLISHES = frozenset(bytes((0x30 | flags,)) for flags in range(16))
 
 
 def _read_connect(reader: Reader, version: int, kind: int) -> Connect:

@@ -6,9 +6,10 @@ The socket's owner gives bytes to `receive`, writes what `take` returns, and clo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from gemel.connect.mqtt.codec import PINGRESP, Decoder, encode, encode_ack
+from gemel.connect.mqtt.codec import PINGRESP, Decoder, encode, encode_ack, topic_at
+from gemel.connect.mqtt.fields import decode_topic
 from gemel.connect.mqtt.packets import (
     V3_CONNACK,
     Ack,
@@ -27,6 +28,7 @@ from gemel.connect.mqtt.packets import (
     Subscribe,
     Unsubscribe,
 )
+from gemel.core import fast
 from gemel.core.access import SYSTEM
 from gemel.core.message import Message
 
@@ -41,12 +43,24 @@ KNOWN = 2
 """A QoS 2 message sent again that is durable: acknowledged, not taken in again."""
 REPEATED = 3
 """The same while the first is not durable yet: what becomes of it is the answer to both."""
+SCANNED = -1
+"""A `Run` of plain messages that stands in place of a packet for each."""
 
 _CACHED_TOPICS = 4_096
 _MESSAGE_COST = 300
 """Bytes that a small message takes in memory beside its own."""
 
 _make = tuple.__new__
+
+
+class Run(NamedTuple):
+    """Messages that were scanned one after the other; all were accepted."""
+
+    first: int
+    """Place of the first among the inbox's messages."""
+    size: int
+    acks: bytes
+    """Their PUBACKs."""
 
 
 class Connection:
@@ -69,6 +83,8 @@ class Connection:
         self.aliases_out: dict[str, int] = {}
         self.aliases_in: dict[int, str] = {}
         self.publishable: set[str] = set()
+        self.known_topics: dict[bytes, str] = {}
+        """The same as they stand in a packet."""
         self.unacknowledged = 0
         self.quota = 1 << 62
         self.wants_problems = True
@@ -119,22 +135,60 @@ class Connection:
             return
         broker, inbox = self.broker, self.broker.inbox
         failure: ProtocolError | None = None
-        try:
-            packets = self.decoder.feed(data)
-        except ProtocolError as error:
-            failure, packets = error, error.packets
         broker.counters.received_bytes += len(data)
         before = len(inbox.entries)
+        now = broker.clock()
+        in_runs = inbox.in_runs
+        packets: list[Packet] = []
         try:
-            self._process(packets, broker.clock())
+            whole = self.decoder.join(data)
+            if fast.IS_COMPILED and self.session is not None:
+                whole = self._scan(whole, now)
+            if whole:
+                packets = self.decoder.parse(whole)
+        except ProtocolError as error:
+            failure, packets = error, error.packets
+        try:
+            self._process(packets, now)
         except ProtocolError as error:
             failure = error
         count = len(inbox.entries) - before
         if count:
+            count += inbox.in_runs - in_runs
             broker.counters.received_messages += count
-            inbox.held(len(data) + _MESSAGE_COST * count)
+            inbox.held(len(data), _MESSAGE_COST * count)
         if failure is not None:
             self.fail(failure)
+
+    def _scan(self, data: bytes, now: int) -> bytes:
+        """Takes plain messages of topics that are allowed; returns what comes after them."""
+        inbox = self.broker.inbox
+        at = 0
+        while at < len(data):
+            first = len(inbox.messages)
+            at, count, acks = fast.scan(
+                inbox.messages,
+                data,
+                at,
+                self.version == 5,
+                self.decoder.maximum,
+                self.known_topics,
+                self.quota - self.unacknowledged,
+                self.who,
+                now,
+            )
+            if count:
+                self.unacknowledged += len(acks) // 4
+                inbox.entries.append((self, Run(first, count, acks), SCANNED))
+                inbox.in_runs += count - 1
+            topic = topic_at(data, at)
+            if (
+                not topic
+                or topic in self.known_topics
+                or not self._may_publish(decode_topic(topic))
+            ):
+                break
+        return data[at:] if at else data
 
     def _process(self, packets: list[Packet], now: int) -> None:
         messages, entries = self.broker.inbox.messages, self.broker.inbox.entries
@@ -199,7 +253,10 @@ class Connection:
             return False
         if len(self.publishable) >= _CACHED_TOPICS:
             self.publishable.clear()
+            self.known_topics.clear()
         self.publishable.add(topic)
+        if fast.IS_COMPILED:
+            self.known_topics[topic.encode()] = topic
         return True
 
     def _resolve(self, topic: str, properties: Properties) -> tuple[str, Properties]:

@@ -7,44 +7,67 @@ committed, and only then are they acknowledged: in order, one write for each con
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import TYPE_CHECKING
 
 from gemel.connect.mqtt.codec import encode_ack
-from gemel.connect.mqtt.connection import KNOWN, REPEATED, WILL, Connection
+from gemel.connect.mqtt.connection import (
+    ACCEPTED,
+    KNOWN,
+    REPEATED,
+    WILL,
+    Connection,
+    Run,
+)
 from gemel.connect.mqtt.journal import Journal
 from gemel.connect.mqtt.packets import Kind, Properties, Property, Publish, Reason
 from gemel.connect.mqtt.session import Session
+from gemel.core import fast
 from gemel.core.errors import Forbidden, InvalidInput, NotAuthenticated, Unavailable
-from gemel.core.message import Message
 from gemel.core.ports import Host
 
 if TYPE_CHECKING:
     from gemel.connect.mqtt.broker import Broker
 
-Entry = tuple[Connection | Session, Publish, int]
+Entry = tuple[Connection | Session, Publish | Run, int]
 """(origin, packet, status): a `Session` is the origin of its will."""
 
 _puback = Struct(">BBH").pack
+ENOUGH_BYTES = 512 * 1024
+"""So much is handed over at once: what follows is quickest with columns that fit into a cache."""
 
 
 @dataclass(slots=True)
 class _Batch:
     entries: list[Entry]
+    messages: fast.Messages
     size: int
     is_done: bool = False
     error: Exception | None = None
     acks: dict[Connection, list[bytes]] = field(default_factory=dict)
 
+    def each(self) -> Iterator[tuple[Connection | Session, Publish, int]]:
+        """All entries, with a packet for each message of a run."""
+        for origin, packet, status in self.entries:
+            if isinstance(packet, Run):
+                for index in range(packet.first, packet.first + packet.size):
+                    yield origin, Publish(*self.messages.packet(index)), ACCEPTED
+            else:
+                yield origin, packet, status
+
 
 class Inbox:
     def __init__(self, host: Host, journal: Journal, broker: Broker) -> None:
-        self.messages: list[Message] = []
+        self.messages = fast.Messages()
         self.entries: list[Entry] = []
+        self.in_runs = 0
+        """Messages beyond one an entry, ever."""
         self.undurable = 0
         """Bytes received whose acknowledgement was not given yet."""
         self._batch_size = 0
+        self._bytes = 0
         self._batches: deque[_Batch] = deque()
         self._host = host
         self._journal = journal
@@ -58,19 +81,27 @@ class Inbox:
     def is_congested(self) -> bool:
         return self.undurable > self._broker.limits.undurable_bytes
 
-    def held(self, size: int) -> None:
-        """So many bytes came in that are not durable yet."""
-        self._batch_size += size
-        self.undurable += size
+    def held(self, size: int, cost: int = 0) -> None:
+        """So many bytes came in that are not durable yet, and what they cost in memory beside."""
+        self._bytes += size
+        self._batch_size += size + cost
+        self.undurable += size + cost
+        if self._bytes >= ENOUGH_BYTES:
+            self.flush()
         self._broker.wake()
 
     def flush(self) -> None:
-        """Hands what was received since the last call to the host, in one call."""
-        if not self.entries:
+        """Hands what was received since the last call to the host, in one call.
+
+        While that call's forerunner is being made durable, little waits: one call for what many
+        devices send costs a fraction of many calls.
+        """
+        if not self.entries or (self._batches and self._bytes < ENOUGH_BYTES):
             return
-        batch = _Batch(self.entries, self._batch_size)
+        self._bytes = 0
         messages = self.messages
-        self.entries, self.messages, self._batch_size = [], [], 0
+        batch = _Batch(self.entries, messages, self._batch_size)
+        self.entries, self.messages, self._batch_size = [], fast.Messages(), 0
         self._batches.append(batch)
         if not messages:
             self._done(batch, None)
@@ -102,7 +133,12 @@ class Inbox:
         is_routing = bool(broker.routes)
         last: Connection | Session | None = None
         acks: list[bytes] = []
-        for origin, packet, status in batch.entries:
+        for origin, packet, status in batch.each() if is_routing else batch.entries:
+            if isinstance(packet, Run):
+                assert isinstance(origin, Connection)
+                if packet.acks:
+                    batch.acks.setdefault(origin, []).append(packet.acks)
+                continue
             flags = packet[0]
             if status < KNOWN and (is_routing or flags & 1):
                 broker.route(origin, packet, now)
@@ -111,7 +147,7 @@ class Inbox:
             if origin is not last:
                 assert isinstance(origin, Connection)
                 last, acks = origin, batch.acks.setdefault(origin, [])
-            if flags == 2 and not status:
+            if flags & 6 == 2 and not status:
                 acks.append(_puback(0x40, 2, packet[2]))
             else:
                 acks.append(self._answer(origin, packet, status))
@@ -144,7 +180,7 @@ class Inbox:
 
     def _reject(self, batch: _Batch, error: Exception) -> None:
         reason = reason_of(error)
-        for origin, packet, status in batch.entries:
+        for origin, packet, status in batch.each():
             if status < KNOWN:
                 self._broker.counters.refused_accept += 1
             if not packet.qos or status == WILL or not isinstance(origin, Connection):
@@ -183,7 +219,13 @@ class Inbox:
 
 def _freed(acks: list[bytes]) -> int:
     """How many of these acknowledgements give the client its send quota back."""
-    return sum(1 for ack in acks if ack[0] == Kind.PUBACK << 4 or (ack[1] > 2 and ack[4] >= 128))
+    count = 0
+    for ack in acks:
+        if ack[1] == 2:  # one without a reason, or a run of such
+            count += len(ack) // 4 if ack[0] == Kind.PUBACK << 4 else 0
+        elif ack[0] == Kind.PUBACK << 4 or ack[4] >= 128:
+            count += 1
+    return count
 
 
 def reason_of(error: Exception) -> int:

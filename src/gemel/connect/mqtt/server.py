@@ -214,9 +214,9 @@ class MqttServer:
             "failed_commits": broker.journal.failures,
         }
 
-    def disconnect(self, principal_name: str) -> int:
-        """Closes all connections of a principal (its token was revoked); how many there were."""
-        found = [c for c in self._sockets if c.is_open and c.who.name == principal_name]
+    def disconnect(self, is_meant: Callable[[Principal], bool]) -> int:
+        """Closes all connections of such principals (a token was ended); how many there were."""
+        found = [c for c in self._sockets if c.is_open and is_meant(c.who)]
         for connection in found:
             self.broker.end(connection, "refused", Reason.ADMINISTRATIVE)
         return len(found)

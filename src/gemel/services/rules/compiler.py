@@ -7,6 +7,7 @@ not known. A compiled condition therefore returns two columns, "is true" and "is
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -21,17 +22,24 @@ from gemel.services.rules.expression import (
     AllOf,
     AnyOf,
     Arithmetic,
+    Call,
     Comparison,
     Expression,
+    Gather,
+    Measure,
     Negate,
     Negative,
     Node,
+    NoReading,
     Number,
     Path,
+    Quantified,
+    Schedule,
     Text,
     Truth,
     start_of,
 )
+from gemel.services.rules.features import Feature, Named, raw_paths
 from gemel.services.rules.parser import mistake
 from gemel.services.rules.quantity import Unit
 from gemel.services.rules.text import code_of_value
@@ -80,15 +88,24 @@ class Kernel:
     hold: int
     off: int
     subject: Subject
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    """The paths that are computed and not measured."""
+    named: tuple[Named, ...] = ()
 
     @property
     def identity(self) -> str:
         """Equal for rules that decide alike, in every process."""
-        return repr((self.shape, self.paths, self.parameters, self.hold, self.off))
+        parts = (self.shape, self.paths, self.parameters, self.hold, self.off)
+        return repr((*parts, [n.name for n in self.named]) if self.named else parts)
+
+    @property
+    def raw_paths(self) -> set[str]:
+        """The twin's own telemetry and properties that it reads."""
+        return raw_paths(self.paths, self.features)
 
 
 @dataclass(frozen=True, slots=True)
-class _Value:
+class Value:
     """A number that is computed: its unit, whether it is a difference, and how."""
 
     unit: Unit
@@ -120,7 +137,7 @@ _ARITHMETIC: dict[str, Callable[[F64, F64], F64]] = {
 }
 
 
-def _truths(operator: str, left: Numbers, right: Numbers) -> Truths:
+def truths(operator: str, left: Numbers, right: Numbers) -> Truths:
     if operator in _OPPOSITE:
         is_true, is_false = _SIGNS[operator], _SIGNS[_OPPOSITE[operator]]
 
@@ -162,7 +179,7 @@ def _negate(operand: Truths) -> Truths:
     return negated
 
 
-class _Compiler:
+class Compiler:
     """Walks one tree; slots and parameters are numbered as they are met."""
 
     def __init__(self, expression: Expression, properties: Mapping[str, PropertyShape]) -> None:
@@ -170,6 +187,8 @@ class _Compiler:
         self.properties = properties
         self.slots: dict[str, int] = {}
         self.parameters: list[float] = []
+        self.features: dict[str, Feature] = {}
+        self.named: list[Named] = []
         self.has_deadband = False
 
     def wrong(self, at: int, what: str, expected: str = "") -> InvalidInput:
@@ -199,12 +218,11 @@ class _Compiler:
 
     def unit(self, number: Number) -> Unit:
         try:
-            name = quantity.named(number.unit)
+            return quantity.written(number.unit)
         except InvalidInput as error:
-            at = self.expression.text.index(number.unit, number.at)
+            at = max(self.expression.text.find(number.unit, number.at), number.at)
             expected = error.hint or "a unit such as °C, %, bar, m³/h, kW or mm/s"
             raise self.wrong(at, f"there is no unit '{number.unit}'", expected) from error
-        return quantity.unit_of(name)
 
     def fixed(self, number: Number, like: Unit, *, is_difference: bool) -> float:
         """A number of the text in the unit of what it meets."""
@@ -213,34 +231,49 @@ class _Compiler:
         unit = self.unit(number)
         found = quantity.conversion(unit, like)
         if found is None:
-            what = f"'{number.unit}' does not fit here: the other side is {_measured(like)}"
+            what = f"'{number.unit}' does not fit here: the other side is {measured(like)}"
             raise self.wrong(
                 number.at, what, "a plain number" if not like else f"{quantity.shown(like)}"
             )
         scale, offset = found
         return number.value * scale + (0.0 if is_difference else offset)
 
-    def literal(self, number: Number, like: _Value, *, is_difference: bool) -> _Value:
+    def literal(self, number: Number, like: Value, *, is_difference: bool) -> Value:
         value = self.fixed(number, like.unit, is_difference=is_difference)
         numbers, shape = self.parameter(value)
-        return _Value(like.unit, is_difference, numbers, shape)
+        if number.parameter:
+            self.name_parameter(number, like.unit, is_difference=is_difference)
+        return Value(like.unit, is_difference, numbers, shape)
 
-    def converted(self, value: _Value, like: Unit, at: int, verb: str) -> _Value:
+    def name_parameter(self, number: Number, like: Unit, *, is_difference: bool) -> None:
+        """Notes that the parameter added last is the twin's own value, where it has one."""
+        own = self.properties.get(number.parameter)
+        scale, offset = 1.0, 0.0
+        if own is not None and own.unit:
+            found = quantity.conversion(quantity.unit_of(own.unit), like)
+            if found is None:
+                what = f"'{number.parameter}' is in {quantity.shown(quantity.unit_of(own.unit))}"
+                raise self.wrong(number.at, what, f"a value {measured(like)}")
+            scale, offset = found
+        offset = 0.0 if is_difference else offset
+        self.named.append(Named(len(self.parameters) - 1, number.parameter, scale, offset))
+
+    def converted(self, value: Value, like: Unit, at: int, verb: str) -> Value:
         found = quantity.conversion(value.unit, like)
         if found is None:
             raise self.wrong(
                 at,
-                f"cannot {verb} {_measured(like)} and {_measured(value.unit)}",
+                f"cannot {verb} {measured(like)} and {measured(value.unit)}",
                 "two values of one dimension",
             )
         scale, offset = found
         if value.is_difference:
             offset = 0.0
         if (scale, offset) == (1.0, 0.0):
-            return _Value(like, value.is_difference, value.numbers, value.shape)
+            return Value(like, value.is_difference, value.numbers, value.shape)
         (by, by_shape), (plus, plus_shape) = self.parameter(scale), self.parameter(offset)
         inner = value.numbers
-        return _Value(
+        return Value(
             like,
             value.is_difference,
             lambda x, p: inner(x, p) * by(x, p) + plus(x, p),
@@ -249,12 +282,14 @@ class _Compiler:
 
     # -- arithmetic ---------------------------------------------------------------------------
 
-    def number(self, node: Node) -> _Value:
+    def number(self, node: Node) -> Value:
         """A node that must be a number."""
         if isinstance(node, Number):
             numbers, shape = self.parameter(node.value)
             unit = self.unit(node) if node.unit else quantity.PLAIN
-            return _Value(unit, False, numbers, shape)
+            if node.parameter:
+                self.name_parameter(node, unit, is_difference=False)
+            return Value(unit, False, numbers, shape)
         if isinstance(node, Path):
             found = self.property_of(node)
             if found.kind != "number":
@@ -262,18 +297,18 @@ class _Compiler:
                     node.at, f"'{node.name}' is {_a(found.kind)}, not a number", "a number"
                 )
             numbers, shape = self.read(node)
-            return _Value(quantity.unit_of(found.unit), False, numbers, shape)
+            return Value(quantity.unit_of(found.unit), False, numbers, shape)
         if isinstance(node, Negative):
             inner = self.number(node.operand)
             operand = inner.numbers
-            return _Value(
+            return Value(
                 inner.unit, inner.is_difference, lambda x, p: -operand(x, p), f"(-{inner.shape})"
             )
         if isinstance(node, Arithmetic):
             return self.sum(node) if node.operator in "+-" else self.product(node)
         raise self.wrong(start_of(node), "a number must stand here", "a property or a number")
 
-    def sum(self, node: Arithmetic) -> _Value:
+    def sum(self, node: Arithmetic) -> Value:
         minus = node.operator == "-"
         if isinstance(node.right, Number):
             left = self.number(node.left)
@@ -289,7 +324,7 @@ class _Compiler:
         is_difference = between if minus else left.is_difference and right.is_difference
         return self.joined(node, left, right, left.unit, is_difference=is_difference)
 
-    def product(self, node: Arithmetic) -> _Value:
+    def product(self, node: Arithmetic) -> Value:
         left, right = self.number(node.left), self.number(node.right)
         sign = 1 if node.operator == "*" else -1
         if sign < 0 and right.unit and quantity.conversion(right.unit, left.unit):
@@ -299,10 +334,10 @@ class _Compiler:
         return self.joined(node, left, right, unit, is_difference=is_difference)
 
     def joined(
-        self, node: Arithmetic, left: _Value, right: _Value, unit: Unit, *, is_difference: bool
-    ) -> _Value:
+        self, node: Arithmetic, left: Value, right: Value, unit: Unit, *, is_difference: bool
+    ) -> Value:
         join, first, second = _ARITHMETIC[node.operator], left.numbers, right.numbers
-        return _Value(
+        return Value(
             unit,
             is_difference,
             lambda x, p: join(first(x, p), second(x, p)),
@@ -332,7 +367,7 @@ class _Compiler:
             return self.comparison(node, held=held, is_positive=is_positive)
         if isinstance(node, Path) and self.property_of(node).kind == "boolean":
             numbers, shape = self.read(node)
-            return _truths("==", numbers, lambda _x, _p: _ONE), f"({shape}=1)"
+            return truths("==", numbers, lambda _x, _p: _ONE), f"({shape}=1)"
         raise self.wrong(
             start_of(node), "this is neither true nor false", "a comparison such as x > 80 °C"
         )
@@ -343,23 +378,23 @@ class _Compiler:
             if node.deadband is not None:
                 raise self.wrong(node.deadband.at, "only numbers have a deadband", "no deadband")
             left, right, shape = words
-            return _truths(node.operator, left, right), shape
+            return truths(node.operator, left, right), shape
         one, other = self.sides(node)
         shape = f"({one.shape}{node.operator}{other.shape}"
         if node.deadband is None:
-            return _truths(node.operator, one.numbers, other.numbers), shape + ")"
+            return truths(node.operator, one.numbers, other.numbers), shape + ")"
         width = self.deadband(node, one)
         if not held:
-            return _truths(node.operator, one.numbers, other.numbers), shape + ")"
+            return truths(node.operator, one.numbers, other.numbers), shape + ")"
         toward = 1.0 if (node.operator[0] == ">") == is_positive else -1.0
         shift, shift_shape = self.parameter(toward * width)
         widened = one.numbers
         return (
-            _truths(node.operator, lambda x, p: widened(x, p) + shift(x, p), other.numbers),
+            truths(node.operator, lambda x, p: widened(x, p) + shift(x, p), other.numbers),
             f"{shape}~{shift_shape})",
         )
 
-    def deadband(self, node: Comparison, like: _Value) -> float:
+    def deadband(self, node: Comparison, like: Value) -> float:
         band = node.deadband
         if band is None:
             return 0.0
@@ -371,7 +406,7 @@ class _Compiler:
         self.has_deadband = True
         return width
 
-    def sides(self, node: Comparison) -> tuple[_Value, _Value]:
+    def sides(self, node: Comparison) -> tuple[Value, Value]:
         """Both sides of a comparison of numbers, in the unit of the left one that is computed."""
         if isinstance(node.left, Number) and isinstance(node.right, Number):
             raise self.wrong(
@@ -448,18 +483,21 @@ class _Compiler:
             if isinstance(other, Number) and shape.kind == "number":
                 like = quantity.unit_of(shape.unit)
                 limit = self.fixed(other, like, is_difference=False)
+                limit = None if math.isnan(limit) else limit
             elif not isinstance(other, Path):
                 limit = other.value
             return Subject(path.name, shape.unit, limit, shape.kind == "number")
         first = _first_path(self.expression.condition)
         if first is None:
-            raise self.wrong(0, "the rule names no property", "such as temperature > 80 °C")
+            return Subject("", "", None)
         shape = self.property_of(first)
         return Subject(first.name, shape.unit, None, shape.kind == "number")
 
     def kernel(self) -> Kernel:
-        subject = self.subject()
-        self.slots[subject.path] = 0
+        first = _first_path(self.expression.condition)
+        if first is None and not _is_computed(self.expression.condition):
+            raise self.wrong(0, "the rule names no property", "such as temperature > 80 °C")
+        self.slots["" if first is None else self.subject().path] = 0
         raised, shape = self.condition(self.expression.condition, held=False)
         over: Truths | None = None
         if self.has_deadband:
@@ -472,9 +510,14 @@ class _Compiler:
             _evaluation(raised, over),
             self.expression.hold,
             self.expression.off,
-            subject,
+            self.subject(),
+            dict(self.features),
+            tuple(self.named),
         )
 
+
+LIKE_ITS_READINGS = frozenset({"mean", "min", "max", "percentile"})
+"""Statistics that are compared with the same limits as single readings."""
 
 _ONE: F64 = np.ones(1)
 
@@ -490,7 +533,7 @@ def _evaluation(raised: Truths, held: Truths | None) -> Truths:
     return evaluate
 
 
-def _measured(unit: Unit) -> str:
+def measured(unit: Unit) -> str:
     return f"in {quantity.shown(unit)}" if unit else "a plain number without a unit"
 
 
@@ -501,15 +544,28 @@ def _a(kind: str) -> str:
 def _children(node: Node) -> tuple[Node, ...]:
     if isinstance(node, (AllOf, AnyOf, Arithmetic, Comparison)):
         return node.left, node.right
-    if isinstance(node, (Negate, Negative)):
+    if isinstance(node, (Negate, Negative, Measure)):
         return (node.operand,)
+    if isinstance(node, Call):
+        return node.operands
+    if isinstance(node, NoReading):
+        return (node.path,)
     return ()
+
+
+def _is_computed(node: Node) -> bool:
+    """Whether something is read that is not of the twin itself: relatives, the time of day."""
+    return isinstance(node, (Gather, Quantified, Schedule)) or any(
+        _is_computed(child) for child in _children(node)
+    )
 
 
 def _first_compared(node: Node) -> tuple[Path, Number | Text | Truth | Path] | None:
     """The first property that is compared with a fixed value."""
     if isinstance(node, Comparison):
         for side, other in ((node.left, node.right), (node.right, node.left)):
+            if isinstance(side, Measure) and side.statistic in LIKE_ITS_READINGS:
+                side = side.operand
             if isinstance(side, Path) and isinstance(other, (Number, Text, Truth)):
                 return side, other
     for child in _children(node):
@@ -527,16 +583,3 @@ def _first_path(node: Node) -> Path | None:
         if found is not None:
             return found
     return None
-
-
-def compile_rule(expression: Expression, properties: Mapping[str, PropertyShape]) -> Kernel:
-    """Checks an expression against a model and turns it into a kernel.
-
-    Args:
-        expression: what `parse` returned.
-        properties: the telemetry and properties of the model by path (`bearing.temperature`).
-
-    Raises:
-        InvalidInput: an unknown property or unit, a wrong dimension, a wrong kind; with the place.
-    """
-    return _Compiler(expression, properties).kernel()

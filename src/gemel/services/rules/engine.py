@@ -17,6 +17,9 @@ from gemel.core.clock import SECOND
 from gemel.core.errors import NotFound
 from gemel.core.quality import Quality
 from gemel.services.rules import snapshot
+from gemel.services.rules.clocked import ClockedEngine, Flip, Late, Members
+from gemel.services.rules.features import reads_relatives
+from gemel.services.rules.layout import KinOf, no_relatives
 from gemel.services.rules.moments import (
     Moments,
     Readings,
@@ -25,6 +28,7 @@ from gemel.services.rules.moments import (
     in_time_order,
     now_known,
 )
+from gemel.services.rules.parameters import SettingsOf, no_settings
 from gemel.services.rules.rule import Rule
 from gemel.services.rules.runs import advance, advance_single
 from gemel.services.rules.table import NEVER, Block, Instances, Standing, Table
@@ -80,14 +84,24 @@ class RuleEngine:
         self._words: dict[float, str] = {}
         self._next_due = 0
         self._scratch: I64 = np.zeros(0, np.int64)
+        self._clocked: dict[str, ClockedEngine] = {}
+        """By lateness in ns and model: the twins of a model share a clock."""
+        self._means: dict[str, tuple[KinOf, SettingsOf]] = {}
 
     # -- what is watched ----------------------------------------------------------------------
 
     def __len__(self) -> int:
         """How many instances there are."""
-        return sum(len(block.twins) for block in self._blocks.values())
+        plain = sum(len(block.twins) for block in self._blocks.values())
+        return plain + sum(len(engine) for engine in self._clocked.values())
 
-    def set_rule(self, rule: Rule, instances: Instances) -> None:
+    def set_rule(
+        self,
+        rule: Rule,
+        instances: Instances,
+        kin: KinOf = no_relatives,
+        settings: SettingsOf = no_settings,
+    ) -> None:
         """Adds or replaces a rule.
 
         A replaced rule keeps where its instances stand if its condition has not changed. A new
@@ -96,8 +110,15 @@ class RuleEngine:
         Args:
             rule: the rule.
             instances: its twins, each with the series of all its paths.
+            kin: the relatives of a twin over a relationship, each with the series of its paths.
+            settings: the twin's own values of the rule's parameters.
         """
-        block = Block(rule, instances, self._number_of)
+        self._means[rule.id] = (kin, settings)
+        if rule.is_clocked:
+            self._set_clocked(rule, instances, kin, settings)
+            return
+        self._leave_clocked(rule.id, "")
+        block = Block(rule, instances, self._number_of, settings)
         for (_, series), number in zip(instances, block.twin.tolist(), strict=True):
             self._listen(number, series)
         old = self._blocks.get(rule.id)
@@ -106,21 +127,66 @@ class RuleEngine:
         self.rules[rule.id] = rule
         self._is_settled = False
 
+    def _set_clocked(
+        self, rule: Rule, instances: Instances, kin: KinOf, settings: SettingsOf
+    ) -> None:
+        key = f"{round(rule.lateness * SECOND)} {rule.model}"
+        self._leave_clocked(rule.id, key)
+        if self._blocks.pop(rule.id, None) is not None:
+            self._is_settled = False
+        engine = self._clocked_at(key)
+        engine.set_rule(rule, instances, kin, settings)
+        self.rules[rule.id] = rule
+
+    def _clocked_at(self, key: str) -> ClockedEngine:
+        return self._clocked.setdefault(key, ClockedEngine(int(key.split(" ", 1)[0])))
+
+    def _leave_clocked(self, rule_id: str, stays: str) -> None:
+        for key, engine in list(self._clocked.items()):
+            if key != stays and engine.instances(rule_id) is not None:
+                engine.drop_rule(rule_id)
+                if not engine.rules:
+                    del self._clocked[key]
+
     def set_instances(self, rule_id: str, instances: Instances) -> None:
         """Gives a rule other twins or series; twins that stay keep where they stand."""
-        found = self._blocks.get(rule_id)
-        if found is None:
+        rule = self.rules.get(rule_id)
+        if rule is None:
             raise NotFound(f"there is no rule '{rule_id}'")
-        self.set_rule(found.rule, instances)
+        self.set_rule(rule, instances, *self._means[rule_id])
+
+    @property
+    def reads_relatives(self) -> bool:
+        """Whether a changed relationship may change what a rule reads."""
+        return any(reads_relatives(rule.kernel.features) for rule in self.rules.values())
+
+    def series_read(self, rule_id: str) -> set[int]:
+        """The series that a rule looks at, those of relatives too."""
+        for engine in self._clocked.values():
+            members = engine.instances(rule_id)
+            if members is not None:
+                return set(members.reads().tolist())
+        block = self._blocks.get(rule_id)
+        found = set() if block is None else set((block.slots.ravel() - 1).tolist())
+        return found - {-1}
+
+    @property
+    def late(self) -> dict[str, Late]:
+        """By rule, readings that came too late to be judged in order."""
+        return {key: late for e in self._clocked.values() for key, late in e.late.items()}
 
     def drop_rule(self, rule_id: str) -> None:
+        self._leave_clocked(rule_id, "")
+        self._means.pop(rule_id, None)
+        self.rules.pop(rule_id, None)
         if self._blocks.pop(rule_id, None) is not None:
-            del self.rules[rule_id]
             self._is_settled = False
 
     def assume_active(self, rule_id: str, raised: Mapping[str, int]) -> None:
         """Tells which twins have a standing alarm (twin to time), when there is no snapshot."""
-        block = self._blocks.get(rule_id)
+        block: Block | Members | None = self._blocks.get(rule_id)
+        for engine in self._clocked.values():
+            block = engine.instances(rule_id) or block
         for row, twin in enumerate(block.twins if block else ()):
             if block is not None and twin in raised and not block.active[row]:
                 block.active[row] = True
@@ -179,7 +245,40 @@ class RuleEngine:
         readings = self._readings(batch)
         if len(readings.signal):
             found += self._evaluate(self._moments(readings))
+        for engine in self._clocked.values():
+            found += self._react_clocked(engine, batch)
         return _in_order(found)
+
+    def _react_clocked(self, engine: ClockedEngine, batch: Batch) -> list[Transition]:
+        series = batch.series.astype(np.int64)
+        counts = (batch.quality < Quality.BAD) & np.isfinite(batch.value)
+        value = np.where(counts, batch.value, np.nan)
+        for row, text in batch.text.items():
+            if batch.quality[row] < Quality.BAD and engine.reads(int(series[row])):
+                value[row] = code = code_of_json(text)
+                self._words[code] = text
+        return self._translated(engine.react(series, batch.time, value, batch.received))
+
+    def _translated(self, flips: Sequence[Flip]) -> list[Transition]:
+        return [
+            Transition(
+                flip.rule.id,
+                flip.rule.version,
+                flip.twin,
+                flip.kind,
+                flip.time,
+                *self._shown(flip.rule, flip.series, flip.value),
+            )
+            for flip in flips
+        ]
+
+    def _shown(self, rule: Rule, series: int, value: float) -> tuple[float, int, str | None]:
+        text = self._words.get(value)
+        if rule.kernel.subject.is_number or series < 0:
+            text = None
+        elif text is not None:
+            value = float("nan")
+        return value, series, text
 
     def tick(self, now: int) -> list[Transition]:
         """Raises and clears what silence decides: sources that send only when a value changes.
@@ -192,6 +291,8 @@ class RuleEngine:
         found = self._settle()
         if now >= self._next_due:
             found += self._silence(now)
+        for engine in self._clocked.values():
+            found += self._translated(engine.tick(now))
         return _in_order(found)
 
     def _see(self, batch: Batch) -> None:
@@ -238,7 +339,7 @@ class RuleEngine:
                 value[row] = code
                 self._words[code] = text
         if len(self._words) > MOST_WORDS:
-            current = set(self._value.tolist()) | set(value.tolist())
+            current = self._current() | set(value.tolist())
             self._words = {c: text for c, text in self._words.items() if c in current}
         return value
 
@@ -337,18 +438,14 @@ class RuleEngine:
         time = max(time, int(table.flipped[instance]) + 1)
         table.flipped[instance] = time
         series = int(table.subject[instance]) - 1
-        text = self._words.get(value)
-        if rule.kernel.subject.is_number or series < 0:
-            text = None
-        elif text is not None:
-            value = float("nan")
-        return Transition(rule.id, rule.version, twin, kind, time, value, series, text)
+        shown = self._shown(rule, series, value)
+        return Transition(rule.id, rule.version, twin, kind, time, *shown)
 
     # -- over a restart -----------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
         """What the engine remembers, keyed by rule, twin and series."""
-        current = set(self._value.tolist())
+        current = self._current()
         return snapshot.write(
             snapshot.Memory(
                 {key: block.standing for key, block in self._blocks.items()},
@@ -357,8 +454,16 @@ class RuleEngine:
                 dict(zip(self._twins, self._seen.tolist(), strict=False)),
                 dict(zip(self._twins, self._lag.tolist(), strict=False)),
                 {code: text for code, text in self._words.items() if code in current},
+                {key: engine.snapshot() for key, engine in self._clocked.items()},
             )
         )
+
+    def _current(self) -> set[float]:
+        """All values that are known now, codes of texts among them."""
+        found = set(self._value.tolist())
+        for engine in self._clocked.values():
+            found |= engine.values()
+        return found
 
     def restore(self, data: bytes) -> None:
         """Takes over what `snapshot` gave, for rules whose condition is still the same.
@@ -377,6 +482,8 @@ class RuleEngine:
         self._seen[numbers] = list(memory.seen.values())
         self._lag[numbers] = list(memory.lag.values())
         self._saved = dict(memory.standings)
+        for clocked, found in memory.clocked.items():
+            self._clocked_at(clocked).restore(found)
         for key, block in self._blocks.items():
             block.take(self._saved.pop(key, None))
         self._is_settled = False

@@ -12,6 +12,16 @@ class Number:
     unit: str
     """As written; "" when none was."""
     at: int
+    parameter: str = ""
+    """The name in braces that it stands for; the number is then its default (NaN: none)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`{limit}`: becomes a `Number` once the rule's defaults are known."""
+
+    name: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +85,100 @@ class Negate:
     at: int
 
 
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`abs(x)`, `min(x, y, ...)`, `max(x, y, ...)`."""
+
+    function: str
+    operands: tuple[Node, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A statistic of the readings of a sliding window."""
+
+    statistic: str
+    """mean, sd, min, max, percentile, slope, range, rise, fall, count, sum, edges."""
+    operand: Node
+    window: int
+    """ns."""
+    share: float
+    """Of the percentile, 0 to 1."""
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """Which relatives: those that a relationship leads to, or with `incoming` those it is from."""
+
+    name: str
+    is_incoming: bool = False
+    model: str = ""
+    """Only those whose model has this name; "" is all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """A statistic over the relatives as they are now."""
+
+    statistic: str
+    operand: Node
+    """About each relative."""
+    relation: Relation
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """How many of the relatives fulfil a condition."""
+
+    kind: str
+    """any, all, none, least, most."""
+    count: int
+    operand: Node
+    """About each relative."""
+    relation: Relation
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class NoReading:
+    path: Path
+    window: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    begin: int
+    """Minute of the day."""
+    end: int
+    days: tuple[int, ...]
+    """0 is Monday."""
+    zone: str
+    """IANA name; "" is that of the rule."""
+    at: int
+
+
 Node: TypeAlias = (
-    Number | Text | Truth | Path | Negative | Arithmetic | Comparison | AllOf | AnyOf | Negate
+    Number
+    | Parameter
+    | Text
+    | Truth
+    | Path
+    | Negative
+    | Arithmetic
+    | Comparison
+    | AllOf
+    | AnyOf
+    | Negate
+    | Call
+    | Measure
+    | Gather
+    | Quantified
+    | NoReading
+    | Schedule
 )
 
 

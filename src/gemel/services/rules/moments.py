@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.core import fast
 from gemel.core.batch import F64, I64
 from gemel.services.rules.table import Table
 
@@ -44,7 +45,7 @@ class Readings:
 
 def in_time_order(readings: Readings) -> Readings:
     """In order of signal and time; of readings with one time the later row counts."""
-    order = np.lexsort((readings.time, readings.signal))
+    order = fast.order(readings.signal, readings.time)
     signal, time, value = readings.signal[order], readings.time[order], readings.value[order]
     keep = np.ones(len(order), np.bool_)
     keep[:-1] = (signal[1:] != signal[:-1]) | (time[1:] != time[:-1])
@@ -95,12 +96,14 @@ def in_order(table: Table, instance: I64, slot: I64, time: I64, value: F64, know
         value: by event, the value of the reading.
         known: by signal, the values before this batch.
     """
-    order = np.lexsort((time, instance))
+    order = fast.order(instance, time)
     instance, slot, value = instance[order], slot[order], value[order]
     moment = np.maximum(time[order], table.moment[instance])
     is_last = np.ones(len(order), np.bool_)
     is_last[:-1] = (instance[1:] != instance[:-1]) | (moment[1:] != moment[:-1])
     at = np.flatnonzero(is_last)
+    if all(len(group.slots) == 1 for group in table.groups):
+        return _each_its_own(table, instance[at], moment[at], value[at])
     positions = np.arange(len(order))
     is_first = np.ones(len(order), np.bool_)
     is_first[1:] = instance[1:] != instance[:-1]
@@ -118,3 +121,9 @@ def in_order(table: Table, instance: I64, slot: I64, time: I64, value: F64, know
             filled[s, is_new] = value[latest[is_new]]
         values.append((g, rows, filled))
     return Moments(who, moment[at], False, values)
+
+
+def _each_its_own(table: Table, instance: I64, moment: I64, value: F64) -> Moments:
+    """As `in_order` where all instances read one signal: what came last is what is known."""
+    values = [(g, rows, value[rows][np.newaxis]) for g, rows in by_group(table, instance)]
+    return Moments(instance, moment, False, values)

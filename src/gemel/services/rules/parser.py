@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, VisitError
@@ -16,15 +17,24 @@ from gemel.services.rules.expression import (
     AllOf,
     AnyOf,
     Arithmetic,
+    Call,
     Comparison,
     Expression,
+    Gather,
+    Measure,
     Negate,
     Negative,
     Node,
+    NoReading,
     Number,
+    Parameter,
     Path,
+    Quantified,
+    Relation,
+    Schedule,
     Text,
     Truth,
+    start_of,
 )
 
 LONGEST = 2_000
@@ -60,6 +70,18 @@ WORDS: dict[str, str] = {
     "OFF": "off",
     "DEADBAND": "deadband",
     "COMMA": ",",
+    "PARAMETER": "a parameter in {braces}",
+    "STATISTIC": "a statistic such as 'mean of'",
+    "TIME": "a time of day such as 08:00",
+    "DAYS": "days such as Mon-Fri",
+    "ZONE": "a time zone such as Europe/Berlin",
+    "INCOMING": "incoming",
+    "DIRECTION": "rises or falls",
+    "_OVER": "over",
+    "_WITHIN": "within",
+    "_IN": "in",
+    "_HAS": "has",
+    "_ON": "on",
     "$END": "the end",
 }
 VALUE = {"NUMBER", "STRING", "TRUTH", "PATH", "LPAR", "MINUS"}
@@ -124,6 +146,77 @@ def _seconds(number: Token, unit: Token) -> float:
     return float(number) * factor
 
 
+RATE_WINDOW = 60 * SECOND
+"""Of `rate of x` when no `over` says otherwise."""
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+OVER_RELATIVES = frozenset({"mean", "min", "max", "sum", "count", "range"})
+OVER_TIME = frozenset(
+    {"mean", "sd", "min", "max", "percentile", "slope", "range", "rise", "fall", "count", "sum"}
+)
+
+
+def _statistic(token: Token, *, over_relatives: bool) -> tuple[str, float]:
+    words = str(token).split()[:-1]
+    name, share = words[-1], 0.5
+    if name == "percentile":
+        share = float(re.sub(r"[a-z]", "", words[0])) / 100
+        if not 0 <= share <= 1:
+            raise _Wrong(_at(token), "a percentile lies between 0 and 100", "95th percentile of")
+    if name == "median":
+        name = "percentile"
+    allowed = OVER_RELATIVES if over_relatives else OVER_TIME
+    if name not in allowed:
+        shown = ", ".join(sorted(allowed))
+        raise _Wrong(_at(token), f"relatives have no '{' '.join(words)}'", f"one of {shown}")
+    return name, share
+
+
+def _whole(window: int, at: int) -> int:
+    if window % SECOND:
+        raise _Wrong(at, "a window is a whole number of seconds", "such as 10 s")
+    return window
+
+
+def _quantity(token: Token) -> tuple[str, int]:
+    words = str(token).split()
+    if words[0] != "at":
+        return words[0], 1
+    return words[1], int(words[2])
+
+
+def _relation(parts: tuple[Any, ...]) -> Relation:
+    """The relation among what was matched, narrowed to the model that stands before it."""
+    relation: Relation = next(part for part in parts if isinstance(part, Relation))
+    model = next((part.name for part in parts if isinstance(part, Path)), "")
+    return Relation(relation.name, relation.is_incoming, model)
+
+
+def _minute(token: Token) -> int:
+    hours, minutes = (int(part) for part in str(token).split(":"))
+    if hours * 60 + minutes > 24 * 60 or minutes > 59:
+        raise _Wrong(_at(token), f"'{token}' is not a time of day", "00:00 to 24:00")
+    return hours * 60 + minutes
+
+
+def _days(token: Token) -> tuple[int, ...]:
+    found: set[int] = set()
+    for part in str(token).split(","):
+        ends = [DAYS.index(word.strip()) for word in part.split("-")]
+        length = (ends[-1] - ends[0]) % 7 + 1
+        found |= {(ends[0] + i) % 7 for i in range(length)}
+    return tuple(sorted(found))
+
+
+def _zone(token: Token) -> str:
+    try:
+        ZoneInfo(str(token))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise _Wrong(
+            _at(token), f"there is no time zone '{token}'", "a name such as Europe/Berlin or UTC"
+        ) from None
+    return str(token)
+
+
 @v_args(inline=True)
 class _Builder(Transformer[Token, Any]):
     """Builds the tree while the text is parsed."""
@@ -173,6 +266,74 @@ class _Builder(Transformer[Token, Any]):
                 _at(parts[0]), "a duration must be more than 0 and at most a year", "such as 30 s"
             )
         return round(seconds * SECOND)
+
+    def parameter(self, token: Token) -> Parameter:
+        return Parameter(str(token)[1:-1], _at(token))
+
+    def call(self, function: Token, *operands: Node) -> Call:
+        name = str(function).rstrip("( \t\n")
+        if name == "abs" and len(operands) != 1:
+            raise _Wrong(_at(function), "'abs' takes one value", "abs(x)")
+        return Call(name, operands, _at(function))
+
+    def measure(self, statistic: Token, operand: Node, window: int) -> Measure:
+        name, share = _statistic(statistic, over_relatives=False)
+        return Measure(name, operand, _whole(window, _at(statistic)), share, _at(statistic))
+
+    def rate(self, rate: Token, operand: Node, window: int | None = None) -> Measure:
+        return Measure("slope", operand, _whole(window or RATE_WINDOW, _at(rate)), 0.0, _at(rate))
+
+    def moves(self, operand: Node, direction: Token, limit: Node, window: int) -> Comparison:
+        name = "rise" if direction == "rises" else "fall"
+        begin = start_of(operand)
+        measure = Measure(name, operand, _whole(window, _at(direction)), 0.0, begin)
+        return Comparison(">", measure, limit, None, _at(direction))
+
+    def happens(self, operand: Node, happens: Token, window: int) -> Comparison:
+        found = re.search(r"\d+", str(happens))
+        count = float(found[0]) if found else 0.0
+        at = _at(happens)
+        measure = Measure("edges", operand, _whole(window, at), 0.0, start_of(operand))
+        return Comparison(">=", measure, Number(count, "", at), None, at)
+
+    def relation(self, *parts: Token) -> Relation:
+        return Relation(str(parts[-1]), len(parts) > 1)
+
+    def gather(self, statistic: Token, operand: Node, *rest: Any) -> Gather:
+        name, _ = _statistic(statistic, over_relatives=True)
+        return Gather(name, operand, _relation(rest), _at(statistic))
+
+    def some_true(self, quantity: Token, path: Path, *rest: Any) -> Quantified:
+        kind, count = _quantity(quantity)
+        return Quantified(kind, count, path, _relation(rest), _at(quantity))
+
+    def some_compared(self, quantity: Token, path: Path, *rest: Any) -> Quantified:
+        kind, count = _quantity(quantity)
+        place = next(i for i, part in enumerate(rest) if isinstance(part, Token))
+        operator, side, *band = rest[place:]
+        compared = Comparison(str(operator), path, side, band[0] if band else None, _at(operator))
+        return Quantified(kind, count, compared, _relation(rest[:place]), _at(quantity))
+
+    def some_have(self, quantity: Token, path: Path, *rest: Any) -> Quantified:
+        kind, count = _quantity(quantity)
+        relation = _relation(rest[:-1])
+        if relation.model:
+            raise _Wrong(path.at, "name the model once", "any Pump in contains has (...)")
+        model = "" if path.name == "twin" else path.name
+        named = Relation(relation.name, relation.is_incoming, model)
+        return Quantified(kind, count, rest[-1], named, _at(quantity))
+
+    def no_reading(self, no: Token, path: Path, window: int) -> NoReading:
+        return NoReading(path, _whole(window, _at(no)), _at(no))
+
+    def schedule(self, between: Token, begin: Token, end: Token, *rest: Token) -> Schedule:
+        days, zone = tuple(range(7)), ""
+        for token in rest:
+            if token is not None and token.type == "DAYS":
+                days = _days(token)
+            elif token is not None:
+                zone = _zone(token)
+        return Schedule(_minute(begin), _minute(end), days, zone, _at(between))
 
     def hold(self, duration: int) -> tuple[str, int]:
         return ("hold", duration)

@@ -17,23 +17,44 @@ def unit_of(name: str) -> Unit:
     return ((name, 1),) if name else PLAIN
 
 
-def named(text: str) -> str:
-    """The model's name of a unit as people write it: `°C` is `degreeCelsius`.
+def written(text: str) -> Unit:
+    """A unit as people write it: `°C`, `m³/h`, or a quotient of known ones such as `%/min`.
 
     Raises:
         InvalidInput: there is no such unit; the hint names near ones.
     """
-    return units.find(text).name
+    try:
+        return unit_of(units.find(text).name)
+    except InvalidInput:
+        above, stroke, below = text.rpartition("/")
+        if not stroke or not above:
+            raise
+        return product(written(above), unit_of(units.find(below).name), -1)
 
 
 def conversion(source: Unit, target: Unit) -> tuple[float, float] | None:
     """(scale, offset) from one unit to the other; None when they measure different things."""
     if source == target:
         return 1.0, 0.0
-    if len(source) != 1 or len(target) != 1 or source[0][1] != 1 or target[0][1] != 1:
-        return None
+    if len(source) == len(target) == 1 and source[0][1] == target[0][1] == 1:
+        return _between(source[0][0], target[0][0])
+    left = list(source)
+    scale = 1.0
+    for name, power in target:
+        for factor in left:
+            found = _between(factor[0], name) if factor[1] == power else None
+            if found is not None:
+                scale *= found[0] ** power
+                left.remove(factor)
+                break
+        else:
+            return None
+    return None if left or not source else (scale, 0.0)
+
+
+def _between(source: str, target: str) -> tuple[float, float] | None:
     try:
-        return units.conversion(source[0][0], target[0][0])
+        return units.conversion(source, target)
     except InvalidInput:
         return None
 

@@ -5,13 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
-from gemel.services.rules.compiler import Kernel, PropertyShape, compile_rule
+from gemel.services.rules.compiler import Kernel, PropertyShape
+from gemel.services.rules.expression import Comparison, Number
+from gemel.services.rules.measures import Kin, compile_rule, no_kin
 from gemel.services.rules.parser import parse
 
-FIELDS = {"id", "version", "model", "when", "priority", "title", "then", "enabled"}
+FIELDS = {
+    "id",
+    "version",
+    "model",
+    "when",
+    "priority",
+    "title",
+    "then",
+    "enabled",
+    "parameters",
+    "lateness",
+    "timeZone",
+}
+LATENESS = 2.0
+"""Seconds that a rule with words about time or relatives waits for readings on their way."""
+LONGEST_LATENESS = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +53,13 @@ class Rule:
     kernel: Kernel
     stale_after: float = 30.0
     """Seconds without any reading after which a twin's last values are no longer believed."""
+    lateness: float = 0.0
+    """Seconds that it waits for readings on their way; 0 is judged at once, reading by reading."""
+
+    @property
+    def is_clocked(self) -> bool:
+        """Whether it is judged once a second in order of source time (see `clocked`)."""
+        return self.lateness > 0
 
 
 def load_rule(
@@ -44,8 +69,17 @@ def load_rule(
     *,
     version: int = 1,
     stale_after: float = 30.0,
+    kin: Kin = no_kin,
 ) -> Rule:
     """Checks a rule's document against its model.
+
+    Args:
+        key: the rule's id.
+        document: its fields.
+        properties: what the model's twins measure, by path.
+        version: of the document.
+        stale_after: of the model, in seconds.
+        kin: what the relatives over a relationship measure.
 
     Raises:
         InvalidInput: names the rule, the field or the place in `when`, and what was expected.
@@ -58,6 +92,13 @@ def load_rule(
         )
     when = _text(key, document, "when")
     title = _text(key, document, "title") if document.get("title") else when
+    kernel = compile_rule(
+        parse(when, key),
+        properties,
+        kin,
+        _parameters(key, document.get("parameters")),
+        _zone(key, document.get("timeZone")),
+    )
     return Rule(
         key,
         version,
@@ -66,8 +107,9 @@ def load_rule(
         _priority(key, document.get("priority", 3)),
         title,
         _action(key, document.get("then")),
-        compile_rule(parse(when, key), properties),
+        kernel,
         stale_after,
+        _lateness(key, document.get("lateness"), LATENESS if kernel.features else 0.0),
     )
 
 
@@ -85,6 +127,65 @@ def _priority(key: str, value: object) -> int:
             hint="1 is the highest and 4 the lowest",
         )
     return value
+
+
+def _lateness(key: str, value: object, default: float) -> float:
+    if value is None:
+        return default
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not 0 <= value <= LONGEST_LATENESS
+        or value < min(default, 1.0)
+    ):
+        least = 1 if default else 0
+        raise InvalidInput(
+            f"rule '{key}': lateness {value!r} is not known",
+            hint=f"a number of seconds between {least} and {LONGEST_LATENESS:.0f}",
+        )
+    return float(value)
+
+
+def _zone(key: str, value: object) -> str:
+    if value is None:
+        return "UTC"
+    try:
+        ZoneInfo(str(value))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise InvalidInput(
+            f"rule '{key}': there is no time zone {value!r}", hint="such as Europe/Berlin or UTC"
+        ) from None
+    return str(value)
+
+
+def _parameters(key: str, value: object) -> dict[str, Number]:
+    if value is None:
+        return {}
+    found = {}
+    for name, given in value.items() if isinstance(value, dict) else [("", value)]:
+        if not isinstance(name, str) or not name:
+            raise InvalidInput(
+                f"rule '{key}': 'parameters' are not names with numbers",
+                hint='write {"limit": 80} or {"limit": "80 °C"}',
+            )
+        found[name] = _default(key, name, given)
+    return found
+
+
+def _default(key: str, name: str, given: object) -> Number:
+    if isinstance(given, str):
+        try:
+            node = parse(f"x > {given}", key).condition
+        except InvalidInput:
+            node = None
+        if isinstance(node, Comparison) and isinstance(node.right, Number):
+            return node.right
+    elif isinstance(given, int | float) and not isinstance(given, bool):
+        return Number(float(given), "", 0)
+    raise InvalidInput(
+        f"rule '{key}': the parameter '{name}' is no number",
+        hint='a number, or a text with a unit such as "80 °C"',
+    )
 
 
 def _action(key: str, value: object) -> Action | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ class Memory:
     """By the same twins: what that reading took to get here."""
     words: Mapping[float, str]
     """By code: the JSON text it stands for."""
+    clocked: Mapping[str, Any] = field(default_factory=dict)
+    """By lateness in ns: what clocked rules remember."""
 
 
 def write(memory: Memory) -> bytes:
@@ -54,6 +56,7 @@ def write(memory: Memory) -> bytes:
             "seen": memory.seen,
             "lag": memory.lag,
             "words": [[code, text] for code, text in memory.words.items()],
+            "clocked": memory.clocked,
         }
     )
     return FORM + zlib.crc32(body).to_bytes(4, "little") + body
@@ -89,4 +92,6 @@ def _memory(found: dict[str, Any]) -> Memory:
         )
         for key, rule in found["rules"].items()
     }
-    return Memory(standings, value, newest, found["seen"], found["lag"], dict(found["words"]))
+    words = dict(found["words"])
+    clocked = found.get("clocked", {})
+    return Memory(standings, value, newest, found["seen"], found["lag"], words, clocked)

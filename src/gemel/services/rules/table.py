@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gemel.core.batch import F64, I32, I64
 from gemel.core.clock import SECOND
+from gemel.services.rules.parameters import SettingsOf, adjusted, no_settings
 from gemel.services.rules.rule import Rule
 
 NEVER = int(np.iinfo(np.int64).min)
@@ -41,9 +42,25 @@ class Standing:
 class Block:
     """The instances of one rule. The four last columns are views into the table's once settled."""
 
-    __slots__ = ("active", "flipped", "moment", "rule", "since", "slots", "twin", "twins")
+    __slots__ = (
+        "active",
+        "flipped",
+        "moment",
+        "parameters",
+        "rule",
+        "since",
+        "slots",
+        "twin",
+        "twins",
+    )
 
-    def __init__(self, rule: Rule, instances: Instances, twin_number: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        instances: Instances,
+        twin_number: Callable[[str], int],
+        settings: SettingsOf = no_settings,
+    ) -> None:
         count = len(instances)
         self.rule = rule
         self.twins = [twin for twin, _ in instances]
@@ -52,6 +69,14 @@ class Block:
             [[series.get(path, -1) + 1 for _, series in instances] for path in rule.kernel.paths],
             np.int64,
         ).reshape(len(rule.kernel.paths), count)
+        kernel = rule.kernel
+        if kernel.named:
+            each = [adjusted(kernel.parameters, kernel.named, settings(t)) for t in self.twins]
+            own = np.array(each, np.float64).reshape(count, len(kernel.parameters))
+            self.parameters: F64 = own.T
+        else:
+            given = np.array(kernel.parameters, np.float64)[:, None]
+            self.parameters = np.broadcast_to(given, (len(given), count))
         self.active = np.zeros(count, np.bool_)
         self.since: I64 = np.full(count, NEVER, np.int64)
         self.moment: I64 = np.full(count, NEVER, np.int64)
@@ -119,7 +144,7 @@ class Table:
         self.row: I64 = np.zeros(self.size, np.int64)
         self.subject: I64 = np.zeros(self.size, np.int64)
         self.groups: list[Group] = []
-        self._group_by_shape(sizes)
+        self._group_by_shape()
         self.start: I64
         self.reader: I64
         self.slot: I64
@@ -131,18 +156,15 @@ class Table:
             for name in ("active", "since", "moment", "flipped"):
                 setattr(block, name, getattr(self, name)[rows])
 
-    def _group_by_shape(self, sizes: I64) -> None:
+    def _group_by_shape(self) -> None:
         shapes: dict[str, list[int]] = {}
         for i, block in enumerate(self.blocks):
             shapes.setdefault(block.rule.kernel.shape, []).append(i)
         for number, members in enumerate(shapes.values()):
             blocks = [self.blocks[i] for i in members]
-            counts = sizes[members]
             slots = np.concatenate([b.slots for b in blocks], axis=1)
             kernel = blocks[0].rule.kernel
-            each = np.array([b.rule.kernel.parameters for b in blocks], np.float64)
-            each = each.reshape(len(blocks), len(kernel.parameters))
-            parameters = np.repeat(each.T, counts, axis=1)
+            parameters = np.concatenate([b.parameters for b in blocks], axis=1)
             self.groups.append(Group(kernel.evaluate, slots, np.ascontiguousarray(parameters)))
             spans = [np.arange(self.first[i], self.first[i + 1]) for i in members]
             rows = np.concatenate(spans)

@@ -170,7 +170,9 @@ class _Builder(Transformer[Token, Any]):
         name, at = function.upper(), _at(function)
         if name not in FUNCTIONS:
             near = difflib.get_close_matches(name, FUNCTIONS, 1, 0.5)
-            hint = f"did you mean {near[0]}?" if near else "there are " + ", ".join(sorted(FUNCTIONS))
+            hint = (
+                f"did you mean {near[0]}?" if near else "there are " + ", ".join(sorted(FUNCTIONS))
+            )
             raise _Wrong(at, f"there is no function {function}", hint)
         is_exact = bool(arguments) and isinstance(arguments[-1], Token)
         plain = arguments[:-1] if is_exact else arguments
@@ -303,8 +305,7 @@ def _pattern(found: dict[str, Any], parts: tuple[Any, ...]) -> dict[str, Any]:
             found["base_at"], "with MATCH the names stand in the pattern", "FROM DIGITALTWINS MATCH"
         )
     names = [
-        f"#{number}" if node is None else _name(node)
-        for number, node in enumerate(parts[::2], 1)
+        f"#{number}" if node is None else _name(node) for number, node in enumerate(parts[::2], 1)
     ]
     edges = parts[1::2]
     if len(edges) > MOST_PATTERN:
@@ -322,6 +323,7 @@ def _grammar() -> Lark:
     text = files("gemel.twins.query").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(
         text,
+        start=["start", "condition"],
         parser="lalr",
         lexer="contextual",
         transformer=_Builder(),
@@ -337,7 +339,9 @@ def _expected(names: set[str]) -> str:
 
 def _refuse_size(text: str) -> None:
     if len(text) > LONGEST:
-        raise mistake(text[:80], 0, f"the query is longer than {LONGEST:,} characters", "shorten it")
+        raise mistake(
+            text[:80], 0, f"the query is longer than {LONGEST:,} characters", "shorten it"
+        )
     if not text.strip():
         raise mistake(text, 0, "the query is empty", "such as SELECT * FROM DIGITALTWINS")
     plain = _blank(text)
@@ -363,9 +367,24 @@ def parse(text: str) -> Query:
         InvalidInput: `SqlQueryError` with line, column, a caret under the place, and what could
             stand there.
     """
+    query: Query = _parsed(text, "start")
+    return resolve(query, text)
+
+
+def parse_condition(text: str) -> Condition:
+    """Reads a condition that stands alone; its paths belong to no twin.
+
+    Raises:
+        InvalidInput: as `parse`.
+    """
+    found: Condition = _parsed(text, "condition")
+    return found
+
+
+def _parsed(text: str, start: str) -> Any:
     _refuse_size(text)
     try:
-        found: Any = _grammar().parse(text)
+        return _grammar().parse(text, start=start)
     except VisitError as error:
         if isinstance(error.orig_exc, _Wrong):
             wrong = error.orig_exc
@@ -375,8 +394,6 @@ def parse(text: str) -> Query:
         raise mistake(text, wrong.at, wrong.what, wrong.expected) from None
     except (UnexpectedCharacters, UnexpectedToken, UnexpectedEOF) as error:
         raise _misread(error, text) from None
-    query: Query = found
-    return resolve(query, text)
 
 
 def _misread(error: UnexpectedCharacters | UnexpectedToken | UnexpectedEOF, text: str) -> Exception:

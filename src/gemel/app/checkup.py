@@ -1,0 +1,110 @@
+"""What is wrong in a data folder, or in a backup of one: every kind of file is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import orjson
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from gemel.app import backup
+from gemel.app.event_routes import CURSORS
+from gemel.app.folder import INCOMPLETE
+from gemel.app.snapshot import DOCUMENTS, FOLDER, HISTORY, IMPORTS, SESSIONS
+from gemel.backends.upkeep import problems
+from gemel.core.document import Json
+from gemel.core.errors import GemelError
+from gemel.history import Damage
+from gemel.history.survey import strays, survey
+
+OURS = frozenset(
+    {
+        *(name + end for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal", "-shm")),
+        *(HISTORY, IMPORTS, FOLDER, CURSORS, INCOMPLETE, backup.MANIFEST),
+        *("tls", "lock", "server.json"),
+    }
+)
+
+
+def check_at_rest(data: Path) -> Json:
+    """Checks a folder that no server uses, or a backup; changes nothing."""
+    found: list[Json] = []
+    if (data / backup.MANIFEST).exists():
+        try:
+            found += backup.faults(data, backup.sha256)
+        except GemelError as error:
+            found.append({"file": backup.MANIFEST, "what": error.message})
+    return report(data, survey(data / HISTORY), found, is_running=False)
+
+
+def report(
+    data: Path, history: Iterable[Damage], found: Iterable[Json] = (), *, is_running: bool
+) -> Json:
+    """All that is known to be wrong, and what is worth a note.
+
+    Args:
+        data: the data folder.
+        history: what the history found in its own files.
+        found: what else is known already.
+        is_running: half-written files are then somebody's work, not leftovers.
+    """
+    damage = list(found)
+    notes: list[Json] = []
+    for one in history:
+        place = {"file": f"{HISTORY}/{one.file}", "what": one.what}
+        if one.offset >= 0 and one.length:
+            place |= {"offset": one.offset, "length": one.length}
+        (notes if one.is_torn_tail else damage).append(place)
+    damage += _in_the_rest(data)
+    notes += _strays(data, is_running)
+    return {"sound": not damage, "damage": damage, "notes": notes}
+
+
+def _in_the_rest(data: Path) -> Iterator[Json]:
+    """Databases, certificates, cursors."""
+    if (data / INCOMPLETE).exists():
+        yield {"file": INCOMPLETE, "what": "the folder was not restored to the end"}
+    if not (data / DOCUMENTS).exists():
+        yield {"file": DOCUMENTS, "what": "is missing; so is everything but the readings"}
+    for name in (DOCUMENTS, SESSIONS):
+        if (data / name).exists():
+            try:
+                yield from ({"file": name, "what": what} for what in problems(data / name))
+            except GemelError as error:
+                yield {"file": name, "what": error.message}
+    for path in sorted((data / "tls").glob("*")):
+        if fault := _pem_fault(path):
+            yield {"file": f"tls/{path.name}", "what": fault}
+    if (data / CURSORS).exists():
+        try:
+            if not isinstance(orjson.loads((data / CURSORS).read_bytes()), dict):
+                raise ValueError("no JSON object")
+        except (OSError, ValueError) as error:
+            what = f"cannot be read ({error}); events since its last state are sent again"
+            yield {"file": CURSORS, "what": what}
+
+
+def _pem_fault(path: Path) -> str:
+    try:
+        text = path.read_bytes()
+        if b"PRIVATE KEY" in text:
+            load_pem_private_key(text, None)
+        else:
+            x509.load_pem_x509_certificates(text)
+    except (OSError, ValueError, TypeError) as error:
+        return f"is no certificate or key any more: {error}"
+    return ""
+
+
+def _strays(data: Path, is_running: bool) -> Iterator[Json]:
+    for entry in sorted(data.iterdir()):
+        is_other_data = entry.is_dir() and (entry / DOCUMENTS).exists()
+        if entry.name not in OURS and not is_other_data:
+            yield {"file": entry.name, "what": "is none of ours; it is left alone"}
+    for name in strays(data / HISTORY):
+        if not (is_running and name.endswith(".tmp")):
+            is_half = name.endswith(".tmp")
+            what = "half-written; removed at the next start" if is_half else "is none of ours"
+            yield {"file": f"{HISTORY}/{name}", "what": what}

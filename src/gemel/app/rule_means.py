@@ -1,0 +1,192 @@
+"""What rules need of models and twins: shapes, relatives, and the values that people have set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+
+from gemel.app.signals import Signals
+from gemel.core.batch import Batch, make_batch
+from gemel.services.rules.compiler import PropertyShape
+from gemel.services.rules.expression import Relation
+from gemel.services.rules.measures import Kin
+from gemel.services.rules.rule import Rule
+from gemel.twins.dtdl.interface import Enum, Relationship
+from gemel.twins.graph import Graph
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+TEXTS = frozenset({"string", "date", "dateTime", "duration", "time", "uuid"})
+NUMBERS = frozenset(
+    {
+        "double",
+        "float",
+        "decimal",
+        "integer",
+        "long",
+        "byte",
+        "short",
+        "unsignedByte",
+        "unsignedShort",
+        "unsignedInteger",
+        "unsignedLong",
+    }
+)
+
+
+def shapes_of(signals: Signals, model: str) -> dict[str, PropertyShape]:
+    """What rules may compare of a model's telemetry and properties."""
+    found = {}
+    for path, signal in signals.of(model).items():
+        schema = signal.schema
+        if isinstance(schema, Enum):
+            values = {name: value for value, name in schema.values.items()}
+            found[path] = PropertyShape("enumeration", values=values)
+        elif schema.kind in NUMBERS:
+            found[path] = PropertyShape("number", signal.unit)
+        elif schema.kind == "boolean":
+            found[path] = PropertyShape("boolean")
+        elif schema.kind in TEXTS:
+            found[path] = PropertyShape("text")
+    return found
+
+
+def short_name(model: str) -> str:
+    """`Pump` of `dtmi:plant:Pump;1`."""
+    return model.rsplit(":", 1)[-1].split(";", 1)[0]
+
+
+def kin_shapes(graph: Graph, signals: Signals, model: str) -> Kin:
+    """What the relatives of a model's twins measure, by relation.
+
+    Where models measure one path in different units or kinds, the path cannot be compared.
+    """
+
+    def lookup(relation: Relation) -> Mapping[str, PropertyShape] | None:
+        models = _candidates(graph, relation, model)
+        if models is None:
+            return None
+        found: dict[str, PropertyShape] = {}
+        differ: set[str] = set()
+        for one in models:
+            for path, shape in shapes_of(signals, one).items():
+                if found.setdefault(path, shape) != shape:
+                    differ.add(path)
+        return {path: shape for path, shape in found.items() if path not in differ}
+
+    return lookup
+
+
+def _candidates(graph: Graph, relation: Relation, model: str) -> list[str] | None:
+    """The models that relatives may have; None if there is no such relationship."""
+    every = list(graph.model_ids())
+    if relation.is_incoming:
+        models = [m for m in every if _relationship(graph, m, relation.name) is not None]
+    else:
+        found = _relationship(graph, model, relation.name)
+        if found is None:
+            return None
+        target = found.target
+        models = [m for m in every if target is None or _is_a(graph, m, target)]
+    if relation.model:
+        models = [m for m in models if short_name(m) == relation.model]
+    return models or None
+
+
+def _relationship(graph: Graph, model: str, name: str) -> Relationship | None:
+    interface = graph.find_model(model)
+    found = interface.contents.get(name) if interface is not None else None
+    return found if isinstance(found, Relationship) else None
+
+
+def _is_a(graph: Graph, model: str, base: str) -> bool:
+    queue, seen = [model], set[str]()
+    while queue:
+        current = queue.pop()
+        if current == base:
+            return True
+        interface = graph.find_model(current)
+        if interface is not None and current not in seen:
+            seen.add(current)
+            queue.extend(interface.extends)
+    return False
+
+
+class RuleMeans:
+    """Answers the engine's questions about twins as they are now."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def series_of(self, twin: str, paths: Iterable[str] = ()) -> dict[str, int]:
+        """The series of all paths of a twin's model, and of further ones."""
+        platform = self._platform
+        model = platform.catalogue.model_of(twin)
+        signals = platform.catalogue.signals.of(model) if model else {}
+        return {path: platform.series.id(twin, path) for path in {*signals, *paths}}
+
+    def instances(self, rule: Rule) -> list[tuple[str, dict[str, int]]]:
+        """The twins of a rule's model, each with the series of its paths."""
+        graph = self._platform.graph
+        return [
+            (twin.id, self.series_of(twin.id, rule.kernel.raw_paths))
+            for twin in graph.twins.values()
+            if graph.is_of_model(twin, rule.model)
+        ]
+
+    def kin(self, twin: str, relation: Relation) -> list[tuple[str, dict[str, int]]]:
+        return [(who, self.series_of(who)) for who in self.relatives(twin, relation)]
+
+    def relatives(self, twin: str, relation: Relation) -> list[str]:
+        """The twins that a relationship leads to, or is from; each once, in order of their ids."""
+        graph = self._platform.graph
+        pairs = graph.sources_of(twin) if relation.is_incoming else graph.targets_of(twin)
+        found = sorted({who for who, name in pairs if name == relation.name})
+        if relation.model:
+            found = [who for who in found if self._has_name(who, relation.model)]
+        return found
+
+    def _has_name(self, twin: str, name: str) -> bool:
+        graph = self._platform.graph
+        record = graph.find_twin(twin)
+        if record is None:
+            return False
+        return any(
+            short_name(model) == name and graph.is_of_model(record, model)
+            for model in graph.model_ids()
+        )
+
+    def settings(self, twin: str) -> dict[str, float]:
+        """The numbers that people and programs have set on a twin, by path."""
+        found = {}
+        for path, (value, _) in self._platform.graph.stored_values(twin).items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                found[path] = float(value)
+        return found
+
+    def set_values(self, rule: Rule) -> list[Batch]:
+        """Properties that a rule reads and people have set, as readings of the time of setting."""
+        platform = self._platform
+        wanted = {
+            path
+            for path in rule.kernel.raw_paths
+            if (signal := platform.catalogue.signals.of(rule.model).get(path)) is not None
+            and signal.category == "property"
+        }
+        if not wanted:
+            return []
+        found = []
+        for twin, series in self.instances(rule):
+            for path, (value, time) in platform.graph.stored_values(twin).items():
+                if path in wanted and time and isinstance(value, int | float | str):
+                    text = {0: _json(value)} if isinstance(value, str) else {}
+                    number = float("nan") if isinstance(value, str) else float(value)
+                    found.append(make_batch([(series[path], time, number, 0)], time, text))
+        return found
+
+
+def _json(value: str) -> str:
+    return orjson.dumps(value).decode()

@@ -1,0 +1,87 @@
+"""What keeps a running installation's files well: snapshots, checks, compaction, retention."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from gemel.app.checkup import report
+from gemel.app.config import Config
+from gemel.app.snapshot import FOLDER, compact_name, take
+from gemel.core.clock import SECOND, Clock
+from gemel.core.document import Json
+from gemel.core.errors import Unavailable
+from gemel.history import History
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+DAY = 86_400 * SECOND
+
+
+def keep_from(config: Config, clock: Clock) -> Callable[[], int] | None:
+    """The time before which readings are too old, asked whenever it is needed; None: for ever."""
+    if not config.retention_days:
+        return None
+    kept = round(config.retention_days * DAY)
+    return lambda: clock() - kept
+
+
+class Upkeep:
+    """One of these jobs at a time, each on a thread of its own."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._busy = Lock()
+
+    async def snapshot(self, name: str = "") -> Json:
+        """Makes `backups/NAME` in the data folder; see `app.snapshot`."""
+        platform = self._platform
+        name = name or compact_name(platform.clock())
+        made = await self._alone(lambda: take(platform.folder.path, platform.history, name))
+        return {"folder": f"{FOLDER}/{name}", **made}
+
+    async def check(self) -> Json:
+        """Reads everything afresh, while the server goes on."""
+        platform = self._platform
+        return await self._alone(
+            lambda: report(platform.folder.path, platform.history.check(), is_running=True)
+        )
+
+    async def compact(self) -> Json:
+        """Seals what is complete, merges segments and drops copies."""
+        return await self._alone(lambda: compact(self._platform.history, seal=True))
+
+    async def _alone(self, work: Callable[[], Json]) -> Json:
+        if not self._busy.acquire(blocking=False):
+            raise Unavailable(
+                "a backup, a check or a compaction is under way", hint="wait until it is done"
+            )
+        # who asked may go away: the thread goes on, and frees the place itself
+        return await asyncio.shield(asyncio.to_thread(self._then_free, work))
+
+    def _then_free(self, work: Callable[[], Json]) -> Json:
+        try:
+            return work()
+        finally:
+            self._busy.release()
+
+
+def compact(history: History, *, seal: bool) -> Json:
+    """Merges all that can be merged; `seal` also what is only in the log, where state is kept."""
+    before = history.statistics()
+    if seal:
+        history.seal()
+    history.compact()
+    after = history.statistics()
+    return {
+        "readings": after.readings,
+        "copies": before.readings - after.readings - (after.expired - before.expired),
+        "segments": {"before": before.segments, "after": after.segments},
+        "bytes": {
+            "before": before.segment_bytes + before.log_bytes,
+            "after": after.segment_bytes + after.log_bytes,
+        },
+    }

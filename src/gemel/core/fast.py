@@ -1,0 +1,173 @@
+"""The fast path: C where it was compiled, else the same in Python; both give the same results.
+
+What is compiled (`native/fast.c`) takes the plain case only and says how far it came; the caller's
+own Python code, which takes everything, goes on from there. So the twins here take nothing, and all
+is left to it. `GEMEL_PURE=1` in the environment forgoes the compiled part.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.core.access import Principal
+from gemel.core.batch import I32, I64, U8
+from gemel.core.message import Message
+
+__all__ = [
+    "BOOLEAN",
+    "FRACTION",
+    "IS_COMPILED",
+    "SLOWER",
+    "WHOLE",
+    "Messages",
+    "Names",
+    "Plan",
+    "decode",
+    "mark_repeated",
+    "order",
+    "path",
+    "scan",
+]
+
+FRACTION, WHOLE, BOOLEAN = 1, 2, 4
+"""What a name takes: any number that is exact as float64, whole ones from low to high, booleans."""
+Order: TypeAlias = NDArray[np.intp]
+
+
+class Names:
+    """The names of one source, in the order in which they are likely to come."""
+
+    def add(self, name: str, slot: int, classes: int, low: int, high: int) -> None:
+        """Enters a name; one that is entered twice is left to Python."""
+
+
+class Plan:
+    """What a topic means to `decode`; ingest's routes are such."""
+
+    __slots__ = ("name", "table", "time_names", "twin", "who")
+
+    who: Principal | None
+    """The sender whose messages are taken; None for nobody's."""
+    twin: str
+    name: str
+    """What the topic names; "" if the payload does."""
+    table: Names | None
+    """None leaves all to Python."""
+    time_names: tuple[str, ...]
+
+
+class Messages(list[Message]):
+    """Messages in the order of receipt; compiled, it makes its items when they are asked for."""
+
+    def packet(self, index: int) -> tuple[int, str, int, bytes, None]:
+        """A PUBLISH that `scan` took: flags, topic, packet identifier, payload, no properties."""
+        raise IndexError(index)
+
+
+def scan(
+    messages: Messages,
+    data: bytes,
+    start: int,
+    is_five: bool,
+    maximum: int,
+    topics: Mapping[bytes, str],
+    quota: int,
+    who: object,
+    now: int,
+) -> tuple[int, int, bytes]:
+    """Takes PUBLISH packets of QoS 0 and 1, not retained, without properties, of known topics.
+
+    Args:
+        messages: receives them.
+        data: what a connection sent.
+        start: where in it a packet starts.
+        is_five: MQTT 5.
+        maximum: the longest packet that is allowed, in bytes after the fixed header.
+        topics: the topics that may be published to.
+        quota: the most QoS 1 messages to take.
+        who: the sender.
+        now: the moment of receipt.
+
+    Returns:
+        The place of the first packet that was not taken, how many were, and their PUBACKs.
+    """
+    return start, 0, b""
+
+
+def decode(
+    messages: Sequence[Message],
+    start: int,
+    routes: Mapping[str, Any],
+    slots: array[int],
+    times: array[int],
+    values: array[float],
+    limit: int,
+    seen: MutableMapping[str, int],
+) -> int:
+    """Takes messages from `start` on whose payloads are plain; see ingest/decode.py.
+
+    Returns:
+        The index of the first message that was not taken.
+    """
+    return start
+
+
+def plain_order(keys: I64, times: I64) -> Order:
+    return np.lexsort((times, keys))
+
+
+def plain_mark_repeated(series: I32, time: I64, bits: I64, known: U8) -> int:
+    rank = np.lexsort((bits, time, series))
+    before, after = rank[:-1], rank[1:]
+    same = series[before] == series[after]
+    same &= time[before] == time[after]
+    same &= bits[before] == bits[after]
+    known[after[same]] = 1
+    return int(np.count_nonzero(same))
+
+
+def _compiled() -> Any:
+    if os.environ.get("GEMEL_PURE", "") not in ("", "0"):
+        return None
+    try:
+        from gemel.core import _fast  # type: ignore[attr-defined, unused-ignore]
+    except ImportError:
+        return None
+    return _fast
+
+
+_c = _compiled()
+IS_COMPILED = _c is not None
+path = "c" if IS_COMPILED else "python"
+"""Which of both runs, as /status says it."""
+SLOWER = (
+    "telemetry is decoded in Python, several times slower than compiled: "
+    "GEMEL_PURE is set, or no C compiler was there when Gemel was installed"
+)
+
+if _c is not None and not TYPE_CHECKING:
+    Names, Plan, Messages = _c.Names, _c.Plan, _c.Messages
+    scan, decode = _c.scan, _c.decode
+
+
+def order(keys: I64, times: I64) -> Order:
+    """The rows by (key, time), of equal ones in the order they have."""
+    if _c is not None:
+        found = np.empty(len(keys), np.intp)
+        if _c.order(np.ascontiguousarray(keys), np.ascontiguousarray(times), found):
+            return found
+    return plain_order(keys, times)
+
+
+def mark_repeated(series: I32, time: I64, bits: I64, known: U8) -> int:
+    """Sets `known` for each row that is in all columns equal to an earlier one; how many are."""
+    if _c is None:
+        return plain_mark_repeated(series, time, bits, known)
+    columns = map(np.ascontiguousarray, (series, time, bits))
+    return int(_c.mark_repeated(*columns, known))

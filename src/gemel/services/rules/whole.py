@@ -1,0 +1,380 @@
+"""A rule over a whole span of history at once: what it would have done, in columns over time.
+
+Gives what the engine gives for the same readings in order (a property test holds them together),
+without stepping through them: every value is a column over the moments at which anything changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.core.batch import F64, I64
+from gemel.core.clock import SECOND
+from gemel.services.rules.expression import Relation
+from gemel.services.rules.features import (
+    Feature,
+    Hours,
+    Inner,
+    Relatives,
+    Silence,
+    Window,
+    seconds_of,
+)
+from gemel.services.rules.hours import changes, within
+from gemel.services.rules.layout import judged
+from gemel.services.rules.parameters import SettingsOf, adjusted, no_settings
+from gemel.services.rules.rule import Rule
+from gemel.services.rules.spans import EMPTY, over_window
+
+Flags = NDArray[np.bool_]
+Read = Callable[[str, str], tuple[I64, F64]]
+"""(twin, path) -> times (ns) and values of the readings that count, in order of time."""
+Kin = Callable[[str, Relation], Sequence[str]]
+
+
+def nobody(_twin: str, _relation: Relation) -> Sequence[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """One value of one twin over all moments."""
+
+    value: F64
+    fresh: Flags | None
+    """Whether a reading that counts came; None if nobody asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a rule did on a twin; it begins as normal, so transitions are raise, clear, raise..."""
+
+    time: I64
+    value: F64
+    """Of the subject at each transition."""
+
+    @property
+    def raised(self) -> I64:
+        return self.time[::2]
+
+    @property
+    def cleared(self) -> I64:
+        return self.time[1::2]
+
+
+class Span:
+    """Evaluates rules over one span.
+
+    Args:
+        read: the readings, from the longest window before `begin` on.
+        begin: ns; from here on the rule is judged.
+        end: ns; inclusive.
+        kin: the relatives of a twin.
+        settings: the twin's own values of parameters.
+    """
+
+    def __init__(
+        self,
+        read: Read,
+        begin: int,
+        end: int,
+        kin: Kin = nobody,
+        settings: SettingsOf = no_settings,
+    ) -> None:
+        self.read, self.begin, self.end = read, begin, end
+        self.kin, self.settings = kin, settings
+        self._raw: dict[tuple[str, str], tuple[I64, F64]] = {}
+        self._tracks: dict[tuple[str, str], Track] = {}
+        self._moments: I64 = np.zeros(0, np.int64)
+        self._quantum = SECOND
+
+    def judge(self, rule: Rule, twin: str, heard: I64 = EMPTY, delivery: float = 2.0) -> Outcome:
+        """What the rule would have done on a twin.
+
+        Args:
+            rule: clocked or not.
+            twin: whose.
+            heard: times (ns, in order) of all readings of the twin, of any property and quality;
+                empty if only those that the rule reads are known.
+            delivery: as of the engine.
+        """
+        self._quantum = SECOND if rule.is_clocked else 1
+        self._raw.clear()
+        self._tracks.clear()
+        kernel = rule.kernel
+        first, last = -(-self.begin // self._quantum), self.end // self._quantum
+        moments = self._moments_of(twin, kernel.paths, kernel.features)
+        if rule.is_clocked:
+            moments = _merged([moments, np.array([first], np.int64)])
+        self._moments = moments[moments <= last]
+        parameters = adjusted(kernel.parameters, kernel.named, self.settings(twin))
+        rows = [self._track(p, kernel.features, twin).value for p in kernel.paths]
+        judged_from = int(np.searchsorted(self._moments, first))
+        values = np.stack(rows)[:, judged_from:] if rows else np.zeros((0, 0))
+        given = np.array(parameters, np.float64)[:, None]
+        holds, is_over = kernel.evaluate(values, given)
+        size = len(self._moments) - judged_from
+        runs = Runs(
+            self._moments[judged_from:],
+            last,
+            np.broadcast_to(holds, size),
+            np.broadcast_to(is_over, size),
+        )
+        hold, off = kernel.hold, kernel.off
+        if rule.is_clocked:
+            hold, off = seconds_of(hold), seconds_of(off)
+        alive = None
+        if not kernel.features:
+            ticks = -(-heard // self._quantum) if len(heard) else self._moments
+            alive = Alive(ticks, round(rule.stale_after * SECOND) // self._quantum)
+        wait = None if rule.is_clocked else round(delivery * SECOND)
+        time = runs.transitions(hold, off, alive, wait)
+        at = np.searchsorted(self._moments, time, "right") - 1
+        subject = rows[0][np.maximum(at, 0)] if len(rows) and len(time) else np.zeros(len(time))
+        return Outcome(time * self._quantum, subject)
+
+    # -- readings ------------------------------------------------------------------------------
+
+    def _readings(self, twin: str, path: str) -> tuple[I64, F64]:
+        """Moments and values of a path, in order; a moment may repeat within a second."""
+        found = self._raw.get((twin, path))
+        if found is None:
+            time, value = self.read(twin, path) if path else (EMPTY, np.zeros(0))
+            if len(time) > 1 and not bool((time[1:] > time[:-1]).all()):
+                order = np.lexsort((value, time))
+                time, value = time[order], value[order]
+                keep = np.append(time[1:] != time[:-1], True)
+                time, value = time[keep], value[keep]
+            moment = time if self._quantum == 1 else -(-time // self._quantum)
+            found = self._raw[twin, path] = (moment, value)
+        return found
+
+    # -- when anything changes -----------------------------------------------------------------
+
+    def _moments_of(
+        self, twin: str, paths: Sequence[str], features: dict[str, Feature] | object
+    ) -> I64:
+        known: dict[str, Feature] = features if isinstance(features, dict) else {}
+        parts = [
+            self._changes(known[p], twin) if p in known else _distinct(self._readings(twin, p)[0])
+            for p in paths
+        ]
+        return _merged(parts)
+
+    def _changes(self, feature: Feature, twin: str) -> I64:
+        if isinstance(feature, Inner):
+            return self._moments_of(twin, feature.paths, feature.features)
+        if isinstance(feature, Silence):
+            at = _distinct(self._readings(twin, feature.path)[0])
+            return _merged([at, at + feature.seconds])
+        if isinstance(feature, Hours):
+            first = self.begin // SECOND - 1
+            return changes(feature, first, self.end // SECOND)
+        if isinstance(feature, Relatives):
+            return _merged(
+                [self._source_changes(feature, who) for who in self.kin(twin, feature.relation)]
+            )
+        inside = self._source_changes(feature, twin)
+        leaving = (_distinct(inside // feature.bucket) + feature.buckets) * feature.bucket
+        return _merged([inside, leaving])
+
+    def _source_changes(self, feature: Window | Relatives, twin: str) -> I64:
+        if feature.inner is not None:
+            return self._changes(feature.inner, twin)
+        return _distinct(self._readings(twin, feature.source)[0])
+
+    # -- values --------------------------------------------------------------------------------
+
+    def _track(self, path: str, features: object, twin: str) -> Track:
+        known = features if isinstance(features, dict) else {}
+        feature = known.get(path)
+        if feature is not None:
+            return self._computed(feature, twin)
+        found = self._tracks.get((twin, path))
+        if found is None:
+            found = self._tracks[twin, path] = self._measured(twin, path)
+        return found
+
+    def _measured(self, twin: str, path: str) -> Track:
+        moment, value = self._readings(twin, path)
+        moments = self._moments
+        if not len(moment):
+            return Track(np.full(len(moments), np.nan), np.zeros(len(moments), np.bool_))
+        if len(moment) == len(moments) and bool((moment == moments).all()):
+            return Track(value, np.ones(len(moments), np.bool_))
+        at = np.searchsorted(moment, moments, "right") - 1
+        filled = value[np.maximum(at, 0)]
+        filled = np.where(at >= 0, filled, np.nan)
+        return Track(filled, moment[np.maximum(at, 0)] == moments)
+
+    def _computed(self, feature: Feature, twin: str) -> Track:
+        key = (twin, feature.key)
+        found = self._tracks.get(key)
+        if found is None:
+            found = self._tracks[key] = self._compute(feature, twin)
+        return found
+
+    def _compute(self, feature: Feature, twin: str) -> Track:
+        moments = self._moments
+        if isinstance(feature, Inner):
+            tracks = [self._track(p, feature.features, twin) for p in feature.paths]
+            parameters = adjusted(feature.parameters, feature.named, self.settings(twin))
+            given = np.array(parameters, np.float64)[:, None]
+            with np.errstate(all="ignore"):
+                value = feature.evaluate(np.stack([t.value for t in tracks]), given)
+            return Track(np.broadcast_to(value, len(moments)), _any([t.fresh for t in tracks]))
+        if isinstance(feature, Hours):
+            return Track(within(feature, moments).astype(np.float64), None)
+        if isinstance(feature, Silence):
+            moment, _ = self._readings(twin, feature.path)
+            at = np.searchsorted(moment, moments, "right") - 1
+            last = moment[np.maximum(at, 0)] if len(moment) else moments
+            silent = (moments - last >= feature.seconds).astype(np.float64)
+            fresh = self._track(feature.path, {}, twin).fresh
+            return Track(np.where(at >= 0, silent, np.nan), fresh)
+        if isinstance(feature, Relatives):
+            return self._gathered(feature, twin)
+        return self._windowed(feature, twin)
+
+    def _source(self, feature: Window | Relatives, twin: str) -> Track:
+        if feature.inner is not None:
+            return self._computed(feature.inner, twin)
+        return self._track(feature.source, {}, twin)
+
+    def _gathered(self, feature: Relatives, twin: str) -> Track:
+        size = len(self._moments)
+        added, there = np.zeros(size), np.zeros(size)
+        low, high = np.full(size, np.inf), np.full(size, -np.inf)
+        relatives = self.kin(twin, feature.relation)
+        fresh = np.zeros(size, np.bool_)
+        for who in relatives:
+            track = self._source(feature, who)
+            known = np.isfinite(track.value)
+            added += np.where(known, track.value, 0.0)
+            there += known
+            np.fmin(low, track.value, out=low)
+            np.fmax(high, track.value, out=high)
+            if track.fresh is not None:
+                fresh |= track.fresh
+        if feature.statistic in ("min", "max", "range"):
+            with np.errstate(all="ignore"):
+                value = {"min": low, "max": high, "range": high - low}[feature.statistic]
+            return Track(np.where(there > 0, value, np.nan), fresh)
+        total = np.full(size, float(len(relatives)))
+        return Track(judged(feature.statistic, feature.count, added, there, total), fresh)
+
+    def _windowed(self, window: Window, twin: str) -> Track:
+        track = self._source(window, twin)
+        if window.inner is None and window.statistic != "edges":
+            at, value = self._readings(twin, window.source)
+        elif window.statistic == "edges":
+            at, value = self._moments, track.value
+        else:
+            chosen = np.isfinite(track.value)
+            chosen &= track.fresh if track.fresh is not None else False
+            at, value = self._moments[chosen], track.value[chosen]
+        found = over_window(window, at, value, self._moments, track.value)
+        return Track(found, track.fresh)
+
+
+class Alive:
+    """Whether a twin was not silent for longer than it may be."""
+
+    def __init__(self, heard: I64, stale: int) -> None:
+        self.heard, self.stale = heard, stale
+
+    def within(self, due: I64, before: I64) -> Flags:
+        """Whether it was heard between `due` less its limit and `before` (exclusive)."""
+        if not len(self.heard):
+            return np.zeros(len(due), np.bool_)
+        at = np.searchsorted(self.heard, before, "left") - 1
+        found: Flags = (at >= 0) & (self.heard[np.maximum(at, 0)] >= due - self.stale)
+        return found
+
+
+class Runs:
+    """Delays on and off over all moments of one instance; see `runs` for why marks suffice."""
+
+    def __init__(self, moments: I64, last: int, holds: Flags, is_over: Flags) -> None:
+        self.moments, self.last = moments, last
+        self.holds, self.is_over = holds, is_over
+
+    def transitions(self, hold: int, off: int, alive: Alive | None, wait: int | None) -> I64:
+        """Times of raise, clear, raise and so on.
+
+        Args:
+            hold: for how long it must hold.
+            off: for how long it must be over.
+            alive: whether silence may decide; None if it always may.
+            wait: None where delays end exactly (clocked rules). Otherwise they end at the first
+                moment after, or as of their end if nothing is heard for so long.
+        """
+        on = self._marks(self.holds, hold, alive, wait)
+        gone = self._marks(self.is_over, off, alive, wait)
+        time = np.concatenate((on, gone))
+        kind = np.concatenate((np.ones(len(on), np.bool_), np.zeros(len(gone), np.bool_)))
+        order = np.argsort(time, kind="stable")
+        time, kind = time[order], kind[order]
+        before = np.concatenate((np.zeros(1, np.bool_), kind[:-1]))
+        found: I64 = time[kind != before] if len(time) else time
+        return found
+
+    def _marks(self, flags: Flags, delay: int, alive: Alive | None, wait: int | None) -> I64:
+        """By run of a kind, when it has lasted long enough; runs that never do are left out."""
+        if not len(flags):
+            return EMPTY
+        edge = np.diff(flags.astype(np.int8), prepend=0, append=0)
+        begin, end = np.flatnonzero(edge == 1), np.flatnonzero(edge == -1)
+        ends = np.append(self.moments, self.last + 1)[end]
+        due = self.moments[begin] + delay
+        if wait is None:
+            kept = due < ends
+            if alive is not None:
+                kept &= alive.within(due, ends)
+            return due[kept]
+        return self._confirmed(begin, end, due, ends, alive, wait)
+
+    def _confirmed(
+        self, begin: I64, end: I64, due: I64, ends: I64, alive: Alive | None, wait: int
+    ) -> I64:
+        at = np.maximum(np.searchsorted(self.moments, due, "left"), begin)
+        is_inside = at < end
+        moment = np.append(self.moments, self.last + 1)[np.minimum(at, len(self.moments))]
+        following = np.where(is_inside, moment, ends)
+        by_silence = (following - due > wait) & (due <= self.last)
+        if alive is not None:
+            by_silence &= alive.within(due, np.minimum(due + wait + 1, ends))
+        found: I64 = np.where(by_silence, due, moment)[by_silence | is_inside]
+        return found
+
+
+def _distinct(moment: I64) -> I64:
+    """Of moments in order each once."""
+    if len(moment) < 2:
+        return moment
+    keep = np.append(moment[1:] != moment[:-1], True)
+    return moment if bool(keep.all()) else moment[keep]
+
+
+def _merged(parts: Sequence[I64]) -> I64:
+    """All moments in order, each once."""
+    there = [part for part in parts if len(part)]
+    if not there:
+        return EMPTY
+    if len(there) == 1:
+        return there[0]
+    found = np.concatenate(there)
+    found.sort(kind="stable")
+    return _distinct(found)
+
+
+def _any(parts: Sequence[Flags | None]) -> Flags | None:
+    there = [part for part in parts if part is not None]
+    if not there:
+        return None
+    found: Flags = np.logical_or.reduce(there)
+    return found

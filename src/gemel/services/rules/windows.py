@@ -1,0 +1,250 @@
+"""Sliding windows in columns: one statistic of one length over many values at once.
+
+A window is kept in buckets of whole seconds (`features.BUCKETS` at most), so its memory does not
+depend on how fast readings come: per value and accumulator 8 bytes a bucket, 480 bytes at most.
+Sums of whole numbers are exact, so that every way of computing them gives the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.core.batch import F64, I64
+from gemel.services.rules.features import Window
+
+Flags = NDArray[np.bool_]
+SUMS: dict[str, tuple[str, ...]] = {
+    "count": ("n",),
+    "edges": ("n",),
+    "sum": ("n", "s"),
+    "mean": ("n", "s"),
+    "sd": ("n", "s", "ss"),
+    "slope": ("n", "s", "t", "tt", "st"),
+}
+"""What is added up: count, values, squares, times, squared times, products; from an origin."""
+LOWEST = frozenset({"min", "rise", "range"})
+HIGHEST = frozenset({"max", "fall", "range"})
+
+
+def sd_of(n: F64, s: F64, ss: F64) -> F64:
+    with np.errstate(all="ignore"):
+        found: F64 = np.sqrt(np.maximum(ss - s * s / n, 0.0) / (n - 1.0))
+    return np.where(n >= 2, found, np.nan)
+
+
+def slope_of(n: F64, s: F64, t: F64, tt: F64, st: F64) -> F64:
+    """Per second, by least squares."""
+    with np.errstate(all="ignore"):
+        under = n * tt - t * t
+        found: F64 = (n * st - t * s) / np.where(under == 0.0, np.nan, under)
+    return found
+
+
+def percentile_of(samples: F64, share: float) -> F64:
+    """By column, among those that are not NaN, with linear interpolation."""
+    ordered = np.sort(samples, axis=0)
+    known = np.isfinite(ordered).sum(axis=0)
+    place = share * np.maximum(known - 1, 0)
+    below = np.floor(place).astype(np.int64)
+    above = np.minimum(below + 1, np.maximum(known - 1, 0))
+    columns = np.arange(samples.shape[1])
+    low, high = ordered[below, columns], ordered[above, columns]
+    found: F64 = low + (high - low) * (place - below)
+    return found
+
+
+class WindowColumns:
+    """All windows of one statistic and length, a column each."""
+
+    def __init__(self, window: Window, keys: Sequence[str], source: I64, out: I64) -> None:
+        self.window = window
+        self.keys = list(keys)
+        self.source, self.out = source, out
+        size = len(keys)
+        self._bucket, self._count = window.bucket, window.buckets
+        names = SUMS.get(window.statistic, ())
+        rows = self._count
+        self.arrays: dict[str, F64] = {name: np.zeros((rows, size)) for name in names}
+        if window.statistic in LOWEST:
+            self.arrays["low"] = np.full((rows, size), np.inf)
+        if window.statistic in HIGHEST:
+            self.arrays["high"] = np.full((rows, size), -np.inf)
+        if window.statistic == "percentile":
+            self.arrays["last"] = np.full((rows, size), np.nan)
+        self.origin: F64 = np.full(size, np.nan)
+        """The first value; until there is one nothing is known."""
+        self.previous: F64 = np.full(size, np.nan)
+        self.current = -1
+        self.newest = -1
+        """The newest bucket with a sample."""
+        self._closed: dict[str, F64] = {}
+
+    # -- over rebuilds and restarts ----------------------------------------------------------------
+
+    def state(self) -> dict[str, Any]:
+        arrays = {**self.arrays, "origin": self.origin, "previous": self.previous}
+        return {"keys": self.keys, "current": self.current, "newest": self.newest, "of": arrays}
+
+    def take(self, old: dict[str, Any]) -> None:
+        """Carries over what `state` gave, column by column."""
+        there = {key: i for i, key in enumerate(old["keys"])}
+        pairs = [(i, there[key]) for i, key in enumerate(self.keys) if key in there]
+        self.current, self.newest = int(old["current"]), int(old["newest"])
+        if pairs:
+            here, from_there = np.array(pairs, np.int64).T
+            for name, array in old["of"].items():
+                mine = self.state()["of"][name]
+                mine[..., here] = array[..., from_there]
+        self._close()
+
+    # -- stepping ----------------------------------------------------------------------------------
+
+    def next_change(self) -> int | None:
+        """The next second at which a bucket that holds something leaves; None without one."""
+        if self.newest < 0 or self.newest + self._count <= self.current:
+            return None
+        return (self.current + 1) * self._bucket
+
+    def step(self, second: int, column: I64, value: F64, values: F64) -> bool:
+        """Takes samples in and moves on to a second; tells whether anything may have changed.
+
+        Args:
+            second: the step.
+            column: of this object, by sample; may repeat, then in order of time.
+            value: by sample.
+            values: of all columns of the engine, by column; `out` is written.
+        """
+        moved = self._roll(second // self._bucket)
+        if not moved and not len(column):
+            return False
+        if len(column):
+            self._add(second, column, value)
+        values[self.out] = self._result(values[self.source])
+        return True
+
+    def flow(self, second: int, truth: F64, values: F64) -> None:
+        """As `step`, for conditions: counts how often they become true."""
+        rising = np.flatnonzero((truth == 1.0) & (self.previous == 0.0))
+        known = np.isfinite(truth)
+        self.origin[known & np.isnan(self.origin)] = 0.0
+        self.previous = np.where(known, truth, self.previous)
+        moved = self._roll(second // self._bucket)
+        if len(rising):
+            self.arrays["n"][self.current % self._count, rising] += 1.0
+            self.newest = self.current
+        if len(rising) or moved or known.any():
+            values[self.out] = self._result(truth)
+
+    def _roll(self, bucket: int) -> bool:
+        if bucket == self.current:
+            return False
+        steps = min(bucket - self.current, self._count) if self.current >= 0 else 0
+        for number in range(bucket - steps + 1, bucket + 1):
+            for name, array in self.arrays.items():
+                array[number % self._count] = EMPTY.get(name, 0.0)
+        self.current = bucket
+        self._close()
+        return True
+
+    def _close(self) -> None:
+        """Adds up all buckets but the current one, which is taken to be empty or is left out."""
+        if self.current < 0:
+            return
+        row = self.current % self._count
+        self._closed = {}
+        kept = np.ones(self._count, np.bool_)
+        kept[row] = False
+        for name in ("n", "s", "ss"):
+            if name in self.arrays:
+                self._closed[name] = kept.astype(np.float64) @ self.arrays[name]
+        if "t" in self.arrays:
+            self._close_times(kept)
+        for name, least in (("low", np.inf), ("high", -np.inf)):
+            if name in self.arrays:
+                choose = np.minimum if name == "low" else np.maximum
+                rest = self.arrays[name][kept]
+                self._closed[name] = (
+                    choose.reduce(rest, axis=0) if len(rest) else np.full(len(self.keys), least)
+                )
+
+    def _close_times(self, kept: Flags) -> None:
+        """Times are kept from the begin of their bucket, and added up from that of the current."""
+        age = (self.current - np.arange(self._count)) % self._count
+        ahead = np.where(kept, -age * float(self._bucket), 0.0)
+        once = kept.astype(np.float64)
+        a = self.arrays
+        self._closed["t"] = once @ a["t"] + ahead @ a["n"]
+        self._closed["tt"] = once @ a["tt"] + 2.0 * (ahead @ a["t"]) + (ahead * ahead) @ a["n"]
+        self._closed["st"] = once @ a["st"] + ahead @ a["s"]
+
+    def _add(self, second: int, column: I64, value: F64) -> None:
+        row = self.current % self._count
+        self.newest = self.current
+        unknown = np.isnan(self.origin[column])
+        if unknown.any():  # the earliest sample of each
+            self.origin[column[unknown][::-1]] = value[unknown][::-1]
+        a = self.arrays
+        is_shifted = self.window.statistic in ("sd", "slope")
+        above = value - self.origin[column] if is_shifted else value
+        if "n" in a:
+            np.add.at(a["n"][row], column, 1.0)
+        if "s" in a:
+            np.add.at(a["s"][row], column, above)
+        if "ss" in a:
+            np.add.at(a["ss"][row], column, above * above)
+        if "t" in a:
+            into = float(second - self.current * self._bucket)
+            np.add.at(a["t"][row], column, into)
+            np.add.at(a["tt"][row], column, into * into)
+            np.add.at(a["st"][row], column, into * above)
+        if "low" in a:
+            np.minimum.at(a["low"][row], column, value)
+        if "high" in a:
+            np.maximum.at(a["high"][row], column, value)
+        if "last" in a:
+            a["last"][row, column] = value
+
+    def _total(self, name: str) -> F64:
+        found: F64 = self._closed[name] + self.arrays[name][self.current % self._count]
+        return found
+
+    def _result(self, now: F64) -> F64:
+        row, kind = self.current % self._count, self.window.statistic
+        low = high = np.zeros(0)
+        if "low" in self.arrays:
+            low = np.minimum(self._closed["low"], self.arrays["low"][row])
+        if "high" in self.arrays:
+            high = np.maximum(self._closed["high"], self.arrays["high"][row])
+        if kind == "percentile":
+            return percentile_of(self.arrays["last"], self.window.share)
+        totals = {name: self._total(name) for name in SUMS.get(kind, ())}
+        return result_of(kind, totals, low, high, now, self.origin)
+
+
+EMPTY = {"low": np.inf, "high": -np.inf, "last": np.nan}
+
+
+def result_of(kind: str, totals: dict[str, F64], low: F64, high: F64, now: F64, origin: F64) -> F64:
+    """The statistic from what was added up; NaN where it is unknown."""
+    with np.errstate(all="ignore"):
+        if kind in ("count", "edges"):
+            return np.where(np.isnan(origin), np.nan, totals["n"])
+        if kind in ("sum", "mean"):
+            empty = totals["n"] == 0
+            share = totals["s"] if kind == "sum" else totals["s"] / totals["n"]
+            return np.where(empty, np.nan, share)
+        if kind == "sd":
+            return sd_of(totals["n"], totals["s"], totals["ss"])
+        if kind == "slope":
+            return slope_of(*(totals[name] for name in SUMS["slope"]))
+        differences = {"range": high - low if len(low) == len(high) else low}
+        if kind == "rise":
+            differences["rise"] = now - low
+        if kind == "fall":
+            differences["fall"] = high - now
+        found = differences.get(kind, low if kind == "min" else high)
+        return np.where(np.isfinite(found), found, np.nan)

@@ -1,0 +1,281 @@
+"""Finds what FROM, JOIN and MATCH describe, starting where the least is to be looked through."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from gemel.twins.graph import Graph
+from gemel.twins.query.columns import Table
+from gemel.twins.query.conditions import Compiler, Test, aliases, conjuncts
+from gemel.twins.query.meter import Meter
+from gemel.twins.query.reach import reach
+from gemel.twins.query.reading import Reader
+from gemel.twins.query.scan import Scan, paths_of
+from gemel.twins.query.tree import AnyOf, Compare, Condition, Hop, Literal, Path, Query, Within
+from gemel.twins.records import Link, Twin
+
+Found: TypeAlias = Generator[tuple[Any, ...] | None, None, None]
+"""Rows by slot; None is a pause."""
+Options: TypeAlias = Iterator[tuple[Link | None, Twin | Link] | None]
+
+OPPOSITE = {"out": "in", "in": "out", "any": "any"}
+
+
+@dataclass(slots=True)
+class Step:
+    """Binds one thing more, and checks what can be checked then."""
+
+    slot: int
+    tests: list[Test]
+    hop: Hop | None = None
+    origin: int = -1
+    direction: str = "out"
+    edge: int = -1
+    """Slot of the relationship."""
+    earlier: list[int] = field(default_factory=list)
+    """Slots of relationships that this one must differ from."""
+    is_closing: bool = False
+    """Whether the far end is bound already."""
+
+
+class Finder:
+    """One query's pattern over a graph."""
+
+    def __init__(
+        self, query: Query, graph: Graph, table: Table, reader: Reader, meter: Meter
+    ) -> None:
+        self._query = query
+        self._graph = graph
+        self._table = table
+        self._reader = reader
+        self._meter = meter
+        names = [*query.nodes, *(_edge_name(hop, i) for i, hop in enumerate(query.hops))]
+        self.slots = {name: slot for slot, name in enumerate(names)}
+        self.compiler = Compiler(graph, reader, self.slots)
+        self._conditions = conjuncts(query.where)
+
+    def rows(self, after: str | None = None) -> Found:
+        """All that the pattern and WHERE describe; of a plain collection in order of id.
+
+        Args:
+            after: begin behind this id (of a plain collection of twins only).
+        """
+        start = self._start()
+        anchors = self._anchors(start)
+        if self._query.collection == "relationships":
+            yield from self._walk(self._plan(start, []), self._links())
+        elif anchors is not None:
+            ids = sorted(anchor for anchor in anchors if after is None or anchor > after)
+            yield from self._walk(self._plan(start, []), self._twins(ids))
+        else:
+            own = [c for c in self._conditions if aliases(c) <= {start}]
+            judged = [c for c in own if paths_of(c) is not None]
+            yield from self.prepare(judged)
+            twins = self._scanned(judged, after)
+            yield from self._walk(self._plan(start, judged), twins)
+
+    def prepare(self, judged: Sequence[Condition]) -> Generator[None, None, None]:
+        paths: set[tuple[str, ...]] = set()
+        for condition in judged:
+            paths |= paths_of(condition) or set()
+        yield from self._table.prepare(paths, self._meter)
+
+    def count_by_columns(self) -> Generator[None, None, int | None]:
+        """How many twins there are, where columns alone can tell; else None."""
+        query = self._query
+        if query.hops or query.collection == "relationships":
+            return None
+        if any(paths_of(condition) is None for condition in self._conditions):
+            return None
+        yield from self.prepare(self._conditions)
+        return int(np.count_nonzero(self._mask(self._conditions)))
+
+    def _mask(self, judged: Sequence[Condition]) -> Any:
+        table, reader = self._table, self._reader
+        count = len(table.twins)
+        self._meter.spend(count // 1000)
+        scan = Scan(self._graph, count, lambda path: table.cells(path, reader))
+        mask = np.ones(count, np.bool_)
+        for condition in judged:
+            mask &= scan.judge(condition) > 0
+        return mask
+
+    def _scanned(self, judged: Sequence[Condition], after: str | None) -> Options:
+        twins, mask = self._table.twins, self._mask(judged)
+        for row in np.flatnonzero(mask).tolist():
+            if after is None or twins[row].id > after:
+                yield None, twins[row]
+
+    def _twins(self, ids: Iterable[str]) -> Options:
+        for twin_id in ids:
+            twin = self._graph.find_twin(twin_id)
+            if twin is not None:
+                yield None, twin
+
+    def _links(self) -> Options:
+        """Relationships in order of key, from the twin that is named if one is."""
+        graph, base = self._graph, self._query.base
+        sources = self._named(base, "$sourceId")
+        targets = self._named(base, "$targetId") if sources is None else None
+        if targets is not None:
+            for target in sorted(targets):
+                for link in graph.incoming(target):
+                    yield None, link
+            return
+        for source in sorted(graph.sources() if sources is None else sources):
+            for link in sorted(graph.outgoing(source), key=lambda link: link.id):
+                yield None, link
+
+    # ---- planning ------------------------------------------------------------------------
+
+    def _start(self) -> str:
+        """Where to begin: a twin that is named, else the one with the most conditions."""
+        nodes = self._query.nodes
+
+        def cost(node: str) -> tuple[float, int]:
+            anchors = self._anchors(node)
+            own = [c for c in self._conditions if aliases(c) == {node}]
+            return (float("inf") if anchors is None else len(anchors), -len(own))
+
+        return min(nodes, key=cost)
+
+    def _anchors(self, node: str) -> set[str] | None:
+        return self._named(node, "$dtId")
+
+    def _named(self, alias: str, field_name: str) -> set[str] | None:
+        """The ids that conditions allow, None if they allow any."""
+        wanted = Path(alias, (field_name,))
+        found = [ids for c in self._conditions if (ids := _ids(c, wanted)) is not None]
+        return set.intersection(*found) if found else None
+
+    def _plan(self, start: str, judged: Sequence[Condition]) -> list[Step]:
+        waiting = [c for c in self._conditions if not any(c is done for done in judged)]
+        bound = {start}
+        steps = [Step(self.slots[start], self._ready(waiting, bound))]
+        hops = list(enumerate(self._query.hops))
+        edges: list[int] = []
+        while hops:
+            index, hop = next(
+                (pair for pair in hops if {pair[1].source, pair[1].target} <= bound),
+                None,
+            ) or next(pair for pair in hops if {pair[1].source, pair[1].target} & bound)
+            hops.remove((index, hop))
+            is_forward = hop.source in bound
+            origin, target = (hop.source, hop.target) if is_forward else (hop.target, hop.source)
+            is_closing = target in bound
+            name = _edge_name(hop, index)
+            bound |= {target, name}
+            edge = self.slots[name]
+            step = Step(
+                self.slots[target],
+                self._ready(waiting, bound),
+                hop,
+                self.slots[origin],
+                hop.direction if is_forward else OPPOSITE[hop.direction],
+                edge,
+                list(edges) if self._query.is_match and hop.is_single else [],
+                is_closing,
+            )
+            if hop.is_single:
+                edges.append(edge)
+            steps.append(step)
+        return steps
+
+    def _ready(self, waiting: list[Condition], bound: set[str]) -> list[Test]:
+        ready = [c for c in waiting if aliases(c) <= bound]
+        waiting[:] = [c for c in waiting if not any(c is done for done in ready)]
+        return [self.compiler.test(condition) for condition in ready]
+
+    # ---- walking -------------------------------------------------------------------------
+
+    def _walk(self, steps: list[Step], start: Options) -> Found:
+        row: list[Any] = [None] * len(self.slots)
+        stack: list[Options] = [start]
+        while stack:
+            if self._meter.spend():
+                yield None
+            try:
+                option = next(stack[-1])
+            except StopIteration:
+                stack.pop()
+                continue
+            if option is None:
+                yield None
+                continue
+            step = steps[len(stack) - 1]
+            if not _bind(step, row, option) or not all(test(row) for test in step.tests):
+                continue
+            if len(stack) == len(steps):
+                yield tuple(row)
+            else:
+                following = steps[len(stack)]
+                stack.append(self._options(following, row[following.origin]))
+
+    def _options(self, step: Step, twin: Twin) -> Options:
+        hop, graph = step.hop, self._graph
+        assert hop is not None, "only the first step has none"
+        if not hop.is_single:
+            yield from reach(graph, twin, hop, step.direction, self._meter)
+            return
+        if step.direction != "in":
+            for link in graph.outgoing(twin.id):
+                if not hop.names or link.name in hop.names:
+                    far = graph.find_twin(link.target)
+                    if far is not None:
+                        yield link, far
+        if step.direction != "out":
+            for link in graph.incoming(twin.id):
+                if (not hop.names or link.name in hop.names) and not (
+                    step.direction == "any" and link.source == twin.id
+                ):
+                    far = graph.find_twin(link.source)
+                    if far is not None:
+                        yield link, far
+
+
+def _bind(step: Step, row: list[Any], option: tuple[Link | None, Twin | Link]) -> bool:
+    link, item = option
+    if step.is_closing and row[step.slot].id != item.id:
+        return False
+    if any(row[slot] is link for slot in step.earlier):
+        return False
+    row[step.slot] = item
+    if step.edge >= 0:
+        row[step.edge] = link
+    return True
+
+
+def _edge_name(hop: Hop, index: int) -> str:
+    return hop.variable or f"#edge{index}"
+
+
+def _ids(condition: Condition, wanted: Path) -> set[str] | None:
+    """The ids that one condition allows, None if it allows others too."""
+    if isinstance(condition, Compare) and condition.operator == "=":
+        for one, other in (
+            (condition.left, condition.right),
+            (condition.right, condition.left),
+        ):
+            if _is(one, wanted) and isinstance(other, Literal):
+                return {other.value} if isinstance(other.value, str) else set()
+    if isinstance(condition, Within) and _is(condition.operand, wanted):
+        if condition.is_negative:
+            return None
+        return {value for value in condition.values if isinstance(value, str)}
+    if isinstance(condition, AnyOf):
+        whole: set[str] = set()
+        for operand in condition.operands:
+            part = _ids(operand, wanted)
+            if part is None:
+                return None
+            whole |= part
+        return whole
+    return None
+
+
+def _is(found: Condition, wanted: Path) -> bool:
+    return isinstance(found, Path) and found.alias == wanted.alias and found.steps == wanted.steps

@@ -1,0 +1,112 @@
+"""Which twins lie a number of hops away, along paths that use no relationship twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gemel.twins.graph import Graph
+from gemel.twins.query.meter import Meter
+from gemel.twins.query.tree import Hop
+from gemel.twins.records import Link, Twin
+
+Reached = Iterator[tuple[Link | None, Twin] | None]
+
+
+def reach(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Reached:
+    """Each twin that some path of `lowest` to `highest` hops leads to, once; None is a pause."""
+    if hop.lowest == 1:
+        yield from _nearest(graph, start, hop, direction, meter)
+    else:
+        yield from _exactly(graph, start, hop, direction, meter)
+
+
+def _edges(
+    graph: Graph, twin: str, names: frozenset[str], direction: str
+) -> list[tuple[Link, str]]:
+    found: list[tuple[Link, str]] = []
+    if direction != "in":
+        found += [(link, link.target) for link in graph.outgoing(twin)]
+    if direction != "out":
+        found += [
+            (link, link.source)
+            for link in graph.incoming(twin)
+            if direction == "in" or link.source != twin
+        ]
+    return [edge for edge in found if edge[0].name in names] if names else found
+
+
+def _nearest(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Reached:
+    """Up to so many hops: the shortest path to another twin never uses a relationship twice."""
+    seen, level = {start.id}, [start.id]
+    is_circular = False
+    for _ in range(hop.highest):
+        following: list[str] = []
+        for twin in level:
+            for link, far in _edges(graph, twin, hop.names, direction):
+                if meter.spend():
+                    yield None
+                if far == start.id and (direction != "any" or link.source == link.target):
+                    is_circular = True
+                if far not in seen:
+                    seen.add(far)
+                    following.append(far)
+                    found = graph.find_twin(far)
+                    if found is not None:
+                        yield None, found
+        level = following
+        if not level:
+            break
+    if not is_circular and direction == "any":
+        for answer in _returns(graph, start, hop, meter):
+            if answer is None:
+                yield None
+            is_circular = bool(answer)
+    if is_circular:
+        yield None, start
+
+
+def _returns(graph: Graph, start: Twin, hop: Hop, meter: Meter) -> Iterator[bool | None]:
+    """Whether a way leads back without taking a relationship twice; None is a pause."""
+    for first, beside in _edges(graph, start.id, hop.names, "any"):
+        seen, level = {beside}, [beside]
+        for _ in range(hop.highest - 1):
+            following = []
+            for twin in level:
+                for link, far in _edges(graph, twin, hop.names, "any"):
+                    if meter.spend():
+                        yield None
+                    if link is not first and far == start.id:
+                        yield True
+                        return
+                    if link is not first and far not in seen:
+                        seen.add(far)
+                        following.append(far)
+            level = following
+    yield False
+
+
+def _exactly(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Reached:
+    """All paths, one after the other; each twin at their ends is told once."""
+    told: set[str] = set()
+    used: list[Link] = []
+    stack = [iter(_edges(graph, start.id, hop.names, direction))]
+    while stack:
+        if meter.spend():
+            yield None
+        edge = next(stack[-1], None)
+        if edge is None:
+            stack.pop()
+            if used:
+                used.pop()
+            continue
+        link, far = edge
+        if any(link is taken for taken in used):
+            continue
+        if len(stack) >= hop.lowest and far not in told:
+            told.add(far)
+            found = graph.find_twin(far)
+            if found is not None:
+                yield None, found
+        if len(stack) < hop.highest:
+            used.append(link)
+            stack.append(iter(_edges(graph, far, hop.names, direction)))

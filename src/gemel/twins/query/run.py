@@ -1,0 +1,253 @@
+"""Runs queries: one page of an answer at a time, in pieces that leave time for other work."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import heapq
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import orjson
+
+from gemel.core.document import Json
+from gemel.core.errors import InvalidInput
+from gemel.twins.graph import Graph
+from gemel.twins.paging import DEFAULT_SIZE, LARGEST_SIZE
+from gemel.twins.query.check import is_grouped
+from gemel.twins.query.columns import Table
+from gemel.twins.query.meter import MOST_STEPS, Meter, too_long
+from gemel.twins.query.parser import LONGEST, parse
+from gemel.twins.query.patterns import Finder
+from gemel.twins.query.reading import Live, Places, Reader
+from gemel.twins.query.shape import (
+    MOST_GROUPS,
+    Groups,
+    Key,
+    Shape,
+    identity,
+    plain_key,
+    sort_key,
+    tuples,
+)
+from gemel.twins.query.tree import Query
+
+SPARE = 2_000
+"""Rows that are kept beyond a page before the later ones are dropped."""
+
+
+class Answer(NamedTuple):
+    rows: list[Json]
+    token: str | None
+    """Where the next page begins; None on the last."""
+    charge: float
+
+
+Run: TypeAlias = Generator[None, None, Answer]
+"""Yields often, so that whoever runs it can let others work; returns the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page begins."""
+
+    text: str
+    after: list[Any] | None = None
+    """The sort key of the last row that was told."""
+    told: int = 0
+    """How many rows were told before."""
+
+
+def write_token(place: Place) -> str:
+    body = orjson.dumps({"q": place.text, "k": place.after, "n": place.told})
+    return base64.urlsafe_b64encode(body).decode().rstrip("=")
+
+
+def read_token(token: str, text: str = "") -> Place:
+    """Where a token says that the next page begins.
+
+    Raises:
+        InvalidInput: it is none of ours, or belongs to another query than `text`.
+    """
+    try:
+        found = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
+        place = Place(found["q"], found["k"], found["n"])
+        is_ours = (
+            isinstance(place.text, str)
+            and isinstance(place.after, list)
+            and type(place.told) is int
+            and place.told >= 0
+            and len(place.text) <= LONGEST
+        )
+    except (ValueError, binascii.Error, TypeError, KeyError):
+        is_ours = False
+    if not is_ours:
+        raise _bad_token("was not given by this server")
+    if text and text != place.text:
+        raise _bad_token("belongs to another query")
+    return place
+
+
+def _bad_token(why: str) -> InvalidInput:
+    return InvalidInput(
+        f"the continuation token {why}", hint="start again without one", code="BadRequest"
+    )
+
+
+class Engine:
+    """Queries over one graph, with columns that are kept between them."""
+
+    def __init__(
+        self, graph: Graph, live: Live | None = None, most_steps: int = MOST_STEPS
+    ) -> None:
+        self._graph = graph
+        self._live = live
+        self._most_steps = most_steps
+        self._places = Places(graph)
+        self._table = Table(graph, live, self._places)
+
+    def run(self, text: str, token: str | None = None, size: int = DEFAULT_SIZE) -> Run:
+        """One page of an answer.
+
+        Args:
+            text: the query; "" takes it from the token.
+            token: what the page before gave.
+            size: rows in a page, at most `LARGEST_SIZE`.
+
+        Raises:
+            InvalidInput: the query or token is wrong, or the query takes too many steps.
+        """
+        place = Place(text) if token is None else read_token(token, text)
+        query = parse(place.text)
+        size = max(1, min(size, LARGEST_SIZE))
+        if query.top is not None:
+            size = min(size, query.top - place.told)
+        meter = Meter(self._most_steps)
+        if size < 1:
+            return Answer([], None, meter.charge)
+        page = _Page(self, query, place, size, meter)
+        rows, last = yield from (page.grouped() if is_grouped(query) else page.found())
+        told = place.told + len(rows)
+        is_over = last is None or (query.top is not None and told >= query.top)
+        token = None if is_over else write_token(Place(place.text, last, told))
+        return Answer(rows, token, meter.charge)
+
+    def finder(self, query: Query, meter: Meter) -> tuple[Finder, Reader]:
+        reader = Reader(self._graph, self._live, self._places)
+        return Finder(query, self._graph, self._table, reader, meter), reader
+
+
+PageRows: TypeAlias = Generator[None, None, tuple[list[Json], list[Any] | None]]
+"""Returns the rows and, if there are more, the sort key of the last one."""
+
+
+class _Page:
+    """The work on one page."""
+
+    def __init__(self, engine: Engine, query: Query, place: Place, size: int, meter: Meter) -> None:
+        self._query = query
+        self._size = size
+        self._meter = meter
+        self._finder, self._reader = engine.finder(query, meter)
+        self._after = self._read_after(place)
+
+    def _read_after(self, place: Place) -> Key | None:
+        if place.after is None:
+            return None
+        count = len(self._query.order)
+        parts = tuples(place.after)
+        is_key = len(parts) == count + 1 and all(
+            isinstance(part, tuple) and len(part) == 2 and type(part[0]) is int
+            for part in parts[:-1]
+        )
+        if not is_key or not isinstance(parts[-1], tuple):
+            raise _bad_token("was not given by this server")
+        return sort_key(self._query.order, parts[:-1], parts[-1])
+
+    def found(self) -> PageRows:
+        """Rows of what was found."""
+        query, finder = self._query, self._finder
+        shape = Shape(query, finder.slots, finder.compiler)
+        is_sorted = not query.order and not query.hops and query.collection == "twins"
+        after = self._after
+        best: list[tuple[Key, Any]] = []
+        told: set[tuple[str, ...]] = set()
+        begin = after[-1][0] if is_sorted and after is not None and after[-1] else None
+        try:
+            for row in finder.rows(begin):
+                if row is None:
+                    yield
+                    continue
+                key = shape.key(row)
+                if (after is not None and not after < key) or (query.is_match and key[-1] in told):
+                    continue
+                if query.is_match:
+                    told.add(key[-1])
+                best.append((key, row))
+                if is_sorted and len(best) > self._size:
+                    break
+                if len(best) > self._size + SPARE:
+                    best = self._smallest(best)
+            best = self._smallest(best)
+        except TypeError as error:  # keys of other types than the rows': the token was made up
+            raise _bad_token("was not given by this server") from error
+        self._reader.forget()
+        rows = []
+        for _, row in best[: self._size]:
+            rows.append(shape.answer(row))
+            if len(rows) % 20 == 0:
+                yield
+        is_more = len(best) > self._size
+        return rows, plain_key(best[self._size - 1][0]) if is_more else None
+
+    def _smallest(self, found: list[tuple[Key, Any]]) -> list[tuple[Key, Any]]:
+        return heapq.nsmallest(self._size + 1, found, key=lambda pair: pair[0])
+
+    def grouped(self) -> PageRows:
+        """Rows of groups; all of them are worked out for each page."""
+        query, finder = self._query, self._finder
+        groups = Groups(query, finder.compiler)
+        count = None
+        if groups.is_plain_count:
+            count = yield from finder.count_by_columns()
+        if count is not None:
+            groups.count(count)
+        else:
+            yield from self._fill(groups)
+        after = self._after
+        try:
+            pairs = [p for p in groups.rows() if after is None or after < p[0]]
+            best = self._smallest(pairs)
+        except TypeError as error:
+            raise _bad_token("was not given by this server") from error
+        rows = [row for _, row in best[: self._size]]
+        is_more = len(best) > self._size
+        return rows, plain_key(best[self._size - 1][0]) if is_more else None
+
+    def _fill(self, groups: Groups) -> Generator[None, None, None]:
+        query, finder = self._query, self._finder
+        keys = identity(query, finder.slots)
+        told: set[tuple[str, ...]] = set()
+        for row in finder.rows():
+            if row is None:
+                yield
+                continue
+            if query.is_match:
+                key = keys(row)
+                if key in told:
+                    continue
+                told.add(key)
+            groups.add(row)
+            if len(groups) > MOST_GROUPS:
+                raise too_long(f"has more than {MOST_GROUPS:,} groups")
+
+
+def answer(run: Run) -> Answer:
+    """Runs to the end without a pause."""
+    while True:
+        try:
+            next(run)
+        except StopIteration as end:
+            found: Answer = end.value
+            return found

@@ -1,0 +1,204 @@
+"""What the answer looks like: its columns, groups with aggregates, and the order of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import total_ordering
+from typing import Any
+
+from gemel.core.document import Json
+from gemel.twins.query.check import BASE
+from gemel.twins.query.conditions import Compiler, Row
+from gemel.twins.query.tree import AGGREGATES, Call, Path, Query, Sort
+from gemel.twins.query.values import NUMBER, UNDEFINED, kind_of, order_key
+from gemel.twins.records import Link
+
+Key = tuple[Any, ...]
+MOST_GROUPS = 100_000
+
+
+@total_ordering
+class Backwards:
+    """A part of a sort key that sorts from last to first."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Backwards) and self.key == other.key
+
+    def __lt__(self, other: Backwards) -> bool:
+        return bool(other.key < self.key)
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
+def sort_key(sorts: Sequence[Sort], values: Sequence[Any], last: Any) -> Key:
+    """What rows are sorted by: the values of ORDER BY, then what tells rows apart."""
+    parts = [
+        Backwards(value) if sort.is_descending else value
+        for sort, value in zip(sorts, values, strict=True)
+    ]
+    return (*parts, last)
+
+
+def plain_key(key: Key) -> list[Any]:
+    """A sort key as JSON."""
+    return [part.key if isinstance(part, Backwards) else part for part in key]
+
+
+def tuples(found: Any) -> Any:
+    """JSON arrays as tuples, at any depth."""
+    return tuple(map(tuples, found)) if isinstance(found, list) else found
+
+
+def identity(query: Query, slots: dict[str, int]) -> Callable[[Row], tuple[str, ...]]:
+    """What tells a row from others: the keys of all that has a name."""
+    names = [*query.nodes, *(hop.variable for hop in query.hops if hop.variable)]
+    named = [name for name in names if not name.startswith("#")]
+    places = [slots[name] for name in (named or list(slots))]
+    if query.nodes == (BASE,):
+        places = [slots[BASE]]
+
+    def keys(row: Row) -> tuple[str, ...]:
+        return tuple(
+            item.key if isinstance(item, Link) else item.id
+            for item in (row[place] for place in places)
+            if item is not None
+        )
+
+    return keys
+
+
+class Shape:
+    """Rows of twins and relationships as rows of the answer."""
+
+    def __init__(self, query: Query, slots: dict[str, int], compiler: Compiler) -> None:
+        self._sorts = query.order
+        self.identity = identity(query, slots)
+        self._columns = [(c.name, compiler.value(c.value)) for c in query.columns]
+        self._orders = [compiler.value(s.value) for s in query.order]
+        if not query.columns:
+            self._columns = [("*", compiler.value(Path(query.base, ())))]
+        self._is_whole = not query.columns
+
+    def key(self, row: Row) -> Key:
+        values = [order_key(value(row)) for value in self._orders]
+        return sort_key(self._sorts, values, self.identity(row))
+
+    def answer(self, row: Row) -> Json:
+        """One row of the answer; what is undefined is left out."""
+        if self._is_whole:
+            whole: Any = self._columns[0][1](row)
+            return dict(whole)
+        found = ((name, value(row)) for name, value in self._columns)
+        return {name: value for name, value in found if value is not UNDEFINED}
+
+
+@dataclass(slots=True)
+class Tally:
+    """One aggregate of one group."""
+
+    name: str
+    count: int = 0
+    total: int | float = 0
+    numbers: int = 0
+    extreme: object = UNDEFINED
+
+    def add(self, value: object) -> None:
+        if value is UNDEFINED or value is None:
+            return
+        self.count += 1
+        if kind_of(value) == NUMBER:
+            self.numbers += 1
+            self.total += value  # type: ignore[operator]
+        if self.name in ("MIN", "MAX"):
+            if self.extreme is UNDEFINED:
+                self.extreme = value
+                return
+            is_less = order_key(value) < order_key(self.extreme)
+            is_more = order_key(value) > order_key(self.extreme)
+            if is_less if self.name == "MIN" else is_more:
+                self.extreme = value
+
+    def result(self) -> object:
+        if self.name == "COUNT":
+            return self.count
+        if self.name in ("MIN", "MAX"):
+            return self.extreme
+        if not self.numbers:
+            return UNDEFINED
+        return self.total if self.name == "SUM" else self.total / self.numbers
+
+
+@dataclass(slots=True)
+class Group:
+    values: list[object]
+    """Of GROUP BY."""
+    tallies: list[Tally] = field(default_factory=list)
+
+
+class Groups:
+    """Aggregates by group, in one pass over the rows."""
+
+    def __init__(self, query: Query, compiler: Compiler) -> None:
+        self._query = query
+        self._by = [compiler.value(path) for path in query.group]
+        wanted: list[Path | Call] = [c.value for c in query.columns]
+        wanted += [sort.value for sort in query.order]
+        calls = [v for v in wanted if isinstance(v, Call) and v.name in AGGREGATES]
+        self._calls = list({_call_key(call): call for call in calls}.values())
+        self._values = [
+            compiler.value(c.arguments[0]) if c.arguments else None for c in self._calls
+        ]
+        self._groups: dict[Key, Group] = {}
+        if not query.group:
+            self._groups[()] = self._new([])
+
+    def _new(self, values: list[object]) -> Group:
+        return Group(values, [Tally(call.name) for call in self._calls])
+
+    def add(self, row: Row) -> None:
+        values = [value(row) for value in self._by]
+        key = tuple(map(order_key, values))
+        group = self._groups.get(key)
+        if group is None:
+            group = self._groups[key] = self._new(values)
+        for tally, value in zip(group.tallies, self._values, strict=True):
+            tally.add(True if value is None else value(row))
+
+    def count(self, rows: int) -> None:
+        """All rows of the only group, where COUNT() is all that is asked."""
+        self._groups[()].tallies[0].count = rows
+
+    @property
+    def is_plain_count(self) -> bool:
+        return not self._by and all(v is None for v in self._values) and len(self._calls) == 1
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def rows(self) -> list[tuple[Key, Json]]:
+        """(sort key, row of the answer) of each group."""
+        found = []
+        for key, group in self._groups.items():
+            orders = [order_key(self._value(sort.value, group)) for sort in self._query.order]
+            row = {c.name: self._value(c.value, group) for c in self._query.columns}
+            plain = {name: value for name, value in row.items() if value is not UNDEFINED}
+            found.append((sort_key(self._query.order, orders, key), plain))
+        return found
+
+    def _value(self, wanted: Path | Call, group: Group) -> object:
+        if isinstance(wanted, Path):
+            at = [(p.alias, p.steps) for p in self._query.group].index((wanted.alias, wanted.steps))
+            return group.values[at]
+        at = [_call_key(call) for call in self._calls].index(_call_key(wanted))
+        return group.tallies[at].result()
+
+
+def _call_key(call: Call) -> tuple[Any, ...]:
+    return call.name, tuple((a.alias, a.steps) for a in call.arguments if isinstance(a, Path))

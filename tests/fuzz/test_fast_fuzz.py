@@ -1,0 +1,66 @@
+"""The compiled fast path, built with sanitizers, is fed with mutated bytes for some seconds."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NATIVE = ROOT / "src" / "gemel" / "core" / "native"
+SECONDS = os.environ.get("GEMEL_FUZZ_SECONDS", "12")
+
+
+def build(folder: Path) -> tuple[Path, str]:
+    """A copy of the package with a sanitized extension, and the library to load before it."""
+    compiler = shutil.which("gcc")
+    header = Path(sysconfig.get_paths()["include"], "Python.h")
+    if compiler is None or not header.exists():
+        pytest.skip("gcc and Python's headers are needed to build the fast path with sanitizers")
+    found = [
+        subprocess.run(
+            [compiler, f"-print-file-name={name}"], capture_output=True, text=True
+        ).stdout.strip()
+        for name in ("libasan.so", "libubsan.so")
+    ]
+    if not all(Path(name).is_absolute() for name in found):
+        pytest.skip("this gcc has no address and undefined-behaviour sanitizers")
+    package = folder / "gemel"
+    ignored = shutil.ignore_patterns("*.so", "_web", "__pycache__")
+    shutil.copytree(ROOT / "src" / "gemel", package, ignore=ignored)
+    target = package / "core" / f"_fast{sysconfig.get_config_var('EXT_SUFFIX')}"
+    command = [compiler, "-std=c11", "-O1", "-g", "-shared", "-fPIC", "-Wall", "-Wextra", "-Werror"]
+    command += ["-Wno-unused-parameter", "-Wno-missing-field-initializers"]
+    command += ["-Wno-cast-function-type", "-fsanitize=address,undefined"]
+    command += ["-fno-sanitize-recover=all", "-fno-omit-frame-pointer", f"-I{header.parent}"]
+    command += [str(NATIVE / "fast.c"), "-o", str(target), "-lm"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder, ":".join(found)
+
+
+def test_no_input_breaks_the_compiled_path(tmp_path: Path) -> None:
+    folder, libraries = build(tmp_path)
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("GEMEL_")},
+        "PYTHONPATH": str(folder),
+        "LD_PRELOAD": libraries,
+        "PYTHONMALLOC": "malloc",
+        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1",
+        "UBSAN_OPTIONS": "print_stacktrace=1",
+    }
+    feeder = Path(__file__).with_name("feed_fast.py")
+    done = subprocess.run(
+        [sys.executable, str(feeder), SECONDS, str(int.from_bytes(os.urandom(4), "big"))],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
+    assert "messages taken" in done.stdout
