@@ -25,6 +25,7 @@ OTHER: dict[str, Any] = {
     "max_connections": 7,
     "max_packet": 1000,
     "max_body": 2000,
+    "retention_days": 0.25,
     "seal_rows": 5,
     "seal_seconds": 1.5,
     "webhook_private": True,
@@ -59,7 +60,7 @@ def test_each_setting_comes_from_file_then_environment_then_flag(name: str, tmp_
     assert getattr(load(empty, {}, {name: other}), name) == other
     default = getattr(Config(), name)
     if not default:
-        default = {"mqtt_tls": "127.0.0.1:1"}.get(name, default if default is False else "c")
+        default = {"mqtt_tls": "127.0.0.1:1"}.get(name, "c" if default == "" else default)
     shown = {"GEMEL_" + name.upper(): str(default)}
     assert getattr(load(file, shown, {}), name) == default  # the environment beats the file
     assert getattr(load(empty, shown, {name: other}), name) == other  # a flag beats both

@@ -28,7 +28,7 @@ ARGUMENTS = [
 ]
 DESKTOP = (1000, 700)
 PHONE = (390, 844)
-PATIENCE = 20_000
+PATIENCE = 60_000
 """Milliseconds that a condition may take before a test fails."""
 
 # Runs before the page's own scripts, in every page of a context.
@@ -50,7 +50,9 @@ SIDEWAYS = """
   const seen = (one) => {
     const box = one.getBoundingClientRect();
     let [left, right] = [Math.max(0, box.left), Math.min(innerWidth, box.right)];
-    for (let at = one.parentElement; at; at = at.parentElement) {
+    const isFixed = (at) => getComputedStyle(at).position === "fixed";
+    if (isFixed(one)) return { box, width: right - left };
+    for (let at = one.parentElement; at && !isFixed(at); at = at.parentElement) {
       if (getComputedStyle(at).overflowX === "visible") continue;
       const edge = at.getBoundingClientRect();
       [left, right] = [Math.max(left, edge.left), Math.min(right, edge.right)];
@@ -199,7 +201,7 @@ def link(running: Running, role: str = "admin", name: str = "") -> str:
     return gemel(running, "link", "--role", role, *(("--name", name) if name else ()))
 
 
-def eventually(ask: Callable[[], Any], what: str, seconds: float = 20.0, every: float = 0.1) -> Any:
+def eventually(ask: Callable[[], Any], what: str, seconds: float = 60.0, every: float = 0.1) -> Any:
     """The first truthy answer; fails with `what` when there is none in time."""
     end = time.monotonic() + seconds
     while True:

@@ -101,7 +101,7 @@ def test_a_closed_layer_gives_the_focus_back(visitor: Visitor, key: str, layer: 
     visitor.until("document.activeElement.closest('[role=dialog]') !== null")
     press(visitor, "Escape")
     visitor.find(layer).wait_for(state="detached")
-    visitor.until("document.activeElement.dataset.testid === 'nav-alarms'", timeout=2000)
+    visitor.until("document.activeElement.dataset.testid === 'nav-alarms'")
 
 
 def test_alarms_are_walked_through_acknowledged_and_commented(

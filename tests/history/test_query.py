@@ -177,3 +177,12 @@ def test_questions_without_sense_are_refused(opened):
         history.buckets(0, 0, 1, 0)
     with pytest.raises(InvalidInput, match="pixels"):
         history.downsample(0, 0, 1, 0)
+
+
+def test_sealed_columns_of_one_value_come_as_plain_arrays(opened, rows_batch):
+    history = opened(names=1)
+    opened.store(history, rows_batch((0, 1, 5.0), (0, 2, 5.0), (0, 3, 5.0)))
+    history.seal()
+    for found in (history.read(0, 0, 1 << 62), history.downsample(0, T0, T0 + 9 * SECOND, 100)):
+        columns = (found.time, found.value, found.quality, found.received)
+        assert [column.flags.c_contiguous for column in columns] == [True] * 4

@@ -7,10 +7,13 @@ that happened since the last of them, and the runner accepts nothing beside it.
     telemetry NAME in UNIT | is number | is boolean | is text | is one of "a", "b"
     rule ID: TEXT
     stale after 30 s
-    10:00:00 [to 10:05:00 every 30 s]  NAME is VALUE[, NAME is VALUE] [bad]
+    parameter NAME is NUMBER | parameter NAME of TWIN is NUMBER
+    twins A, B                  (default: motor-1; without a name the first is meant)
+    A contains B, C             (any relationship)
+    10:00:00 [to 10:05:00 every 30 s]  [TWIN: ]NAME is VALUE[, NAME is VALUE] [bad]
     10:00:00  the clock strikes
     10:00:00  WHO acknowledges RULE
-    => RULE is raised at 10:00:00 | is cleared at 10:00:00
+    => RULE is raised [on TWIN ]at 10:00:00 | is cleared [on TWIN ]at 10:00:00
     => nothing
     => the alarm RULE is STATE | has happened N times
 """
@@ -62,14 +65,38 @@ class Stage:
         self.documents, self.told = {}, []
         self.engine, self.book = RuleEngine(), AlarmBook()
         self.now = 0
+        self.twins, self.links = [TWIN], []
+        self.defaults, self.own = {}, {}
+
+    def series_of(self, twin):
+        first = len(self.shapes) * self.twins.index(twin)
+        return {name: first + i for i, name in enumerate(self.shapes)}
+
+    def kin(self, twin, relation):
+        pairs = [
+            (b, a) if relation.is_incoming else (a, b)
+            for a, n, b in self.links
+            if n == relation.name
+        ]
+        return [(b, self.series_of(b)) for a, b in pairs if a == twin]
+
+    def settings_of(self, twin):
+        return self.own.get(twin, {})
 
     def set_up(self):
-        series = {name: i for i, name in enumerate(self.shapes)}
         loaded = {}
+        instances = [(twin, self.series_of(twin)) for twin in self.twins]
         for key, when in self.rules.items():
             document = {"model": "m", "when": when, "priority": 2, "title": key}
-            loaded[key] = load_rule(key, document, self.shapes, stale_after=self.stale_after)
-            self.engine.set_rule(loaded[key], [(TWIN, series)])
+            document["parameters"] = self.defaults
+            loaded[key] = load_rule(
+                key,
+                document,
+                self.shapes,
+                stale_after=self.stale_after,
+                kin=lambda _: self.shapes,
+            )
+            self.engine.set_rule(loaded[key], instances, self.kin, self.settings_of)
         return loaded
 
     def restart(self):
@@ -85,21 +112,21 @@ class Stage:
 
     def follow(self, transitions):
         self.told += [
-            f"{t.rule_id} is {'raised' if t.kind == 'raise' else 'cleared'} at "
-            f"{to_iso(t.time)[11:-1]}"
+            f"{t.rule_id} is {'raised' if t.kind == 'raise' else 'cleared'} "
+            f"{'' if t.twin == self.twins[0] else f'on {t.twin} '}at {to_iso(t.time)[11:-1]}"
             for t in transitions
         ]
         rules = self.engine.rules
         self.commit(self.book.apply_transitions(transitions, rules, {}, self.now))
 
-    def read(self, time, assignments, quality):
+    def read(self, twin, time, assignments, quality):
         rows, text = [], {}
         for i, (name, value) in enumerate(assignments):
             decoded = orjson.loads(value)
             if isinstance(decoded, str):
                 text[i] = value
                 decoded = float("nan")
-            rows.append((list(self.shapes).index(name), time, float(decoded), quality))
+            rows.append((self.series_of(twin)[name], time, float(decoded), quality))
         self.now = max(self.now, time)
         self.follow(self.engine.react(make_batch(rows, self.now, text)))
 
@@ -114,13 +141,15 @@ class Stage:
         elif found := re.fullmatch(CLOCK + r"\s+(\w+) acknowledges ([\w-]+)", line):
             key = self.latest_alarm(found[3])["id"]
             self.commit(self.book.acknowledge(key, found[2], "", time_of(found[1])))
-        elif found := re.fullmatch(rf"{CLOCK}(?: to {CLOCK} every (\d+) s)?\s+(.*?)( bad)?", line):
-            begin, end, step, what, bad = found.groups()
+        elif found := re.fullmatch(
+            rf"{CLOCK}(?: to {CLOCK} every (\d+) s)?\s+(?:([\w-]+): )?(.*?)( bad)?", line
+        ):
+            begin, end, step, twin, what, bad = found.groups()
             assignments = ASSIGN.findall(what)
             assert ", ".join(f"{n} is {v}" for n, v in assignments) == what, line
             times = range(time_of(begin), time_of(end or begin) + 1, int(step or 1) * SECOND)
             for time in times:
-                self.read(time, assignments, 128 if bad else 0)
+                self.read(twin or self.twins[0], time, assignments, 128 if bad else 0)
         else:
             pytest.fail(f"the scenario has a line that says nothing: {line!r}")
         if self.restarts:
@@ -152,6 +181,14 @@ def play(text, *, restarts):
             stage.rules[found[1]] = found[2]
         elif found := re.fullmatch(r"stale after (\d+) s", line):
             stage.stale_after = float(found[1])
+        elif found := re.fullmatch(r"twins (.*)", line):
+            stage.twins = found[1].split(", ")
+        elif found := re.fullmatch(r"parameter (\w+) is ([\d.]+)", line):
+            stage.defaults[found[1]] = float(found[2])
+        elif found := re.fullmatch(r"parameter (\w+) of ([\w-]+) is ([\d.]+)", line):
+            stage.own.setdefault(found[2], {})[found[1]] = float(found[3])
+        elif stage.shapes and (found := re.fullmatch(r"([a-z][\w-]*) (\w+) ([\w, -]+)", line)):
+            stage.links += [(found[1], found[2], b) for b in found[3].split(", ")]
         elif line.startswith("=> "):
             expected.append(line[3:])
         elif stage.shapes or not line.endswith("."):

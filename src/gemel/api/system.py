@@ -53,6 +53,8 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     add("series", "gauge", "Series known.", [("", float(len(platform.series)))])
     size = history.log_bytes + history.segment_bytes
     add("history_bytes", "gauge", "History on disk.", [("", float(size))])
+    gone = [("", float(history.expired))]
+    add("readings_expired_total", "counter", "Readings removed for their age.", gone)
     add("history_segments", "gauge", "Sealed segments.", [("", float(history.segments))])
     add("damage", "gauge", "Damaged places found.", [("", float(len(history.damage)))])
     for name, value in sorted(status["mqtt"].items()):
@@ -65,6 +67,20 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     return PlainTextResponse(
         "\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8"
     )
+
+
+async def backup(platform: Platform, request: Request, _: Principal) -> Response:
+    """A snapshot below the data folder, to be copied from there."""
+    body = await read_object(request, (), ("name",))
+    return json_response(await platform.upkeep.snapshot(text_field(body, "name", limit=64)), 201)
+
+
+async def check(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response(await platform.upkeep.check())
+
+
+async def compact(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response(await platform.upkeep.compact())
 
 
 async def listing(platform: Platform, _: Request, __: Principal) -> Response:
@@ -108,9 +124,17 @@ TOKEN = {
     },
     "additionalProperties": False,
 }
+SNAPSHOT = {
+    "type": "object",
+    "properties": {"name": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z-]{0,63}$"}},
+    "additionalProperties": False,
+}
 ROUTES = [
     Route("GET", "/health", health, ANYONE, "Whether it lives and is ready"),
     Route("GET", "/metrics", metrics, "twins:read", "Figures for Prometheus"),
+    Route("POST", "/backup", backup, "system:write", "Take a snapshot", body=SNAPSHOT, status=201),
+    Route("GET", "/check", check, "system:write", "Look for damage in every file"),
+    Route("POST", "/compact", compact, "system:write", "Merge segments, drop copies"),
     Route("GET", "/tokens", listing, "tokens:read", "All tokens, without their secrets"),
     Route("POST", "/tokens", create, "tokens:write", "Make a token", body=TOKEN, status=201),
     Route("DELETE", "/tokens/{id}", delete, "tokens:write", "End a token", status=204),

@@ -271,8 +271,8 @@ def restore(backup: Path, data: Path) -> Stored:
     with _worded(f"{data}"):
         is_new = not data.exists()
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        need_room(data, about["bytes"])
         try:
+            need_room(data, about["bytes"])
             (data / INCOMPLETE).write_text("a restore began here and has not finished\n")
             _sync_all(data)
             for entry in about["files"]:

@@ -53,7 +53,7 @@ def report(
     damage = list(found)
     notes: list[Json] = []
     for one in history:
-        place = {"file": f"{HISTORY}/{one.file}", "what": one.what}
+        place: Json = {"file": f"{HISTORY}/{one.file}", "what": one.what}
         if one.offset >= 0 and one.length:
             place |= {"offset": one.offset, "length": one.length}
         (notes if one.is_torn_tail else damage).append(place)

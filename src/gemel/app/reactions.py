@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 log = logging.getLogger("gemel.rules")
+DECIDES = ("when", "model", "parameters", "lateness", "timeZone")
+"""Fields of a rule with which its condition changes: it starts anew and its alarms are closed."""
 Planner = Callable[[int], list[Edit]]
 
 
@@ -43,8 +45,8 @@ class Reactions:
         self._uncommitted: list[Transition] = []
         self._is_committing = False
         self._broken: dict[str, str] = {}
-        self._judged: dict[tuple[str, int], frozenset[str]] = {}
-        """The twins of each rule whose last values it has been given."""
+        self._judged: dict[tuple[str, int], frozenset[int]] = {}
+        """The series of each rule whose last values it has been given."""
 
     def _stored_alarm(self, key: str) -> Json | None:
         found = self._platform.documents.get("alarm", key)
@@ -149,17 +151,16 @@ class Reactions:
             if key not in wanted:
                 self.engine.drop_rule(key)
         unread: set[int] = set()
-        judged: dict[tuple[str, int], frozenset[str]] = {}
+        judged: dict[tuple[str, int], frozenset[int]] = {}
         for rule in wanted.values():
             is_new = rule.id not in self.engine.rules
             instances = self.means.instances(rule)
             self.engine.set_rule(rule, instances, self.means.kin, self.means.settings)
             if is_new:
                 self.engine.assume_active(rule.id, self.alarms.raised(rule.id))
-            before = self._judged.get((rule.id, rule.version), frozenset())
-            if any(twin not in before for twin, _ in instances):
-                unread.update(self.engine.series_read(rule.id))
-            judged[rule.id, rule.version] = frozenset(twin for twin, _ in instances)
+            reads = frozenset(self.engine.series_read(rule.id))
+            unread |= reads - self._judged.get((rule.id, rule.version), frozenset())
+            judged[rule.id, rule.version] = reads
         self._judged = judged
         self._take(self._known_again(unread))
         self._take(self._set_by_people())
@@ -242,7 +243,7 @@ class Reactions:
             if rule.then is not None:
                 self.dispatch.check_action(graph, rule.model, rule.then, key)
             edits.append(context.edit("rule", key, doc))
-            if old is not None and (old["when"], old["model"]) != (doc["when"], doc["model"]):
+            if old is not None and any(old.get(name) != doc.get(name) for name in DECIDES):
                 edits += self.alarms.close(
                     "its rule was changed", context.who, context.now, rule=key
                 )

@@ -62,7 +62,7 @@ def short_name(model: str) -> str:
 def kin_shapes(graph: Graph, signals: Signals, model: str) -> Kin:
     """What the relatives of a model's twins measure, by relation.
 
-    Where models measure one path in different units or kinds, the path cannot be compared.
+    Where models measure one path in different units or kinds, it is `mixed`.
     """
 
     def lookup(relation: Relation) -> Mapping[str, PropertyShape] | None:
@@ -70,12 +70,11 @@ def kin_shapes(graph: Graph, signals: Signals, model: str) -> Kin:
         if models is None:
             return None
         found: dict[str, PropertyShape] = {}
-        differ: set[str] = set()
         for one in models:
             for path, shape in shapes_of(signals, one).items():
                 if found.setdefault(path, shape) != shape:
-                    differ.add(path)
-        return {path: shape for path, shape in found.items() if path not in differ}
+                    found[path] = PropertyShape("mixed")
+        return found
 
     return lookup
 

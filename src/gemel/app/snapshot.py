@@ -29,6 +29,7 @@ NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}", re.ASCII)
 DOCUMENTS, SESSIONS, HISTORY, IMPORTS = "gemel.sqlite", "mqtt.sqlite", "history", "imports"
 BESIDES = ("tls", CURSORS)
 SLACK = 16 << 20
+LOCK = ".lock"
 
 
 def compact_name(now: int) -> str:
@@ -124,8 +125,8 @@ def need_room(folder: Path, size: int) -> None:
 
 def tidy(folder: Path, besides: str = "") -> None:
     """Removes snapshots that nobody holds: of a backup that was killed, or fetched by now."""
-    for place in sorted(folder.iterdir()):
-        if place.is_dir() and place.name != besides:
+    for place in {path.with_name(path.name.removesuffix(LOCK)) for path in folder.iterdir()}:
+        if place.name != besides:
             with suppress(Unavailable), held(place):
                 shutil.rmtree(place, ignore_errors=True)
 
@@ -137,7 +138,7 @@ def held(place: Path) -> Iterator[None]:
     Raises:
         Unavailable: another process holds it.
     """
-    lock = place.with_name(f"{place.name}.lock")
+    lock = place.with_name(place.name + LOCK)
     lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -149,7 +150,9 @@ def held(place: Path) -> Iterator[None]:
             raise Unavailable(
                 f"another process works on {place}", hint="wait until it is done, then try again"
             ) from error
-        yield
-        lock.unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
     finally:
         os.close(handle)

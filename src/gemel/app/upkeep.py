@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 DAY = 86_400 * SECOND
+EARLIEST = -(1 << 62)
 
 
 def keep_from(config: Config, clock: Clock) -> Callable[[], int] | None:
@@ -26,7 +27,7 @@ def keep_from(config: Config, clock: Clock) -> Callable[[], int] | None:
     if not config.retention_days:
         return None
     kept = round(config.retention_days * DAY)
-    return lambda: clock() - kept
+    return lambda: max(clock() - kept, EARLIEST)
 
 
 class Upkeep:
@@ -78,7 +79,7 @@ def compact(history: History, *, seal: bool) -> Json:
     after = history.statistics()
     return {
         "readings": after.readings,
-        "copies": before.readings - after.readings - (after.expired - before.expired),
+        "copies": after.copies - before.copies,
         "segments": {"before": before.segments, "after": after.segments},
         "bytes": {
             "before": before.segment_bytes + before.log_bytes,

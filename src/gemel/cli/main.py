@@ -87,6 +87,16 @@ COMMANDS = {
     "device": Command(
         "list discovered devices, adopt them as twins", "gemel.cli.operate", "add_device", ""
     ),
+    "backup": Command(
+        "a backup of the data folder, running or not", "gemel.cli.keep", "add_backup", "backup"
+    ),
+    "restore": Command(
+        "a new data folder from a backup", "gemel.cli.keep", "add_restore", "restore"
+    ),
+    "check": Command("look for damage in every file", "gemel.cli.keep", "add_check", "check"),
+    "compact": Command(
+        "merge files, drop copies, free room", "gemel.cli.keep", "add_compact", "compact"
+    ),
     "token": Command("make, list and end tokens", "gemel.cli.tokens"),
 }
 

@@ -62,12 +62,29 @@ def neighbours(segments: Sequence[Segment]) -> list[list[Segment]]:
     return [run for run in runs if len(run) > 1]
 
 
-def merged(
-    segments: Sequence[Segment], is_stopping: Callable[[], bool], keep_from: int = EARLIEST
-) -> Iterator[Table]:
-    """All readings of the segments by (series, time), each once, about a million at a time.
+class Merge:
+    """The readings of some segments on their way into one."""
 
-    Those with a time before `keep_from` are left out.
+    def __init__(self, segments: Sequence[Segment], keep_from: int) -> None:
+        self.segments = segments
+        self.keep_from = keep_from
+        """Readings with an earlier time are left out."""
+        self.expired = 0
+        """So many were."""
+
+    def tables(self, is_stopping: Callable[[], bool]) -> Iterator[Table]:
+        """As `merged`."""
+        young = [segment for segment in self.segments if segment.time_max >= self.keep_from]
+        self.expired += sum(segment.rows for segment in self.segments if segment not in young)
+        for table in merged(young, is_stopping) if young else ():
+            is_kept = table.time >= self.keep_from
+            kept = table if bool(is_kept.all()) else table.take(is_kept)
+            self.expired += len(table) - len(kept)
+            yield kept
+
+
+def merged(segments: Sequence[Segment], is_stopping: Callable[[], bool]) -> Iterator[Table]:
+    """All readings of the segments by (series, time), each once, about a million at a time.
 
     Raises:
         Damaged: a block is not what was written.
@@ -81,8 +98,7 @@ def merged(
         for parts in pieces:
             if is_stopping():
                 raise Interrupted("the history is closing")
-            table = without_duplicates(sort(concatenate(parts)))
-            yield table if keep_from == EARLIEST else table.take(table.time >= keep_from)
+            yield without_duplicates(sort(concatenate(parts)))
 
 
 def _groups(segments: Sequence[Segment]) -> Iterator[tuple[int, int, int]]:

@@ -162,7 +162,7 @@ class History(Reader):
         self._sequence = loaded.next_sequence
         for memory, rejects in loaded.logs:
             self._views.add(memory)
-            self._rejects.add(memory.number, rejects)
+            self._rejects.take(memory.number, rejects)
         name_the_rest(self.series, self._views.now)
         for memory in self._views.now.memories:
             self._views.complete(memory.number, len(self.series))
@@ -309,6 +309,7 @@ class History(Reader):
             readings=unsealed + sum(segment.rows for segment in view.segments),
             unsealed=unsealed,
             expired=self._sealer.expired,
+            copies=self._sealer.copies,
             rejects=sum(self._rejects.counts(None).values()),
             series=len(self.series),
             segments=len(view.segments),

@@ -16,6 +16,7 @@ from gemel.history.memory import Memory
 from gemel.history.names import FILE, check_lines, define, lost_key
 from gemel.history.payload import Stack
 from gemel.history.record import FILE_HEADER, first_sequence
+from gemel.history.rejects import Held
 from gemel.history.segment import GONE, SEALED, Segment
 from gemel.history.view import View
 
@@ -70,7 +71,7 @@ def segment_paths(folder: Path) -> list[tuple[int, int, Path]]:
 class Loaded(NamedTuple):
     """What the log holds that no segment has."""
 
-    logs: list[tuple[Memory, list[Reject]]]
+    logs: list[tuple[Memory, Held]]
     next_sequence: int
 
 
@@ -80,7 +81,7 @@ def load_logs(
     """Reads the unsealed log files; a last one without records is removed to be made anew."""
     numbers = [number for number in log_numbers(folder) if number > sealed_through]
     expected = sealed_through + 1
-    logs: list[tuple[Memory, list[Reject]]] = []
+    logs: list[tuple[Memory, Held]] = []
     sequence = 0
     for number in numbers:
         path = log_path(folder, number)
@@ -113,16 +114,16 @@ def _sync(path: Path, files: Files) -> None:
 
 def _load_log(
     folder: Path, number: int, files: Files, damage: DamageList, table: SeriesTable
-) -> tuple[Memory, list[Reject], int | None]:
+) -> tuple[Memory, Held, int | None]:
     memory = Memory(number)
-    rejects: list[Reject] = []
+    rejects = Held()
     last = None
     for sequence, entry in read_log(folder, number, files, damage):
         last = sequence
         if isinstance(entry, Stack):
             memory.append(entry)
         elif entry and isinstance(entry[0], Reject):
-            rejects += (one for one in entry if isinstance(one, Reject))
+            rejects.add(one for one in entry if isinstance(one, Reject))
         else:
             for item in entry:
                 if not isinstance(item, Reject):

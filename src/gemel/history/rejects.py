@@ -12,11 +12,14 @@ import orjson
 import zstandard
 
 from gemel.core.batch import Reject
-from gemel.history.codec import compress
+from gemel.history.codec import compress, decompress
 from gemel.history.damage import Damage, DamageList
 from gemel.history.files import Files
 from gemel.history.payload import decode_rejects, encode_rejects
 
+CHUNK = 2_000
+"""Rejects that are compressed together while their log file is open."""
+LARGEST_CHUNK = 1 << 27
 TWINS_COUNTED = 10_000
 """Names beyond this many are counted together under "*", so that junk cannot fill the memory."""
 
@@ -52,6 +55,45 @@ class RejectCounts:
                 self._count(twin, reason, int(count))
 
 
+class Held:
+    """The rejects of one log file: the newest as they are, older ones compressed, all counted.
+
+    A device that sends nothing but nonsense so costs some 30 bytes a reject until it is sealed.
+    """
+
+    def __init__(self) -> None:
+        self.counts = RejectCounts()
+        self.count = 0
+        self._newest: list[Reject] = []
+        self._packed: list[bytes] = []
+
+    def add(self, rejects: Iterable[Reject]) -> None:
+        rejects = list(rejects)
+        self.counts.add(rejects)
+        self.count += len(rejects)
+        self._newest += rejects
+        while len(self._newest) >= 2 * CHUNK:
+            self._packed.append(compress(encode_rejects(self._newest[:CHUNK])))
+            del self._newest[:CHUNK]
+
+    def lines(self) -> bytes:
+        """All as JSON lines, in the order of arrival."""
+        packed = b"".join(decompress(block, LARGEST_CHUNK) for block in self._packed)
+        return packed + encode_rejects(self._newest)
+
+    def parts(self) -> tuple[list[Reject], list[bytes]]:
+        """Copies for `backwards`, which takes its time."""
+        return list(self._newest), list(self._packed)
+
+
+def backwards(parts: tuple[list[Reject], list[bytes]]) -> Iterator[Reject]:
+    """The newest first."""
+    newest, packed = parts
+    yield from reversed(newest)
+    for block in reversed(packed):
+        yield from reversed(decode_rejects(decompress(block, LARGEST_CHUNK)))
+
+
 class Rejects:
     """Folder `rejects`: `00000007.jsonl.zst` has the rejects of sealed log files to 7.
 
@@ -64,7 +106,7 @@ class Rejects:
         self._damage = damage
         self._largest = largest
         self._lock = Lock()
-        self._open: dict[int, list[Reject]] = {}
+        self._open: dict[int, Held] = {}
         self._sealed_counts = RejectCounts()
         self._counts = RejectCounts()
 
@@ -84,25 +126,34 @@ class Rejects:
     def add(self, number: int, rejects: Sequence[Reject]) -> None:
         """Rejects of log file `number`, in the order of arrival."""
         with self._lock:
-            self._open.setdefault(number, []).extend(rejects)
+            self._open.setdefault(number, Held()).add(rejects)
             self._counts.add(rejects)
+
+    def take(self, number: int, held: Held) -> None:
+        """What was found in log file `number` at the start."""
+        with self._lock:
+            self._open[number] = held
+            self._counts.load(held.counts.to_json())
 
     def seal(self, through: int) -> None:
         """Writes the rejects of log files up to `through` to their own file, durably."""
         with self._lock:
             numbers = sorted(number for number in self._open if number <= through)
-            rejects = [reject for number in numbers for reject in self._open[number]]
-        if not rejects:
+            held = [self._open[number] for number in numbers]
+        total = sum(one.count for one in held)
+        if not total:
             return
         counts = RejectCounts()
         counts.load(self._sealed_counts.to_json())
-        counts.add(rejects)
+        for one in held:
+            counts.load(one.counts.to_json())
         head = orjson.dumps(
-            {"counts": counts.to_json(), "rejects": len(rejects)},
+            {"counts": counts.to_json(), "rejects": total},
             option=orjson.OPT_APPEND_NEWLINE,
         )
         path = self._folder / f"{through:08d}.jsonl.zst"
-        pieces = [compress(head, checksum=True), compress(encode_rejects(rejects), checksum=True)]
+        lines = b"".join(one.lines() for one in held)
+        pieces = [compress(head, checksum=True), compress(lines, checksum=True)]
         self._files.put(path, pieces)
         with self._lock:
             self._sealed_counts = counts
@@ -123,9 +174,10 @@ class Rejects:
     def _backwards(self) -> Iterator[Reject]:
         with self._lock:
             numbers = sorted(self._open, reverse=True)
-            held = [reject for number in numbers for reject in reversed(self._open[number])]
+            held = [self._open[number].parts() for number in numbers]
             paths = self._paths()
-        yield from held
+        for parts in held:
+            yield from backwards(parts)
         for path in paths:
             for line in reversed(self._lines(path)[1:]):
                 yield from decode_rejects(line)

@@ -20,14 +20,14 @@ from gemel.history.ballast import NO_ROOM, Ballast
 from gemel.history.cache import BlockCache
 from gemel.history.checkpoints import Checkpoints
 from gemel.history.codec import Codec
-from gemel.history.compaction import EARLIEST, Interrupted, choose, merged, neighbours
+from gemel.history.compaction import EARLIEST, Interrupted, Merge, choose, neighbours
 from gemel.history.damage import DamageList
 from gemel.history.files import Files
 from gemel.history.log import log_numbers, log_path
 from gemel.history.memory import Memory, in_order
 from gemel.history.names import Names
 from gemel.history.rejects import Rejects
-from gemel.history.segment import GONE, Segment, write_segment
+from gemel.history.segment import GONE, SEALED, Segment, write_segment
 from gemel.history.view import Views
 
 RETRY_SECONDS = 5.0
@@ -72,6 +72,8 @@ class Sealer:
         self._keeping = Lock()
         self.expired = 0
         """Since opening: readings that were removed for their age."""
+        self.copies = 0
+        """Since opening: copies that merging has dropped."""
         self._changed = Condition()
         self._blobs: tuple[int, Mapping[str, bytes]] | None = None
         self._attempts = 0
@@ -184,10 +186,11 @@ class Sealer:
         with self._keeping:
             self._drop_logs()
         self._tell_progress()
-        self._expire()
+        self._expire(fully=False)
         if self._merge_all:
             for run in neighbours(self._views.now.segments):
                 self.merge(run)
+            self._expire(fully=True)
             self._merge_all = False
         while not self._stopping:
             run = choose(
@@ -261,46 +264,47 @@ class Sealer:
         self._dropped_through = through
 
     def merge(self, run: list[Segment]) -> None:
-        """Makes one segment of neighbours and removes them.
+        """Makes one segment of neighbours, without what is too old, and removes them.
+
+        One alone is written under the other of the two names that a segment can have.
 
         Raises:
             Damaged: one of them is; all stay as they are.
         """
         logs = (run[0].first_log, run[-1].last_log)
-        keep_from = EARLIEST if self._keep_from is None else self._keep_from()
-        tables = merged(run, lambda: self._stopping, keep_from)
+        merge = Merge(run, self._earliest())
+        is_alone = len(run) == 1 and run[0].path.suffix == SEALED
         try:
             path = write_segment(
                 self._files,
                 self._folder / "segments",
                 logs,
-                tables,
+                merge.tables(lambda: self._stopping),
                 codec=self._codec,
                 level=MERGE_LEVEL,
+                suffix=GONE if is_alone else SEALED,
             )
         except Damaged as error:
             log.error("segments %s are not merged: %s", logs, error)
             return
-        self._views.merged(run, self._open(path))
+        made = self._open(path)
+        self._views.merged(run, made)
+        self.expired += merge.expired
+        self.copies += sum(segment.rows for segment in run) - made.rows - merge.expired
         with self._keeping:
             for segment in run:
                 self._files.remove(segment.path)
 
-    def _expire(self) -> None:
-        """Removes whole segments whose newest reading is too old; an empty one marks the place."""
-        if self._keep_from is None:
-            return
-        keep_from = self._keep_from()
+    def _expire(self, *, fully: bool) -> None:
+        """Writes segments again without what is too old: where that is half, or `fully` any."""
+        keep_from = self._earliest()
         for segment in self._views.now.segments:
-            if not segment.rows or segment.time_max >= keep_from or segment.is_damaged:
-                continue
-            logs = (segment.first_log, segment.last_log)
-            folder = self._folder / "segments"
-            path = write_segment(self._files, folder, logs, (), suffix=GONE)
-            self._views.expired(segment, self._open(path))
-            self.expired += segment.rows
-            with self._keeping:
-                self._files.remove(segment.path)
+            is_due = segment.time_min < keep_from if fully else segment.is_half_before(keep_from)
+            if segment.rows and is_due and not segment.is_damaged:
+                self.merge([segment])
+
+    def _earliest(self) -> int:
+        return EARLIEST if self._keep_from is None else self._keep_from()
 
     def compact(self) -> None:
         """Merges all that can be merged, on the sealer's thread; returns when it is done.

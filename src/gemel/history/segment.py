@@ -6,6 +6,7 @@ blocks are found by walking the file.
 
 from __future__ import annotations
 
+import itertools
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
@@ -34,6 +35,7 @@ from gemel.history.table import NO_ROWS, Table, concatenate
 
 BLOCK_ROWS = 16_384
 SEALED, GONE = ".seg", ".gone"
+_OPENED = itertools.count()
 VERSION = 1
 FILE_HEADER = struct.Struct("<8sIIIQI")  # magic, version, first and last log, zero, crc32
 INDEX_HEADER = struct.Struct("<4sII")  # magic, blocks, parts
@@ -157,7 +159,7 @@ def write_segment(
         tables: sorted by (series, time), each going on where the one before ended.
         codec: of times, values and lags.
         level: of pcodec.
-        suffix: of the name; GONE marks a segment whose readings were removed for their age.
+        suffix: of the name: SEALED, or GONE, which takes the place of the other.
     """
     path = folder / f"{logs[0]:08d}-{logs[1]:08d}{suffix}"
     scratch = path.with_name(path.name + ".tmp")
@@ -204,6 +206,7 @@ class Segment:
     ) -> None:
         self.path = path
         self.name = f"{path.parent.name}/{path.name}"
+        self._key = f"{self.name} {next(_OPENED)}"  # a name may come back with other content
         self.first_log, self.last_log = (int(part) for part in path.stem.split("-"))
         self._files = files
         self._damage = damage
@@ -269,7 +272,7 @@ class Segment:
         """
         if number in self._lost:
             return None
-        cached = self._cache.get((self.name, number))
+        cached = self._cache.get((self._key, number))
         if cached is not None:
             return cached
         offset, length = int(self.index.offset[number]), int(self.index.length[number])
@@ -283,7 +286,7 @@ class Segment:
             what = error.message if isinstance(error, Damaged) else f"cannot be read: {error}"
             self._report(offset, length, f"{what} ({self._contents(number)})")
             return None
-        self._cache.put((self.name, number), block, len(block.time))
+        self._cache.put((self._key, number), block, len(block.time))
         return block
 
     def _agree(self, number: int, block: Block) -> None:
@@ -371,6 +374,14 @@ class Segment:
         near = (self.index.time_min[block] < end) & (self.index.time_max[block] >= start)
         return int(self.index.count[first:last][near].sum())
 
+    def is_half_before(self, time: int) -> bool:
+        """Whether half of the readings, counted by the middle of their blocks, are older."""
+        if self.time_max < time:
+            return True
+        index = self.index
+        middle = index.time_min // 2 + index.time_max // 2
+        return bool(int(index.rows[middle < time].sum()) * 2 >= max(1, self.rows))
+
     @property
     def is_damaged(self) -> bool:
         return self._damage.touches(self.name)
@@ -383,5 +394,5 @@ class Segment:
         """Reads every block afresh, so that all damage is named."""
         for number in range(len(self.index.rows)):
             self._lost.discard(number)
-            self._cache.drop((self.name, number))
+            self._cache.drop((self._key, number))
             self.block(number)

@@ -21,6 +21,8 @@ class Statistics:
     """Of these, the ones still in the log and in memory."""
     expired: int
     """Since opening: readings that were removed for their age."""
+    copies: int
+    """Since opening: copies that merging has dropped."""
     rejects: int
     series: int
     segments: int

@@ -167,8 +167,11 @@ def without_duplicates(table: Table) -> Table:
 
 
 def to_columns(table: Table) -> Columns:
-    """One series as the faces see it: text taken out of the NaNs, received in ns."""
-    value = table.value
+    """One series as the faces see it: text taken out of the NaNs, received in ns, contiguous.
+
+    A column that was sealed as one number for all rows is a view with a stride of 0 until here.
+    """
+    value = np.ascontiguousarray(table.value)
     text = NO_TEXT
     codes = text_codes(value)
     if codes is not None:
@@ -176,4 +179,5 @@ def to_columns(table: Table) -> Columns:
         text = {int(row): table.texts[int(codes[row])] for row in rows}
         value = value.copy()
         value[rows] = np.nan
-    return Columns(table.time, value, table.quality, table.received * MILLISECOND, text)
+    time, quality = np.ascontiguousarray(table.time), np.ascontiguousarray(table.quality)
+    return Columns(time, value, quality, table.received * MILLISECOND, text)

@@ -46,10 +46,6 @@ class Views:
             self.sealed_through = through
             self._series = {log: n for log, n in self._series.items() if log >= through}
 
-    def expired(self, old: Segment, empty: Segment) -> None:
-        """An empty segment takes the place of one whose readings are too old."""
-        self.merged([old], empty)
-
     def merged(self, old: Sequence[Segment], new: Segment) -> None:
         with self._lock:
             at = self.now.segments.index(old[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import operator
 from collections.abc import Iterator
 from typing import Any
@@ -42,11 +43,18 @@ class BruteForce:
     def __init__(self, graph: Graph, live: dict[tuple[str, str], tuple[Any, int, str]]) -> None:
         self.graph = graph
         self.live = live
+        self._views: dict[int, dict[str, Any]] = {}
+        self._ends: dict[tuple[str, Hop], set[str]] = {}
         self.links = [link for twin in graph.twins for link in graph.outgoing(twin)]
 
     # ---- values --------------------------------------------------------------------------
 
     def view(self, item: Twin | Link) -> dict[str, Any]:
+        if id(item) not in self._views:
+            self._views[id(item)] = self.view_now(item)
+        return self._views[id(item)]
+
+    def view_now(self, item: Twin | Link) -> dict[str, Any]:
         if isinstance(item, Link):
             return item.view()
 
@@ -179,7 +187,9 @@ class BruteForce:
     def fits(self, hop: Hop, link: Link | None, row: dict[str, Any]) -> bool:
         source, target = row[hop.source].id, row[hop.target].id
         if link is None:
-            return target in self.ends(source, hop, (), hop.highest)
+            if (source, hop) not in self._ends:
+                self._ends[source, hop] = self.ends(source, hop, (), hop.highest)
+            return target in self._ends[source, hop]
         if hop.names and link.name not in hop.names:
             return False
         forward = (link.source, link.target) == (source, target)
@@ -303,4 +313,4 @@ def rank(value: Any) -> tuple[int, Any]:
         return names.index(name), 0
     if name in names:
         return names.index(name), value
-    return 9, repr(value)
+    return 9, json.dumps(value, sort_keys=True, separators=(",", ":"))

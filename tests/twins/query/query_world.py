@@ -51,7 +51,7 @@ MODELS = [
             _prop("limits", LIMITS),
             _prop("tags", TAGS),
             _prop("list", {"@type": "Array", "elementSchema": "long"}),
-            _prop("[[odd]]"[2:-2], "string"),
+            _prop("odd", "string"),
             _telemetry("heat", "double"),
             _telemetry("running", "boolean"),
             _telemetry("mode", "string"),

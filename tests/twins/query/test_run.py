@@ -89,6 +89,18 @@ def test_relationship_variable_filters(world: World) -> None:
     assert world.rows(text) == [{"a": "a", "length": 2.0}, {"a": "b", "length": 3.0}]
 
 
+def test_two_hops_of_a_match_are_two_relationships(world: World) -> None:
+    assert ends(world, "-[:feeds]-(X)-[:feeds]-") == ["b"]
+    assert ends(world, "-[:feeds]->(X)<-[:feeds]-") == []
+    world.link("site", "feeds", "a")
+    assert ends(world, "-[:feeds]->(X)<-[:feeds]-") == ["site"]
+
+
+def test_literals_may_stand_first(world: World) -> None:
+    assert ids(world, "SELECT * FROM DIGITALTWINS WHERE 3 < x") == ["lone"]
+    assert ids(world, "SELECT * FROM DIGITALTWINS WHERE 'name 1' > s") == ["site"]
+
+
 def test_match_of_one_node_and_repeated_names(world: World) -> None:
     assert ids(world, "SELECT A.$dtId FROM DIGITALTWINS MATCH (A) WHERE A.$dtId = 'a'") == ["a"]
     circle = "MATCH (A)-[:feeds*3]->(B)-[:has]->(A)"

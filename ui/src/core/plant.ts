@@ -13,7 +13,15 @@ export const rowsLoaded = signal(false);
 /** How many twins exist beyond those that were fetched. */
 export const rowsMissing = signal(0);
 
+/** For each fetch under way: what the live stream told meanwhile, which is newer than the answer. */
+const told = new Set<Map<string, TwinStatus>>();
+let asked = 0;
+let answered = 0;
+
 export async function loadTwins(): Promise<void> {
+  const newer = new Map<string, TwinStatus>();
+  const number = ++asked;
+  told.add(newer);
   try {
     const found = new Map<string, TwinRow>();
     let cursor: string | null = null;
@@ -24,12 +32,20 @@ export async function loadTwins(): Promise<void> {
       total = page.total;
       cursor = page.cursor;
     } while (cursor && found.size < LIMIT);
+    if (number < answered) return; // a later question was answered before
+    answered = number;
+    for (const [id, status] of newer) {
+      const row = found.get(id);
+      if (row) found.set(id, { ...row, status });
+    }
     rows.value = found;
     rowsMissing.value = Math.max(0, total - found.size);
     rowsError.value = null;
     rowsLoaded.value = true;
   } catch (error) {
     rowsError.value = error as Error;
+  } finally {
+    told.delete(newer);
   }
 }
 
@@ -55,10 +71,46 @@ const nameIn = (id: string): string => rows.value.get(id)?.name ?? id;
 
 export function startPlant(): void {
   on("twin", (id, state) => {
-    const row = rows.value.get(id);
-    if (!row || row.status === state) return;
-    const next = new Map(rows.value);
-    next.set(id, { ...row, status: state as TwinStatus });
-    rows.value = next;
+    for (const newer of told) newer.set(id, state as TwinStatus);
+    if (change(id, state as TwinStatus)) askAbove(id);
   });
+}
+
+/** False when it was so already. */
+function change(id: string, status: TwinStatus): boolean {
+  const row = rows.value.get(id);
+  if (!row || row.status === status) return false;
+  const next = new Map(rows.value);
+  next.set(id, { ...row, status });
+  rows.value = next;
+  return true;
+}
+
+const ASKED_ONE_BY_ONE = 10;
+const above = new Set<string>();
+let askTimer = 0;
+
+/** What contains a twin can be as live as its parts: the server knows the rule, so it is asked. */
+function askAbove(id: string): void {
+  const met = new Set([id]);
+  for (let at = rows.value.get(id)?.parent; at && !met.has(at); at = rows.value.get(at)?.parent) {
+    met.add(at);
+    above.add(at);
+  }
+  if (above.size === 0 || askTimer) return;
+  askTimer = setTimeout(() => {
+    askTimer = 0;
+    const ids = [...above];
+    above.clear();
+    if (ids.length > ASKED_ONE_BY_ONE) void loadTwins();
+    else for (const one of ids) void askOne(one);
+  }, 300) as unknown as number;
+}
+
+async function askOne(id: string): Promise<void> {
+  try {
+    change(id, (await get<TwinRow>(`/twins/${encodeURIComponent(id)}`)).status);
+  } catch {
+    // The next change above it, or the next fetch of all, asks again.
+  }
 }

@@ -19,7 +19,7 @@ export function parse(path: string): Place {
   const cut = inside.indexOf("/");
   const head = cut < 0 ? inside : inside.slice(0, cut);
   const id = cut < 0 ? "" : safeDecode(inside.slice(cut + 1));
-  const known = head === "" || head === "app" ? "overview" : head;
+  const known = head === "" || head === "app" || head === "login" ? "overview" : head;
   const route = known === "overview" || known === "twins" || known === "alarms" ? known : "unknown";
   return { route, id, search: url.searchParams };
 }

@@ -4,12 +4,12 @@ import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { priorityOfTwin } from "@/core/alarms.ts";
 import { get } from "@/core/api.ts";
-import { rows } from "@/core/plant.ts";
+import { rows, rowsLoaded } from "@/core/plant.ts";
 import { useResource } from "@/core/resource.ts";
 import { reducedMotion, themeVersion } from "@/core/theme.ts";
 import type { Scene } from "@/core/types.ts";
 import { useTwins } from "@/live/client.ts";
-import { Failed, Skeleton } from "@/shell/notices.tsx";
+import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import type { PlantView } from "@/scene/view.ts";
 import { placeMissing } from "@/scene/placement.ts";
@@ -52,6 +52,13 @@ export function PlantPanel({ selected }: { selected: string }) {
   useEffect(() => view.current?.recolor(), [themeVersion.value]);
 
   const isEmpty = scene?.objects.length === 0;
+  if (isEmpty && rowsLoaded.value && twins.size === 0) {
+    return (
+      <section aria-label="Plant" data-testid="plant">
+        <NoTwins />
+      </section>
+    );
+  }
   const isListed = isOutline || problem !== "" || isEmpty;
   return (
     <section class="plant" aria-label="Plant" data-testid="plant">

@@ -35,6 +35,15 @@ export function Empty({ title, children }: { title: string; children?: Component
   );
 }
 
+/** A new server: what brings the first twins. */
+export function NoTwins() {
+  return (
+    <Empty title="There are no twins yet">
+      <p>Send telemetry to devices/&lt;name&gt;/telemetry and adopt what is found, or load a plant with gemel import.</p>
+    </Empty>
+  );
+}
+
 export function Skeleton({ width, height }: { width?: number | string; height: number | string }) {
   return <div class="skeleton" style={{ width: width ?? "100%", height }} aria-hidden="true" />;
 }

@@ -18,7 +18,7 @@ export function CommandButton({ twin, command, isPrimary }: { twin: Twin; comman
   return (
     <>
       <ActionButton class={isPrimary ? "primary" : ""} testId="command-button" data={{ "data-command": command.name }} label={command.displayName || command.name} blocked={blockedFrom("commands:send")} onAct={() => setOpen(true)}>
-        {command.displayName || command.name}…
+        <span class="ellipsis">{command.displayName || command.name}…</span>
       </ActionButton>
       {isOpen && <CommandDialog twin={twin} command={command} close={() => setOpen(false)} />}
     </>

@@ -9,7 +9,7 @@ import { formatAge, plural } from "@/core/words.ts";
 import { refetches, status as plantStatus } from "@/live/client.ts";
 import { priorityOfTwin } from "@/core/alarms.ts";
 import { Badge } from "@/shell/badge.tsx";
-import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
+import { Empty, Failed, NoTwins, SkeletonRows } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { useVirtual } from "@/shell/virtual.ts";
 import { StatusWord } from "./status-word.tsx";
@@ -38,15 +38,12 @@ export function TwinTable() {
       <Filters />
       {error && list.length === 0 && <Failed error={error} what="The twins" retry={retry} />}
       {isLoading && list.length === 0 && !error && <SkeletonRows count={10} />}
-      {!isLoading && !error && list.length === 0 && (
-        <Empty title={isFiltered ? "No twin matches" : "There are no twins yet"}>
-          {isFiltered ? (
-            <button class="button" onClick={() => go(href("twins"))}>
-              Clear the filters
-            </button>
-          ) : (
-            <p>Send telemetry to devices/&lt;name&gt;/telemetry and adopt what is found, or load a plant with gemel apply.</p>
-          )}
+      {!isLoading && !error && list.length === 0 && !isFiltered && <NoTwins />}
+      {!isLoading && !error && list.length === 0 && isFiltered && (
+        <Empty title="No twin matches">
+          <button class="button" onClick={() => go(href("twins"))}>
+            Clear the filters
+          </button>
         </Empty>
       )}
       <div class="table-box" ref={box} tabIndex={list.length ? 0 : -1} role="table" aria-label="Twins" aria-rowcount={(total ?? list.length) + 1} hidden={list.length === 0} onKeyDown={(event) => moveRow(event)}>

@@ -5,6 +5,7 @@ describe("addresses", () => {
   it.each([
     ["/app/", "overview", ""],
     ["/app/overview?twin=a", "overview", ""],
+    ["/app/login?reason=link", "overview", ""],
     ["/app/twins/pump-1?tab=trends", "twins", "pump-1"],
     ["/app/twins/a%2Fb%20c", "twins", "a/b c"],
     ["/app/alarms/a-000001", "alarms", "a-000001"],

@@ -7,7 +7,6 @@ lateness changes nothing. Seconds in which nothing can change are passed over. P
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,11 +26,19 @@ from gemel.services.rules.layout import (
     WindowsInStep,
     no_relatives,
 )
+from gemel.services.rules.packing import (
+    packed,
+    packed_standing,
+    unpacked,
+    unpacked_standing,
+)
 from gemel.services.rules.parameters import SettingsOf, adjusted, no_settings
 from gemel.services.rules.rule import Rule
 from gemel.services.rules.table import NEVER, Standing
 
 Flags = NDArray[np.bool_]
+MOST_STEPS, LEAST_STEPS, WORK = 5_000, 100, 20_000_000
+"""Seconds judged in one call, and seconds times instances: about a second of computing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +147,8 @@ class ClockedEngine:
         self.lateness = lateness
         self.clock: int | None = None
         """The newest second that was judged."""
+        self._promised = NEVER
+        """Readings up to this second come too late, even while it is still to be judged."""
         self._newest = NEVER
         self._lag = 0
         """What the newest reading took to get here, ns: data of last week is judged on its time."""
@@ -318,10 +327,10 @@ class ClockedEngine:
             self._newest, self._lag = newest, max(received - newest, 0)
         if self.clock is None:
             limit = (received - self._lag - self.lateness) // SECOND
-            self.clock = min(int(step.min()), limit) - 1
+            self.clock = self._promised = min(int(step.min()), limit) - 1
         low, high = int(step.min()), int(step.max())
-        if low <= self.clock:
-            in_time = step > self.clock
+        if low <= self._promised:
+            in_time = step > self._promised
             self._take_late(series[~in_time], time[~in_time], value[~in_time])
             series, time, value, step = (
                 series[in_time],
@@ -368,13 +377,19 @@ class ClockedEngine:
                 self.late[rule_id] = Late(old.count + int(rows.sum()), newest)
 
     def tick(self, now: int) -> list[Flip]:
-        """Judges every second up to `now`, less the lag of the readings, less the lateness."""
+        """Judges every second up to `now`, less the lag of the readings, less the lateness.
+
+        After a long backlog it does so in parts: what is left is done by the next calls.
+        """
         self._settle()
         if self.clock is None:
             return []
-        limit = (now - self._lag - self.lateness) // SECOND
+        limit = max(self._promised, (now - self._lag - self.lateness) // SECOND)
+        self._promised = limit
         found: list[Flip] = []
-        while self.clock < limit:
+        for _ in range(max(LEAST_STEPS, min(MOST_STEPS, WORK // max(len(self._active), 1)))):
+            if self.clock >= limit:
+                break
             following = self._next(limit)
             if following is None:
                 self.clock = limit
@@ -445,7 +460,8 @@ class ClockedEngine:
         scratch = np.zeros(len(state.value), np.int64)
         positions = np.arange(len(column))
         scratch[column] = positions
-        if not bool((scratch[column] == positions).all()):
+        is_once = bool((scratch[column] == positions).all())
+        if not is_once:
             order = np.lexsort((value, time, column))
             column, time, value = column[order], time[order], value[order]
             keep = np.ones(len(column), np.bool_)
@@ -454,7 +470,7 @@ class ClockedEngine:
         state.value[column] = value  # of one column the last, which is the newest, stays
         state.reported[column] = second
         state.fresh[column] = True
-        return Readings(column, value)
+        return Readings(column, value, is_once)
 
     def _advance(self, second: int, holds: Flags, is_over: Flags) -> list[Flip]:
         counts = np.where(self._active, is_over, holds)
@@ -518,7 +534,7 @@ class ClockedEngine:
         }
 
     def _recall(self) -> None:
-        memory, layout, state = self._memory, self._layout, self._state
+        memory, state = self._memory, self._state
         if not memory:
             return
         keys: list[int | str] = [*memory["series"], *memory["computed"]]
@@ -550,66 +566,27 @@ class ClockedEngine:
         buffer = [part for parts in self._buffer.values() for part in parts]
         return {
             "clock": self.clock,
+            "promised": self._promised,
             "newest": self._newest,
             "lag": self._lag,
             "late": {key: [late.count, late.newest] for key, late in self.late.items()},
-            "rules": {key: _standing(m.standing) for key, m in self._members.items()},
-            "buffer": _packed([list(part) for part in buffer]),
-            "memory": _packed(self._memory),
+            "rules": {key: packed_standing(m.standing) for key, m in self._members.items()},
+            "buffer": packed([list(part) for part in buffer]),
+            "memory": packed(self._memory),
             "isChanged": self._is_changed,
         }
 
     def restore(self, found: Mapping[str, Any]) -> None:
         """Takes over what `snapshot` gave; rules may be set before or after."""
-        self.clock, self._newest, self._lag = found["clock"], found["newest"], found["lag"]
+        self.clock, self._promised = found["clock"], found["promised"]
+        self._newest, self._lag = found["newest"], found["lag"]
         self.late = {key: Late(*pair) for key, pair in found["late"].items()}
-        self._memory = _unpacked(found["memory"])
-        self._saved = {key: _read_standing(doc) for key, doc in found["rules"].items()}
+        self._memory = unpacked(found["memory"])
+        self._saved = {key: unpacked_standing(doc) for key, doc in found["rules"].items()}
         for key, members in self._members.items():
             members.take(self._saved.pop(key, None))
         self._buffer = {}
-        for series, time, value in _unpacked(found["buffer"]):
+        for series, time, value in unpacked(found["buffer"]):
             self._partition(series, time, value, -(-time // SECOND))
         self._operations, self._layout = [], Layout(no_settings)
         self._is_settled = False
-
-
-def _standing(standing: Standing) -> dict[str, Any]:
-    columns = {name: getattr(standing, name) for name in ("active", "since", "flipped")}
-    return {"condition": standing.condition, "twins": standing.twins, **_packed(columns)}
-
-
-def _read_standing(doc: Mapping[str, Any]) -> Standing:
-    columns = _unpacked({name: doc[name] for name in ("active", "since", "flipped")})
-    never: I64 = np.full(len(doc["twins"]), NEVER, np.int64)
-    return Standing(
-        doc["condition"],
-        list(doc["twins"]),
-        columns["active"],
-        columns["since"],
-        never,
-        columns["flipped"],
-    )
-
-
-def _packed(found: Any) -> Any:
-    """The same with arrays as text; NaN and infinities survive."""
-    if isinstance(found, np.ndarray):
-        data = base64.b85encode(np.ascontiguousarray(found).tobytes()).decode()
-        return {"$array": data, "type": found.dtype.str, "shape": list(found.shape)}
-    if isinstance(found, dict):
-        return {key: _packed(part) for key, part in found.items()}
-    if isinstance(found, list):
-        return [_packed(part) for part in found]
-    return found
-
-
-def _unpacked(found: Any) -> Any:
-    if isinstance(found, dict) and "$array" in found:
-        raw = np.frombuffer(base64.b85decode(found["$array"]), np.dtype(found["type"]))
-        return raw.reshape(found["shape"]).copy()
-    if isinstance(found, dict):
-        return {key: _unpacked(part) for key, part in found.items()}
-    if isinstance(found, list):
-        return [_unpacked(part) for part in found]
-    return found

@@ -55,7 +55,7 @@ class PropertyShape:
     """What a rule must know of a property: how to compare it and in which unit it is."""
 
     kind: str
-    """`number`, `boolean`, `text` or `enumeration`."""
+    """`number`, `boolean`, `text`, `enumeration`; `mixed` where relatives differ."""
     unit: str = ""
     """As in the model, such as `degreeCelsius`."""
     values: Mapping[str, Any] = field(default_factory=dict)
@@ -205,6 +205,9 @@ class Compiler:
             raise self.wrong(
                 path.at, f"the model has no telemetry or property '{path.name}'", expected
             )
+        if found.kind == "mixed":
+            what = f"the relatives measure '{path.name}' in different units or ways"
+            raise self.wrong(path.at, what, "the name of a model, such as 'of Pump'")
         return found
 
     def read(self, path: Path) -> tuple[Numbers, str]:

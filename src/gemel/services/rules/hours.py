@@ -15,6 +15,7 @@ from gemel.services.rules.features import Hours
 QUARTER = 900
 """Offsets from UTC change at whole quarters of an hour only."""
 DAY = 86_400
+YEAR = 366 * DAY
 THURSDAY = 3
 """1970-01-01."""
 
@@ -50,6 +51,13 @@ def within(hours: Hours, seconds: I64) -> NDArray[np.bool_]:
 
 def changes(hours: Hours, begin: int, end: int) -> I64:
     """The seconds in [begin, end] at which it may become or cease to be one of the hours."""
+    found = [
+        _changes(hours, first, min(first + YEAR - 1, end)) for first in range(begin, end + 1, YEAR)
+    ]
+    return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+
+def _changes(hours: Hours, begin: int, end: int) -> I64:
     minutes = np.arange(-(-begin // 60), end // 60 + 1, dtype=np.int64) * 60
     if not len(minutes):
         return minutes

@@ -23,11 +23,13 @@ from gemel.services.rules.features import (
     Silence,
     Window,
 )
-from gemel.services.rules.hours import within
+from gemel.services.rules.hours import changes, within
 from gemel.services.rules.parameters import SettingsOf, adjusted
 from gemel.services.rules.table import NEVER
 from gemel.services.rules.windows import WindowColumns
 
+AHEAD = 100 * 86_400
+"""Seconds for which changes of hours are worked out at a time."""
 Series = Mapping[str, int]
 KinOf = Callable[[str, Relation], Sequence[tuple[str, Series]]]
 """The relatives of a twin, each with the series of its paths."""
@@ -145,16 +147,24 @@ class SilenceColumns:
         return int(due.min()) if len(due) else None
 
 
-@dataclass(slots=True)
 class HoursColumns:
-    hours: Hours
-    out: I64
+    """Whether it is one of the hours; knows the changes of the next months."""
+
+    def __init__(self, hours: Hours, out: I64) -> None:
+        self.hours, self.out = hours, out
+        self._changes: I64 = np.zeros(0, np.int64)
+        self._known: tuple[int, int] = (0, -1)
 
     def step(self, second: int, state: State, _readings: Readings) -> None:
         state.value[self.out] = float(within(self.hours, np.array([second]))[0])
 
     def next_change(self, second: int, _state: State) -> int | None:
-        return (second // 60 + 1) * 60
+        if not self._known[0] <= second <= self._known[1]:
+            end = second + AHEAD
+            self._changes = changes(self.hours, second + 1, end)
+            self._known = (second, end - 1)
+        at = int(np.searchsorted(self._changes, second, "right"))
+        return int(self._changes[at]) if at < len(self._changes) else self._known[1] + 1
 
 
 @dataclass(slots=True)
@@ -163,6 +173,8 @@ class Readings:
 
     column: I64
     value: F64
+    is_once: bool = True
+    """No column repeats."""
 
 
 class WindowsInStep:
@@ -182,11 +194,14 @@ class WindowsInStep:
         elif self._is_raw:
             mine = self._of[readings.column]
             kept = mine >= 0
-            columns.step(second, mine[kept], readings.value[kept], state.value)
+            value = readings.value
+            if not kept.all():
+                mine, value = mine[kept], value[kept]
+            columns.step(second, mine, value, state.value, is_once=readings.is_once)
         else:
             now = state.value[columns.source]
             samples = np.flatnonzero(state.fresh[columns.source] & np.isfinite(now))
-            columns.step(second, samples, now[samples], state.value)
+            columns.step(second, samples, now[samples], state.value, is_once=True)
         state.fresh[columns.out] = state.fresh[columns.source]
 
     def next_change(self, _second: int, _state: State) -> int | None:

@@ -30,6 +30,16 @@ LOWEST = frozenset({"min", "rise", "range"})
 HIGHEST = frozenset({"max", "fall", "range"})
 
 
+EMPTY = {"low": np.inf, "high": -np.inf, "last": np.nan}
+
+
+def _gather(choose: np.ufunc, row: F64, column: I64, value: F64 | float, *, is_once: bool) -> None:
+    if is_once:
+        row[column] = choose(row[column], value)
+    else:
+        choose.at(row, column, value)
+
+
 def sd_of(n: F64, s: F64, ss: F64) -> F64:
     with np.errstate(all="ignore"):
         found: F64 = np.sqrt(np.maximum(ss - s * s / n, 0.0) / (n - 1.0))
@@ -81,12 +91,16 @@ class WindowColumns:
         self.current = -1
         self.newest = -1
         """The newest bucket with a sample."""
-        self._closed: dict[str, F64] = {}
+        self.closed: dict[str, F64] = {
+            name: np.full(size, EMPTY.get(name, 0.0)) for name in self.arrays if name != "last"
+        }
+        """What all buckets but the current one come to; times from the begin of the current."""
 
     # -- over rebuilds and restarts ----------------------------------------------------------------
 
     def state(self) -> dict[str, Any]:
         arrays = {**self.arrays, "origin": self.origin, "previous": self.previous}
+        arrays |= {f"closed {name}": array for name, array in self.closed.items()}
         return {"keys": self.keys, "current": self.current, "newest": self.newest, "of": arrays}
 
     def take(self, old: dict[str, Any]) -> None:
@@ -99,7 +113,6 @@ class WindowColumns:
             for name, array in old["of"].items():
                 mine = self.state()["of"][name]
                 mine[..., here] = array[..., from_there]
-        self._close()
 
     # -- stepping ----------------------------------------------------------------------------------
 
@@ -109,7 +122,9 @@ class WindowColumns:
             return None
         return (self.current + 1) * self._bucket
 
-    def step(self, second: int, column: I64, value: F64, values: F64) -> bool:
+    def step(
+        self, second: int, column: I64, value: F64, values: F64, *, is_once: bool = False
+    ) -> bool:
         """Takes samples in and moves on to a second; tells whether anything may have changed.
 
         Args:
@@ -117,12 +132,13 @@ class WindowColumns:
             column: of this object, by sample; may repeat, then in order of time.
             value: by sample.
             values: of all columns of the engine, by column; `out` is written.
+            is_once: whether no column repeats.
         """
         moved = self._roll(second // self._bucket)
         if not moved and not len(column):
             return False
         if len(column):
-            self._add(second, column, value)
+            self._add(second, column, value, is_once=is_once)
         values[self.out] = self._result(values[self.source])
         return True
 
@@ -140,48 +156,62 @@ class WindowColumns:
             values[self.out] = self._result(truth)
 
     def _roll(self, bucket: int) -> bool:
+        """Moves on to a bucket, emptying those that leave."""
         if bucket == self.current:
             return False
         steps = min(bucket - self.current, self._count) if self.current >= 0 else 0
+        is_next = bucket == self.current + 1 and bucket % self._count != 0
+        if steps and is_next:
+            self._close_one(bucket % self._count)
         for number in range(bucket - steps + 1, bucket + 1):
             for name, array in self.arrays.items():
                 array[number % self._count] = EMPTY.get(name, 0.0)
         self.current = bucket
-        self._close()
+        if steps and not is_next:
+            self._close_all()
+        for name in ("low", "high"):
+            if name in self.closed:  # the current row is empty
+                choose = np.minimum if name == "low" else np.maximum
+                self.closed[name] = choose.reduce(self.arrays[name], axis=0)
         return True
 
-    def _close(self) -> None:
-        """Adds up all buckets but the current one, which is taken to be empty or is left out."""
-        if self.current < 0:
-            return
-        row = self.current % self._count
-        self._closed = {}
-        kept = np.ones(self._count, np.bool_)
-        kept[row] = False
+    def _close_one(self, leaving: int) -> None:
+        """The current bucket joins the sums and the oldest leaves, before it is emptied."""
+        a, closed, row = self.arrays, self.closed, self.current % self._count
+        if "t" in a:
+            back, on = float((self._count - 1) * self._bucket), float(self._bucket)
+            n, s, t = a["n"][leaving], a["s"][leaving], a["t"][leaving]
+            sums = {
+                "t": closed["t"] + a["t"][row] - (t - back * n),
+                "tt": closed["tt"]
+                + a["tt"][row]
+                - (a["tt"][leaving] - 2.0 * back * t + back * back * n),
+                "st": closed["st"] + a["st"][row] - (a["st"][leaving] - back * s),
+            }
         for name in ("n", "s", "ss"):
-            if name in self.arrays:
-                self._closed[name] = kept.astype(np.float64) @ self.arrays[name]
-        if "t" in self.arrays:
-            self._close_times(kept)
-        for name, least in (("low", np.inf), ("high", -np.inf)):
-            if name in self.arrays:
-                choose = np.minimum if name == "low" else np.maximum
-                rest = self.arrays[name][kept]
-                self._closed[name] = (
-                    choose.reduce(rest, axis=0) if len(rest) else np.full(len(self.keys), least)
-                )
+            if name in a:
+                closed[name] += a[name][row] - a[name][leaving]
+        if "t" in a:
+            closed["t"] = sums["t"] - on * closed["n"]
+            closed["tt"] = sums["tt"] - 2.0 * on * sums["t"] + on * on * closed["n"]
+            closed["st"] = sums["st"] - on * closed["s"]
 
-    def _close_times(self, kept: Flags) -> None:
-        """Times are kept from the begin of their bucket, and added up from that of the current."""
-        age = (self.current - np.arange(self._count)) % self._count
-        ahead = np.where(kept, -age * float(self._bucket), 0.0)
-        once = kept.astype(np.float64)
+    def _close_all(self) -> None:
+        """Adds up anew, so that rounding does not outlive a window; the current row is empty."""
         a = self.arrays
-        self._closed["t"] = once @ a["t"] + ahead @ a["n"]
-        self._closed["tt"] = once @ a["tt"] + 2.0 * (ahead @ a["t"]) + (ahead * ahead) @ a["n"]
-        self._closed["st"] = once @ a["st"] + ahead @ a["s"]
+        for name in ("n", "s", "ss"):
+            if name in a:
+                self.closed[name] = a[name].sum(axis=0)
+        if "t" in a:
+            age = (self.current - np.arange(self._count)) % self._count
+            ahead = -age * float(self._bucket)
+            self.closed["t"] = a["t"].sum(axis=0) + ahead @ a["n"]
+            self.closed["tt"] = (
+                a["tt"].sum(axis=0) + 2.0 * (ahead @ a["t"]) + (ahead * ahead) @ a["n"]
+            )
+            self.closed["st"] = a["st"].sum(axis=0) + ahead @ a["s"]
 
-    def _add(self, second: int, column: I64, value: F64) -> None:
+    def _add(self, second: int, column: I64, value: F64, *, is_once: bool) -> None:
         row = self.current % self._count
         self.newest = self.current
         unknown = np.isnan(self.origin[column])
@@ -190,42 +220,37 @@ class WindowColumns:
         a = self.arrays
         is_shifted = self.window.statistic in ("sd", "slope")
         above = value - self.origin[column] if is_shifted else value
-        if "n" in a:
-            np.add.at(a["n"][row], column, 1.0)
-        if "s" in a:
-            np.add.at(a["s"][row], column, above)
+        into = float(second - self.current * self._bucket)
+        sums: dict[str, F64 | float] = {"n": 1.0, "s": above, "t": into, "tt": into * into}
         if "ss" in a:
-            np.add.at(a["ss"][row], column, above * above)
-        if "t" in a:
-            into = float(second - self.current * self._bucket)
-            np.add.at(a["t"][row], column, into)
-            np.add.at(a["tt"][row], column, into * into)
-            np.add.at(a["st"][row], column, into * above)
+            sums["ss"] = above * above
+        if "st" in a:
+            sums["st"] = into * above
+        for name, added in sums.items():
+            if name in a:
+                _gather(np.add, a[name][row], column, added, is_once=is_once)
         if "low" in a:
-            np.minimum.at(a["low"][row], column, value)
+            _gather(np.minimum, a["low"][row], column, value, is_once=is_once)
         if "high" in a:
-            np.maximum.at(a["high"][row], column, value)
+            _gather(np.maximum, a["high"][row], column, value, is_once=is_once)
         if "last" in a:
             a["last"][row, column] = value
 
     def _total(self, name: str) -> F64:
-        found: F64 = self._closed[name] + self.arrays[name][self.current % self._count]
+        found: F64 = self.closed[name] + self.arrays[name][self.current % self._count]
         return found
 
     def _result(self, now: F64) -> F64:
         row, kind = self.current % self._count, self.window.statistic
         low = high = np.zeros(0)
         if "low" in self.arrays:
-            low = np.minimum(self._closed["low"], self.arrays["low"][row])
+            low = np.minimum(self.closed["low"], self.arrays["low"][row])
         if "high" in self.arrays:
-            high = np.maximum(self._closed["high"], self.arrays["high"][row])
+            high = np.maximum(self.closed["high"], self.arrays["high"][row])
         if kind == "percentile":
             return percentile_of(self.arrays["last"], self.window.share)
         totals = {name: self._total(name) for name in SUMS.get(kind, ())}
         return result_of(kind, totals, low, high, now, self.origin)
-
-
-EMPTY = {"low": np.inf, "high": -np.inf, "last": np.nan}
 
 
 def result_of(kind: str, totals: dict[str, F64], low: F64, high: F64, now: F64, origin: F64) -> F64:
