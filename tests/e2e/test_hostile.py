@@ -270,10 +270,6 @@ def test_most_of_it_was_taken_as_it_is(things: Things) -> None:
     assert len(hostile) >= len(TEXTS) - 1, things.refused
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="% # ? ' $ * + of a twin's id become _ on the way, and the reading is another device's",
-)
 def test_a_reading_sent_to_a_twin_by_its_id_reaches_that_twin(things: Things) -> None:
     silent = []
     for twin in IDS:
@@ -412,7 +408,6 @@ def test_a_device_whose_name_cannot_be_an_id_is_refused_in_words(
     crawl.assert_fits()
 
 
-@pytest.mark.xfail(strict=True, reason="the ids . and .. are taken, though no address holds them")
 def test_ids_that_no_address_can_hold_are_refused(things: Things) -> None:
     for twin in NOT_IDS:
         plant = {"twins": {twin: {"model": "dtmi:hostile:Thing0;1", "name": "dots"}}}

@@ -85,6 +85,11 @@ class Files:
     def size(self, path: Path) -> int:
         return path.stat().st_size
 
+    def identity(self, path: Path) -> tuple[int, int]:
+        """Differs when the file was changed or another one has taken its name."""
+        found = path.stat()
+        return found.st_ino, found.st_mtime_ns
+
     def rename(self, old: Path, new: Path) -> None:
         os.replace(old, new)
 

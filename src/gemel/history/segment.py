@@ -211,7 +211,9 @@ class Segment:
         self._files = files
         self._damage = damage
         self._cache = cache if cache is not None else BlockCache(0)
+        self._identity = files.identity(path)
         self.bytes = files.size(path)
+        self._foot = self._read_foot()
         self._lost: set[int] = set()
         self.index = self._load()
         self.rows = int(self.index.rows.sum())
@@ -277,7 +279,10 @@ class Segment:
             return cached
         offset, length = int(self.index.offset[number]), int(self.index.length[number])
         try:
-            block = decode_block(self._files.read(self.path, offset, length))
+            data = self._files.read(self.path, offset, length)
+            if self._is_another():
+                raise FileNotFoundError(self.path)
+            block = decode_block(data)
             self._agree(number, block)
         except FileNotFoundError:
             raise
@@ -288,6 +293,14 @@ class Segment:
             return None
         self._cache.put((self._key, number), block, len(block.time))
         return block
+
+    def _read_foot(self) -> bytes:
+        return self._files.read(self.path, max(0, self.bytes - FOOTER.size), FOOTER.size)
+
+    def _is_another(self) -> bool:
+        """Whether the file was rewritten twice since, and so is there under its name of before."""
+        changed = self._files.identity(self.path) != self._identity
+        return changed and self._read_foot() != self._foot
 
     def _agree(self, number: int, block: Block) -> None:
         first, last = self.index.first_part[number : number + 2]

@@ -14,7 +14,8 @@ from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 _CAPTURE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_NOT_IN_ID = re.compile(r"[^\w.\-:=@~()!,;]")
+_NOT_IN_ID = re.compile(r"[^A-Za-z0-9\-.+%_#*?!(),=@$':]")
+"""What `twins.validate` does not allow in an id; ids of twins pass through unchanged."""
 ID_LENGTH = 128
 PROPERTY = "property"
 """The capture that names the property of a topic that carries one value."""
@@ -179,7 +180,8 @@ class BindingIndex:
 
 def device_id(text: str) -> str:
     """Turns any text into an id that a twin may have: '/' becomes '.', what is odd becomes '_'."""
-    return _NOT_IN_ID.sub("_", text.strip("/").replace("/", "."))[:ID_LENGTH]
+    found = _NOT_IN_ID.sub("_", text.strip("/").replace("/", "."))[:ID_LENGTH]
+    return found.replace(".", "_") if found in (".", "..") else found
 
 
 def default_route(topic: str, who: Principal) -> tuple[str, str] | None:

@@ -29,10 +29,10 @@ def check_id(text: str, what: str) -> None:
     Raises:
         InvalidInput: too long, empty, or with other characters than Azure Digital Twins allows.
     """
-    if not ID.fullmatch(text):
+    if not ID.fullmatch(text) or text in (".", ".."):
         raise InvalidInput(
             f"'{text[:60]}' cannot be the id of a {what}",
-            hint="use 1 to 128 of A-Z a-z 0-9 - . + % _ # * ? ! ( ) , = @ $ ' :",
+            hint="use 1 to 128 of A-Z a-z 0-9 - . + % _ # * ? ! ( ) , = @ $ ' : but not . or ..",
         )
 
 
