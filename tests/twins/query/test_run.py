@@ -171,6 +171,17 @@ def test_top_goes_over_pages(world: World) -> None:
     assert second.token is None
 
 
+def test_pages_of_a_join_hold_each_of_two_relationships_between_the_same_twins(
+    world: World,
+) -> None:
+    world.link("site", "feeds", "a", length=9.0)
+    text = "SELECT T.$dtId, J.$dtId FROM DIGITALTWINS T JOIN J RELATED T.feeds WHERE J.$dtId = 'a'"
+    first = world.ask(text, size=1)
+    second = world.ask("", token=first.token, size=1)
+    assert first.rows == second.rows
+    assert second.token is None
+
+
 def test_pages_stay_stable_when_twins_come_and_go(world: World) -> None:
     first = world.ask("SELECT * FROM DIGITALTWINS", size=2)
     assert [row["$dtId"] for row in first.rows] == ["a", "b"]

@@ -57,10 +57,13 @@ def tuples(found: Any) -> Any:
 
 
 def identity(query: Query, slots: dict[str, int]) -> Callable[[Row], tuple[str, ...]]:
-    """What tells a row from others: the keys of all that has a name."""
+    """What tells a row from others: of a MATCH the keys of all that has a name, else of all.
+
+    Two relationships between the same twins make two rows of a JOIN, also where nothing names them.
+    """
     names = [*query.nodes, *(hop.variable for hop in query.hops if hop.variable)]
     named = [name for name in names if not name.startswith("#")]
-    places = [slots[name] for name in (named or list(slots))]
+    places = [slots[name] for name in named] if named and query.is_match else list(slots.values())
     if query.nodes == (BASE,):
         places = [slots[BASE]]
 
