@@ -104,7 +104,8 @@ def test_first_binding_in_order_wins():
 @given(st.text())
 def test_device_ids_hold_only_what_ids_may(text):
     found = device_id(text)
-    assert re.fullmatch(r"[A-Za-z0-9\-.+%_#*?!(),=@$':]{0,128}", found)
+    assert len(found) <= 128
+    assert not re.search(r"[\s/\"<>&\\]", found)
     assert found not in (".", "..")
     assert device_id(found) == found
 

@@ -14,8 +14,9 @@ from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 _CAPTURE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_NOT_IN_ID = re.compile(r"[^A-Za-z0-9\-.+%_#*?!(),=@$':]")
-"""What `twins.validate` does not allow in an id; ids of twins pass through unchanged."""
+_NOT_IN_ID = re.compile(r"[^\w\-.+%#*?!(),=@$':~;]")
+"""Ids that twins may have pass through unchanged; letters of any script stay, so that devices
+stay apart."""
 ID_LENGTH = 128
 PROPERTY = "property"
 """The capture that names the property of a topic that carries one value."""

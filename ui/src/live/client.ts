@@ -22,7 +22,7 @@ export type Link = { state: "connecting" | "online" | "offline"; since: number }
 
 export const link = signal<Link>({ state: "connecting", since: Date.now() });
 export const status = signal<Status | null>(null);
-/** Grows after each reconnect and each change of the graph: whatever was fetched is fetched again. */
+/** Grows with each connection and each change of the graph: whatever was fetched is fetched again. */
 export const refetches = signal(0);
 
 const names = new Map<number, string>();
@@ -32,7 +32,6 @@ const watchers = new Map<string, number>();
 const interest = new Map<string, number>();
 const rowListeners = new Set<(key: string, reading: Reading) => void>();
 let worker: Worker | null = null;
-let wasOnline = false;
 let subscribeTimer = 0;
 
 interface Listeners {
@@ -81,9 +80,6 @@ function changeLink(next: Link): void {
   if (next.state === "connecting" && link.value.state === "offline") return;
   if (next.state === "offline" && link.value.state === "offline") return;
   link.value = next;
-  if (next.state !== "online") return;
-  if (wasOnline) refetches.value += 1;
-  wasOnline = true;
 }
 
 function scheduleFlush(): void {
@@ -110,8 +106,11 @@ function store(key: string, time: number, value: Json, quality: number): void {
 }
 
 function take(message: ServerMessage): void {
-  if (message.type === "hello") serverTimeIs(Date.parse(message.time));
-  else if (message.type === "series") takeSeries(message.series, message.text ?? []);
+  if (message.type === "hello") {
+    // From here on every change is told; what was fetched before may have missed one.
+    serverTimeIs(Date.parse(message.time));
+    refetches.value += 1;
+  } else if (message.type === "series") takeSeries(message.series, message.text ?? []);
   else if (message.type === "text") {
     for (const [series, text, ms] of message.values) storeText(series, text, ms);
   } else if (message.type === "status") {
