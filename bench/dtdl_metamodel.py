@@ -97,6 +97,7 @@ def classes(digest: dict) -> dict:
                 "identified": bool(source["idRequiredVersions"]) and bool(usable),
                 "untyped": bool(source["typeOptionalVersions"]),
                 "elemental": name in source["elementalSubclasses"]["4"],
+                "instance": instance(source.get("instance")),
                 "properties": own,
             }
         )
@@ -111,6 +112,29 @@ def classes(digest: dict) -> dict:
             if derived != stated and source["overt"]:
                 raise SystemExit(f"subclasses of {name};{v}: derived {derived}, digest {stated}")
     return made
+
+
+def instance(digest: dict | None) -> dict | None:
+    """What a value must be; the same in every version of the language that has the class."""
+    if digest is None:
+        return None
+    found = [digest[v] for v in "234" if v in digest]
+    if any(one != found[0] for one in found):
+        raise SystemExit(f"instances differ between versions: {found}")
+    element, child = found[0]["element"], found[0]["eachChild"]
+    return trim(
+        {
+            "json": element.get("jsonType"),
+            "datatype": element.get("datatype"),
+            "pattern": element.get("pattern"),
+            "through": element.get("instanceProperty"),
+            "inner": child.get("instanceProperty"),
+            "value": element.get("hasValue"),
+            "name": element.get("nameHasValue"),
+            "words": digest.get("typeText"),
+            "standard": digest.get("conformanceText"),
+        }
+    )
 
 
 def ancestors(made: dict, name: str | None) -> list[str]:

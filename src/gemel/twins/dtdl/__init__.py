@@ -3,5 +3,6 @@
 Reading order: `interface` and `schema` (what the platform knows about a model), `parser` (the way
 in), then the stages it runs: `reader` (JSON to elements, by the table in `metamodel`, with `kinds`,
 `context` and `literals`), `references`, `structure`, `supplements`, `build`. `standards` holds what
-the language itself defines, `dtmi` the syntax of ids, `infer` makes a model from samples.
+the language itself defines, `dtmi` the syntax of ids, `instances` judges values letter by letter,
+`infer` makes a model from samples.
 """

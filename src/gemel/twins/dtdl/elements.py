@@ -118,6 +118,16 @@ class Element:
         name = self.values.get("name")
         return name if isinstance(name, str) else self.id or str(self.place)
 
+    @property
+    def path(self) -> str:
+        """Its id, or the one that the language makes out of its parent's and the way to it."""
+        if self.id or self.parent is None:
+            return self.id
+        head, _, version = self.parent.path.partition(";")
+        name = self.values.get(self.segment) if self.segment else None
+        step = f":_{self.via}" if name is None else f":_{self.via}:__{name}"
+        return f"{head}{step};{version}"
+
     def has_type(self, wanted: frozenset[str]) -> bool:
         """Whether one of these ids is its class, a parent of it, or one of its supplements."""
         for identifier in wanted:

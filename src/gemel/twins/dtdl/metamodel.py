@@ -57,6 +57,27 @@ class Facet:
 
 
 @dataclass(frozen=True, slots=True)
+class Instance:
+    """What a value of an element must be to conform to it."""
+
+    json: str = ""
+    """Its JSON type; "" when what it refers to says it."""
+    datatype: str = ""
+    """As XML Schema names it."""
+    pattern: re.Pattern[str] | None = None
+    through: tuple[str, ...] = ()
+    """Properties whose elements it must conform to."""
+    inner: tuple[str, ...] = ()
+    """Properties whose elements its members must conform to."""
+    value: str = ""
+    """The property whose value it must be."""
+    name: str = ""
+    """The property whose value its name must be."""
+    words: str = ""
+    standard: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """A class of elements (Telemetry, Map...) in one version of the language."""
 
@@ -70,6 +91,8 @@ class Kind:
     """Whether models may make elements of it, rather than refer to standard ones."""
     identified: bool
     untyped: bool
+    instance: Instance | None = None
+    """None when it describes no value by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +312,21 @@ def _kind(name: str, version: int, classes: dict[str, Any]) -> Kind:
         version in one.get("usable", ()) and not one.get("elemental", False),
         one.get("identified", False),
         one.get("untyped", False),
+        _instance(one["instance"]) if "instance" in one else None,
+    )
+
+
+def _instance(raw: dict[str, Any]) -> Instance:
+    return Instance(
+        raw.get("json", ""),
+        raw.get("datatype", ""),
+        _compiled(raw.get("pattern")),
+        tuple(raw.get("through", ())),
+        tuple(raw.get("inner", ())),
+        raw.get("value", ""),
+        raw.get("name", ""),
+        raw.get("words", ""),
+        raw.get("standard", ""),
     )
 
 

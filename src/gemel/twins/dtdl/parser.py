@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from gemel.core.document import Json
 from gemel.core.errors import ModelInvalid
 from gemel.twins.dtdl.build import Builder
-from gemel.twins.dtdl.elements import Problems
+from gemel.twins.dtdl.elements import Element, Problems
 from gemel.twins.dtdl.interface import Interface
 from gemel.twins.dtdl.reader import Reader
 from gemel.twins.dtdl.references import References
+from gemel.twins.dtdl.standards import standard_element
 from gemel.twins.dtdl.structure import Structure
 from gemel.twins.dtdl.supplements import SupplementRules
 
@@ -46,6 +48,42 @@ def parse(
         raise ModelInvalid(
             "there is no model", hint="give at least one DTDL interface", code="InvalidArgument"
         )
+    checked = check(documents, known, undefined_extensions=undefined_extensions, tolerant=tolerant)
+    if checked.problems.found:
+        raise _refusal(checked.problems)
+    builder = Builder(checked.structure, known)
+    return {
+        element.id: builder.interface(element)
+        for element in checked.structure.elements
+        if element.kind.name == "Interface"
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Documents as elements, and everything that is wrong with them."""
+
+    structure: Structure
+    problems: Problems
+    unresolved: tuple[str, ...]
+    """Ids that are referred to and not known."""
+
+    def find(self, identifier: str) -> Element | None:
+        """The element with this id: its own, or the one the language gives to one without."""
+        for element in self.structure.elements:
+            if element.id == identifier or (not element.id and element.path == identifier):
+                return element
+        return standard_element(identifier)
+
+
+def check(
+    documents: Sequence[Json],
+    known: Mapping[str, Interface] = NOTHING,
+    *,
+    undefined_extensions: bool | None = None,
+    tolerant: bool = False,
+) -> Checked:
+    """As `parse`, but says what is wrong instead of raising it, and makes no interfaces."""
     problems = Problems()
     reader = Reader(problems, undefined_extensions, tolerant)
     for number, document in enumerate(documents):
@@ -55,14 +93,7 @@ def parse(
     structure = Structure(reader.elements, problems, tolerant)
     structure.check()
     SupplementRules(structure, problems).check()
-    if problems.found:
-        raise _refusal(problems)
-    builder = Builder(structure, known)
-    return {
-        element.id: builder.interface(element)
-        for element in reader.elements
-        if element.kind.name == "Interface"
-    }
+    return Checked(structure, problems, tuple(references.unresolved))
 
 
 def _attempted(documents: Sequence[Any]) -> frozenset[str]:
