@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from gemel.core.document import Json
-from gemel.core.errors import GemelError, InvalidInput
+from gemel.core.errors import GemelError, InvalidInput, ModelInvalid
 from gemel.twins.dtdl.elements import PARSING_ERROR, Element
 from gemel.twins.dtdl.instances import instance_problems
 from gemel.twins.dtdl.interface import Interface
@@ -96,7 +96,7 @@ def judge_instance(explain: bool = False) -> Judge:
         checked = check(_models(case, "model"), undefined_extensions=_openness(case))
         if checked.problems.found:
             first = checked.problems.found[0]
-            raise InvalidInput(f"the model is not valid: {first['message']}", code=first["code"])
+            raise ModelInvalid(f"the model is not valid: {first['code']}: {first['message']}")
         element = checked.find(subject)
         if element is None:
             raise InvalidInput(
