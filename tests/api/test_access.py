@@ -69,6 +69,7 @@ TABLE = {
     "PUT /settings/{id}": ENGINEERS,
     "GET /history": READERS,
     "GET /history/last": READERS,
+    "GET /history/series": READERS,
     "GET /alarms": READERS,
     "GET /alarms/{id}": READERS,
     "POST /alarms/{id}/acknowledge": OPERATORS,

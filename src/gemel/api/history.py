@@ -21,9 +21,10 @@ from gemel.core.batch import F64, I64, Columns
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound
+from gemel.core.series import MEASURED, check_provenance, quantile_of
 
 AGGREGATES = ("avg", "min", "max", "sum", "count", "first", "last")
-PROVENANCES = ("measured", "derived", "predicted", "simulated")
+ALL = "all"
 MOST_SERIES = 100
 MOST_BUCKETS = 100_000
 HOUR = 3600 * SECOND
@@ -33,21 +34,41 @@ HOUR = 3600 * SECOND
 class Wanted:
     twin: str
     path: str
+    provenance: str
     series: int | None
+
+    def head(self, platform: Platform) -> Json:
+        """What an answer says of a series before its values."""
+        beside = quantile_of(self.path)
+        return {
+            "twin": self.twin,
+            "property": self.path,
+            "provenance": self.provenance,
+            "unit": platform.catalogue.unit_of(self.twin, beside[0] if beside else self.path),
+        }
 
 
 def _wanted(platform: Platform, request: Request) -> list[Wanted]:
     query = request.query_params
     twins = [t for t in query.get("twin", "").split(",") if t]
     paths = [p for p in query.get("property", "").split(",") if p]
-    provenance = query.get("provenance", "measured")
-    if provenance not in PROVENANCES:
-        raise InvalidInput(f"provenance: '{provenance}'", hint="one of " + ", ".join(PROVENANCES))
+    asked = [p for p in query.get("provenance", MEASURED).split(",") if p] or [MEASURED]
+    everything = asked == [ALL]
+    for provenance in [] if everything else asked:
+        check_provenance(provenance)
     if not twins or not paths:
         raise InvalidInput("needs twin and property", hint="?twin=pump-1&property=flow")
-    if len(twins) * len(paths) > MOST_SERIES:
+    if len(twins) * len(paths) * len(asked) > MOST_SERIES:
         raise InvalidInput(f"more than {MOST_SERIES} series at once", hint="ask in parts")
-    found = [Wanted(t, p, platform.series.find(t, p, provenance)) for t in twins for p in paths]
+    find = platform.series.find
+    found = [
+        Wanted(twin, path, provenance, find(twin, path, provenance))
+        for twin in twins
+        for path in paths
+        for provenance in (_provenances(platform, twin, path) if everything else asked)
+    ]
+    if len(found) > MOST_SERIES:
+        raise InvalidInput(f"more than {MOST_SERIES} series at once", hint="ask in parts")
     missing = next((w for w in found if w.series is None and not _is_known(platform, w)), None)
     if missing and len(found) == 1:
         raise NotFound(f"'{missing.twin}' has no '{missing.path}'", hint="see GET /twins/{id}")
@@ -56,7 +77,17 @@ def _wanted(platform: Platform, request: Request) -> list[Wanted]:
 
 def _is_known(platform: Platform, wanted: Wanted) -> bool:
     model = platform.catalogue.model_of(wanted.twin)
-    return model is not None and wanted.path in platform.catalogue.signals.of(model)
+    beside = quantile_of(wanted.path)
+    path = beside[0] if beside else wanted.path
+    return model is not None and path in platform.catalogue.signals.of(model)
+
+
+def _provenances(platform: Platform, twin: str, path: str) -> list[str]:
+    """Of which provenances a property has values; measured always."""
+    keys = platform.series.keys
+    numbers = platform.series.of_twin(twin)
+    others = {keys[n].provenance for n in numbers if keys[n].path == path}
+    return [MEASURED, *sorted(others - {MEASURED})]
 
 
 async def read(platform: Platform, request: Request, _: Principal) -> Response:
@@ -80,7 +111,8 @@ Reader = Callable[[int], tuple[str, dict[str, Any]]]
 def _reader(platform: Platform, request: Request, start: int, end: int) -> Reader:
     """What to read of each series: (source, columns as JSON)."""
     history = platform.history
-    bad = request.query_params.get("quality", "") == "all"
+    bad = request.query_params.get("quality", "") == ALL
+    versions = request.query_params.get("versions", "") == ALL
     pixels = int(read_number(request, "px", 0, 0, 20_000))
     bucket = read_number(request, "bucket", 0, 0, 1e9)
     limit = int(read_number(request, "limit", 100_000, 1, 5_000_000))
@@ -100,9 +132,13 @@ def _reader(platform: Platform, request: Request, start: int, end: int) -> Reade
         return buckets
 
     def rows(series: int) -> tuple[str, dict[str, Any]]:
-        if pixels and not bad:
+        if pixels and not bad and not versions:
             return "m4", _columns(history.downsample(series, start, end, pixels))
-        return "raw", _columns(history.read(series, start, end, bad=bad, limit=limit))
+        found = history.read(series, start, end, bad=bad, limit=limit, versions=versions)
+        columns = _columns(found)
+        if versions:
+            columns["received"] = milliseconds(found.received)
+        return "raw", columns
 
     return rows
 
@@ -130,11 +166,7 @@ def _nulls(values: Any) -> Any:
 
 
 def _one(platform: Platform, wanted: Wanted, reader: Reader) -> Json:
-    head = {
-        "twin": wanted.twin,
-        "property": wanted.path,
-        "unit": platform.catalogue.unit_of(wanted.twin, wanted.path),
-    }
+    head = wanted.head(platform)
     if wanted.series is None:
         return {**head, "source": "raw", "time": [], "value": [], "quality": []}
     source, columns = reader(wanted.series)
@@ -146,7 +178,7 @@ async def last(platform: Platform, request: Request, _: Principal) -> Response:
     at = read_time(request.query_params.get("at", "now"), now, "at")
     found = []
     for wanted in _wanted(platform, request):
-        value: Json = {"twin": wanted.twin, "property": wanted.path, "value": None, "time": None}
+        value: Json = {**wanted.head(platform), "value": None, "time": None}
         latest = None
         if wanted.series is not None:
             latest = await asyncio.get_running_loop().run_in_executor(
@@ -160,16 +192,44 @@ async def last(platform: Platform, request: Request, _: Principal) -> Response:
                 "time": to_iso(time),
                 "received": to_iso(received),
                 "quality": quality,
-                "unit": platform.catalogue.unit_of(wanted.twin, wanted.path),
             }
         found.append(value)
+    return json_response({"value": found})
+
+
+async def series(platform: Platform, request: Request, _: Principal) -> Response:
+    """Of which properties a twin has values, of which provenance, and the newest of each."""
+    twin = request.query_params.get("twin", "")
+    if not twin:
+        raise InvalidInput("needs twin", hint="?twin=pump-1")
+    found = []
+    for number in platform.series.of_twin(twin):
+        latest = platform.state.get(number)
+        if latest is None:
+            continue
+        key = platform.series.keys[number]
+        wanted = Wanted(twin, key.path, key.provenance, number)
+        kind = platform.catalogue.kind_of(twin, key.path)
+        beside = quantile_of(key.path)
+        found.append(
+            {
+                **wanted.head(platform),
+                "quantile": beside[1] if beside else None,
+                "value": typed(latest.value, latest.text, kind),
+                "time": to_iso(latest.time),
+                "received": to_iso(latest.received),
+                "quality": latest.quality,
+            }
+        )
+    if not found:
+        platform.catalogue.require_twin(twin)
     return json_response({"value": found})
 
 
 SERIES_QUERY = (
     ("twin", "one or more ids, with commas"),
     ("property", "one or more paths, with commas"),
-    ("provenance", "measured (default), derived, predicted or simulated"),
+    ("provenance", "measured (default), derived, predicted, simulated; several, or all"),
 )
 QUERY = (
     *SERIES_QUERY,
@@ -180,9 +240,18 @@ QUERY = (
     ("aggregate", "avg, min, max, sum, count, first or last of each bucket"),
     ("limit", "most raw readings"),
     ("quality", "all: bad readings too"),
+    ("versions", "all: raw, also what was said before for the same time, with received"),
 )
 ROUTES = [
     Route("GET", "/history", read, "history:read", "Readings over time", query=QUERY),
+    Route(
+        "GET",
+        "/history/series",
+        series,
+        "history:read",
+        "Which properties of a twin have values, of which provenance",
+        query=(("twin", "one id"),),
+    ),
     Route(
         "GET",
         "/history/last",

@@ -11,6 +11,7 @@ from gemel.api.routes import Route
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.errors import Forbidden, InvalidInput
+from gemel.core.series import MEASURED, check_provenance
 from gemel.ingest.requests import http_messages
 
 
@@ -20,12 +21,21 @@ async def ingest(platform: Platform, request: Request, who: Principal) -> Respon
         raise Forbidden(
             f"this token may not write twin '{twin}'", hint="a device's token names its own twins"
         )
+    provenance = check_provenance(request.query_params.get("provenance", MEASURED))
+    if provenance != MEASURED and not who.allows("results:write"):
+        raise Forbidden(
+            f"this token may not write {provenance} values",
+            hint="it needs results:write, which engineers and admins have",
+        )
     body = await read_body(request, platform.config.max_body)
     if not body.strip():
         raise InvalidInput("the request has no body", hint='like {"twin": "pump-1", "flow": 12.4}')
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     messages = http_messages(body, kind, twin, who, platform.clock())
-    taken = await platform.ingest(messages)
+    if provenance == MEASURED:
+        taken = await platform.ingest(messages)
+    else:
+        taken = await platform.results.ingest(messages, provenance)
     answer: dict[str, object] = {
         "readings": taken.readings,
         "rejected": len(taken.rejects),
@@ -40,7 +50,8 @@ async def ingest(platform: Platform, request: Request, who: Principal) -> Respon
 
 
 BODY = {"description": "names to values, arrays or lines of such, or SenML", "type": "object"}
+QUERY = (("provenance", "measured (default), derived, predicted or simulated, with a :label"),)
 ROUTES = [
-    Route("POST", "/ingest", ingest, "ingest:write", "Telemetry of any twins", body=BODY),
-    Route("POST", "/ingest/{twin}", ingest, "ingest:write", "Telemetry of one twin", body=BODY),
+    Route("POST", "/ingest", ingest, "ingest:write", "Telemetry of any twins", BODY, QUERY),
+    Route("POST", "/ingest/{twin}", ingest, "ingest:write", "Telemetry of one twin", BODY, QUERY),
 ]

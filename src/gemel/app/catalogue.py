@@ -126,6 +126,7 @@ class Catalogue:
     def _twin_changed(self, twin: str) -> None:
         platform = self._platform
         model = self.model_of(twin)
+        platform.results.twin_changed(twin)
         if model is None:
             platform.points.drop_twin(twin)
             platform.presence.remove(twin)

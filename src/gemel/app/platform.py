@@ -29,6 +29,7 @@ from gemel.app.presence import Presence
 from gemel.app.queries import Queries
 from gemel.app.reactions import Reactions
 from gemel.app.recovery import checkpoint, rebuild
+from gemel.app.results import Results
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep, keep_from
 from gemel.app.values import value_reader
@@ -40,7 +41,7 @@ from gemel.core.clock import SECOND, Clock, system_clock, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Unavailable
 from gemel.core.message import Message
-from gemel.core.series import SeriesTable
+from gemel.core.series import MEASURED, SeriesTable, is_supposed
 from gemel.history import History
 from gemel.ingest.accept import Accepted, Ingest
 from gemel.ingest.discover import Discovery
@@ -76,6 +77,7 @@ class Platform:
         self.state = State()
         self.presence = Presence()
         self.hub = Hub()
+        self.results = Results(self)
         self.catalogue = Catalogue(self)
         self.reactions = Reactions(self)
         self.backtests = Backtests(self)
@@ -109,10 +111,14 @@ class Platform:
         self._accept(messages, lambda _, error: done(error))
 
     def _accept(
-        self, messages: Sequence[Message], done: Callable[[Accepted, Exception | None], None]
+        self,
+        messages: Sequence[Message],
+        done: Callable[[Accepted, Exception | None], None],
+        stage: Ingest | None = None,
     ) -> None:
         now = self.clock()
-        taken = self.ingest_stage.accept(messages, now)
+        stage = stage or self.ingest_stage
+        taken = stage.accept(messages, now)
         if self._closing:
             done(taken, Unavailable("the server is shutting down", hint="send it again later"))
             return
@@ -123,7 +129,7 @@ class Platform:
                 done(taken, error)
                 return
             try:
-                self._visible(taken)
+                self._visible(taken, stage)
             except Exception:  # it is stored: the sender must not send it again
                 log.exception("what was stored could not be taken in")
             self.reactions.dispatch.answers(taken.other, lambda problem: done(taken, problem))
@@ -131,23 +137,33 @@ class Platform:
         self._pending.append(now)
         self.history.append(taken.batch, taken.rejects, durable)
 
-    def _visible(self, taken: Accepted) -> None:
+    def _visible(self, taken: Accepted, stage: Ingest) -> None:
         """What was taken in is on disk: now it counts."""
         batch = taken.batch
         if len(batch):
-            self.ingest_stage.remember(batch)
-            changed = self.state.apply(batch)
-            self.hub.values_changed(changed.series)
-            self.reactions.react(batch)
-            self.events.readings(batch)
+            stage.remember(batch)
+            self._show(batch, stage.provenance)
         self.readings += taken.readings
         self.duplicates += taken.duplicates
-        self.presence.seen(taken.seen)
+        if stage.provenance == MEASURED:
+            self.presence.seen(taken.seen)
         if taken.unknown:
             self.catalogue.discovered(taken.unknown)
 
-    async def ingest(self, messages: Sequence[Message]) -> Accepted:
+    def _show(self, batch: Batch, provenance: str) -> None:
+        """Durable readings change the state; what is only supposed goes no further."""
+        changed = self.state.apply(batch)
+        self.hub.values_changed(changed.series)
+        if not is_supposed(provenance):
+            self.reactions.react(batch)
+            self.events.readings(batch)
+
+    async def ingest(self, messages: Sequence[Message], stage: Ingest | None = None) -> Accepted:
         """As `accept`, for callers that wait.
+
+        Args:
+            messages: as a device would have sent them.
+            stage: None for what was measured; see `Results.ingest` for the rest.
 
         Raises:
             Unavailable: it could not be made durable.
@@ -162,11 +178,11 @@ class Platform:
             else:
                 waiter.set_exception(error)
 
-        self._accept(messages, done)
+        self._accept(messages, done, stage)
         return await waiter
 
-    async def append(self, batch: Batch) -> None:
-        """Stores readings of our own making, then shows them.
+    async def append(self, batch: Batch, provenance: str = "") -> None:
+        """Stores readings of our own making, then shows them; rules see those of a provenance.
 
         Raises:
             Unavailable: they could not be made durable.
@@ -174,7 +190,9 @@ class Platform:
         waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def durable(error: Exception | None) -> None:
-            if error is None:
+            if error is None and provenance:
+                self._show(batch, provenance)
+            elif error is None:
                 self.hub.values_changed(self.state.apply(batch).series)
             if not waiter.done():
                 waiter.set_result(None) if error is None else waiter.set_exception(error)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gemel.app.results import without_supposed
 from gemel.core.batch import make_batch
+from gemel.core.series import MEASURED
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -20,7 +22,7 @@ def rebuild(platform: Platform) -> None:
         _recall_values(platform)
     for batch in platform.history.replay():
         platform.state.apply(batch)
-        platform.reactions.replay(batch)
+        platform.reactions.replay(without_supposed(batch, platform.series))
     platform.reactions.recall()
     _recall_presence(platform)
 
@@ -43,8 +45,9 @@ def _recall_presence(platform: Platform) -> None:
     seen: dict[str, int] = {}
     for number, received in enumerate(state.received.tolist()):
         if received:
-            twin = platform.series.keys[number].twin
-            seen[twin] = max(seen.get(twin, 0), received)
+            key = platform.series.keys[number]
+            if key.provenance == MEASURED:
+                seen[key.twin] = max(seen.get(key.twin, 0), received)
     platform.presence.seen(seen)
 
 

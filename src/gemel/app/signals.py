@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gemel.core.document import Json
-from gemel.core.series import SeriesTable
+from gemel.core.series import MEASURED, SeriesTable
 from gemel.core.units import symbol
 from gemel.ingest.points import Point
 from gemel.twins.dtdl.interface import (
@@ -168,11 +168,13 @@ def sent_names(model: str, signals: Mapping[str, Signal]) -> dict[str, str]:
     return {sent: path for sent, path in found.items() if sent != path and sent not in signals}
 
 
-def points_of(twin: str, signals: Mapping[str, Signal], series: SeriesTable) -> dict[str, Point]:
-    """The points that ingest checks this twin's values against."""
+def points_of(
+    twin: str, signals: Mapping[str, Signal], series: SeriesTable, provenance: str = MEASURED
+) -> dict[str, Point]:
+    """The points that this twin's values of one provenance are checked against."""
     return {
         path: Point(
-            series=series.id(twin, path),
+            series=series.id(twin, path, provenance),
             kind=signal.schema.kind,
             minimum=signal.minimum,
             maximum=signal.maximum,

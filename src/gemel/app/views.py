@@ -11,6 +11,7 @@ from gemel.app.values import typed
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.quality import CAUSES, Quality, is_bad
+from gemel.core.series import MEASURED, quantile_of
 from gemel.core.units import symbol
 from gemel.twins.dtdl.interface import Enum, Object, Schema
 
@@ -115,10 +116,14 @@ def faceplate(platform: Platform, twin: str) -> Json:
     desired = platform.graph.desired_of(twin)
     stored = platform.graph.stored_values(twin)
     stale_after = platform.presence.stale_after(twin)
+    others = unmeasured(platform, twin)
     return {
         **line,
         "properties": [
-            _property(platform, twin, s, now, stale_after, desired.get(s.path), stored)
+            {
+                **_property(platform, twin, s, now, stale_after, desired.get(s.path), stored),
+                "others": others.get(s.path, []),
+            }
             for s in signals.of(model).values()
         ],
         "commands": [_command(c) for c in signals.commands_of(model).values()],
@@ -174,6 +179,36 @@ def _property(
         "values": _names(signal.schema),
         "series": series,
     }
+
+
+def unmeasured(platform: Platform, twin: str) -> dict[str, list[Json]]:
+    """By property: the newest derived, predicted and simulated values, with their quantiles."""
+    keys, state = platform.series.keys, platform.state
+    found: dict[tuple[str, str], Json] = {}
+    levels: dict[tuple[str, str], dict[str, float]] = {}
+    for number in platform.series.of_twin(twin):
+        key = keys[number]
+        latest = state.get(number)
+        if latest is None:
+            continue
+        beside = quantile_of(key.path)
+        if beside is not None:
+            level = f"{beside[1]:g}"
+            levels.setdefault((beside[0], key.provenance), {})[level] = latest.value
+        elif key.provenance != MEASURED:
+            found[key.path, key.provenance] = {
+                "provenance": key.provenance,
+                "value": typed(
+                    latest.value, latest.text, platform.catalogue.kind_of(twin, key.path)
+                ),
+                "time": to_iso(latest.time),
+                "received": to_iso(latest.received),
+                "quality": "bad" if is_bad(latest.quality) else "good",
+            }
+    by_path: dict[str, list[Json]] = {}
+    for place, value in found.items():
+        by_path.setdefault(place[0], []).append({**value, "quantiles": levels.get(place, {})})
+    return by_path
 
 
 def _finite(limit: float) -> float | None:

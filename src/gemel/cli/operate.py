@@ -141,6 +141,9 @@ def add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bucket", type=float, help="seconds of a bucket")
     parser.add_argument("--aggregate", default="avg", help="avg, min, max, sum, count")
     parser.add_argument("--limit", type=int, default=1000)
+    parser.add_argument(
+        "--provenance", default="measured", help="measured, derived, predicted, simulated"
+    )
 
 
 def _history(arguments: argparse.Namespace) -> int:
@@ -153,6 +156,7 @@ def _history(arguments: argparse.Namespace) -> int:
         bucket=arguments.bucket,
         aggregate=arguments.aggregate if arguments.bucket else None,
         limit=arguments.limit,
+        provenance=arguments.provenance,
         **{"from": arguments.start},
     )
     if arguments.json:

@@ -26,6 +26,7 @@ ENGINEER = OPERATOR | {
     "twins:write",
     "rules:write",
     "ingest:write",
+    "results:write",
     "mqtt:publish",
     "plant:write",
 }

@@ -118,6 +118,7 @@ REASONS: dict[str, str] = {
     "far-future": "its time is more than a minute ahead of ours",
     "before-1970": "its time lies before 1970 or cannot be expressed",
     "unknown-property": "the model has no such telemetry or property",
+    "unknown-twin": "no twin has this name, and only what is measured may come before its twin",
     "not-allowed": "the sender may not write this twin",
     "too-many": "too many names from one unknown device",
 }

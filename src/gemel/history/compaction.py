@@ -6,7 +6,7 @@ Only neighbours in the order of the log are merged, so "received later" stays wh
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from math import floor, log
 
 import numpy as np
@@ -65,8 +65,12 @@ def neighbours(segments: Sequence[Segment]) -> list[list[Segment]]:
 class Merge:
     """The readings of some segments on their way into one."""
 
-    def __init__(self, segments: Sequence[Segment], keep_from: int) -> None:
+    def __init__(
+        self, segments: Sequence[Segment], keep_from: int, revised: Collection[int] = ()
+    ) -> None:
         self.segments = segments
+        self.revised = revised
+        """Series whose later values take the place of earlier ones."""
         self.keep_from = keep_from
         """Readings with an earlier time are left out."""
         self.expired = 0
@@ -76,14 +80,16 @@ class Merge:
         """As `merged`."""
         young = [segment for segment in self.segments if segment.time_max >= self.keep_from]
         self.expired += sum(segment.rows for segment in self.segments if segment not in young)
-        for table in merged(young, is_stopping) if young else ():
+        for table in merged(young, is_stopping, self.revised) if young else ():
             is_kept = table.time >= self.keep_from
             kept = table if bool(is_kept.all()) else table.take(is_kept)
             self.expired += len(table) - len(kept)
             yield kept
 
 
-def merged(segments: Sequence[Segment], is_stopping: Callable[[], bool]) -> Iterator[Table]:
+def merged(
+    segments: Sequence[Segment], is_stopping: Callable[[], bool], revised: Collection[int] = ()
+) -> Iterator[Table]:
     """All readings of the segments by (series, time), each once, about a million at a time.
 
     Raises:
@@ -98,7 +104,7 @@ def merged(segments: Sequence[Segment], is_stopping: Callable[[], bool]) -> Iter
         for parts in pieces:
             if is_stopping():
                 raise Interrupted("the history is closing")
-            yield without_duplicates(sort(concatenate(parts)))
+            yield without_duplicates(sort(concatenate(parts)), revised)
 
 
 def _groups(segments: Sequence[Segment]) -> Iterator[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ is replaced by its sorted copy in one assignment, so readers need no lock.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from threading import Lock
 
 import numpy as np
@@ -172,7 +172,7 @@ class Memory:
         return [chunk.rows_in_any_order() for chunk in list(self._chunks)]
 
 
-def in_order(memories: Sequence[Memory]) -> Iterator[Table]:
+def in_order(memories: Sequence[Memory], revised: Collection[int] = ()) -> Iterator[Table]:
     """All rows of some memories by (series, time), copies once, a quarter million at a time."""
     whole = concatenate([table for memory in memories for table in memory.tables()])
     rows = order(whole)
@@ -182,7 +182,7 @@ def in_order(memories: Sequence[Memory]) -> Iterator[Table]:
         while last < len(whole) and _is_same(whole, rows, last):
             last += 1
         piece = slice(first, last)
-        yield without_duplicates(whole.take(piece if rows is None else rows[piece]))
+        yield without_duplicates(whole.take(piece if rows is None else rows[piece]), revised)
         first = last
 
 

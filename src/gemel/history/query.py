@@ -11,20 +11,35 @@ from numpy.typing import NDArray
 from gemel.core.batch import I64, NO_TEXT, Columns
 from gemel.core.errors import InvalidInput
 from gemel.core.quality import Quality
-from gemel.history.table import Table, concatenate, sort, to_columns, without_duplicates
+from gemel.history.table import (
+    Table,
+    concatenate,
+    latest_versions,
+    sort,
+    to_columns,
+    without_duplicates,
+)
 
 Buckets: TypeAlias = dict[str, NDArray[Any]]
 AGGREGATES = ("avg", "min", "max", "sum", "count", "first", "last")
 
 
-def merge(parts: Sequence[Table], *, bad: bool) -> Columns:
+def merge(
+    parts: Sequence[Table], *, bad: bool, is_revised: bool = False, versions: bool = False
+) -> Columns:
     """One series in order of time, copies counted once.
 
     Args:
         parts: of the series, in the order of arrival.
         bad: whether readings of bad quality are wanted.
+        is_revised: a later value for a time takes the place of an earlier one.
+        versions: whether earlier ones are wanted nevertheless.
     """
-    table = without_duplicates(sort(concatenate(parts)))
+    table = sort(concatenate(parts))
+    if is_revised and not versions:
+        table = latest_versions(table)
+    else:
+        table = without_duplicates(table, table.series[:1].tolist() if is_revised else ())
     if not bad:
         good = table.quality < Quality.BAD
         if not good.all():

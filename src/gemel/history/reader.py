@@ -10,6 +10,7 @@ import numpy as np
 
 from gemel.core.batch import I64, Columns
 from gemel.core.errors import InvalidInput
+from gemel.core.series import SeriesTable
 from gemel.history.query import (
     AGGREGATES,
     Buckets,
@@ -43,15 +44,24 @@ class Last(NamedTuple):
 
 
 class Reader:
+    series: SeriesTable
     _views: Views
 
     def read(
-        self, series: int, start: int, end: int, *, bad: bool = False, limit: int | None = None
+        self,
+        series: int,
+        start: int,
+        end: int,
+        *,
+        bad: bool = False,
+        limit: int | None = None,
+        versions: bool = False,
     ) -> Columns:
         """Readings of one series with start <= time < end, in order of time.
 
-        Two values at one time are both there, in the order in which they arrived; a copy (same
-        time, same value) is there once.
+        Two values that were measured at one time are both there, in the order in which they
+        arrived; a copy (same time, same value) is there once. Of what was derived, predicted or
+        simulated for one time, only the last to arrive is there.
 
         Args:
             series: its number.
@@ -59,14 +69,15 @@ class Reader:
             end: ns since 1970 UTC.
             bad: also readings of bad quality.
             limit: at most so many, the earliest.
+            versions: also what was derived, predicted or simulated before for the same time.
         """
         start, end = _bounded(start, end)
         if limit is None:
-            return merge(self._find(series, start, end), bad=bad)
+            return self._merged(series, start, end, bad=bad, versions=versions)
         pieces: list[Columns] = []
         missing = limit
         for low, high in self._slices(series, start, end):
-            piece = merge(self._find(series, low, high), bad=bad)
+            piece = self._merged(series, low, high, bad=bad, versions=versions)
             pieces.append(take(piece, slice(0, missing)))
             missing -= len(pieces[-1])
             if not missing:
@@ -91,7 +102,7 @@ class Reader:
         time = self._retried(lambda view: _newest(view, series, at))
         if time is None:
             return None
-        found = merge(self._find(series, time, time + 1), bad=True)
+        found = self._merged(series, time, time + 1, bad=True)
         if not len(found):
             return None
         row = len(found) - 1
@@ -121,7 +132,7 @@ class Reader:
         cuts = self._cuts(series, start, end, edges)
         for low, high in itertools.pairwise(cuts):
             inside = edges[(edges >= low) & (edges <= high)]
-            pieces.append(m4(merge(self._find(series, low, high), bad=bad), inside))
+            pieces.append(m4(self._merged(series, low, high, bad=bad), inside))
         return join(pieces)
 
     def buckets(
@@ -154,10 +165,17 @@ class Reader:
         borders = [(first + i * step) * width_ns for i in range(1, count)]
         cuts = [start, *borders, end]
         pieces = [
-            bucket(merge(self._find(series, low, high), bad=bad), width_ns, aggregates)
+            bucket(self._merged(series, low, high, bad=bad), width_ns, aggregates)
             for low, high in itertools.pairwise(cuts)
         ]
         return join_buckets(pieces)
+
+    def _merged(
+        self, series: int, start: int, end: int, *, bad: bool, versions: bool = False
+    ) -> Columns:
+        is_revised = series in self.series.revised
+        found = self._find(series, start, end)
+        return merge(found, bad=bad, is_revised=is_revised, versions=versions)
 
     def _find(self, series: int, start: int, end: int) -> list[Table]:
         return self._retried(lambda view: _parts(view, series, start, end))

@@ -235,7 +235,7 @@ class Sealer:
             self._files,
             self._folder / "segments",
             (first, through),
-            in_order(some),
+            in_order(some, frozenset(self._table.revised)),
             codec=self._codec,
             level=SEAL_LEVEL,
         )
@@ -272,7 +272,7 @@ class Sealer:
             Damaged: one of them is; all stay as they are.
         """
         logs = (run[0].first_log, run[-1].last_log)
-        merge = Merge(run, self._earliest())
+        merge = Merge(run, self._earliest(), frozenset(self._table.revised))
         is_alone = len(run) == 1 and run[0].path.suffix == SEALED
         try:
             path = write_segment(

@@ -6,7 +6,7 @@ So one float64 column holds numbers and text, and equal bits mean equal values.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -141,10 +141,14 @@ def sort(table: Table) -> Table:
     return table if rows is None else table.take(rows)
 
 
-def without_duplicates(table: Table) -> Table:
+def without_duplicates(table: Table, revised: Collection[int] = ()) -> Table:
     """Of rows with the same series, time and value (or text) only the first to arrive.
 
+    Of a series that is revised a row is a copy only of the one before it: when a value is taken
+    back to what it was before, that is news.
+
     Args:
+        revised: such series.
         table: sorted by (series, time), equals in the order of arrival, one list of texts in
             which no text stands twice.
     """
@@ -153,17 +157,39 @@ def without_duplicates(table: Table) -> Table:
     if not same.any():
         return table
     bits = np.ascontiguousarray(table.value).view(np.int64)
+    if revised:
+        is_revised = np.isin(series, np.fromiter(revised, np.int32, len(revised)))
+        if is_revised.any():
+            repeats = same & (bits[1:] == bits[:-1])
+            copies = np.concatenate(([False], repeats & is_revised[1:]))
+            same &= ~is_revised[1:]
+            return _without_copies(table, bits, same, copies)
+    return _without_copies(table, bits, same, None)
+
+
+def _without_copies(
+    table: Table, bits: I64, same: NDArray[np.bool_], copies: NDArray[np.bool_] | None
+) -> Table:
+    """Drops `copies` and, among rows that are the `same` as the one before, equal ones."""
     meeting = np.concatenate(([False], same))
     group = np.cumsum(~meeting)
     crowded = np.flatnonzero(meeting | np.concatenate((same, [False])))
     ranks = np.lexsort((bits[crowded], group[crowded]))  # stable: arrival order inside equals
     rows = crowded[ranks]
     again = (group[rows][1:] == group[rows][:-1]) & (bits[rows][1:] == bits[rows][:-1])
-    if not again.any():
-        return table
-    keep = np.ones(len(table), bool)
+    keep = np.ones(len(table), bool) if copies is None else ~copies
     keep[rows[1:][again]] = False
+    if keep.all():
+        return table
     return table.take(keep)
+
+
+def latest_versions(table: Table) -> Table:
+    """Of rows with the same series and time only the last to arrive; `table` is sorted."""
+    series, time = table.series, table.time
+    is_last = np.ones(len(table), bool)
+    is_last[:-1] = (time[1:] != time[:-1]) | (series[1:] != series[:-1])
+    return table if is_last.all() else table.take(is_last)
 
 
 def to_columns(table: Table) -> Columns:

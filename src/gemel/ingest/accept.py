@@ -10,7 +10,7 @@ from gemel.core.batch import Batch, Reject
 from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
 from gemel.core.message import Message
-from gemel.core.series import SeriesTable
+from gemel.core.series import MEASURED, SeriesTable
 from gemel.ingest.decode import Route, decode_common
 from gemel.ingest.duplicates import Recent
 from gemel.ingest.intake import Intake, Unknown
@@ -56,11 +56,19 @@ class Ingest:
         series: numbers for new names.
         points: what each twin may report.
         future_ns: how far ahead of `now` a reading's time may lie.
+        provenance: of all that is taken in here. Anything but measured is taken for twins that
+            `points` has and for no others, and a repetition counts: it may take back another.
     """
 
     def __init__(
-        self, series: SeriesTable, points: PointTable, *, future_ns: int = 60 * SECOND
+        self,
+        series: SeriesTable,
+        points: PointTable,
+        *,
+        future_ns: int = 60 * SECOND,
+        provenance: str = MEASURED,
     ) -> None:
+        self.provenance = provenance
         self._series = series
         self._points = points
         self._future = future_ns
@@ -115,7 +123,7 @@ class Ingest:
             for topic in self._points.stale:
                 self._routes.pop(topic, None)
             self._points.stale.clear()
-        call = Intake(self._series, self._points, now + self._future)
+        call = Intake(self._series, self._points, now + self._future, self.provenance)
         index = 0
         while True:
             index = self._take_common(messages, index, call)
@@ -127,7 +135,7 @@ class Ingest:
                 call.take(message, route)
             index += 1
         batch = call.columns.finish(self._points.slots, now)
-        kept = self._recent.drop(batch)
+        kept = self._recent.drop(batch) if self.provenance == MEASURED else batch
         return Accepted(
             kept,
             call.rejects,
@@ -140,7 +148,8 @@ class Ingest:
 
     def remember(self, batch: Batch) -> None:
         """Call with a batch once it is durable: what repeats it is then dropped at the door."""
-        self._recent.remember(batch)
+        if self.provenance == MEASURED:
+            self._recent.remember(batch)
 
     def _take_common(self, messages: Sequence[Message], start: int, call: Intake) -> int:
         return decode_common(messages, start, self._routes, call.columns, call.limit, call.seen)
@@ -190,6 +199,9 @@ class Ingest:
             return None
         if not twin or not message.who.may_write_twin(twin):
             _refuse(message, twin, call)
+            return None
+        if entry is None and self.provenance != MEASURED:
+            call.reject(message, twin, "unknown-twin", raw=show(message.payload))
             return None
         if entry is None:
             if self._points.unknown_count >= MOST_UNKNOWN:

@@ -9,13 +9,13 @@ from gemel.core.batch import Reject
 from gemel.core.errors import InvalidInput
 from gemel.core.message import Message
 from gemel.core.quality import Quality
-from gemel.core.series import SeriesTable
+from gemel.core.series import MEASURED, SeriesTable, quantile_of
 from gemel.ingest.columns import Columns
 from gemel.ingest.decode import Route, take_object
 from gemel.ingest.forms import NO_TIME, Piece, pieces
 from gemel.ingest.judge import judge
 from gemel.ingest.payload import FIRST_CBOR, decode, is_flat, show
-from gemel.ingest.points import OBJECTS, OPEN, Point, PointTable
+from gemel.ingest.points import NUMBERS, OBJECTS, OPEN, Point, PointTable
 from gemel.ingest.senml import Problem
 from gemel.ingest.times import read_time
 
@@ -40,7 +40,9 @@ class Unknown:
 class Intake:
     """What one call of `accept` collects."""
 
-    def __init__(self, series: SeriesTable, points: PointTable, limit: int) -> None:
+    def __init__(
+        self, series: SeriesTable, points: PointTable, limit: int, provenance: str = MEASURED
+    ) -> None:
         self.columns = Columns()
         self.rejects: list[Reject] = []
         self.seen: dict[str, int] = {}
@@ -49,6 +51,7 @@ class Intake:
         self.limit = limit
         self._series = series
         self._points = points
+        self._provenance = provenance
         self._message: Message
         self._sample: dict[str, Any] | None = None
         self._rejected = 0
@@ -216,7 +219,13 @@ class Intake:
         """A point for a name that no model describes, if the twin takes such."""
         entry = route.entry
         reason = ""
-        if not entry.is_open or not path or len(path) > LONGEST_NAME or not path.isprintable():
+        base = self._quantile_base(route, path)
+        if (
+            (base is None and not entry.is_open)
+            or not path
+            or len(path) > LONGEST_NAME
+            or not path.isprintable()
+        ):
             reason = "unknown-property"
         elif entry.opened >= MOST_OPEN_NAMES:
             reason = "too-many"
@@ -226,11 +235,18 @@ class Intake:
                 self._message, route.twin, reason, name=path[:LONGEST_NAME], raw=raw, time=moment
             )
             return None
-        point = self._points.open_point(entry, path, self._series.id(route.twin, path))
+        number = self._series.id(route.twin, path, self._provenance)
+        point = self._points.open_point(entry, path, number, base)
         if route.named is not entry.named:
             route.named.add(name, point)
         route.keys = ()
         return point
+
+    def _quantile_base(self, route: Route, path: str) -> Point | None:
+        """The property that `path` names a quantile of, if the model has it as a number."""
+        found = quantile_of(path)
+        base = route.entry.points.get(found[0]) if found is not None else None
+        return base if base is not None and base.kind in NUMBERS else None
 
 
 def _sample(value: Any) -> Any:

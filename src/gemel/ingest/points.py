@@ -171,9 +171,13 @@ class PointTable:
             self.unknown_count += 1
         return entry
 
-    def open_point(self, entry: TwinPoints, path: str, series: int) -> Point:
-        """A point for a name that no model describes."""
+    def open_point(
+        self, entry: TwinPoints, path: str, series: int, base: Point | None = None
+    ) -> Point:
+        """A point for a name that no model describes, or for a quantile of the `base`."""
         point = Point(series, OPEN)
+        if base is not None:
+            point = Point(series, "double", base.minimum, base.maximum, unit=base.unit)
         self._place(point)
         entry.points[path] = point
         entry.named.add(path, point)
