@@ -64,6 +64,7 @@ COMMANDS = {
         "gemel.simulate.replay",
         "add_arguments",
     ),
+    "bench": Command("a load for an MQTT server, and its proof", "gemel.cli.bench", "add", ""),
     "import": Command(
         "a plant from files: models, twins, rules, scene",
         "gemel.cli.plant",
