@@ -61,8 +61,8 @@ def test_a_load_is_taken_whole_and_verified(
 ) -> None:
     ledger = tmp_path / "ledger"
     found = bench(
-        "load", *at(shared_server, prefix), "--devices", 5, "--connections", 2, "--readings", 3, "--count", 500,
-        "--window", 70, "--ledger", ledger, "--json",
+        "load", *at(shared_server, prefix), "--devices", 5, "--connections", 2,
+        "--readings", 3, "--count", 500, "--window", 70, "--ledger", ledger, "--json",
     )  # fmt: skip
     assert found["messages"] == found["acknowledged"] == 1_000
     assert found["readings"] == 3_000
@@ -79,8 +79,8 @@ def test_what_is_lost_or_wrong_is_found(
 ) -> None:
     ledger = tmp_path / "ledger"
     bench(
-        "load", *at(shared_server, prefix), "--devices", 1, "--readings", 3, "--count", 50, "--ledger", ledger,
-        "--json",
+        "load", *at(shared_server, prefix), "--devices", 1, "--readings", 3, "--count", 50,
+        "--ledger", ledger, "--json",
     )  # fmt: skip
     head = json.loads(ledger.read_bytes().split(b"\n")[0])
     false_time = (head["start"] + 3 * head["step"]) / 1_000
