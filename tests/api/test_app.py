@@ -180,7 +180,7 @@ def test_bodies_are_bounded_also_when_they_are_packed(server: Inside) -> None:
         (iter([large[:1000]] * 1100), {}),
     ):
         answer = server.http.post("/commands", content=body, headers=headers)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (400, "BodyTooLarge")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (413, "BodyTooLarge")
 
 
 def test_a_bomb_is_not_unpacked(server: Inside) -> None:

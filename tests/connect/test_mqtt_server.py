@@ -600,7 +600,8 @@ def test_our_client_loses_nothing_over_restarts_of_the_server(run, host, wait_un
 
 def test_manual_acknowledgement_brings_messages_back(run, host, wait_until):
     async def scenario():
-        server, port = await listening(host)
+        acked: list[str] = []
+        server, port = await listening(host, delivered=lambda who, _: acked.append(who.name))
         got: list = []
         client = MqttClient(
             "127.0.0.1",
@@ -613,9 +614,8 @@ def test_manual_acknowledgement_brings_messages_back(run, host, wait_until):
         )
         await client.start()
         await client.subscribe("t", 1)
-        acked: list[str] = []
-        server.publish("t", b"1", 1, on_acked=acked.append)
-        server.publish("t", b"2", 1, on_acked=acked.append)
+        server.publish("t", b"1", 1)
+        server.publish("t", b"2", 1)
         await wait_until(lambda: len(got) == 2)
         got[0].ack()
         await wait_until(lambda: acked == ["admin"])

@@ -87,12 +87,12 @@ def test_order_is_by_series_and_time_and_stable(rows, few):
 
 
 @given(rows=rows)
-def test_of_equal_readings_the_first_stays(rows):
+def test_of_equal_readings_the_last_to_arrive_stays(rows):
     table = sort(table_of([(s % 2, t, v) for s, t, v in rows]))
     kept: dict[tuple[int, int, bytes], int] = {}
     for i in range(len(table)):
         key = (int(table.series[i]), int(table.time[i]), table.value[i].tobytes())
-        kept.setdefault(key, int(table.received[i]))
+        kept[key] = int(table.received[i])
     found = without_duplicates(table)
     assert sorted(found.received.tolist()) == sorted(kept.values())
     assert order(found) is None

@@ -39,8 +39,8 @@ def test_only_exact_repetitions_are_dropped_and_all_within_a_batch(batches):
         before, after = rows_of(batch), rows_of(kept)
         assert len(set(after)) == len(after)
         assert set(before) - set(after) <= durable
-        first = [r for i, r in enumerate(before) if r not in before[:i]]
-        assert after == [r for r in first if r in set(after)]
+        last = [r for i, r in enumerate(before) if r not in before[i + 1 :]]
+        assert after == [r for r in last if r in set(after)]
         recent.remember(kept)
         durable |= set(after)
 
@@ -67,7 +67,20 @@ def test_other_value_at_the_same_time_is_kept():
     recent = Recent()
     recent.remember(batch_of([(0, 1, 1.0), (1, 1, "a")]))
     kept = recent.drop(batch_of([(0, 1, 2.0), (1, 1, "b"), (0, 1, 1.0), (1, 1, "a")]))
-    assert rows_of(kept) == [(0, 1, "2.0"), (1, 1, "b")]
+    assert rows_of(kept) == [(0, 1, "2.0"), (1, 1, "b"), (0, 1, "1.0"), (1, 1, "a")]
+
+
+@given(st.lists(st.lists(st.sampled_from("ABC"), max_size=4), max_size=8))
+def test_what_is_dropped_never_changes_which_value_at_one_time_is_the_last(calls):
+    recent = Recent()
+    last = ""
+    for values in calls:
+        kept = recent.drop(batch_of([(0, 1, value) for value in values]))
+        for _, _, value in rows_of(kept):
+            last = value
+        recent.remember(kept)
+        if values:
+            assert last == values[-1]
 
 
 def test_large_batches_are_compared_exactly():

@@ -367,3 +367,39 @@ def test_a_damaged_snapshot_is_refused_and_changes_nothing(spoil):
     with pytest.raises(Damaged, match="snapshot"):
         engine.restore(spoil(engine.snapshot()))
     assert len(engine.react(a_is(7, 3))) == 1
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.dictionaries(st.sampled_from("uvwxyz"), st.integers(0, 2), max_size=4),
+            st.integers(0, 12),
+        ),
+        max_size=12,
+    )
+)
+@settings(max_examples=60)
+def test_changing_some_instances_is_the_same_as_setting_all(steps):
+    """A dictionary gives twins other series (0: none any more); a number is a reading of all."""
+    some, every = RuleEngine(), RuleEngine()
+    for engine in (some, every):
+        for text in ("a > 5 for 3 s", "a > b"):
+            engine.set_rule(rule(text, text), [])
+    now: dict[str, dict[str, int]] = {}
+    for second, step in enumerate(steps):
+        if isinstance(step, dict):
+            series = {t: {"a": 10 * ord(t) + n, "b": 10 * ord(t)} for t, n in step.items() if n}
+            gone = [twin for twin, n in step.items() if not n]
+            now = {t: s for t, s in now.items() if t not in gone} | series
+            for text in ("a > 5 for 3 s", "a > b"):
+                reads, before = some.change_instances(text, list(series.items()), gone)
+                was = every.series_read(text)
+                every.set_instances(text, list(now.items()))
+                assert some.series_read(text) == every.series_read(text)
+                assert reads <= some.series_read(text)
+                assert before <= was
+        else:
+            time = BEGIN + second * SECOND
+            numbers = range(10 * ord("u"), 10 * ord("z") + 3)
+            batch = make_batch([(n, time, float((step + n) % 13), 0) for n in numbers], time)
+            assert told(some.react(batch)) == told(every.react(batch))

@@ -9,7 +9,7 @@ import orjson
 from starlette.requests import Request
 
 from gemel.core.clock import SECOND, from_iso
-from gemel.core.errors import InvalidInput
+from gemel.core.errors import InvalidInput, TooLarge
 
 MEBIBYTE = 1 << 20
 DEPTH = 32
@@ -21,7 +21,8 @@ async def read_body(request: Request, limit: int = MEBIBYTE) -> bytes:
     """The body, with gzip undone.
 
     Raises:
-        InvalidInput: larger than `limit` bytes (also after unpacking), or not valid gzip.
+        TooLarge: larger than `limit` bytes, also after unpacking.
+        InvalidInput: not valid gzip.
     """
     size = 0
     chunks = []
@@ -61,10 +62,8 @@ def _unpacked(body: bytes, limit: int) -> bytes:
     raise InvalidInput(f"the gzip body has more than {MOST_MEMBERS:,} members", hint="pack it once")
 
 
-def _too_large(limit: int) -> InvalidInput:
-    return InvalidInput(
-        f"the body is larger than {limit:,} bytes", hint="send it in parts", code="BodyTooLarge"
-    )
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"the body is larger than {limit:,} bytes", hint="send it in parts")
 
 
 async def read_json(request: Request, limit: int = MEBIBYTE) -> Any:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from gemel.core import errors
 
 STATUS: tuple[tuple[type[errors.GemelError], int], ...] = (
+    (errors.TooLarge, 413),
     (errors.InvalidInput, 400),
     (errors.NotAuthenticated, 401),
     (errors.Forbidden, 403),
@@ -17,6 +18,7 @@ STATUS: tuple[tuple[type[errors.GemelError], int], ...] = (
     (errors.Conflict, 409),
     (errors.PreconditionFailed, 412),
     (errors.Refused, 422),
+    (errors.Overloaded, 429),
     (errors.Unavailable, 503),
     (errors.Damaged, 500),
 )

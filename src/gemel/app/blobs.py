@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
-from gemel.core.errors import InvalidInput, NotFound, Unavailable
+from gemel.core.errors import InvalidInput, NotFound, TooLarge, Unavailable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 MOST_BYTES = 1 << 30
@@ -66,7 +66,7 @@ class Blobs:
         """Stores a file whole or not at all; the number of its bytes.
 
         Raises:
-            InvalidInput: larger than `MOST_BYTES`.
+            TooLarge: larger than `MOST_BYTES`.
             Unavailable: the disk does not take it.
         """
         path = self.path(name)
@@ -78,10 +78,9 @@ class Blobs:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > MOST_BYTES:
-                        raise InvalidInput(
+                        raise TooLarge(
                             f"the file is larger than {MOST_BYTES:,} bytes",
                             hint="send it in parts",
-                            code="BodyTooLarge",
                         )
                     file.write(chunk)
                 file.flush()

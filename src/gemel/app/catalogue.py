@@ -104,9 +104,13 @@ class Catalogue:
             for edit in edits:
                 if edit.kind == "twin":
                     self._twin_changed(edit.key)
-        is_kin = "relationship" in kinds and platform.reactions.engine.reads_relatives
-        if is_kin or kinds & {"model", "settings", "twin", "rule"}:
+        if kinds & {"model", "settings", "rule"}:
             platform.reactions.rules_changed(self.plain["rule"])
+        elif kinds & {"twin", "relationship"}:
+            twins = [e.key for e in edits if e.kind == "twin"]
+            deleted = [e.key for e in edits if e.kind == "twin" and e.doc is None]
+            is_kin = platform.reactions.engine.reads_relatives
+            platform.reactions.twins_changed(twins, deleted, is_kin=is_kin)
         if kinds & (GRAPH_KINDS | {"settings", "scene", "kpi", "rule", "discovered"}):
             platform.hub.event({"type": "graph"})
 

@@ -21,7 +21,9 @@ from gemel.core.document import Document, Edit, Json
 from gemel.core.errors import GemelError, NotFound
 from gemel.services.alarms import AlarmBook
 from gemel.services.rules.engine import RuleEngine, Transition
+from gemel.services.rules.features import reads_relatives
 from gemel.services.rules.rule import Rule, load_rule
+from gemel.services.rules.table import Instances
 from gemel.twins.graph import EditContext, Graph
 
 if TYPE_CHECKING:
@@ -30,7 +32,41 @@ if TYPE_CHECKING:
 log = logging.getLogger("gemel.rules")
 DECIDES = ("when", "model", "parameters", "lateness", "timeZone")
 """Fields of a rule with which its condition changes: it starts anew and its alarms are closed."""
+MANY = 100
+"""So many changed twins are not looked through for each batch."""
 Planner = Callable[[int], list[Edit]]
+
+
+class Moved:
+    """Twins that the rule engine must still hear of."""
+
+    def __init__(self) -> None:
+        self.twins: set[str] = set()
+        self.deleted: set[str] = set()
+        """Those of them that were deleted; some may have been made again."""
+        self.is_kin = False
+        """Whether what rules read of relatives may have changed."""
+        self._series: set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self.twins) or self.is_kin
+
+    def add(self, twins: Iterable[str], means: RuleMeans, *, is_kin: bool) -> None:
+        self.is_kin |= is_kin
+        for twin in twins:
+            self.twins.add(twin)
+            self._series.update(means.series_of(twin).values())
+
+    def concerns(self, batch: Batch) -> bool:
+        """Whether a reading is of one of them."""
+        if not self:
+            return False
+        if self.is_kin or len(self.twins) > MANY:
+            return True
+        return bool(np.isin(batch.series, list(self._series)).any())
+
+    def clear(self) -> None:
+        self.twins, self.deleted, self._series, self.is_kin = set(), set(), set(), False
 
 
 class Reactions:
@@ -45,8 +81,9 @@ class Reactions:
         self._uncommitted: list[Transition] = []
         self._is_committing = False
         self._broken: dict[str, str] = {}
-        self._judged: dict[tuple[str, int], frozenset[int]] = {}
+        self._judged: dict[tuple[str, int], set[int]] = {}
         """The series of each rule whose last values it has been given."""
+        self._moved = Moved()
 
     def _stored_alarm(self, key: str) -> Json | None:
         found = self._platform.documents.get("alarm", key)
@@ -56,6 +93,8 @@ class Reactions:
 
     def react(self, batch: Batch) -> None:
         """Judges a batch; what follows is committed beside the loop."""
+        if self._moved.concerns(batch):
+            self.follow_twins()
         self._take(self.engine.react(batch))
 
     def replay(self, batch: Batch) -> None:
@@ -63,6 +102,7 @@ class Reactions:
         self._uncommitted += self.engine.react(batch)
 
     def tick(self, now: int) -> None:
+        self.follow_twins()
         self._take(self.engine.tick(now))
         self.commit_soon()  # what could not be committed before, when the disk was full
         self.dispatch.tick(now)
@@ -115,6 +155,7 @@ class Reactions:
     # ---- checkpoint and restart ----------------------------------------------------------
 
     def snapshot(self) -> dict[str, bytes]:
+        self.follow_twins()
         waiting = [
             [t.rule_id, t.version, t.twin, t.kind, t.time, t.value, t.series, t.text]
             for t in self._uncommitted
@@ -140,6 +181,7 @@ class Reactions:
     def rules_changed(self, documents: Mapping[str, Json]) -> None:
         """Brings the engine in line with rules, models and twins as they are."""
         wanted = {}
+        self._moved.clear()
         self._broken.clear()
         for key, doc in documents.items():
             try:
@@ -151,19 +193,66 @@ class Reactions:
             if key not in wanted:
                 self.engine.drop_rule(key)
         unread: set[int] = set()
-        judged: dict[tuple[str, int], frozenset[int]] = {}
+        judged: dict[tuple[str, int], set[int]] = {}
         for rule in wanted.values():
             is_new = rule.id not in self.engine.rules
             instances = self.means.instances(rule)
             self.engine.set_rule(rule, instances, self.means.kin, self.means.settings)
             if is_new:
                 self.engine.assume_active(rule.id, self.alarms.raised(rule.id))
-            reads = frozenset(self.engine.series_read(rule.id))
-            unread |= reads - self._judged.get((rule.id, rule.version), frozenset())
+            reads = self.engine.series_read(rule.id)
+            unread |= reads - self._judged.get((rule.id, rule.version), set())
             judged[rule.id, rule.version] = reads
         self._judged = judged
         self._take(self._known_again(unread))
         self._take(self._set_by_people())
+
+    def twins_changed(
+        self, twins: Iterable[str], deleted: Iterable[str], *, is_kin: bool = False
+    ) -> None:
+        """Notes twins that were made, changed or deleted, or relationships between twins.
+
+        The engine follows when a reading of theirs comes, at the latest with the next tick, so
+        that a hundred thousand twins made one by one do not lay its tables out so many times.
+        """
+        if self.engine.rules:
+            self._moved.add(twins, self.means, is_kin=is_kin)
+            self._moved.deleted.update(deleted)
+
+    def follow_twins(self) -> None:
+        """Brings the engine in line with the twins noted."""
+        moved = self._moved
+        if not moved:
+            return
+        self._moved = Moved()
+        unread: set[int] = set()
+        for rule in list(self.engine.rules.values()):
+            judged = self._judged.setdefault((rule.id, rule.version), set())
+            if moved.deleted:  # they may be there again by now, as others
+                judged -= self._move(rule, [], moved.deleted, is_kin=False)[1]
+            instances = self.means.instances(rule, moved.twins)
+            gone = moved.twins - {twin for twin, _ in instances}
+            reads, before = self._move(rule, instances, gone, is_kin=moved.is_kin)
+            unread |= reads - judged
+            judged -= before - reads
+            judged |= reads
+        self._take(self._known_again(unread))
+        self._take(self._set_by_people(moved.twins))
+
+    def _move(
+        self, rule: Rule, changed: Instances, gone: set[str], *, is_kin: bool
+    ) -> tuple[set[int], set[int]]:
+        """Gives a rule other instances; the series that they read, and those they read before."""
+        engine, means = self.engine, self.means
+        if not rule.is_clocked:
+            return engine.change_instances(rule.id, changed, gone)
+        is_kin = is_kin and reads_relatives(rule.kernel.features)
+        if not (changed or is_kin or engine.has_instance(rule.id, gone)):
+            return set(), set()
+        before = engine.series_read(rule.id)
+        every = [pair for pair in means.instances(rule) if pair[0] not in gone]
+        engine.set_rule(rule, every, means.kin, means.settings)
+        return engine.series_read(rule.id), before
 
     def recall(self) -> None:
         """At start, after the replay: values from before what was replayed."""
@@ -172,9 +261,10 @@ class Reactions:
         )
         self._uncommitted += self._set_by_people()
 
-    def _set_by_people(self) -> list[Transition]:
+    def _set_by_people(self, among: Iterable[str] | None = None) -> list[Transition]:
         """What follows from the properties that people have set; known ones change nothing."""
-        batches = [b for rule in self.engine.rules.values() for b in self.means.set_values(rule)]
+        rules = self.engine.rules.values()
+        batches = [b for rule in rules for b in self.means.set_values(rule, among)]
         batches.sort(key=lambda batch: batch.received)
         return [transition for batch in batches for transition in self.engine.react(batch)]
 

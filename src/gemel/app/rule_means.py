@@ -127,12 +127,16 @@ class RuleMeans:
         signals = platform.catalogue.signals.of(model) if model else {}
         return {path: platform.series.id(twin, path) for path in {*signals, *paths}}
 
-    def instances(self, rule: Rule) -> list[tuple[str, dict[str, int]]]:
-        """The twins of a rule's model, each with the series of its paths."""
+    def instances(
+        self, rule: Rule, among: Iterable[str] | None = None
+    ) -> list[tuple[str, dict[str, int]]]:
+        """The twins of a rule's model, or those of some, each with the series of its paths."""
         graph = self._platform.graph
+        twins = graph.twins
+        some = twins.values() if among is None else [twins[t] for t in among if t in twins]
         return [
             (twin.id, self.series_of(twin.id, rule.kernel.raw_paths))
-            for twin in graph.twins.values()
+            for twin in some
             if graph.is_of_model(twin, rule.model)
         ]
 
@@ -166,7 +170,7 @@ class RuleMeans:
                 found[path] = float(value)
         return found
 
-    def set_values(self, rule: Rule) -> list[Batch]:
+    def set_values(self, rule: Rule, among: Iterable[str] | None = None) -> list[Batch]:
         """Properties that a rule reads and people have set, as readings of the time of setting."""
         platform = self._platform
         wanted = {
@@ -178,7 +182,7 @@ class RuleMeans:
         if not wanted:
             return []
         found = []
-        for twin, series in self.instances(rule):
+        for twin, series in self.instances(rule, among):
             for path, (value, time) in platform.graph.stored_values(twin).items():
                 if path in wanted and time and isinstance(value, int | float | str):
                     text = {0: _json(value)} if isinstance(value, str) else {}

@@ -3,6 +3,7 @@
 GemelError
 ├── InvalidInput          what was sent breaks a rule; sending it again changes nothing
 │   ├── ModelInvalid      a DTDL model breaks the specification
+│   ├── TooLarge          more bytes than are taken at once
 │   ├── TwinInvalid       a twin or relationship breaks its model
 │   └── ConfigInvalid     gemel.toml, an environment variable or a flag
 ├── NotFound              no such thing
@@ -12,6 +13,7 @@ GemelError
 ├── Forbidden             a valid token that may not do this
 ├── Refused               a guard said no (command range, interlock, limit)
 ├── Unavailable           cannot now, may later (disk full, shutting down); `retry` is true
+│   └── Overloaded        too much is waiting already; send more slowly
 └── Damaged               stored bytes are not what was written
 """
 
@@ -68,6 +70,10 @@ class ConfigInvalid(InvalidInput):
     default_code = "ConfigInvalid"
 
 
+class TooLarge(InvalidInput):
+    default_code = "BodyTooLarge"
+
+
 class NotFound(GemelError):
     default_code = "NotFound"
 
@@ -95,6 +101,10 @@ class Refused(GemelError):
 class Unavailable(GemelError):
     default_code = "Unavailable"
     retry = True
+
+
+class Overloaded(Unavailable):
+    default_code = "Overloaded"
 
 
 class Damaged(GemelError):

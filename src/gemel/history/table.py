@@ -142,7 +142,7 @@ def sort(table: Table) -> Table:
 
 
 def without_duplicates(table: Table, revised: Collection[int] = ()) -> Table:
-    """Of rows with the same series, time and value (or text) only the first to arrive.
+    """Of rows with the same series, time and value (or text) only the last to arrive.
 
     Of a series that is revised a row is a copy only of the one before it: when a value is taken
     back to what it was before, that is news.
@@ -178,7 +178,7 @@ def _without_copies(
     rows = crowded[ranks]
     again = (group[rows][1:] == group[rows][:-1]) & (bits[rows][1:] == bits[rows][:-1])
     keep = np.ones(len(table), bool) if copies is None else ~copies
-    keep[rows[1:][again]] = False
+    keep[rows[:-1][again]] = False
     if keep.all():
         return table
     return table.take(keep)

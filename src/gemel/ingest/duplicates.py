@@ -1,6 +1,8 @@
 """Drops readings that came twice: within one call, and again after they were made durable.
 
-This is the cheap first line; history drops every exact duplicate for good.
+This is the cheap first line; history drops every exact duplicate for good. A repetition is dropped
+only where it changes nothing: of several values at one time the one received last counts, so that
+of A, B, A the last is let through.
 """
 
 from __future__ import annotations
@@ -9,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.core import fast
-from gemel.core.batch import I64, Batch
+from gemel.core.batch import I32, I64, Batch
 
 PLANES = 4
 FEW = 16
@@ -65,8 +67,12 @@ class Recent:
         """Keeps in `known` only rows that are exactly what is remembered."""
         rows = np.flatnonzero(known)
         series, time, bits = batch.series[rows], batch.time[rows], _bits(batch)[rows]
-        same = (self._times[:, series] == time) & (self._values[:, series] == bits)
-        known[rows] = same.any(axis=0)
+        of_time = self._times[:, series] == time
+        same = self._values[:, series] == bits
+        known[rows] = (of_time & same).any(axis=0) & ~(of_time & ~same).any(axis=0)
+        if known[rows].any():
+            rows = rows[np.lexsort((batch.time[rows], batch.series[rows]))]
+            known[rows[_contradicted(batch.series[rows], batch.time[rows], _bits(batch)[rows])]] = 0
 
     def _grow(self, size: int) -> None:
         have = len(self._newest)
@@ -89,22 +95,40 @@ def _bits(batch: Batch) -> I64:
     return bits
 
 
+def _contradicted(series: I32, time: I64, bits: I64) -> NDArray[np.bool_]:
+    """The rows, in order of series and time, whose time bears several values."""
+    is_first = np.ones(len(series), np.bool_)
+    is_first[1:] = (series[1:] != series[:-1]) | (time[1:] != time[:-1])
+    group = np.cumsum(is_first) - 1
+    differs = bits != bits[is_first][group]
+    several: NDArray[np.bool_] = np.bincount(group, differs)[group] > 0
+    return several
+
+
 def _mark_repeated(batch: Batch, known: NDArray[np.bool_]) -> None:
+    """Marks all of equal rows but the last."""
     bits = _bits(batch)
-    if fast.IS_COMPILED:
-        fast.mark_repeated(batch.series, batch.time, bits, known.view(np.uint8))
+    if not _has_repeated(batch, bits):
         return
+    columns = (batch.series[::-1], batch.time[::-1], bits[::-1])
+    found = np.zeros(len(bits), np.uint8)
+    fast.mark_repeated(*columns, found)
+    known |= found[::-1].view(np.bool_)
+
+
+def _has_repeated(batch: Batch, bits: I64) -> bool:
+    if fast.IS_COMPILED:
+        found = np.zeros(len(bits), np.uint8)
+        return fast.mark_repeated(batch.series, batch.time, bits, found) > 0
     if len(bits) <= FEW:
         rows = zip(batch.series.tolist(), batch.time.tolist(), bits.tolist(), strict=True)
-        if len(set(rows)) == len(bits):
-            return
+        return len(set(rows)) < len(bits)
     mixed = batch.series.astype(np.uint64) * _MIX[0]
     mixed ^= batch.time.view(np.uint64) * _MIX[1]
     mixed ^= mixed >> np.uint64(29)
     mixed += bits.view(np.uint64) * _MIX[2]
     mixed.sort()
-    if (mixed[1:] == mixed[:-1]).any():
-        fast.mark_repeated(batch.series, batch.time, bits, known.view(np.uint8))
+    return bool((mixed[1:] == mixed[:-1]).any())
 
 
 def _without(batch: Batch, dropped: NDArray[np.bool_]) -> Batch:

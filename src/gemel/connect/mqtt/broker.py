@@ -34,7 +34,6 @@ from gemel.connect.mqtt.retained import Retained
 from gemel.connect.mqtt.routes import Routes
 from gemel.connect.mqtt.session import (
     SECOND,
-    Acked,
     Counters,
     Delivery,
     Session,
@@ -110,7 +109,6 @@ class Broker:
         origin: Connection | Session | None,
         packet: Publish,
         now: int,
-        acked: Acked | None = None,
     ) -> int:
         """Gives a message to all subscribers; how many it went or was queued to."""
         flags, topic, _, payload, properties = packet
@@ -123,7 +121,7 @@ class Broker:
         targets = self.routes.find(topic)
         if not targets:
             return 0
-        delivery = Delivery(topic, payload, qos, is_retained, properties, expires, acked)
+        delivery = Delivery(topic, payload, qos, is_retained, properties, expires)
         publisher = origin.session if isinstance(origin, Connection) else origin
         count = 0
         for target in targets:
@@ -156,11 +154,10 @@ class Broker:
         qos: int = 0,
         retain: bool = False,
         properties: Properties | None = None,
-        on_acked: Acked | None = None,
     ) -> int:
         """A message of the platform itself, which need not be made durable by the host."""
         packet = Publish(qos << 1 | int(retain), topic, 0, payload, properties)
-        return self.route(None, packet, self.clock(), on_acked)
+        return self.route(None, packet, self.clock())
 
     def listeners(self, topic: str) -> list[Principal]:
         """The principals of connected sessions that a message on this topic would reach."""
@@ -315,8 +312,6 @@ class Broker:
         out = session.acknowledged(packet.kind, packet.packet_id, packet.reason, now)
         if out is None or packet.reason >= Reason.UNSPECIFIED:
             return
-        if out.delivery.on_acked is not None:
-            out.delivery.on_acked(session.who.name)
         if self.delivered is not None:
             self.delivered(session.who, out.delivery.topic)
 

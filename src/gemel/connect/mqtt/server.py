@@ -15,7 +15,6 @@ from gemel.connect.mqtt.broker import Broker
 from gemel.connect.mqtt.connection import Connection
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.packets import Properties, Reason
-from gemel.connect.mqtt.session import Acked
 from gemel.connect.mqtt.topics import check_topic
 from gemel.core.access import Principal
 from gemel.core.clock import Clock
@@ -174,8 +173,6 @@ class MqttServer:
         qos: int = 0,
         retain: bool = False,
         properties: Properties | None = None,
-        *,
-        on_acked: Acked | None = None,
     ) -> int:
         """Sends a message of the platform to subscribers.
 
@@ -185,7 +182,6 @@ class MqttServer:
             qos: 0, 1 or 2; a subscriber gets at most what it asked for.
             retain: keep it for later subscribers.
             properties: MQTT 5 properties by number.
-            on_acked: called with the principal's name when a subscriber acknowledged it.
 
         Returns:
             To how many sessions it was sent or queued.
@@ -194,7 +190,7 @@ class MqttServer:
             InvalidInput: the topic is no topic name.
         """
         check_topic(topic)
-        return self.broker.publish(topic, payload, qos, retain, properties, on_acked)
+        return self.broker.publish(topic, payload, qos, retain, properties)
 
     def listeners(self, topic: str) -> list[Principal]:
         """Who is connected now and would get a message on this topic."""

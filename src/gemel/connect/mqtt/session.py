@@ -7,7 +7,6 @@ acknowledged, also over reconnects and restarts: that makes QoS 2 exactly once.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,8 +21,6 @@ RELEASED = 1
 """State of a QoS 2 message whose PUBREC came: PUBREL is what is sent now."""
 SENT = 2
 """State of a message that was sent before its connection ended: the next one says DUP."""
-
-Acked = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -74,7 +71,6 @@ class Delivery:
     __slots__ = (
         "_frames",
         "expires",
-        "on_acked",
         "payload",
         "properties",
         "qos",
@@ -90,7 +86,6 @@ class Delivery:
         retain: bool = False,
         properties: Properties | None = None,
         expires: int = 0,
-        on_acked: Acked | None = None,
     ) -> None:
         self.topic = topic
         self.payload = payload
@@ -98,7 +93,6 @@ class Delivery:
         self.retain = retain
         self.properties = properties
         self.expires = expires
-        self.on_acked = on_acked
         self._frames: dict[tuple[int, bool], bytes] = {}
 
     @property
@@ -434,7 +428,7 @@ class Session:
             out.state |= RELEASED
             before = out.delivery
             self.queued_bytes -= before.size
-            out.delivery = Delivery(before.topic, b"", 2, on_acked=before.on_acked)
+            out.delivery = Delivery(before.topic, b"", 2)
             self.queued_bytes += out.delivery.size
             if self.is_persistent:
                 self._journal.put("message", self.row_key(out), self.row(out))

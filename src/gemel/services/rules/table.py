@@ -7,6 +7,7 @@ series s, and signal 0 is the one that is never known, for properties that have 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -19,6 +20,8 @@ from gemel.services.rules.parameters import SettingsOf, adjusted, no_settings
 from gemel.services.rules.rule import Rule
 
 NEVER = int(np.iinfo(np.int64).min)
+STANDING = ("active", "since", "moment", "flipped")
+"""The columns of a `Block` that say where its instances stand."""
 Instances: TypeAlias = Sequence[tuple[str, Mapping[str, int]]]
 """(twin, series of its paths) pairs. Paths that the rule does not read tell that it is alive."""
 
@@ -93,6 +96,37 @@ class Block:
             self.flipped,
         )
 
+    def changed(self, part: Block, gone: I64) -> Block | None:
+        """With the instances of `part` new or in place of those there were, and without `gone`.
+
+        Args:
+            part: a block of the same rule.
+            gone: numbers of twins.
+
+        Returns:
+            The new block; None if nothing changes by it.
+        """
+        leaves = np.isin(self.twin, np.concatenate((part.twin, gone)))
+        old = np.flatnonzero(leaves)
+        place = {number: row for row, number in enumerate(self.twin[old].tolist())}
+        pairs = [(i, place[n]) for i, n in enumerate(part.twin.tolist()) if n in place]
+        here, there = np.array(pairs, np.int64).reshape(-1, 2).T
+        there = old[there]
+        if len(old) == len(pairs) == len(part.twins):
+            same = np.array_equal(part.slots[:, here], self.slots[:, there])
+            if same and np.array_equal(part.parameters[:, here], self.parameters[:, there]):
+                return None
+        for name in STANDING:
+            getattr(part, name)[here] = getattr(self, name)[there]
+        stays = np.flatnonzero(~leaves)
+        found = copy(self)
+        twins = self.twins if len(stays) == len(leaves) else [self.twins[i] for i in stays]
+        found.twins = twins + part.twins
+        for name in ("twin", "slots", "parameters", *STANDING):
+            columns = getattr(self, name)[..., stays], getattr(part, name)
+            setattr(found, name, np.concatenate(columns, axis=-1))
+        return found
+
     def take(self, old: Standing | None) -> None:
         """Carries over where the instances stood, twin by twin.
 
@@ -101,7 +135,7 @@ class Block:
         if old is None:
             return
         is_same = old.condition == self.rule.kernel.identity
-        names = ("active", "since", "moment", "flipped") if is_same else ("flipped",)
+        names = STANDING if is_same else ("flipped",)
         rows = {twin: i for i, twin in enumerate(old.twins)}
         pairs = [(i, rows[t]) for i, t in enumerate(self.twins) if t in rows]
         if not pairs:

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.inside import PUMP, Inside, inside, until
+from gemel.services.rules import engine
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Inside]:
+    with inside(tmp_path / "data") as found:
+        found.pumps("pump-1")
+        yield found
+
+
+def test_twins_made_one_by_one_do_not_lay_the_rules_out_each_time(
+    server: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raised() -> list[str]:
+        found = server.ask("GET", "/alarms", state="active")["value"]
+        return [alarm["twin"] for alarm in found]
+
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80 °C"})
+    laid_out = []
+    table = engine.Table
+    monkeypatch.setattr(engine, "Table", lambda blocks: laid_out.append(1) or table(blocks))
+    twin = {"$metadata": {"$model": PUMP}, "bearing": {"$metadata": {}}}
+    for number in range(40):
+        server.ask("PUT", f"/digitaltwins/new-{number}", twin)
+    server.ingest("new-39", temperature=90)
+    assert until(raised) == ["new-39"]
+    assert 0 < len(laid_out) < 20
+    server.ask("DELETE", "/digitaltwins/new-39")
+    server.ask("PUT", "/digitaltwins/new-39", twin)
+    server.ingest("new-39", temperature=20)
+    server.ingest("new-39", temperature=91)
+    assert until(raised) == ["new-39"]
