@@ -16,6 +16,7 @@ from starlette.websockets import WebSocket
 
 from gemel.api import (
     adt,
+    alarms,
     history,
     ingest,
     openapi,
@@ -45,6 +46,7 @@ ROUTES: list[Route] = [
     *twins.ROUTES,
     *plant.ROUTES,
     *history.ROUTES,
+    *alarms.ROUTES,
     *operations.ROUTES,
     *rules.ROUTES,
     *ingest.ROUTES,

@@ -14,6 +14,8 @@ from gemel.app.backtest import Label
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
+from gemel.services.rules.design import FIELDS as DESIGN_FIELDS
+from gemel.services.rules.design import REPEATS, WORDS
 
 FIELDS = (
     "id",
@@ -24,6 +26,7 @@ FIELDS = (
     "parameters",
     "lateness",
     "timeZone",
+    *DESIGN_FIELDS,
 )
 MOST_LABELS = 10_000
 
@@ -125,6 +128,9 @@ RULE = {
         },
         "lateness": {"type": "number", "description": "seconds that readings may come late"},
         "timeZone": {"type": "string", "examples": ["Europe/Berlin"]},
+        **{name: {"type": "string"} for name in WORDS},
+        "repeats": {"enum": list(REPEATS)},
+        "suppressedBy": {"type": "array", "items": {"type": "object"}},
     },
 }
 BACKTEST = {

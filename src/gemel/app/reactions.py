@@ -7,14 +7,16 @@ was seen and is not yet committed rides along in the checkpoint, so a crash lose
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import orjson
 
+from gemel.app.alarm_desk import AlarmDesk
 from gemel.app.dispatch import Dispatch
 from gemel.app.rule_means import RuleMeans, kin_shapes, shapes_of
+from gemel.app.surroundings import GraphSurroundings
 from gemel.core.batch import Batch
 from gemel.core.clock import to_iso
 from gemel.core.document import Document, Edit, Json
@@ -34,7 +36,6 @@ DECIDES = ("when", "model", "parameters", "lateness", "timeZone")
 """Fields of a rule with which its condition changes: it starts anew and its alarms are closed."""
 MANY = 100
 """So many changed twins are not looked through for each batch."""
-Planner = Callable[[int], list[Edit]]
 
 
 class Moved:
@@ -75,7 +76,9 @@ class Reactions:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self.engine = RuleEngine()
-        self.alarms = AlarmBook(self._stored_alarm)
+        self.around = GraphSurroundings(platform)
+        self.alarms = AlarmBook(self._stored_alarm, around=self.around)
+        self.desk = AlarmDesk(platform)
         self.dispatch = Dispatch(platform)
         self.means = RuleMeans(platform)
         self._uncommitted: list[Transition] = []
@@ -105,6 +108,7 @@ class Reactions:
         self.follow_twins()
         self._take(self.engine.tick(now))
         self.commit_soon()  # what could not be committed before, when the disk was full
+        self.desk.tick(now)
         self.dispatch.tick(now)
 
     def _take(self, transitions: list[Transition]) -> None:
@@ -389,21 +393,6 @@ class Reactions:
         """After every edit: what can be sent is sent, what rules did is committed."""
         self.commit_soon()
         self.dispatch.send_due()
-
-    async def acknowledge(self, key: str, who: str, comment: str) -> Json:
-        return await self._act(
-            key, who, lambda now: self.alarms.acknowledge(key, who, comment, now)
-        )
-
-    async def comment(self, key: str, who: str, text: str) -> Json:
-        return await self._act(key, who, lambda now: self.alarms.comment(key, who, text, now))
-
-    async def clear(self, key: str, who: str, text: str) -> Json:
-        return await self._act(key, who, lambda now: self.alarms.clear(key, who, text, now))
-
-    async def _act(self, key: str, who: str, plan: Planner) -> Json:
-        await self._platform.edit(lambda _, context: (plan(context.now), None), who)
-        return self.alarms.get(key)
 
     def abnormal(self) -> int:
         """How many twins have an active alarm."""

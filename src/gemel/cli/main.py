@@ -79,9 +79,7 @@ COMMANDS = {
     "history": Command(
         "readings of one property over time", "gemel.cli.operate", "add_history", ""
     ),
-    "alarm": Command(
-        "list, acknowledge, comment, clear alarms", "gemel.cli.operate", "add_alarm", ""
-    ),
+    "alarm": Command("alarms: list, acknowledge, shelve, history", "gemel.cli.alarms", "add", ""),
     "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
     "command": Command(
         "send commands to devices, list them", "gemel.cli.operate", "add_command", ""

@@ -1,4 +1,4 @@
-"""Commands that talk to a running server: status, twins, history, alarms, commands."""
+"""Commands that talk to a running server: status, twins, history, commands."""
 
 from __future__ import annotations
 
@@ -176,59 +176,6 @@ def _iso(milliseconds: float) -> str:
     from gemel.core.clock import to_iso
 
     return to_iso(round(milliseconds * 1e3) * 1000)
-
-
-# ---- alarms ----------------------------------------------------------------------------------
-
-
-def add_alarm(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    shown = _parser(actions, "list", "active alarms, the most urgent first", _alarm_list)
-    shown.add_argument("--all", action="store_true", help="those that are over too")
-    shown.add_argument("--twin")
-    for name, about in (
-        ("ack", "acknowledge an alarm"),
-        ("comment", "say something about an alarm"),
-        ("clear", "close an alarm by hand"),
-    ):
-        one = _parser(actions, name, about, _alarm_act)
-        one.add_argument("id")
-        one.add_argument("--comment", default="", required=name != "ack")
-
-
-def _alarm_list(arguments: argparse.Namespace) -> int:
-    state = "all" if arguments.all else "active"
-    found = _client(arguments).call("GET", "/alarms", state=state, twin=arguments.twin)
-    if arguments.json:
-        output.as_json(found)
-        return 0
-    rows = [
-        (
-            a["id"],
-            f"P{a['priority']}",
-            a["twin"],
-            a["title"],
-            a["state"],
-            a["value"],
-            a["unit"],
-            a["raised"],
-        )
-        for a in found["value"]
-    ]
-    head = ("ALARM", "PRIORITY", "TWIN", "TITLE", "STATE", "VALUE", "UNIT", "RAISED")
-    output.table(head, rows, "no alarms")
-    return 0
-
-
-def _alarm_act(arguments: argparse.Namespace) -> int:
-    action = {"ack": "acknowledge"}.get(arguments.action, arguments.action)
-    body = {"comment": arguments.comment} if arguments.comment else {}
-    found = _client(arguments).call("POST", f"/alarms/{segment(arguments.id)}/{action}", body)
-    if arguments.json:
-        output.as_json(found)
-    else:
-        output.say(f"{found['id']} is {found['state']}")
-    return 0
 
 
 # ---- commands --------------------------------------------------------------------------------

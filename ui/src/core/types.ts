@@ -107,7 +107,17 @@ export interface Twin extends TwinRow {
   staleAfter: number;
 }
 
-export type AlarmState = "unacknowledged" | "acknowledged" | "returned" | "normal";
+export type AlarmState = "unacknowledged" | "acknowledged" | "returned" | "normal" | "shelved" | "suppressed" | "out-of-service";
+
+/** What holds an alarm back by design: a rule that stands or a property, of this twin or another. */
+export interface Suppression {
+  twin: string;
+  since: string;
+  rule?: string;
+  alarm?: string;
+  property?: string;
+  is?: Json;
+}
 
 export interface Alarm {
   id: string;
@@ -119,15 +129,29 @@ export interface Alarm {
   title: string;
   state: AlarmState;
   isActive: boolean;
+  /** The condition holds, whether people are told or not. */
+  stands: boolean;
   condition: string;
+  class: string;
+  cause: string;
+  consequence: string;
+  response: string;
   property: string | null;
   value: number | null;
   unit: string | null;
   limit: number | null;
   raised: string;
+  lastRaised: string;
+  occurrences: number;
+  /** When it was last the third transition within a minute. */
+  chattered: string | null;
   cleared: string | null;
   acknowledged: string | null;
   acknowledgedBy: string | null;
+  shelved: { since: string; until: string; by: string; reason: string } | null;
+  suppressedBy: Suppression | null;
+  outOfService: { since: string; by: string; reason: string } | null;
+  group: string | null;
   comments: { time: string; who: string; text: string }[];
 }
 

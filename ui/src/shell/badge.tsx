@@ -28,4 +28,7 @@ export const STATE_WORDS: Record<Alarm["state"], string> = {
   acknowledged: "Acknowledged",
   returned: "Back to normal, not acknowledged",
   normal: "Over",
+  shelved: "Shelved",
+  suppressed: "Suppressed by design",
+  "out-of-service": "Out of service",
 };

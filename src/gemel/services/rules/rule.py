@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.rules.compiler import Kernel, PropertyShape
+from gemel.services.rules.design import FIELDS as DESIGN_FIELDS
+from gemel.services.rules.design import PLAIN, Design, read_design
 from gemel.services.rules.expression import Comparison, Number
 from gemel.services.rules.measures import Kin, compile_rule, no_kin
 from gemel.services.rules.parser import parse
@@ -26,6 +28,7 @@ FIELDS = {
     "parameters",
     "lateness",
     "timeZone",
+    *DESIGN_FIELDS,
 }
 LATENESS = 2.0
 """Seconds that a rule with words about time or relatives waits for readings on their way."""
@@ -55,6 +58,8 @@ class Rule:
     """Seconds without any reading after which a twin's last values are no longer believed."""
     lateness: float = 0.0
     """Seconds that it waits for readings on their way; 0 is judged at once, reading by reading."""
+    design: Design = PLAIN
+    """What people are told of its alarms, and what holds them back."""
 
     @property
     def is_clocked(self) -> bool:
@@ -110,6 +115,7 @@ def load_rule(
         kernel,
         stale_after,
         _lateness(key, document.get("lateness"), LATENESS if kernel.features else 0.0),
+        read_design(key, document),
     )
 
 

@@ -1,0 +1,151 @@
+"""Alarms: lists, what people do with them, what happened to them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemel.api.bodies import read_number, read_object, text_field
+from gemel.api.errors import json_response
+from gemel.api.routes import Endpoint, Route
+from gemel.app.platform import Platform
+from gemel.core.access import Principal
+from gemel.core.errors import InvalidInput
+
+LONGEST_SECONDS = 1e9
+
+
+async def alarms(platform: Platform, request: Request, _: Principal) -> Response:
+    query = request.query_params
+    limit = int(read_number(request, "limit", 1_000, 1, 100_000))
+    twin = query.get("twin") or None
+    state = query.get("state", "active")
+    return json_response(
+        {"value": platform.reactions.alarms.find(state=state, twin=twin, limit=limit)}
+    )
+
+
+async def alarm(platform: Platform, request: Request, _: Principal) -> Response:
+    return json_response(platform.reactions.alarms.get(request.path_params["id"]))
+
+
+async def history(platform: Platform, request: Request, _: Principal) -> Response:
+    steps = await platform.reactions.desk.history(request.path_params["id"])
+    return json_response({"value": [step.to_json() for step in steps]})
+
+
+def _one(act: str, word: str, *, needs: bool) -> Endpoint:
+    """An endpoint that does one act on one alarm, with a comment or a reason."""
+
+    async def endpoint(platform: Platform, request: Request, who: Principal) -> Response:
+        names = (word, "seconds") if act == "shelve" else (word,)
+        body = await read_object(request, names if needs else (), names)
+        text = text_field(body, word)
+        if needs and not text.strip():
+            raise InvalidInput(f"'{word}' must say something", hint="why?")
+        seconds = _seconds(body) if act == "shelve" else 0.0
+        key = request.path_params["id"]
+        return json_response(await platform.reactions.desk.act(act, key, who.name, text, seconds))
+
+    endpoint.__name__ = act.replace("-", "_")
+    return endpoint
+
+
+def _seconds(body: dict[str, Any]) -> float:
+    seconds = body.get("seconds", 0)
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if not is_number or not abs(seconds) < LONGEST_SECONDS:
+        raise InvalidInput("'seconds' must be a number", hint='like {"seconds": 3600}')
+    return float(seconds)
+
+
+async def acts(platform: Platform, request: Request, who: Principal) -> Response:
+    body = await read_object(request, ("act", "ids"), ("act", "ids", "text", "seconds"))
+    keys = body["ids"]
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise InvalidInput("'ids' must be a list of alarms", hint='like ["a-1a20307dccd-212e"]')
+    found = await platform.reactions.desk.act_on(
+        text_field(body, "act"), keys, who.name, text_field(body, "text"), _seconds(body)
+    )
+    return json_response({"value": found})
+
+
+async def remove(platform: Platform, request: Request, who: Principal) -> Response:
+    body = await read_object(request, ("rule", "twin", "reason"))
+    found = await platform.reactions.desk.remove(
+        text_field(body, "rule"), text_field(body, "twin"), who.name, text_field(body, "reason")
+    )
+    return json_response(found)
+
+
+def _text(name: str, **more: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name: {"type": "string"}, **more},
+        "additionalProperties": False,
+    }
+
+
+COMMENT, REASON = _text("comment"), _text("reason")
+SHELF = {
+    **_text("reason", seconds={"type": "number", "description": "until it is over"}),
+    "required": ["reason", "seconds"],
+}
+ACTS = {
+    **_text(
+        "act",
+        ids={"type": "array", "items": {"type": "string"}},
+        text={"type": "string", "description": "the comment or reason"},
+        seconds={"type": "number", "description": "for shelve"},
+    ),
+    "required": ["act", "ids"],
+}
+POINT = {
+    **_text("reason", rule={"type": "string"}, twin={"type": "string"}),
+    "required": ["rule", "twin", "reason"],
+}
+WRITE = "alarms:write"
+
+
+def _act(act: str, summary: str, word: str = "comment", body: dict[str, Any] = COMMENT) -> Route:
+    needs = word == "reason" or act in ("comment", "clear")
+    return Route(
+        "POST", f"/alarms/{{id}}/{act}", _one(act, word, needs=needs), WRITE, summary, body=body
+    )
+
+
+ROUTES = [
+    Route(
+        "GET",
+        "/alarms",
+        alarms,
+        "alarms:read",
+        "Alarms, the most urgent first",
+        query=(
+            ("state", "active, shelved, suppressed, out-of-service, open or all"),
+            ("twin", "only of this twin"),
+            ("limit", "at most this many"),
+        ),
+    ),
+    Route("POST", "/alarms/acts", acts, WRITE, "Do one thing to many alarms", body=ACTS),
+    Route(
+        "POST",
+        "/alarms/out-of-service",
+        remove,
+        WRITE,
+        "Take a rule on a twin out of service, raised or not",
+        body=POINT,
+    ),
+    Route("GET", "/alarms/{id}", alarm, "alarms:read", "One alarm"),
+    Route("GET", "/alarms/{id}/history", history, "alarms:read", "All that was done to it"),
+    _act("acknowledge", "Acknowledge"),
+    _act("unacknowledge", "Take a wrong acknowledgement back", "reason", REASON),
+    _act("shelve", "Put it aside for some time", "reason", SHELF),
+    _act("unshelve", "Take it off the shelf"),
+    _act("out-of-service", "Take it out of service", "reason", REASON),
+    _act("return-to-service", "Return it to service"),
+    _act("comment", "Say something"),
+    _act("clear", "Close it by hand"),
+]

@@ -1,0 +1,156 @@
+"""What people do with alarms, one or many at once, and what time and design do to them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gemel.core.document import Edit, Json
+from gemel.core.errors import GemelError, InvalidInput, NotFound
+from gemel.services.alarms.record import Step, steps_of
+from gemel.twins.graph import EditContext, Graph
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+MOST_AT_ONCE = 10_000
+
+
+class AlarmDesk:
+    """The operators' side of the alarm book."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._is_ticking = False
+
+    # ---- people --------------------------------------------------------------------------
+
+    async def act(self, act: str, key: str, who: str, text: str = "", seconds: float = 0.0) -> Json:
+        """One act on one alarm; the alarm after it.
+
+        Raises:
+            NotFound: there is no such alarm.
+            InvalidInput: the act is not known, or lacks its reason or time.
+            Conflict: the alarm's state does not allow it.
+        """
+        await self._platform.edit(
+            lambda _, context: (self._plan(act, key, who, text, seconds, context.now), None), who
+        )
+        return self._platform.reactions.alarms.get(key)
+
+    async def act_on(
+        self, act: str, keys: Sequence[str], who: str, text: str, seconds: float
+    ) -> list[Json]:
+        """One act on many alarms in one edit: each succeeds or says why not."""
+        if len(keys) > MOST_AT_ONCE:
+            raise InvalidInput(
+                f"{len(keys):,} alarms are too many at once", hint=f"at most {MOST_AT_ONCE:,}"
+            )
+
+        def plan(_: Graph, context: EditContext) -> tuple[list[Edit], dict[str, GemelError]]:
+            edits: list[Edit] = []
+            failed: dict[str, GemelError] = {}
+            for key in dict.fromkeys(keys):
+                try:
+                    edits += self._plan(act, key, who, text, seconds, context.now)
+                except GemelError as error:
+                    failed[key] = error
+            return edits, failed
+
+        failed = await self._platform.edit(plan, who)
+        get = self._platform.reactions.alarms.get
+        return [
+            {"id": key, "code": failed[key].code, "message": failed[key].message}
+            if key in failed
+            else {"id": key, "state": get(key)["state"]}
+            for key in dict.fromkeys(keys)
+        ]
+
+    def _plan(
+        self, act: str, key: str, who: str, text: str, seconds: float, now: int
+    ) -> list[Edit]:
+        book = self._platform.reactions.alarms
+        if act == "shelve":
+            return book.shelve(key, who, text, seconds, now)
+        plans: Mapping[str, Callable[[str, str, str, int], list[Edit]]] = {
+            "acknowledge": book.acknowledge,
+            "unacknowledge": book.unacknowledge,
+            "unshelve": book.unshelve,
+            "out-of-service": book.remove,
+            "return-to-service": book.restore,
+            "comment": book.comment,
+            "clear": book.clear,
+        }
+        if act not in plans:
+            raise InvalidInput(
+                f"'{act}' is nothing that is done to alarms",
+                hint="one of: shelve, " + ", ".join(plans),
+            )
+        return plans[act](key, who, text, now)
+
+    async def remove(self, rule_id: str, twin: str, who: str, reason: str) -> Json:
+        """Takes a rule on a twin out of service, whether it has raised or not.
+
+        Raises:
+            NotFound: there is no such rule that runs, or it does not watch this twin.
+        """
+        platform = self._platform
+        rule = platform.reactions.engine.rules.get(rule_id)
+        if rule is None:
+            raise NotFound(f"there is no rule '{rule_id}' that runs", hint="GET /rules lists them")
+        platform.catalogue.require_twin(twin)
+        if twin not in dict(platform.reactions.means.instances(rule)):
+            raise NotFound(f"rule '{rule_id}' does not watch twin '{twin}'", hint="see its model")
+
+        def plan(_: Graph, context: EditContext) -> tuple[list[Edit], str]:
+            name = platform.catalogue.name_of(twin)
+            edits = platform.reactions.alarms.remove_unraised(
+                rule, twin, name, who, reason, context.now
+            )
+            return edits, edits[0].key
+
+        return platform.reactions.alarms.get(await platform.edit(plan, who))
+
+    # ---- time and design -----------------------------------------------------------------
+
+    def tick(self, now: int) -> None:
+        """Ends shelves whose time is over; suppresses and releases by properties."""
+        if not self._is_ticking and self._due(now):
+            self._is_ticking = True
+            self._platform.start_task(self._follow())
+
+    def _due(self, now: int) -> bool:
+        reactions = self._platform.reactions
+        book = reactions.alarms
+        return book.is_due(now) or bool(book.suppression(reactions.engine.rules, now))
+
+    async def _follow(self) -> None:
+        reactions = self._platform.reactions
+        book = reactions.alarms
+
+        def ended(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
+            return book.expire(context.now), None
+
+        def held(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
+            return book.suppression(reactions.engine.rules, context.now), None
+
+        try:
+            await self._platform.edit(ended, "time")
+            await self._platform.edit(held, "design")
+        finally:
+            self._is_ticking = False
+
+    # ---- what happened -------------------------------------------------------------------
+
+    async def history(self, key: str) -> list[Step]:
+        """All that was done to an alarm, the oldest first.
+
+        Raises:
+            NotFound: there is no such alarm.
+        """
+        self._platform.reactions.alarms.get(key)
+        versions = await asyncio.get_running_loop().run_in_executor(
+            None, self._platform.documents.versions, "alarm", key
+        )
+        return steps_of(versions)

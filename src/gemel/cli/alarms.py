@@ -1,0 +1,141 @@
+"""`gemel alarm`: what an operator does with alarms, from the command line."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Any
+
+from gemel.cli import output
+from gemel.cli.client import Client, segment
+from gemel.core.errors import InvalidInput
+
+STATES = ("active", "shelved", "suppressed", "out-of-service", "open", "all")
+ACTS = {
+    "ack": ("acknowledge", "comment", False, "acknowledge an alarm"),
+    "unack": ("unacknowledge", "reason", True, "take a wrong acknowledgement back"),
+    "shelve": ("shelve", "reason", True, "put an alarm aside for some time"),
+    "unshelve": ("unshelve", "comment", False, "take an alarm off the shelf"),
+    "out-of-service": ("out-of-service", "reason", True, "take an alarm out of service"),
+    "return-to-service": ("return-to-service", "comment", False, "return an alarm to service"),
+    "comment": ("comment", "comment", True, "say something about an alarm"),
+    "clear": ("clear", "comment", True, "close an alarm by hand"),
+}
+"""By action: the route's act, its word, whether the word must be given, and what it is about."""
+UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    shown = _parser(actions, "list", "active alarms, the most urgent first", _list)
+    shown.add_argument("--state", choices=STATES, default="active")
+    shown.add_argument("--all", action="store_true", help="those that are over too")
+    shown.add_argument("--twin")
+    for action, (_, word, needs, about) in ACTS.items():
+        one = _parser(actions, action, about, _act)
+        one.add_argument("id", nargs="+" if action in ("ack", "shelve") else None)
+        one.add_argument(f"--{word}", default="", required=needs)
+        if action == "shelve":
+            one.add_argument("--for", dest="duration", required=True, help="such as 30m, 8h, 2d")
+    told = _parser(actions, "history", "all that was done to an alarm", _history)
+    told.add_argument("id")
+
+
+def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any:
+    parser = actions.add_parser(name, help=about, description=about)
+    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def seconds_of(text: str) -> float:
+    """`90`, `30m`, `8h` or `2d` in seconds.
+
+    Raises:
+        InvalidInput: none of these.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhd]?)", text.strip())
+    if not found:
+        raise InvalidInput(f"'{text}' is no duration", hint="such as 90s, 30m, 8h or 2d")
+    return float(found[1]) * UNITS[found[2] or "s"]
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    state = "all" if arguments.all else arguments.state
+    found = Client(arguments.data).call("GET", "/alarms", state=state, twin=arguments.twin)
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (
+            a["id"],
+            f"P{a['priority']}",
+            a["twin"],
+            a["title"],
+            _state(a),
+            a["value"],
+            a["unit"],
+            a["raised"],
+        )
+        for a in found["value"]
+    ]
+    head = ("ALARM", "PRIORITY", "TWIN", "TITLE", "STATE", "VALUE", "UNIT", "RAISED")
+    output.table(head, rows, "no alarms")
+    return 0
+
+
+def _state(alarm: dict[str, Any]) -> str:
+    """The state, with until when, by what or by whom."""
+    state = str(alarm["state"])
+    if alarm["shelved"]:
+        return f"{state} until {alarm['shelved']['until']} ({alarm['shelved']['by']})"
+    if alarm["suppressedBy"]:
+        by = alarm["suppressedBy"]
+        return f"{state} by {by.get('rule') or by.get('property')} of {by['twin']}"
+    if alarm["outOfService"]:
+        return f"{state} since {alarm['outOfService']['since']} ({alarm['outOfService']['by']})"
+    return state
+
+
+def _act(arguments: argparse.Namespace) -> int:
+    act, word, _, _ = ACTS[arguments.action]
+    said = getattr(arguments, word)
+    body: dict[str, Any] = {word: said} if said else {}
+    if arguments.action == "shelve":
+        body["seconds"] = seconds_of(arguments.duration)
+    client = Client(arguments.data)
+    if isinstance(arguments.id, list) and len(arguments.id) > 1:
+        return _act_on_many(client, act, said, body, arguments)
+    key = arguments.id[0] if isinstance(arguments.id, list) else arguments.id
+    found = client.call("POST", f"/alarms/{segment(key)}/{act}", body)
+    if arguments.json:
+        output.as_json(found)
+    else:
+        output.say(f"{found['id']} is {_state(found)}")
+    return 0
+
+
+def _act_on_many(
+    client: Client, act: str, said: str, body: dict[str, Any], arguments: argparse.Namespace
+) -> int:
+    """One request for all; exit code 1 if one of them was refused."""
+    wanted = {"act": act, "ids": arguments.id, "text": said, "seconds": body.get("seconds", 0)}
+    found = client.call("POST", "/alarms/acts", wanted)
+    if arguments.json:
+        output.as_json(found)
+    else:
+        for one in found["value"]:
+            output.say(f"{one['id']} {one.get('message') or 'is ' + one['state']}")
+    return 1 if any("code" in one for one in found["value"]) else 0
+
+
+def _history(arguments: argparse.Namespace) -> int:
+    found = Client(arguments.data).call("GET", f"/alarms/{segment(arguments.id)}/history")
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [(s["time"], s["who"], s["what"], s["state"], s["comment"]) for s in found["value"]]
+    output.table(("TIME", "WHO", "WHAT", "STATE", "COMMENT"), rows, "nothing was done to it")
+    return 0

@@ -1,0 +1,222 @@
+"""All alarms that are not over, and the latest of those that are, found by id, twin and rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from gemel.core.clock import from_iso
+from gemel.core.document import Document, Edit, Json
+from gemel.core.errors import InvalidInput, NotFound
+from gemel.services.alarms.alarm import completed
+from gemel.services.alarms.states import (
+    ACTIVE,
+    NORMAL,
+    REMOVED,
+    SHELVED,
+    SHOWN,
+    SUPPRESSED,
+    UNACKNOWLEDGED,
+    UNSEEN,
+)
+
+Pair = tuple[str, str]
+"""(rule, twin)."""
+LISTS: dict[str, frozenset[str]] = {
+    "active": SHOWN,
+    "shelved": frozenset({SHELVED}),
+    "suppressed": frozenset({SUPPRESSED}),
+    "out-of-service": frozenset({REMOVED}),
+    "open": frozenset({*SHOWN, SHELVED, SUPPRESSED, REMOVED}),
+    "all": frozenset(),
+}
+"""What can be listed, with the states that count; all are those that are over too."""
+COUNTED = {SHELVED: "shelved", SUPPRESSED: "suppressed", REMOVED: "outOfService"}
+
+
+def nothing_stored(_key: str) -> Json | None:
+    return None
+
+
+class AlarmIndex:
+    """Alarms as of the last edit that was applied.
+
+    Args:
+        stored: reads an alarm's document that is no longer kept here.
+        keep: how many alarms that are over stay in memory.
+    """
+
+    def __init__(
+        self, stored: Callable[[str], Json | None] = nothing_stored, keep: int = 10_000
+    ) -> None:
+        self._stored = stored
+        self._keep = keep
+        self._live: dict[str, Json] = {}
+        self._over: dict[str, Json] = {}
+        self._episode: dict[Pair, str] = {}
+        self._latest: dict[Pair, int] = {}
+        self._recent: dict[Pair, list[str]] = {}
+        self._by_twin: dict[str, dict[str, Json]] = {}
+        self._by_rule: dict[str, dict[str, Json]] = {}
+        self._shelved: dict[str, int] = {}
+        """By id, when the shelf ends, in ns."""
+        self._counts = dict.fromkeys(
+            ("1", "2", "3", "4", "unacknowledged", "shelved", "suppressed", "outOfService"), 0
+        )
+
+    def load(self, documents: Iterable[Document]) -> None:
+        """Takes over what was stored; call once, before anything else."""
+        for document in sorted(documents, key=lambda d: d.key):
+            self._set(document.key, completed(document.doc))
+
+    # -- looking ------------------------------------------------------------------------------
+
+    def get(self, key: str) -> Json:
+        """One alarm.
+
+        Raises:
+            NotFound: there is no such alarm.
+        """
+        found = self._live.get(key) or self._over.get(key) or self._stored(key)
+        if found is None:
+            raise NotFound(f"there is no alarm '{key}'", hint="GET /alarms lists them")
+        return completed(found)
+
+    def live(self) -> list[Json]:
+        """All that are not over: active ones, returned ones nobody has seen, those held back."""
+        return list(self._live.values())
+
+    def active(self) -> list[Json]:
+        return [doc for doc in self._live.values() if doc["isActive"]]
+
+    def recently_over(self) -> list[Json]:
+        return list(self._over.values())
+
+    def raised(self, rule: str) -> dict[str, int]:
+        """Twin to time of a rule's alarms that stand: what `RuleEngine.assume_active` takes."""
+        return {
+            doc["twin"]: from_iso(doc["lastRaised"])
+            for doc in self._by_rule.get(rule, {}).values()
+            if doc["stands"]
+        }
+
+    def find(
+        self, *, state: str = "active", twin: str | None = None, limit: int = 1_000
+    ) -> list[Json]:
+        """Alarms to list: the most urgent first; `all` the newest first.
+
+        Args:
+            state: one of `LISTS`.
+            twin: only of this twin.
+            limit: at most so many.
+        """
+        if state not in LISTS:
+            raise InvalidInput(f"no alarms are '{state}'", hint="state is " + ", ".join(LISTS))
+        pool: Iterable[Json]
+        pool = self.of_twin(twin) if twin is not None else self._live.values()
+        if state != "all":
+            found = [doc for doc in pool if doc["state"] in LISTS[state]]
+            found.sort(key=_newest, reverse=True)
+            found.sort(key=_urgency)
+            return found[:limit]
+        over = [d for d in self._over.values() if twin is None or d["twin"] == twin]
+        return sorted([*pool, *over], key=_newest, reverse=True)[:limit]
+
+    def counts(self) -> dict[str, int]:
+        """Active alarms by priority, those that wait for somebody, and those held back."""
+        return dict(self._counts)
+
+    def of_twin(self, twin: str) -> list[Json]:
+        """A twin's alarms that are not over."""
+        return list(self._by_twin.get(twin, {}).values())
+
+    def of_rule(self, rule: str) -> list[Json]:
+        """A rule's alarms that are not over."""
+        return list(self._by_rule.get(rule, {}).values())
+
+    def highest(self, twin: str) -> int | None:
+        """The most urgent priority among a twin's active alarms."""
+        found = self._by_twin.get(twin)
+        if not found:
+            return None
+        return min((d["priority"] for d in found.values() if d["isActive"]), default=None)
+
+    def abnormal(self) -> set[str]:
+        """Twins with an active alarm."""
+        return {doc["twin"] for doc in self._live.values() if doc["isActive"]}
+
+    # -- taking in ----------------------------------------------------------------------------
+
+    def apply(self, edits: Iterable[Edit]) -> None:
+        """Takes committed edits in."""
+        for edit in edits:
+            if edit.kind != "alarm":
+                continue
+            if edit.doc is None:
+                self._forget(edit.key)
+            else:
+                self._set(edit.key, edit.doc)
+
+    def _set(self, key: str, doc: Json) -> None:
+        old = self._live.pop(key, None)
+        if old is not None:
+            self._count(old, -1)
+        pair = (doc["rule"], doc["twin"])
+        latest = from_iso(doc["latest"])
+        if latest >= self._latest.get(pair, latest):
+            self._latest[pair] = latest
+            self._recent[pair] = doc["recent"]
+        self._shelved.pop(key, None)
+        if doc["state"] == NORMAL:
+            self._close(key, pair, doc)
+            return
+        self._live[key] = doc
+        if doc["shelved"]:
+            self._shelved[key] = from_iso(doc["shelved"]["until"])
+        if key >= self._episode.get(pair, ""):
+            self._episode[pair] = key
+        self._by_twin.setdefault(doc["twin"], {})[key] = doc
+        self._by_rule.setdefault(doc["rule"], {})[key] = doc
+        self._count(doc, 1)
+
+    def _close(self, key: str, pair: Pair, doc: Json) -> None:
+        self._leave(key, pair)
+        self._over.pop(key, None)
+        self._over[key] = doc
+        while len(self._over) > self._keep:
+            del self._over[next(iter(self._over))]
+
+    def _forget(self, key: str) -> None:
+        self._over.pop(key, None)
+        self._shelved.pop(key, None)
+        doc = self._live.pop(key, None)
+        if doc is None:
+            return
+        self._count(doc, -1)
+        self._leave(key, (doc["rule"], doc["twin"]))
+
+    def _leave(self, key: str, pair: Pair) -> None:
+        if self._episode.get(pair) == key:
+            del self._episode[pair]
+        for index, name in ((self._by_rule, pair[0]), (self._by_twin, pair[1])):
+            mine = index.get(name)
+            if mine is not None:
+                mine.pop(key, None)
+                if not mine:
+                    del index[name]
+
+    def _count(self, doc: Json, step: int) -> None:
+        state = doc["state"]
+        if state in ACTIVE:
+            self._counts[str(doc["priority"])] += step
+        if state in UNSEEN:
+            self._counts["unacknowledged"] += step
+        if state in COUNTED:
+            self._counts[COUNTED[state]] += step
+
+
+def _newest(doc: Json) -> tuple[str, str]:
+    return (doc["lastRaised"][:19], doc["id"])
+
+
+def _urgency(doc: Json) -> tuple[bool, int, bool]:
+    return (not doc["isActive"], doc["priority"], doc["state"] != UNACKNOWLEDGED)
