@@ -82,8 +82,8 @@ class Alarms(RuleBasedStateMachine):
         t = Transition(pair[0], 1, pair[1], kind, self.now, 90.0, 1)
         edits = self.commit(self.book.apply_transitions([t], RULES, {}, self.now))
         mine = [k for k, d in self.documents.items() if (d["rule"], d["twin"]) == pair]
-        open_ = sorted(k for k in mine if k in self.expected and self.expected[k] != "normal")
-        current = open_[-1] if open_ else None
+        live = [k for k in mine if k in self.expected and self.expected[k] != "normal"]
+        current = max(live, key=self.weight, default=None)
         if current and pair[0] == "each" and is_raise and self.expected[current] == "returned":
             current = None
         if current is None and is_raise:
@@ -94,6 +94,9 @@ class Alarms(RuleBasedStateMachine):
             assert self.move(current, "raise" if is_raise else "return") or edits == []
         if current is not None:
             self.suppress_one(current)
+
+    def weight(self, key):
+        return (self.expected[key] in ("shelved", "out-of-service"), self.holds[key], key)
 
     def suppress_one(self, key):
         is_held = self.documents[key]["twin"] in self.held.twins
@@ -114,9 +117,8 @@ class Alarms(RuleBasedStateMachine):
         more = [seconds] if act == "shelve" else []
         try:
             plan = getattr(self.book, act)(key, "ann", "why", *more, self.now)
-        except Conflict as error:
+        except Conflict:
             assert not self.move(key, NAMES.get(act, act))
-            assert error.hint
             return
         self.commit(plan)
         if act == "clear":

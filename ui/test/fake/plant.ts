@@ -86,7 +86,7 @@ export class FakePlant {
   }
 
   #alarm(id: string, twin: string, priority: number, property: string, title: string, value: number, limit: number, unit: string, minutes: number): Alarm {
-    return { id, rule: `rule-${property}`, ruleVersion: 1, twin, twinName: nameOf(twin), priority, title, state: "unacknowledged", isActive: true, condition: `${property} > ${limit} ${unit} for 1 minute`, property, value, unit, limit, raised: iso(this.now() - minutes * 60_000), cleared: null, acknowledged: null, acknowledgedBy: null, comments: [] };
+    return { id, rule: `rule-${property}`, ruleVersion: 1, twin, twinName: nameOf(twin), priority, title, state: "unacknowledged", isActive: true, condition: `${property} > ${limit} ${unit} for 1 minute`, property, value, unit, limit, raised: iso(this.now() - minutes * 60_000), stands: true, class: "", cause: "", consequence: "", response: "", lastRaised: iso(this.now() - minutes * 60_000), occurrences: 1, chattered: null, shelved: null, suppressedBy: null, outOfService: null, group: null, cleared: null, acknowledged: null, acknowledgedBy: null, comments: [] };
   }
 
   value(twin: string, path: string, at: number): number {

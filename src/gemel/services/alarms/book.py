@@ -23,7 +23,7 @@ from gemel.services.alarms.alarm import (
     removed,
     returned,
 )
-from gemel.services.alarms.index import AlarmIndex, Pair, nothing_stored
+from gemel.services.alarms.index import AlarmIndex, Pair, current, nothing_stored
 from gemel.services.alarms.states import NORMAL, RETURNED, SUPPRESSED, next_state, refusal
 from gemel.services.alarms.suppression import (
     Alone,
@@ -84,23 +84,20 @@ class AlarmBook(AlarmIndex):
         """
         planned: dict[str, Json] = {}
         latest = dict[Pair, int]()
-        episode = dict[Pair, str]()
+        of_pair = dict[Pair, dict[str, Json]]()
         recent = dict[Pair, list[str]]()
         for t in transitions:
             pair = (t.rule_id, t.twin)
             if t.time <= latest.get(pair, self._latest.get(pair, -1)):
                 continue
-            key = episode.get(pair, self._episode.get(pair, ""))
-            doc = planned.get(key) or self._live.get(key)
-            if doc is not None and doc["state"] == NORMAL:
-                doc = None
+            doc = current({**self._by_pair.get(pair, {}), **of_pair.get(pair, {})}.values())
             before = recent.get(pair, self._recent.get(pair, []))
             name = titles.get(t.twin, t.twin)
             follows = self._follow(doc, t, rules.get(t.rule_id), name, before)
             if follows is None:
                 continue
             latest[pair] = t.time
-            episode[pair] = follows["id"]
+            of_pair.setdefault(pair, {})[follows["id"]] = follows
             recent[pair] = follows["recent"]
             planned[follows["id"]] = follows
         whose = {doc["id"]: RULES for doc in planned.values()}
@@ -174,7 +171,7 @@ class AlarmBook(AlarmIndex):
             fresh[doc["rule"], doc["twin"]] = doc
 
         def standing(rule: str, twin: str) -> Json | None:
-            found = fresh.get((rule, twin)) or self._live.get(self._episode.get((rule, twin), ""))
+            found = fresh.get((rule, twin)) or self._current((rule, twin))
             return found if found is not None and counts_as_standing(found) else None
 
         for key, candidate in candidates.items():
@@ -294,8 +291,9 @@ class AlarmBook(AlarmIndex):
             Conflict: it is out of service already.
         """
         pair = (rule.id, twin)
-        if pair in self._episode:
-            return self.remove(self._episode[pair], who, reason, now)
+        existing = self._current(pair)
+        if existing is not None:
+            return self.remove(existing["id"], who, reason, now)
         reason = reason_of(reason, "taking out of service")
         latest = to_iso(self._latest.get(pair, 0))
         doc = removed(rule, twin, name, now, latest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from gemel.core.clock import from_iso
 from gemel.core.document import Document, Edit, Json
@@ -52,7 +53,7 @@ class AlarmIndex:
         self._keep = keep
         self._live: dict[str, Json] = {}
         self._over: dict[str, Json] = {}
-        self._episode: dict[Pair, str] = {}
+        self._by_pair: dict[Pair, dict[str, Json]] = {}
         self._latest: dict[Pair, int] = {}
         self._recent: dict[Pair, list[str]] = {}
         self._by_twin: dict[str, dict[str, Json]] = {}
@@ -172,8 +173,7 @@ class AlarmIndex:
         self._live[key] = doc
         if doc["shelved"]:
             self._shelved[key] = from_iso(doc["shelved"]["until"])
-        if key >= self._episode.get(pair, ""):
-            self._episode[pair] = key
+        self._by_pair.setdefault(pair, {})[key] = doc
         self._by_twin.setdefault(doc["twin"], {})[key] = doc
         self._by_rule.setdefault(doc["rule"], {})[key] = doc
         self._count(doc, 1)
@@ -195,14 +195,14 @@ class AlarmIndex:
         self._leave(key, (doc["rule"], doc["twin"]))
 
     def _leave(self, key: str, pair: Pair) -> None:
-        if self._episode.get(pair) == key:
-            del self._episode[pair]
-        for index, name in ((self._by_rule, pair[0]), (self._by_twin, pair[1])):
-            mine = index.get(name)
-            if mine is not None:
-                mine.pop(key, None)
-                if not mine:
-                    del index[name]
+        _drop(self._by_pair, pair, key)
+        _drop(self._by_rule, pair[0], key)
+        _drop(self._by_twin, pair[1], key)
+
+    def _current(self, pair: Pair) -> Json | None:
+        """The alarm of a rule and a twin that what the rule does next is about."""
+        found = self._by_pair.get(pair)
+        return current(found.values()) if found else None
 
     def _count(self, doc: Json, step: int) -> None:
         state = doc["state"]
@@ -212,6 +212,30 @@ class AlarmIndex:
             self._counts["unacknowledged"] += step
         if state in COUNTED:
             self._counts[COUNTED[state]] += step
+
+
+def current(docs: Iterable[Json]) -> Json | None:
+    """Of the live alarms of one rule and twin: one that is put aside, one that stands, the newest.
+
+    A function of the alarms alone, so that a restart chooses the same.
+    """
+    live = [doc for doc in docs if doc["state"] != NORMAL]
+    return max(
+        live,
+        key=lambda doc: (doc["state"] in (SHELVED, REMOVED), doc["stands"], doc["id"]),
+        default=None,
+    )
+
+
+Key = TypeVar("Key")
+
+
+def _drop(index: dict[Key, dict[str, Json]], name: Key, key: str) -> None:
+    mine = index.get(name)
+    if mine is not None:
+        mine.pop(key, None)
+        if not mine:
+            del index[name]
 
 
 def _newest(doc: Json) -> tuple[str, str]:
