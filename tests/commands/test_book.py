@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count, pairwise, product
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.commands.book import CommandBook, CommandShape
-from gemel.commands.command import NEXT, OVER, STATES, from_document
+from gemel.commands.autonomy import Autonomy
+from gemel.commands.book import CommandBook
+from gemel.commands.command import NEXT, OVER, STATES, Check, from_document
+from gemel.commands.guards import Ask, CommandShape
+from gemel.commands.settings import Approving, Guards
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Document, Edit
 from gemel.core.errors import Conflict, InvalidInput, NotFound, Refused, TwinInvalid
@@ -32,7 +36,9 @@ SHAPES = {
     "heat": CommandShape("heat", a_number, minimum=5.0),
     "tare": CommandShape("tare", a_number),
     "stop": CommandShape("stop", nothing),
+    "open": CommandShape("open", a_number, guards=Guards(approval=Approving(1, "operator", 60))),
 }
+ASK = Ask("p1", "setSpeed", 70, "ann", DEADLINE, "k", "operator")
 
 
 class Shop:
@@ -52,9 +58,8 @@ class Shop:
         return edits
 
     def submit(self, key=None, twin="p1", command="setSpeed", arguments=70, who="ann", now=NOW):
-        edits, made = self.book.submit(
-            key, twin, command, arguments, who, now + 30 * SECOND, now, SHAPES
-        )
+        ask = Ask(twin, command, arguments, who, now + 30 * SECOND, key)
+        edits, made = self.book.submit(ask, now, SHAPES)
         self.commit(edits)
         return made
 
@@ -81,6 +86,11 @@ def test_a_command_has_the_form_of_the_reference():
         "number": 0,
         "result": None,
         "message": "",
+        "service": "",
+        "hash": made.hash,
+        "isOver": False,
+        "approval": None,
+        "confirm": None,
         "steps": [{"state": "queued", "time": to_iso(NOW), "who": "ann", "note": ""}],
     }
     assert from_document(made.document()) == made
@@ -106,10 +116,35 @@ def test_a_command_goes_its_way_and_every_step_is_an_edit():
     assert shop.edits[-1].why == "succeeded: done"
 
 
+SUGGESTS = {"who": "rule hot", "service": "rule hot", "autonomy": Autonomy("suggest")}
+CHECK = Check("speed", 70, 1.0, 10 * SECOND)
+
+
 def brought_to(state):
     shop = Shop()
+    if state in ("proposed", "awaiting", "refused"):
+        more = SUGGESTS if state == "proposed" else {"command": "open"}
+        edits, _ = shop.book.submit(replace(ASK, **more), NOW, SHAPES)
+        shop.commit(edits)
+        if state == "refused":
+            shop.commit(shop.book.refuse("k", "bob", "too early", NOW))
+        assert shop.book.get("k").state == state
+        return shop, "k"
+    if state in ("confirmed", "unconfirmed"):
+        edits, _ = shop.book.submit(ASK, NOW, SHAPES, check=lambda _: CHECK)
+        shop.commit(edits)
+        shop.commit(shop.book.sent("k", NOW))
+        shop.commit(shop.book.answered("k", "succeeded", None, "", NOW))
+        if state == "confirmed":
+            shop.commit(shop.book.reading("p1", "speed", (70.4, NOW), NOW, NOW))
+        else:
+            shop.commit(shop.book.tick(NOW + 10 * SECOND, lambda _: (20.0, NOW)))
+        assert shop.book.get("k").state == state
+        return shop, "k"
     key = shop.submit("k").id
-    if state == "expired":
+    if state == "cancelled":
+        shop.commit(shop.book.cancel(key, "ann", "", NOW))
+    elif state == "expired":
         shop.commit(shop.book.tick(DEADLINE))
     elif state != "queued":
         shop.commit(shop.book.sent(key, NOW))
@@ -123,6 +158,10 @@ def brought_to(state):
     return shop, key
 
 
+AT_DEADLINE = {
+    **dict.fromkeys(("proposed", "awaiting", "queued"), "expired"),
+    **dict.fromkeys(("sent", "delivered"), "unknown"),
+}
 ACTS = {
     "sent": lambda book, key, now: book.sent(key, now),
     "delivered": lambda book, key, now: book.delivered(key, now),
@@ -143,7 +182,7 @@ def test_every_act_in_every_state_does_what_the_table_says(state, act, is_late):
         assert act == "sent"
         assert is_late or state != "queued"
     now = shop.book.get(key).state
-    at_deadline = {"queued": "expired", "sent": "unknown", "delivered": "unknown"}
+    at_deadline = AT_DEADLINE
     if act in ("expired", "unknown"):
         assert now == (at_deadline.get(state, state) if is_late else state)
     elif is_late and act in ("succeeded", "failed"):
@@ -162,9 +201,10 @@ def test_no_state_leads_back_to_being_sent():
         for state in STATES:
             for following in list(reached[state]):
                 reached[state] |= reached[following]
-    assert all("queued" not in reached[state] for state in STATES)
-    assert [state for state in STATES if "sent" in reached[state]] == ["queued"]
-    assert set(OVER) == {"succeeded", "failed", "expired", "unknown"}
+    assert [s for s in STATES if "queued" in reached[s]] == ["proposed", "awaiting"]
+    assert [s for s in STATES if "sent" in reached[s]] == ["proposed", "awaiting", "queued"]
+    assert [s for s in STATES if "sent" in NEXT[s]] == ["queued"]
+    assert {"confirmed", "unconfirmed", "refused", "cancelled"} < set(OVER)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -175,8 +215,7 @@ def test_a_restart_at_every_step_goes_on_where_it_was_and_sends_at_most_once(sta
     due = again.book.due(lambda _twin: True, NOW)
     assert [c.id for c in due] == ([key] if state == "queued" else [])
     again.commit(again.book.tick(DEADLINE))
-    expected = {"queued": "expired", "sent": "unknown", "delivered": "unknown"}
-    assert again.book.get(key).state == expected.get(state, state)
+    assert again.book.get(key).state == AT_DEADLINE.get(state, state)
     assert again.restarted().book.due(lambda _twin: True, NOW) == []
 
 
@@ -211,7 +250,7 @@ def test_a_repeated_id_with_other_content_is_a_conflict(change):
 @pytest.mark.parametrize(
     ("change", "error", "what", "hint"),
     [
-        ({"command": "fly"}, TwinInvalid, "no command 'fly'", "heat, setSpeed, stop, tare"),
+        ({"command": "fly"}, TwinInvalid, "no command 'fly'", "heat, open, setSpeed, stop, tare"),
         ({"arguments": "fast"}, TwinInvalid, "not a number", ""),
         ({"command": "stop", "arguments": 1}, TwinInvalid, "no arguments", ""),
         ({"arguments": 101}, Refused, "101 % is out of range", "at least 0 % and at most 100 %"),
@@ -238,13 +277,13 @@ def test_a_command_that_does_not_fit_is_refused_with_the_way_out(change, error, 
 
 def test_a_twin_without_commands_says_so():
     with pytest.raises(TwinInvalid) as caught:
-        Shop().book.submit("k", "p1", "stop", None, "ann", DEADLINE, NOW, {})
+        Shop().book.submit(replace(ASK, command="stop", arguments=None), NOW, {})
     assert caught.value.hint == "it has none"
 
 
 def test_a_deadline_must_lie_ahead():
     with pytest.raises(Refused, match="past"):
-        Shop().book.submit("k", "p1", "stop", None, "ann", NOW, NOW, SHAPES)
+        Shop().book.submit(replace(ASK, deadline=NOW), NOW, SHAPES)
 
 
 def test_commands_of_a_device_are_due_in_the_order_of_submission():

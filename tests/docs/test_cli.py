@@ -41,7 +41,11 @@ def arguments(one: argparse.ArgumentParser) -> tuple[set[str], list[str]]:
             options.add(action.option_strings[-1])
         else:
             name = (action.metavar or action.dest).upper()
-            places.append({"?": f"[{name}]", "+": f"{name}..."}.get(str(action.nargs), name))
+            places.append(
+                {"?": f"[{name}]", "+": f"{name}...", "*": f"[{name}...]"}.get(
+                    str(action.nargs), name
+                )
+            )
     return options, places
 
 

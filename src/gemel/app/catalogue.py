@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 GRAPH_KINDS = frozenset({"model", "twin", "relationship"})
-PLAIN_KINDS = ("settings", "binding", "rule", "scene", "kpi", "connection", "discovered")
+PLAIN_KINDS = ("settings", "binding", "rule", "scene", "kpi", "connection", "discovered", "control")
 CONTAINS = "contains"
 DISCOVERED_SAVE_SECONDS = 30
 
@@ -98,6 +98,7 @@ class Catalogue:
         platform = self._platform
         if kinds & {"model", "settings"}:
             self.signals.forget()
+            platform.reactions.dispatch.guarding.forget()
             for twin in platform.graph.twins:
                 self._twin_changed(twin)
         else:

@@ -7,16 +7,21 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from gemel.app.signals import CommandSignal, Signals
-from gemel.commands.book import CommandBook, CommandShape
-from gemel.commands.command import Command
+from gemel.app.conditions import compile_condition
+from gemel.app.guarding import AUTONOMY, KILL_SWITCH, Guarding, shape_of
+from gemel.commands import autonomy
+from gemel.commands.book import CommandBook
+from gemel.commands.command import PROPOSED, Command
+from gemel.commands.guards import Ask, Facts, at_sending
+from gemel.commands.wire import message as as_message
 from gemel.commands.wire import parse_response, wire
 from gemel.core.access import Principal
-from gemel.core.clock import SECOND
+from gemel.core.batch import I32
+from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, InvalidInput, NotFound, TwinInvalid
 from gemel.core.message import Message
-from gemel.core.units import symbol
+from gemel.services.rules.parser import parse
 from gemel.services.rules.rule import Action
 from gemel.twins.graph import EditContext, Graph
 
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gemel.commands")
 RULE_DEADLINE = 300 * SECOND
+Planned = tuple[list[Edit], Command]
 
 
 def _new_id() -> str:
@@ -37,6 +43,7 @@ class Dispatch:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self.book = CommandBook(_new_id, self._stored)
+        self.guarding = Guarding(platform)
         self._is_sending = False
         self._is_ticking = False
 
@@ -46,50 +53,79 @@ class Dispatch:
 
     # ---- asking --------------------------------------------------------------------------
 
-    async def send(
-        self,
-        key: str | None,
-        twin: str,
-        command: str,
-        arguments: Any,
-        who: str,
-        seconds: float,
-    ) -> Json:
-        """Takes a command on; it leaves as soon as its device is there.
+    async def send(self, ask: Ask) -> Json:
+        """Takes a command on; it leaves as soon as its device is there and nothing waits.
 
         Raises:
             NotFound: there is no such twin.
             TwinInvalid: the model has no such command, or the arguments do not fit.
-            Refused: out of range.
+            Refused, Forbidden, PreconditionFailed: a guard said no; `details` names it.
             Conflict: the id is another command's.
         """
-        shapes = self._shapes(twin)
-
-        def plan(_: Graph, context: EditContext) -> tuple[list[Edit], Command]:
-            deadline = context.now + round(seconds * SECOND)
-            return self.book.submit(
-                key, twin, command, arguments, who, deadline, context.now, shapes
-            )
-
-        made = await self._platform.edit(plan, who, "command")
+        self.guarding.shapes(ask.twin)
+        made = await self._platform.edit(lambda _, c: self._submit(ask, c), ask.who, "command")
         return self.book.get(made.id).document()
+
+    def _submit(self, ask: Ask, context: EditContext) -> Planned:
+        shapes = self.guarding.shapes(ask.twin)
+        shape = shapes.get(ask.command)
+        if shape is None:
+            return self.book.submit(ask, context.now, shapes)
+        facts = self.guarding.facts(ask.twin, shape.guards, ask.autonomy.when)
+        check = self.guarding.check_of(ask.twin, shape)
+        return self.book.submit(ask, context.now, shapes, facts, check)
+
+    def dry_run(self, ask: Ask) -> Json:
+        """What every guard says to what is asked, and what would be sent.
+
+        Raises:
+            NotFound: there is no such twin.
+            TwinInvalid: the model has no such command.
+        """
+        shapes = self.guarding.shapes(ask.twin)
+        shape = shapes.get(ask.command)
+        now = self._platform.clock()
+        facts = Facts()
+        if shape is not None:
+            facts = self.guarding.facts(ask.twin, shape.guards, ask.autonomy.when)
+        judgement = self.book.judged(ask, now, shapes, facts)
+        assert shape is not None
+        key = ask.key or "ID"
+        check = None
+        if judgement.refusal is None:
+            check = self.guarding.check_of(ask.twin, shape)(judgement.arguments)
+        topic, payload = as_message(ask.twin, ask.command, key, judgement.arguments)
+        return {
+            "dryRun": True,
+            "twin": ask.twin,
+            "command": ask.command,
+            "arguments": judgement.arguments,
+            "wouldBe": judgement.begins if judgement.refusal is None else "refused",
+            "guards": [verdict.document() for verdict in judgement.verdicts],
+            "topic": topic,
+            "payload": payload.decode(),
+            "deadline": to_iso(ask.deadline),
+            "confirm": check.document() if check else None,
+            "deviceIsThere": bool(self._platform.listeners(topic)),
+        }
 
     def plan_for_alarm(self, alarm: Json, action: Action, context: EditContext) -> list[Edit]:
         """The command that a rule asks for when it raises; one for each alarm, ever."""
-        twin = alarm["twin"]
+        service = f"rule {alarm['rule']}"
         try:
-            edits, _ = self.book.submit(
-                f"{alarm['id']}-then",
-                twin,
+            ask = Ask(
+                alarm["twin"],
                 action.command,
                 action.arguments,
-                f"rule {alarm['rule']}",
+                service,
                 context.now + RULE_DEADLINE,
-                context.now,
-                self._shapes(twin),
+                key=f"{alarm['id']}-then",
+                service=service,
+                autonomy=self.guarding.autonomy_of(service, action.autonomy),
             )
+            edits, _ = self._submit(ask, context)
         except GemelError as error:
-            log.warning("rule '%s' cannot send to '%s': %s", alarm["rule"], twin, error)
+            log.warning("%s cannot send to '%s': %s", service, alarm["twin"], error)
             return []
         return edits
 
@@ -111,11 +147,93 @@ class Dispatch:
             shape_of(found).check(action.arguments)
         except TwinInvalid as error:
             raise InvalidInput(f"rule '{rule}': {error.message}", hint=error.hint) from error
+        if action.autonomy is not None:
+            place = f"rule '{rule}': then.autonomy"
+            when = autonomy.load(place, action.autonomy).when
+            if when:
+                compile_condition(graph, signals, model, when, f"{place}.when")
 
-    def _shapes(self, twin: str) -> dict[str, CommandShape]:
-        signals: Signals = self._platform.catalogue.signals
-        model = self._platform.catalogue.require_twin(twin)
-        return {path: shape_of(found) for path, found in signals.commands_of(model).items()}
+    # ---- people's words ------------------------------------------------------------------
+
+    async def approve(self, key: str, who: Principal, shown: str, comment: str) -> Json:
+        """One person's approval; the last that is needed queues it, a proposal is taken over.
+
+        Raises:
+            Conflict, Refused, Forbidden: see `commands.approvals`; or a guard says no by now.
+        """
+
+        def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
+            command = self.book.get(key)
+            then = None
+            if command.state == PROPOSED:
+                then = self._judge_again(command, who, context.now)
+            edits = self.book.approve(key, who.name, who.role, shown, comment, context.now, then)
+            return edits, None
+
+        await self._platform.edit(plan, who.name, "approve")
+        return self.book.get(key).document()
+
+    def _judge_again(self, command: Command, who: Principal, now: int) -> Any:
+        """A proposal becomes this person's command, so the guards are asked as for theirs."""
+        shapes = self.guarding.shapes(command.twin)
+        ask = Ask(
+            command.twin,
+            command.command,
+            command.arguments,
+            who.name,
+            command.deadline,
+            role=who.role,
+        )
+        shape = shapes.get(command.command)
+        facts = self.guarding.facts(command.twin, shape.guards) if shape else Facts()
+        judgement = self.book.judged(ask, now, shapes, facts)
+        if judgement.refusal is not None and judgement.refusal.error is not None:
+            raise judgement.refusal.error
+        return judgement.approval
+
+    async def refuse(self, key: str, who: str, why: str) -> Json:
+        return await self._act(key, who, lambda now: self.book.refuse(key, who, why, now))
+
+    async def cancel(self, key: str, who: str, why: str) -> Json:
+        return await self._act(key, who, lambda now: self.book.cancel(key, who, why, now))
+
+    async def _act(self, key: str, who: str, plan: Callable[[int], list[Edit]]) -> Json:
+        await self._platform.edit(lambda _, context: (plan(context.now), None), who)
+        return self.book.get(key).document()
+
+    async def switch(self, engaged: bool, who: str, reason: str) -> Json:
+        """Turns the kill switch: all automatic commands end at once, or may begin again."""
+
+        def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
+            doc = {
+                "engaged": engaged,
+                "who": who,
+                "since": to_iso(context.now),
+                "reason": reason,
+            }
+            edits = [Edit("control", KILL_SWITCH, doc, context.now, who, "kill switch")]
+            if engaged:
+                edits += self.book.halt(who, reason, context.now)
+            return edits, None
+
+        await self._platform.edit(plan, who, "kill switch")
+        return self.guarding.switch()
+
+    async def set_autonomy(self, service: str, doc: Json | None, who: str) -> Json:
+        """Says how far a rule or service may go by itself; None takes it back.
+
+        Raises:
+            InvalidInput: it is no level, or a bound is none.
+            NotFound: nothing was said of it that could be taken back.
+        """
+        key = AUTONOMY + service
+        if doc is None and key not in self._platform.catalogue.plain["control"]:
+            raise NotFound(f"nothing is set for '{service}'", hint="GET /autonomy lists it")
+        made = None if doc is None else autonomy.document(autonomy.load(service, doc))
+        if made is not None and made.get("when"):
+            parse(made["when"], f"{service}: when")
+        await self._platform.put("control", key, made, who, "autonomy")
+        return {"service": service, **(made or {})}
 
     # ---- on the way ----------------------------------------------------------------------
 
@@ -147,8 +265,18 @@ class Dispatch:
             self._is_sending = False
 
     def _plan_sent(self, _: Graph, context: EditContext) -> tuple[list[Edit], list[Command]]:
-        due = self._can_go(self.book.due(_everyone, context.now))
-        return [e for c in due for e in self.book.sent(c.id, context.now)], due
+        edits: list[Edit] = []
+        sent: list[Command] = []
+        for command in self._can_go(self.book.due(_everyone, context.now)):
+            facts = self.guarding.facts_of(command)
+            service = command.service if command.is_automatic else ""
+            veto = at_sending(service, command.command, command.twin, facts)
+            if veto is not None:
+                edits += self.book.held_back(command.id, veto, context.now)
+                continue
+            edits += self.book.sent(command.id, context.now)
+            sent.append(command)
+        return edits, sent
 
     def _publish(self, command: Command) -> None:
         topic, payload = wire(command)
@@ -176,10 +304,42 @@ class Dispatch:
     async def _end_late(self) -> None:
         try:
             await self._platform.edit(
-                lambda _, context: (self.book.tick(context.now), None), why="deadline"
+                lambda _, context: (self.book.tick(context.now, self._reading_of), None),
+                why="deadline",
             )
         finally:
             self._is_ticking = False
+
+    # ---- readings ------------------------------------------------------------------------
+
+    def _reading_of(self, command: Command) -> tuple[Any, int]:
+        """The last value of the property that was to confirm a command."""
+        path = command.check.path if command.check is not None else ""
+        return self._platform.value_of(command.twin)(path) or (None, 0)
+
+    def readings(self, changed: I32) -> None:
+        """Looks whether new values confirm commands."""
+        if not self.book.is_watching:
+            return
+        series = set(changed.tolist())
+        find = self._platform.series.find
+        places = [place for place in self.book.watched() if find(*place) in series]
+        if places:
+            self._platform.start_task(self._confirm(places))
+
+    async def _confirm(self, places: list[tuple[str, str]]) -> None:
+        def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
+            return [e for place in places for e in self._confirming(*place, context.now)], None
+
+        await self._platform.edit(plan, why="confirm")
+
+    def _confirming(self, twin: str, path: str, now: int) -> list[Edit]:
+        platform = self._platform
+        found = platform.value_of(twin)(path)
+        series = platform.series.find(twin, path)
+        if found is None or series is None:
+            return []
+        return self.book.reading(twin, path, found, int(platform.state.received[series]), now)
 
     # ---- answers -------------------------------------------------------------------------
 
@@ -231,36 +391,3 @@ class Dispatch:
 
 def _everyone(_twin: str) -> bool:
     return True
-
-
-def shape_of(found: CommandSignal) -> CommandShape:
-    """What the model says of a command, as the book checks it."""
-    request = found.command.request
-
-    def check(arguments: Any) -> None:
-        if request is None:
-            if arguments not in (None, {}):
-                raise TwinInvalid(
-                    f"command '{found.path}' takes no arguments", hint="leave them out"
-                )
-            return
-        if arguments is None:
-            raise TwinInvalid(
-                f"command '{found.path}' needs {request.name} ({request.schema.kind})",
-                hint="send it as 'arguments'",
-            )
-        problems = request.schema.check(arguments, request.name)
-        if problems:
-            raise TwinInvalid(
-                f"command '{found.path}': {problems[0]}",
-                hint=f"{request.name} is {request.schema.kind}",
-                details=[{"code": "ValidationFailed", "message": p} for p in problems],
-            )
-
-    return CommandShape(
-        found.path,
-        check,
-        found.minimum if found.minimum > float("-inf") else None,
-        found.maximum if found.maximum < float("inf") else None,
-        symbol(request.unit) if request is not None and request.unit else "",
-    )

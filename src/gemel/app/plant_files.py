@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from gemel.app.guarding import check_settings
 from gemel.app.yaml_files import as_yaml, read_text, read_yaml
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Conflict, InvalidInput
@@ -329,7 +330,7 @@ def _link_body(link: Link) -> Json:
 def _plan_plain(platform: Platform, graph: Graph, context: EditContext, plant: Json) -> list[Edit]:
     wanted: list[tuple[str, str, Json]] = []
     for model, settings in _mapping(plant, "settings").items():
-        _check_settings(graph, model, settings)
+        _check_settings(platform, graph, model, settings)
         wanted.append(("settings", model, settings))
     made = platform.catalogue.plain["binding"]
     following = 1 + max((int(doc.get("order", 0)) for doc in made.values()), default=-1)
@@ -356,7 +357,7 @@ def _plan_plain(platform: Platform, graph: Graph, context: EditContext, plant: J
     ]
 
 
-SETTINGS = ("staleAfter", "geometry", "scope", "properties")
+SETTINGS = ("staleAfter", "geometry", "scope", "properties", "commands")
 LIMITS = ("minimum", "maximum")
 
 
@@ -375,7 +376,7 @@ def _check_kpi(key: str, doc: Json) -> None:
             raise InvalidInput(f"{place}: {name} must be a number")
 
 
-def _check_settings(graph: Graph, model: str, settings: Json) -> None:
+def _check_settings(platform: Platform, graph: Graph, model: str, settings: Json) -> None:
     place = f"plant: settings.{model}"
     _check_fields(settings, SETTINGS, place)
     interface = graph.find_model(model)
@@ -398,6 +399,10 @@ def _check_settings(graph: Graph, model: str, settings: Json) -> None:
                 raise InvalidInput(f"{place}.properties.{name}: limits must be numbers")
         if limits.get("minimum", -math.inf) > limits.get("maximum", math.inf):
             raise InvalidInput(f"{place}.properties.{name}: minimum is above maximum")
+    commands = _object(settings, "commands", place)
+    if commands:
+        signals = platform.catalogue.signals_with(graph, {model: settings})
+        check_settings(graph, signals, model, commands, f"{place}.commands")
 
 
 async def put_binding(platform: Platform, key: str, doc: Json, who: str) -> None:
@@ -419,7 +424,7 @@ async def put_settings(platform: Platform, model: str, doc: Json, who: str) -> N
     Raises:
         InvalidInput: names the setting and the rule.
     """
-    _check_settings(platform.graph, model, doc)
+    _check_settings(platform, platform.graph, model, doc)
     await platform.put("settings", model, doc, who, "settings")
 
 

@@ -156,6 +156,7 @@ class Platform:
         self.hub.values_changed(changed.series)
         if not is_supposed(provenance):
             self.reactions.react(batch)
+            self.reactions.dispatch.readings(changed.series)
             self.events.readings(batch)
 
     async def ingest(self, messages: Sequence[Message], stage: Ingest | None = None) -> Accepted:
@@ -348,6 +349,7 @@ class Platform:
             "stale": counts["stale"],
             "offline": counts["offline"],
             "abnormal": self.reactions.abnormal(),
+            "killSwitch": self.reactions.dispatch.guarding.switch(),
             "alarms": self.reactions.alarms.counts(),
             "behind": round((now - self._pending[0]) / SECOND, 3) if self._pending else 0.0,
             "freshness": self.presence.freshness(now),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,32 +87,46 @@ class Signals:
 
     def setting(self, model: str, name: str, default: Any) -> Any:
         """A setting of a model, else of the nearest model it extends."""
+        for settings in self._nearest(model):
+            found = settings.get(name)
+            if found is not None:
+                return found
+        return default
+
+    def guards_of(self, model: str, command: str) -> Json:
+        """The settings of a command of a model, else of the nearest model it extends."""
+        for settings in self._nearest(model):
+            found = settings.get("commands", {}).get(command)
+            if found is not None:
+                return dict(found)
+        return {}
+
+    def property_setting(self, model: str, path: str, name: str, default: Any) -> Any:
+        """A setting of a property, else of the nearest model that says it."""
+        for settings in self._nearest(model):
+            found = settings.get("properties", {}).get(path, {}).get(name)
+            if found is not None:
+                return found
+        return default
+
+    def _nearest(self, model: str) -> Iterator[Json]:
+        """The settings of a model, then of those it extends, the nearest first."""
         seen, queue = set(), [model]
         while queue:
             current = queue.pop(0)
             if current in seen:
                 continue
             seen.add(current)
-            found = self._settings.get(current, {}).get(name)
-            if found is not None:
-                return found
+            yield self._settings.get(current, {})
             interface = self._interfaces.get(current)
             queue.extend(interface.extends if interface else ())
-        return default
 
     def _limits(self, model: str, name: str) -> tuple[float, float]:
         low, high = -math.inf, math.inf
-        seen, queue = set(), [model]
-        while queue:
-            current = queue.pop(0)
-            if current in seen:
-                continue
-            seen.add(current)
-            found = self._settings.get(current, {}).get("properties", {}).get(name)
+        for settings in self._nearest(model):
+            found = settings.get("properties", {}).get(name)
             if found is not None:
                 return float(found.get("minimum", low)), float(found.get("maximum", high))
-            interface = self._interfaces.get(current)
-            queue.extend(interface.extends if interface else ())
         return low, high
 
     def _walk(self, model: str, prefix: str, depth: int) -> list[Signal]:

@@ -126,7 +126,10 @@ def faceplate(platform: Platform, twin: str) -> Json:
             }
             for s in signals.of(model).values()
         ],
-        "commands": [_command(c) for c in signals.commands_of(model).values()],
+        "commands": [
+            _command(c, signals.guards_of(model, c.path))
+            for c in signals.commands_of(model).values()
+        ],
         "relationships": _relations(platform, twin),
         "alarms": platform.reactions.alarms.of_twin(twin),
         "rejects": sum(platform.history.reject_counts(twin).values()),
@@ -219,7 +222,7 @@ def _names(schema: Schema) -> Json | None:
     return {str(k): v for k, v in schema.values.items()} if isinstance(schema, Enum) else None
 
 
-def _command(found: CommandSignal) -> Json:
+def _command(found: CommandSignal, guards: Json) -> Json:
     request = found.command.request
     body: Json | None = None
     if request is not None:
@@ -227,12 +230,17 @@ def _command(found: CommandSignal) -> Json:
             "name": request.name,
             "schema": request.schema.kind,
             "unit": symbol(request.unit) if request.unit else "",
-            "minimum": _finite(found.minimum),
-            "maximum": _finite(found.maximum),
+            "minimum": guards.get("minimum", _finite(found.minimum)),
+            "maximum": guards.get("maximum", _finite(found.maximum)),
             "values": _names(request.schema),
             "fields": _fields(request.schema),
         }
-    return {"name": found.path, "displayName": found.display_name, "request": body}
+    return {
+        "name": found.path,
+        "displayName": found.display_name,
+        "request": body,
+        "guards": guards,
+    }
 
 
 def _fields(schema: Schema) -> list[Json] | None:

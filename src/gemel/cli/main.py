@@ -82,7 +82,10 @@ COMMANDS = {
     "alarm": Command("alarms: list, acknowledge, shelve, history", "gemel.cli.alarms", "add", ""),
     "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
     "command": Command(
-        "send commands to devices, list them", "gemel.cli.operate", "add_command", ""
+        "send, approve, take back commands to devices; stop all automatic ones",
+        "gemel.cli.commands",
+        "add",
+        "",
     ),
     "device": Command(
         "list discovered devices, adopt them as twins", "gemel.cli.operate", "add_device", ""

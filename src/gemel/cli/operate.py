@@ -1,20 +1,14 @@
-"""Commands that talk to a running server: status, twins, history, commands."""
+"""Commands that talk to a running server: status, twins, history, devices."""
 
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 from typing import Any
 
-import orjson
-
 from gemel.cli import output
 from gemel.cli.client import Client, segment
-from gemel.core.errors import InvalidInput
 
-FINAL = ("succeeded", "failed", "expired", "unknown")
-POLL_SECONDS = 0.1
 Actions = Any
 
 
@@ -176,74 +170,6 @@ def _iso(milliseconds: float) -> str:
     from gemel.core.clock import to_iso
 
     return to_iso(round(milliseconds * 1e3) * 1000)
-
-
-# ---- commands --------------------------------------------------------------------------------
-
-
-def add_command(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    shown = _parser(actions, "list", "commands, the newest first", _command_list)
-    shown.add_argument("--twin")
-    send = _parser(actions, "send", "send a command to a device", _command_send)
-    send.add_argument("twin")
-    send.add_argument("name")
-    send.add_argument("arguments", nargs="?", help="JSON, such as 70 or '{\"speed\": 70}'")
-    send.add_argument("--id", help="a repeated id is the same command")
-    send.add_argument("--deadline", type=float, default=300, help="seconds")
-    send.add_argument("--wait", action="store_true", help="until it succeeded, failed or expired")
-
-
-def _command_list(arguments: argparse.Namespace) -> int:
-    found = _client(arguments).call("GET", "/commands", twin=arguments.twin)
-    if arguments.json:
-        output.as_json(found)
-        return 0
-    rows = [
-        (
-            c["id"],
-            c["twin"],
-            c["command"],
-            orjson.dumps(c["arguments"]).decode(),
-            c["state"],
-            c["who"],
-            c["requested"],
-        )
-        for c in found["value"]
-    ]
-    head = ("COMMAND", "TWIN", "NAME", "ARGUMENTS", "STATE", "WHO", "REQUESTED")
-    output.table(head, rows, "no commands")
-    return 0
-
-
-def _command_send(arguments: argparse.Namespace) -> int:
-    """Exit code 0 when it was taken (with --wait: when it succeeded), 3 when it did not succeed."""
-    body: dict[str, Any] = {
-        "twin": arguments.twin,
-        "command": arguments.name,
-        "deadline": arguments.deadline,
-    }
-    if arguments.id:
-        body["id"] = arguments.id
-    if arguments.arguments is not None:
-        try:
-            body["arguments"] = orjson.loads(arguments.arguments)
-        except orjson.JSONDecodeError as error:
-            raise InvalidInput(
-                f"the arguments are not JSON: {error}", hint="a text needs quotes: '\"open\"'"
-            ) from None
-    client = _client(arguments)
-    found = client.call("POST", "/commands", body)
-    until = time.monotonic() + arguments.deadline + 5
-    while arguments.wait and found["state"] not in FINAL and time.monotonic() < until:
-        time.sleep(POLL_SECONDS)
-        found = client.call("GET", f"/commands/{segment(found['id'])}")
-    if arguments.json:
-        output.as_json(found)
-    else:
-        said = f": {found['message']}" if found["message"] else ""
-        output.say(f"{found['id']} {found['state']}{said}")
-    return 3 if arguments.wait and found["state"] != "succeeded" else 0
 
 
 # ---- discovered devices ----------------------------------------------------------------------

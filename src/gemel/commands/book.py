@@ -7,26 +7,34 @@ edits in. `sent` must be committed before the message leaves, so that a crash ca
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
+from gemel.commands import approvals, confirm
 from gemel.commands.command import (
+    AWAITING,
+    CONFIRMED,
     DELIVERED,
     EXPIRED,
     FAILED,
     NEXT,
+    PROPOSED,
     QUEUED,
+    REFUSED,
     SENT,
     SUCCEEDED,
     UNKNOWN,
+    UNSENT,
+    Check,
     Command,
     Step,
     from_document,
 )
+from gemel.commands.guards import NO_FACTS, Ask, CommandShape, Facts, Judgement, Verdict, judge
+from gemel.commands.limits import Counts
+from gemel.commands.settings import Approving, Limit
 from gemel.commands.wire import LONGEST_MESSAGE, is_level
 from gemel.core.clock import to_iso
 from gemel.core.document import Document, Edit, Json
@@ -35,22 +43,16 @@ from gemel.core.errors import Conflict, InvalidInput, NotFound, Refused, TwinInv
 MOST_STEPS = 40
 """Steps of one command; later notes are dropped, states never are."""
 SYSTEM = "gemel"
-
-
-@dataclass(frozen=True, slots=True)
-class CommandShape:
-    """What a model says of a command."""
-
-    name: str
-    check: Callable[[Any], None]
-    """Raises `TwinInvalid` if the arguments do not fit the request's schema."""
-    minimum: float | None = None
-    maximum: float | None = None
-    unit: str = ""
+Reading = tuple[Any, int]
+"""Value and time (ns) of a property; (None, 0) if there is none."""
 
 
 def _nothing_stored(_key: str) -> Json | None:
     return None
+
+
+def _no_reading(_command: Command) -> Reading:
+    return None, 0
 
 
 class CommandBook:
@@ -71,13 +73,19 @@ class CommandBook:
         self._new_id = new_id
         self._stored = stored
         self._keep = keep
+        self._counts = Counts()
         self._live: dict[str, Command] = {}
+        self._queued: dict[str, dict[str, None]] = {}
+        """By twin, the commands that may be sent."""
+        self._watched: dict[tuple[str, str], dict[str, None]] = {}
+        """By twin and path, the commands that a reading may confirm."""
         self._over: dict[str, Command] = {}
         self._next_number = 0
 
     def load(self, documents: Iterable[Document]) -> None:
         """Takes over what was stored. Queued commands go on; sent ones wait for their deadline."""
-        for command in sorted((from_document(d.doc) for d in documents), key=lambda c: c.number):
+        for command in sorted((from_document(d.doc) for d in documents), key=_number):
+            self._counts.add(command)
             self._set(command)
 
     # -- looking ------------------------------------------------------------------------------
@@ -99,77 +107,150 @@ class CommandBook:
             found = from_document(doc)
         return found
 
-    def find(self, *, twin: str | None = None, limit: int = 1_000) -> list[Command]:
-        """Commands to list, newest first."""
-        found = [c for c in (*self._live.values(), *self._over.values()) if twin in (None, c.twin)]
+    def find(
+        self, *, twin: str | None = None, state: str = "all", limit: int = 1_000
+    ) -> list[Command]:
+        """Commands to list, newest first; `state` is all, open, awaiting, queued or over."""
+        live = [] if state == "over" else list(self._live.values())
+        if state == "awaiting":
+            live = [c for c in live if c.state in (PROPOSED, AWAITING)]
+        elif state == "queued":
+            live = [c for c in live if c.state == QUEUED]
+        over = self._over.values() if state in ("all", "over") else ()
+        found = [c for c in (*live, *over) if twin in (None, c.twin)]
         return sorted(found, key=lambda c: -c.number)[:limit]
 
     def due(self, is_online: Callable[[str], bool], now: int) -> list[Command]:
         """What to send now: queued commands of devices that are there, in order of submission."""
-        waiting = [c for c in self._live.values() if c.state == QUEUED and now < c.deadline]
-        online = {twin: is_online(twin) for twin in {c.twin for c in waiting}}
-        return sorted((c for c in waiting if online[c.twin]), key=lambda c: c.number)
+        online = [keys for twin, keys in self._queued.items() if is_online(twin)]
+        found = [self._live[key] for keys in online for key in keys]
+        return sorted((c for c in found if now < c.deadline), key=_number)
 
     # -- asking -------------------------------------------------------------------------------
 
-    def submit(
-        self,
-        key: str | None,
-        twin: str,
-        command: str,
-        arguments: Any,
-        who: str,
-        deadline: int,
-        now: int,
-        shapes: Mapping[str, CommandShape],
-    ) -> tuple[list[Edit], Command]:
-        """Takes a command on, or finds the one that was submitted under this id before.
-
-        Args:
-            key: the caller's id, which makes a repeated request harmless; None gives a new one.
-            twin: whose device it is for.
-            command: its name in the model.
-            arguments: the request's value; None for a command without.
-            who: the principal who asks.
-            deadline: ns since 1970 UTC; what is not sent by then is never sent.
-            now: ns since 1970 UTC.
-            shapes: the commands of the twin's model by name.
+    def judged(
+        self, ask: Ask, now: int, shapes: Mapping[str, CommandShape], facts: Facts
+    ) -> Judgement:
+        """What every guard says to what is asked, without asking for it.
 
         Raises:
-            Conflict: the id belongs to a command with other content.
-            TwinInvalid: the model has no such command, or the arguments do not fit its schema.
-            Refused: the arguments are out of range, or the deadline is not ahead.
-            InvalidInput: the id or a name cannot be sent, or the arguments are no JSON.
+            InvalidInput: a name cannot be sent, or the arguments are no JSON.
+            TwinInvalid: the model has no such command.
         """
-        if key is not None and (known := self._known(key)) is not None:
-            return [], _same(known, twin, command, arguments, who)
-        key = self._new_id() if key is None else key
-        for what, text in (("command id", key), ("twin id", twin), ("command", command)):
+        names = [("twin id", ask.twin), ("command", ask.command)]
+        if ask.key is not None:
+            names.append(("command id", ask.key))
+        for what, text in names:
             if not is_level(text):
                 raise InvalidInput(
                     f"the {what} {text[:80]!r} cannot stand in a topic",
                     hint="1 to 256 bytes, printable, without / + and #",
                 )
-        _guard(twin, command, arguments, shapes)
-        if deadline <= now:
+        shape = shapes.get(ask.command)
+        if shape is None:
+            known = ", ".join(sorted(shapes))
+            raise TwinInvalid(
+                f"the model of '{ask.twin}' has no command '{ask.command}'",
+                hint=f"it has: {known}" if known else "it has none",
+            )
+        _canonical(ask.arguments)
+
+        def wait_for(limit: Limit) -> float:
+            asked = (ask.twin, ask.command, ask.who, ask.service)
+            return self._counts.seconds(limit, asked, now)
+
+        return judge(ask, shape, facts, wait_for)
+
+    def submit(
+        self,
+        ask: Ask,
+        now: int,
+        shapes: Mapping[str, CommandShape],
+        facts: Facts = NO_FACTS,
+        check: Callable[[Any], Check | None] = lambda _: None,
+    ) -> tuple[list[Edit], Command]:
+        """Takes a command on, or finds the one that was submitted under this id before.
+
+        Args:
+            ask: what is asked; its `key`, the caller's id, makes a repeated request harmless.
+            now: ns since 1970 UTC.
+            shapes: the commands of the twin's model by name.
+            facts: what holds in the plant now.
+            check: from the arguments, the reading that is to confirm it.
+
+        Raises:
+            Conflict: the id belongs to a command with other content.
+            TwinInvalid: the model has no such command, or the arguments do not fit its schema.
+            Refused, Forbidden, PreconditionFailed: a guard said no; `details` names it.
+            InvalidInput: the id or a name cannot be sent, or the arguments are no JSON.
+        """
+        if ask.key is not None and (known := self._known(ask.key)) is not None:
+            return [], _same(known, ask, shapes)
+        judgement = self.judged(ask, now, shapes, facts)
+        refusal = judgement.refusal
+        if refusal is not None and not ask.service:
+            assert refusal.error is not None
+            raise refusal.error
+        if ask.deadline <= now:
             raise Refused(
-                f"the deadline of '{command}' to '{twin}' is {to_iso(deadline)}, which is past",
+                f"the deadline of '{ask.command}' to '{ask.twin}' is {to_iso(ask.deadline)}, "
+                "which is past",
                 hint="give the seconds that the device has, such as 30",
             )
+        state, note, approval = judgement.begins, "", None
+        if refusal is not None:
+            state, note = REFUSED, f"{refusal.guard}: {refusal.said}"
+        elif state == AWAITING and judgement.approval is not None:
+            approval = approvals.asked_for(judgement.approval, now, ask.deadline)
         made = Command(
-            key,
-            twin,
-            command,
-            arguments,
-            QUEUED,
-            who,
+            self._new_id() if ask.key is None else ask.key,
+            ask.twin,
+            ask.command,
+            judgement.arguments,
+            state,
+            ask.who,
             now,
-            deadline,
+            ask.deadline,
             self._next_number,
-            (Step(QUEUED, now, who),),
+            (Step(state, now, ask.who, note),),
+            service=ask.service,
+            approval=approval,
+            check=check(judgement.arguments),
         )
         self._next_number += 1
         return [_edit(made)], made
+
+    # -- people's words -----------------------------------------------------------------------
+
+    def approve(
+        self,
+        key: str,
+        who: str,
+        role: str,
+        shown: str,
+        comment: str,
+        now: int,
+        then: Approving | None = None,
+    ) -> list[Edit]:
+        """One person's approval; see `approvals.approved`."""
+        return [_edit(approvals.approved(self.get(key), who, role, shown, comment, now, then))]
+
+    def refuse(self, key: str, who: str, why: str, now: int) -> list[Edit]:
+        """A person says no to what waits for approval."""
+        return [_edit(approvals.refused(self.get(key), who, why, now))]
+
+    def cancel(self, key: str, who: str, why: str, now: int) -> list[Edit]:
+        """A person takes back what was not sent."""
+        return [_edit(approvals.cancelled(self.get(key), who, why, now))]
+
+    def halt(self, who: str, why: str, now: int) -> list[Edit]:
+        """Ends every automatic command that was not sent and is not only a proposal."""
+        found = [c for c in self._live.values() if c.is_automatic and c.state in (AWAITING, QUEUED)]
+        note = f"kill switch: {why}" if why else "kill switch"
+        return [
+            _edit(c.moved(Step(REFUSED, now, who, note)))
+            for c in sorted(found, key=lambda c: c.number)
+        ]
 
     # -- what happens to it -------------------------------------------------------------------
 
@@ -183,6 +264,10 @@ class CommandBook:
         if now >= command.deadline:
             raise Conflict(f"the deadline of command '{key}' has passed", hint="it expires")
         return self._step(command, SENT, SYSTEM, now, note)
+
+    def held_back(self, key: str, verdict: Verdict, now: int) -> list[Edit]:
+        """A guard says no now that it was to be sent: it never is."""
+        return self._step(self.get(key), REFUSED, SYSTEM, now, f"{verdict.guard}: {verdict.said}")
 
     def delivered(self, key: str, now: int, note: str = "") -> list[Edit]:
         """The device's connection has confirmed the message; late or doubled changes nothing."""
@@ -220,24 +305,62 @@ class CommandBook:
         is_late = now >= command.deadline
         if status in NEXT[command.state] and not is_late:
             step = Step(status, now, command.twin, message)
+            check = command.check
+            if check is not None and status == SUCCEEDED:
+                check = confirm.begun(check, now)
+            return [_edit(command.moved(step, result=result, message=message, check=check))]
+        is_first = command.result is None and not command.message
+        if command.state == CONFIRMED and is_first and not is_late:
+            step = Step(
+                CONFIRMED, now, command.twin, f"the device says: {status}. {message}".strip()
+            )
             return [_edit(command.moved(step, result=result, message=message))]
         edits: list[Edit] = []
-        if is_late and not command.is_over:
+        if now >= _end(command) and not command.is_over:
             command = self._at_deadline(command, now)
             edits.append(_edit(command))
         noted = _noted(command, status, result, message, now)
         return edits if noted is None else [*edits, _edit(noted)]
 
-    def tick(self, now: int) -> list[Edit]:
-        """Ends what is past its deadline: `expired` if it was never sent, else `unknown`."""
-        late = [c for c in self._live.values() if now >= c.deadline]
-        return [_edit(self._at_deadline(c, now)) for c in sorted(late, key=lambda c: c.number)]
+    # -- what readings say --------------------------------------------------------------------
 
-    def _at_deadline(self, command: Command, now: int) -> Command:
+    def watched(self) -> dict[tuple[str, str], list[str]]:
+        """The commands that wait for a reading, by twin and path."""
+        return {place: list(keys) for place, keys in self._watched.items()}
+
+    @property
+    def is_watching(self) -> bool:
+        return bool(self._watched)
+
+    def reading(self, twin: str, path: str, value: Reading, received: int, now: int) -> list[Edit]:
+        """A reading that may confirm commands."""
+        found = []
+        for key in self._watched.get((twin, path), ()):
+            after = confirm.looked_at(self._live[key], value[0], value[1], received, now)
+            if after is not None:
+                found.append(_edit(after))
+        return found
+
+    def tick(self, now: int, read: Callable[[Command], Reading] = _no_reading) -> list[Edit]:
+        """Ends what is past its deadline: `expired` if it was never sent, else `unknown`.
+
+        Args:
+            now: ns since 1970 UTC.
+            read: the last value of the property that was to confirm a command.
+        """
+        late = [c for c in self._live.values() if now >= _end(c)]
+        return [_edit(self._at_deadline(c, now, read)) for c in sorted(late, key=_number)]
+
+    def _at_deadline(
+        self, command: Command, now: int, read: Callable[[Command], Reading] = _no_reading
+    ) -> Command:
+        if command.state == SUCCEEDED:
+            return confirm.not_confirmed(command, *read(command), now, SYSTEM)
         if command.state == QUEUED:
-            return command.moved(
-                Step(EXPIRED, now, SYSTEM, "the device was not there before the deadline")
-            )
+            note = "the device was not there before the deadline"
+            return command.moved(Step(EXPIRED, now, SYSTEM, note))
+        if command.state in UNSENT:
+            return command.moved(Step(EXPIRED, now, SYSTEM, "nobody approved it in time"))
         return command.moved(
             Step(UNKNOWN, now, SYSTEM, "sent, and no answer before the deadline; not repeated")
         )
@@ -258,13 +381,27 @@ class CommandBook:
             if edit.kind != "command":
                 continue
             if edit.doc is not None:
-                self._set(from_document(edit.doc))
+                command = from_document(edit.doc)
+                if len(command.steps) == 1:
+                    self._counts.add(command)
+                self._set(command)
             else:
-                self._live.pop(edit.key, None)
-                self._over.pop(edit.key, None)
+                self._drop(edit.key)
+
+    def _drop(self, key: str) -> None:
+        self._over.pop(key, None)
+        gone = self._live.pop(key, None)
+        if gone is not None:
+            _keep_in(self._queued, gone.twin, key, False)
+            if gone.check is not None:
+                _keep_in(self._watched, (gone.twin, gone.check.path), key, False)
 
     def _set(self, command: Command) -> None:
         self._next_number = max(self._next_number, command.number + 1)
+        _keep_in(self._queued, command.twin, command.id, command.state == QUEUED)
+        if command.check is not None:
+            place = (command.twin, command.check.path)
+            _keep_in(self._watched, place, command.id, command.state in confirm.LOOKS)
         self._over.pop(command.id, None)
         if not command.is_over:
             self._live[command.id] = command
@@ -275,14 +412,42 @@ class CommandBook:
             del self._over[next(iter(self._over))]
 
 
+K = TypeVar("K")
+
+
+def _keep_in(index: dict[K, dict[str, None]], place: K, key: str, is_in: bool) -> None:
+    if is_in:
+        index.setdefault(place, {})[key] = None
+    elif place in index:
+        index[place].pop(key, None)
+        if not index[place]:
+            del index[place]
+
+
+def _number(command: Command) -> int:
+    return command.number
+
+
+def _end(command: Command) -> int:
+    """When something must have happened to it."""
+    if command.state == SUCCEEDED:
+        return command.check.until if command.check is not None else command.deadline
+    if command.state == AWAITING and command.approval is not None:
+        return command.approval.until
+    return command.deadline
+
+
 def _edit(command: Command) -> Edit:
     step = command.steps[-1]
     why = f"{step.state}: {step.note}" if step.note else step.state
     return Edit("command", command.id, command.document(), step.time, step.who, why)
 
 
-def _same(known: Command, twin: str, command: str, arguments: Any, who: str) -> Command:
-    asked = (twin, command, who, _canonical(arguments))
+def _same(known: Command, ask: Ask, shapes: Mapping[str, CommandShape]) -> Command:
+    arguments = ask.arguments
+    if ask.unit and ask.command in shapes:
+        arguments = judge(ask, shapes[ask.command], NO_FACTS, lambda _: 0.0).arguments
+    asked = (ask.twin, ask.command, ask.who, _canonical(arguments))
     if asked != (known.twin, known.command, known.who, _canonical(known.arguments)):
         raise Conflict(
             f"command '{known.id}' exists already with other content: '{known.command}' to "
@@ -297,32 +462,6 @@ def _canonical(arguments: Any) -> bytes:
         return orjson.dumps(arguments, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError as error:
         raise InvalidInput(f"the arguments are no JSON: {error}") from error
-
-
-def _guard(twin: str, command: str, arguments: Any, shapes: Mapping[str, CommandShape]) -> None:
-    shape = shapes.get(command)
-    if shape is None:
-        names = ", ".join(sorted(shapes))
-        raise TwinInvalid(
-            f"the model of '{twin}' has no command '{command}'",
-            hint=f"it has: {names}" if names else "it has none",
-        )
-    _canonical(arguments)
-    shape.check(arguments)
-    if isinstance(arguments, bool) or not isinstance(arguments, int | float):
-        return
-    low, high = shape.minimum, shape.maximum
-    too_low = low is not None and arguments < low
-    too_high = high is not None and arguments > high
-    if math.isfinite(arguments) and not too_low and not too_high:
-        return
-    unit = f" {shape.unit}" if shape.unit else ""
-    least = f"at least {low:g}{unit}" if low is not None else ""
-    most = f"at most {high:g}{unit}" if high is not None else ""
-    raise Refused(
-        f"'{command}' to '{twin}': {arguments:g}{unit} is out of range",
-        hint=" and ".join(text for text in (least, most) if text) or "a finite number",
-    )
 
 
 def _noted(command: Command, status: str, result: Any, message: str, now: int) -> Command | None:

@@ -36,8 +36,11 @@ def is_level(text: str) -> bool:
 
 def wire(command: Command) -> tuple[str, bytes]:
     """(topic, payload) to send."""
-    topic = f"devices/{command.twin}/commands/{command.command}/{command.id}"
-    return topic, orjson.dumps(command.arguments)
+    return message(command.twin, command.command, command.id, command.arguments)
+
+
+def message(twin: str, command: str, key: str, arguments: Any) -> tuple[str, bytes]:
+    return f"devices/{twin}/commands/{command}/{key}", orjson.dumps(arguments)
 
 
 def parse_response(topic: str, payload: bytes) -> Response:

@@ -29,6 +29,7 @@ ENGINEER = OPERATOR | {
     "results:write",
     "mqtt:publish",
     "plant:write",
+    "commands:resume",
 }
 ADMIN = ENGINEER | {"tokens:read", "tokens:write", "system:write"}
 DEVICE = frozenset({"ingest:write", "mqtt:publish", "mqtt:subscribe"})

@@ -21,6 +21,7 @@ KINDS = (
     "rule",
     "alarm",
     "command",
+    "control",
     "token",
     "scene",
     "kpi",

@@ -41,6 +41,8 @@ class Action:
 
     command: str
     arguments: Any = None
+    autonomy: Any = None
+    """How far the rule may go by itself; `app` checks it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +203,10 @@ def _action(key: str, value: object) -> Action | None:
         not isinstance(value, dict)
         or not isinstance(value.get("command"), str)
         or not value["command"]
-        or set(value) - {"command", "arguments"}
+        or set(value) - {"command", "arguments", "autonomy"}
     ):
         raise InvalidInput(
             f"rule '{key}': 'then' is not an action",
             hint='write {"command": "setSpeed", "arguments": 50}',
         )
-    return Action(value["command"], value.get("arguments"))
+    return Action(value["command"], value.get("arguments"), value.get("autonomy"))

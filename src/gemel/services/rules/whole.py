@@ -102,6 +102,33 @@ class Span:
                 empty if only those that the rule reads are known.
             delivery: as of the engine.
         """
+        runs, rows = self._runs(rule, twin)
+        kernel = rule.kernel
+        hold, off = kernel.hold, kernel.off
+        if rule.is_clocked:
+            hold, off = seconds_of(hold), seconds_of(off)
+        alive = None
+        if not kernel.features:
+            ticks = -(-heard // self._quantum) if len(heard) else self._moments
+            alive = Alive(ticks, round(rule.stale_after * SECOND) // self._quantum)
+        wait = None if rule.is_clocked else round(delivery * SECOND)
+        time = runs.transitions(hold, off, alive, wait)
+        at = np.searchsorted(self._moments, time, "right") - 1
+        subject = rows[0][np.maximum(at, 0)] if len(rows) and len(time) else np.zeros(len(time))
+        return Outcome(time * self._quantum, subject)
+
+    def truth(self, rule: Rule, twin: str) -> bool | None:
+        """Whether the condition holds at the end, for as long as it must; None if not known.
+
+        The span begins when it had to begin to hold.
+        """
+        runs, _ = self._runs(rule, twin)
+        if bool(runs.holds.all()):
+            return True
+        return False if bool(runs.is_over.any()) or bool(runs.holds.any()) else None
+
+    def _runs(self, rule: Rule, twin: str) -> tuple[Runs, list[F64]]:
+        """When the condition holds and is over; the values by slot at every moment."""
         self._quantum = SECOND if rule.is_clocked else 1
         self._raw.clear()
         self._tracks.clear()
@@ -124,18 +151,7 @@ class Span:
             np.broadcast_to(holds, size),
             np.broadcast_to(is_over, size),
         )
-        hold, off = kernel.hold, kernel.off
-        if rule.is_clocked:
-            hold, off = seconds_of(hold), seconds_of(off)
-        alive = None
-        if not kernel.features:
-            ticks = -(-heard // self._quantum) if len(heard) else self._moments
-            alive = Alive(ticks, round(rule.stale_after * SECOND) // self._quantum)
-        wait = None if rule.is_clocked else round(delivery * SECOND)
-        time = runs.transitions(hold, off, alive, wait)
-        at = np.searchsorted(self._moments, time, "right") - 1
-        subject = rows[0][np.maximum(at, 0)] if len(rows) and len(time) else np.zeros(len(time))
-        return Outcome(time * self._quantum, subject)
+        return runs, rows
 
     # -- readings ------------------------------------------------------------------------------
 
