@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import pairwise
 
 import pytest
 
@@ -162,6 +163,21 @@ def test_devices_publish_obey_and_answer(broker, plant):
         code, _, err = ended(process)
         assert (code, err) == (0, "")
     publish(broker, "devices/motor-8/desired", "", "-r")
+
+
+def test_the_past_arrives_first_and_joins_the_present(broker, plant):
+    with Listener(broker, "devices/motor-2/telemetry") as ear:
+        begun = time.time() * 1000
+        plant("--areas", "motors,utilities", "--past", "900", "--processes")
+        told = []
+        _, live = ear.until(lambda t, b: isinstance(b, dict) or told.append(b))
+    rows = [row for body in told for row in body]
+    times = [row["time"] for row in rows]
+    assert len(rows) == 90
+    assert times == sorted(times)
+    assert {later - earlier for earlier, later in pairwise(times)} == {10_000}
+    assert begun <= times[-1] <= live["time"]
+    assert live["temperature"] == pytest.approx(rows[-1]["temperature"], abs=2)
 
 
 def test_lost_link_publishes_the_will_and_nothing_measured_is_lost(broker, plant):

@@ -365,6 +365,27 @@ def test_areas_in_shared_slots_feel_each_other(tmp_path):
     assert read(utilities)["pump-1"]["flow"] < 1
 
 
+def test_what_is_lived_through_privately_shows_only_at_its_end(tmp_path):
+    with (tmp_path / "floor").open("w+b") as file:
+        slots = map_slots(file.fileno())
+    other, own = Floor(slots), Floor(slots)
+    other.reset()
+    with own.privately():
+        own["motor-1.speed"] = 1500.0
+        assert (other["motor-1.speed"], own["motor-2.reference"]) == (0.0, 0.85)
+    assert (other["motor-1.speed"], own["motor-1.speed"]) == (1500.0, 1500.0)
+
+
+def test_an_area_is_kept_with_its_faults_and_the_others_are_let_go():
+    area = plant("motor-3:bearing-wear@10s", "turbine-1:pitch-stuck@10s")
+    area.advance(5)
+    area.keep(["motors"])
+    area.advance(10)
+    assert {device.name for device in area.devices} == set(MOTORS)
+    assert area.owner["motor-3"].level("bearing-wear") == 1.0
+    assert not area.command("turbine-1", "stop", None).succeeded
+
+
 def test_unknown_fault_on_a_device_is_a_refusal():
     with pytest.raises(Refusal, match="it can have"):
         plant(areas=["line"]).owner["line-1"].set_fault("line-1", "rust", 1.0)

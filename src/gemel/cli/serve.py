@@ -22,6 +22,8 @@ from gemel.core.errors import Unavailable
 
 DEMO_DATA = "./gemel-data/demo"
 DEMO_TOKEN_SECONDS = 30 * 86_400
+DEMO_PAST_SECONDS = 3_600
+"""A new demo plant has run for an hour, so that its trends begin full."""
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +47,7 @@ def _config(arguments: argparse.Namespace, **over: object) -> settings.Config:
     names = ("data", "http", "mqtt", "mqtt_tls", "tls", "certificate", "key")
     flags = {name: getattr(arguments, name, None) for name in names}
     for name, value in over.items():
-        if flags.get(name) is None:
+        if flags.get(name) is None and f"GEMEL_{name.upper()}" not in os.environ:
             flags[name] = value
     return settings.load(arguments.config, os.environ, flags)
 
@@ -112,7 +114,8 @@ def demo(arguments: argparse.Namespace) -> int:
 
     async def ready(server: Server, found: Addresses) -> None:
         platform = server.platform
-        if "plant" not in platform.catalogue.plain["scene"]:
+        is_new = "plant" not in platform.catalogue.plain["scene"]
+        if is_new:
             _say("Setting up the demo plant")
             await plant_files.import_plant(platform, plant_files.demo_plant(), "demo")
         if not arguments.no_plant:
@@ -126,7 +129,8 @@ def demo(arguments: argparse.Namespace) -> int:
                 seconds=DEMO_TOKEN_SECONDS,
                 use="token",
             )
-            children.append(_start_plant(arguments, found, new.secret))
+            past = DEMO_PAST_SECONDS if is_new else 0
+            children.append(_start_plant(arguments, found, new.secret, past))
         _details(found)
         link = _link(server, found)
         _say(f"Gemel is running at {link}")
@@ -148,11 +152,11 @@ def demo(arguments: argparse.Namespace) -> int:
 
 
 def _start_plant(
-    arguments: argparse.Namespace, found: Addresses, token: str
+    arguments: argparse.Namespace, found: Addresses, token: str, past: int
 ) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "gemel", "simulate", "--mqtt", found.mqtt]
     command += ["--plant", "demo", "--seed", str(arguments.seed), "--faults", arguments.faults]
-    command += ["--processes"]
+    command += ["--past", str(past), "--processes"]
     return subprocess.Popen(command, env={**os.environ, "GEMEL_TOKEN": token})
 
 

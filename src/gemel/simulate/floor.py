@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import MutableSequence
+from collections.abc import Iterator, MutableSequence
+from contextlib import contextmanager
 
 MOTORS = tuple(f"motor-{n}" for n in range(1, 11))
 AREAS = ("motors", "utilities", "turbine", "building", "line")
@@ -34,7 +35,9 @@ class Floor:
 
     def __init__(self, slots: MutableSequence[float] | memoryview[float] | None = None) -> None:
         """`slots` comes from `map_slots`; None is a plain list for one process."""
-        self._slots = [0.0] * len(NAMES) if slots is None else slots
+        self._slots: MutableSequence[float] | memoryview[float] = (
+            [0.0] * len(NAMES) if slots is None else slots
+        )
         if slots is None:
             self.reset()
 
@@ -43,6 +46,18 @@ class Floor:
 
     def __setitem__(self, name: str, value: float) -> None:
         self._slots[_INDEX[name]] = value
+
+    @contextmanager
+    def privately(self) -> Iterator[None]:
+        """Within it a plant of its own is lived through; at its end all areas see how it stands."""
+        shared, self._slots = self._slots, [0.0] * len(NAMES)
+        self.reset()
+        try:
+            yield
+        finally:
+            for index, value in enumerate(self._slots):
+                shared[index] = value
+            self._slots = shared
 
     def reset(self) -> None:
         """The plant as it is found on a working day: everything on, near its usual speed."""

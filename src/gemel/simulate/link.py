@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -15,6 +15,8 @@ from gemel.simulate.plant import Area
 
 log = logging.getLogger(__name__)
 REMEMBERED = 256
+PAST_MESSAGE = 60
+"""Sets of readings in a message about the past."""
 
 
 class Inbound(Protocol):
@@ -100,6 +102,17 @@ class DeviceLink:
         for twin, values in self.device.readings().items():
             if values:
                 self.outbox.add(f"devices/{twin}/telemetry", orjson.dumps({**values, "time": time}))
+
+    def tell_the_past(self, past: Sequence[tuple[int, Readings]]) -> None:
+        """Sends what was read at past times (ms since 1970 UTC), many sets in a message."""
+        rows: dict[str, list[dict[str, Any]]] = {}
+        for time, readings in past:
+            for twin, values in readings.items():
+                rows.setdefault(twin, []).append({**values, "time": time})
+        for twin, sets in rows.items():
+            for first in range(0, len(sets), PAST_MESSAGE):
+                payload = orjson.dumps(sets[first : first + PAST_MESSAGE])
+                self.outbox.add(f"devices/{twin}/telemetry", payload)
 
     def report(self) -> None:
         """Says which properties are in force."""

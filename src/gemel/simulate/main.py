@@ -19,6 +19,8 @@ from gemel.simulate.process import run_here
 from gemel.simulate.runner import Plan
 from gemel.simulate.supervisor import Supervisor
 
+MOST_PAST = 7 * 86_400
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
@@ -38,6 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--start", metavar="TIME", help="when the plant's time begins, ISO 8601 (now)"
     )
     parser.add_argument("--duration", type=float, metavar="SECONDS", help="plant seconds, then end")
+    parser.add_argument(
+        "--past",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="plant seconds before the beginning, sent first (%(default)s)",
+    )
     parser.add_argument(
         "--faults", default="demo", metavar="PLAN", help="time line of faults: demo or none"
     )
@@ -88,6 +97,8 @@ def plan_from(arguments: argparse.Namespace) -> Plan:
         raise ConfigInvalid(f"--speed {arguments.speed:g} is not within 0.01 to 10,000")
     if arguments.duration is not None and not arguments.duration > 0:
         raise ConfigInvalid(f"--duration {arguments.duration:g} is not above 0")
+    if not 0 <= arguments.past <= MOST_PAST:
+        raise ConfigInvalid(f"--past {arguments.past:g} is not within 0 to {MOST_PAST:,}")
     areas = tuple(name.strip() for name in arguments.areas.split(",") if name.strip())
     for name in areas:
         if name not in AREAS:
@@ -103,6 +114,7 @@ def plan_from(arguments: argparse.Namespace) -> Plan:
         speed=arguments.speed,
         start=None if arguments.start is None else from_iso(arguments.start),
         duration=arguments.duration,
+        past=arguments.past,
         faults=faults,
         host=host,
         port=port,

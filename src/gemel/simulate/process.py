@@ -63,7 +63,7 @@ def plan_to_json(plan: Plan) -> bytes:
 
 def plan_from_json(line: bytes) -> Plan:
     body: dict[str, Any] = orjson.loads(line)
-    body["areas"] = tuple(body["areas"])
+    body["areas"], body["beside"] = tuple(body["areas"]), tuple(body["beside"])
     body["faults"] = tuple(Fault(**fault) for fault in body["faults"])
     return Plan(**body)
 

@@ -56,7 +56,11 @@ class Supervisor:
         """Runs every area in a task; the first that can never work, or `stop`, ends all."""
         stopped = asyncio.create_task(stop.wait())
         keepers = [
-            asyncio.create_task(self._keep(replace(self.plan, areas=(name,), begun=begun), floor))
+            asyncio.create_task(
+                self._keep(
+                    replace(self.plan, areas=(name,), beside=self.plan.areas, begun=begun), floor
+                )
+            )
             for name in self.plan.areas
         ]
         whole = asyncio.gather(*keepers)
@@ -94,6 +98,7 @@ class Supervisor:
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
             self.restarts += 1
+            plan = replace(plan, past=0.0)  # it was sent already
 
     async def _once(self, plan: Plan, floor: int) -> tuple[int, dict[str, object]]:
         """One life of an area's process: its exit code and its last word."""
