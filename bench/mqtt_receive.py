@@ -49,6 +49,12 @@ class NullHost:
     def may_subscribe(self, who: Principal, topic_filter: str) -> bool:
         return True
 
+    def is_urgent(self, topic: str) -> bool:
+        return False
+
+    def lost(self, messages: Sequence[Message], cause: str) -> None:
+        raise AssertionError(cause)
+
     def may_receive(self, who: Principal, topic: str) -> bool:
         return True
 

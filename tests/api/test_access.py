@@ -58,6 +58,7 @@ TABLE = {
     "POST /discovered/{device}/adopt": ENGINEERS,
     "DELETE /discovered/{device}": ENGINEERS,
     "GET /rejects": READERS,
+    "GET /gaps": READERS,
     "GET /scene": READERS,
     "GET /kpis": READERS,
     "GET /plant": READERS,

@@ -35,6 +35,7 @@ class RecordingHost:
         self.error: Exception | None = None
         self.events: list[tuple] = []
         self.denied: set[str] = set()
+        self.losses: list[tuple[bytes, str]] = []
 
     @property
     def messages(self) -> list:
@@ -66,6 +67,12 @@ class RecordingHost:
             self.pending.append(done)
         else:
             done(self.error)
+
+    def is_urgent(self, topic: str) -> bool:
+        return "/responses/" in topic
+
+    def lost(self, messages, cause: str) -> None:
+        self.losses += [(message.payload, cause) for message in messages]
 
     def connected(self, who, client_id: str) -> None:
         self.events.append(("connected", who.name, client_id))

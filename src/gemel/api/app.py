@@ -18,6 +18,7 @@ from gemel.api import (
     adt,
     alarms,
     commands,
+    gaps,
     history,
     ingest,
     openapi,
@@ -52,6 +53,7 @@ ROUTES: list[Route] = [
     *ingest.ROUTES,
     *session.ROUTES,
     *system.ROUTES,
+    *gaps.ROUTES,
     *page.ROUTES,
 ]
 ROUTES += openapi.routes_for(ROUTES)

@@ -50,6 +50,11 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     alarms = [(f'{{priority="{p}"}}', status["alarms"][p]) for p in ("1", "2", "3", "4")]
     add("alarms", "gauge", "Active alarms by priority.", alarms)
     add("behind_seconds", "gauge", "Age of the oldest undurable reading.", [("", status["behind"])])
+    lost = [(f'{{cause="{cause}"}}', float(n)) for cause, n in sorted(platform.gaps.lost.items())]
+    add("lost_messages_total", "counter", "QoS 0 messages not taken in.", lost or [("", 0.0)])
+    add("gaps_total", "counter", "Gap records begun.", [("", float(platform.gaps.opened))])
+    refused = [("", float(platform.room.refused))]
+    add("http_refused_total", "counter", "Telemetry answered with 429.", refused)
     add("series", "gauge", "Series known.", [("", float(len(platform.series)))])
     size = history.log_bytes + history.segment_bytes
     add("history_bytes", "gauge", "History on disk.", [("", float(size))])

@@ -58,6 +58,8 @@ class Config:
     """Bytes of the largest MQTT packet."""
     max_body: int = 64 * MEBIBYTE
     """Bytes of the largest HTTP body for ingest (other bodies: 1 MiB)."""
+    max_behind: float = 5.0
+    """Seconds that telemetry may wait: beyond, QoS 0 is shed and HTTP answered with 429."""
     seal_rows: int = 2_000_000
     """Readings in memory until they are sealed into a segment."""
     seal_seconds: float = 900.0

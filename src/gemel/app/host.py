@@ -67,6 +67,13 @@ class MqttHost:
     def accept(self, messages: Sequence[Message], done: Callable[[Exception | None], None]) -> None:
         self._platform.accept(messages, done)
 
+    def is_urgent(self, topic: str) -> bool:
+        """Answers to commands: somebody waits for them."""
+        return "/responses/" in topic and topic.startswith("devices/")
+
+    def lost(self, messages: Sequence[Message], cause: str) -> None:
+        self._platform.gaps.note(messages, cause)
+
     def connected(self, who: Principal, client_id: str) -> None:
         self._platform.presence.connected(_speaks_for(who, client_id))
 

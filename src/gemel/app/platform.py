@@ -24,12 +24,14 @@ from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
 from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
+from gemel.app.gaps import Gaps
 from gemel.app.jobs import Jobs
 from gemel.app.presence import Presence
 from gemel.app.queries import Queries
 from gemel.app.reactions import Reactions
 from gemel.app.recovery import checkpoint, rebuild
 from gemel.app.results import Results
+from gemel.app.room import Room
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep, keep_from
 from gemel.app.values import value_reader
@@ -85,12 +87,16 @@ class Platform:
         self.upkeep = Upkeep(self)
         self.jobs = Jobs(self)
         self.events = EventRoutes(self)
+        self.gaps = Gaps(self)
+        self.room = Room(self)
         self.history: History
         self.publish: Publisher = lambda *_: 0
         """Sends to devices: (topic, payload, retain) -> how many it goes to."""
         self.listeners: Callable[[str], list[str]] = lambda _: []
         """The devices that are connected and subscribed to a topic."""
         self.mqtt_statistics: Callable[[], Json] = dict
+        self.mqtt_waits_since: Callable[[], int] = int
+        """When the oldest message that waits at the MQTT server came; 0 if none waits."""
         self.disconnect: Callable[[Callable[[Principal], bool]], int] = lambda _: 0
         """Closes the connections of devices whose token was ended."""
         self.readings = 0
@@ -289,6 +295,7 @@ class Platform:
         for twin, status in self.presence.tick(now):
             self.hub.event({"type": "twin", "id": twin, "status": status})
         self.reactions.tick(now)
+        self.gaps.tick(now)
         self.catalogue.save_discovered()
         self.hub.event({"type": "status", "status": self.status()})
 
@@ -304,6 +311,7 @@ class Platform:
         if hasattr(self, "history"):
             await loop.run_in_executor(None, self.history.close)
         self.catalogue.store_discovered()
+        self.start_task(self.gaps.close())
         while self._tasks:
             await asyncio.wait(set(self._tasks), timeout=2)
         async with self._editing:
@@ -327,10 +335,15 @@ class Platform:
         statistics: Callable[[], Json],
         listeners: Callable[[str], list[str]],
         disconnect: Callable[[Callable[[Principal], bool]], int],
+        waits_since: Callable[[], int],
     ) -> None:
         """Gives the platform its way to devices."""
         self.publish, self.mqtt_statistics, self.listeners = publish, statistics, listeners
-        self.disconnect = disconnect
+        self.disconnect, self.mqtt_waits_since = disconnect, waits_since
+
+    def oldest_pending(self) -> int:
+        """When the oldest call of `accept` came that is not durable yet (ns); 0 without any."""
+        return self._pending[0] if self._pending else 0
 
     def status(self) -> Json:
         """The installation at a glance; see docs/reference/http.md."""
@@ -351,7 +364,8 @@ class Platform:
             "abnormal": self.reactions.abnormal(),
             "killSwitch": self.reactions.dispatch.guarding.switch(),
             "alarms": self.reactions.alarms.counts(),
-            "behind": round((now - self._pending[0]) / SECOND, 3) if self._pending else 0.0,
+            "behind": round(self.room.behind(), 3),
+            "lost": sum(self.gaps.lost.values()),
             "freshness": self.presence.freshness(now),
             "duplicates": self.duplicates,
             "rejects": statistics.rejects,

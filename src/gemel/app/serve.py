@@ -138,7 +138,11 @@ class Server:
     async def _start_mqtt(self, notes: list[str]) -> str:
         platform, config = self.platform, self.config
         self._sessions = SqliteMqttSessions(platform.folder.path)
-        limits = Limits(connections=config.max_connections, packet_bytes=config.max_packet)
+        limits = Limits(
+            connections=config.max_connections,
+            packet_bytes=config.max_packet,
+            behind_seconds=config.max_behind,
+        )
         self._mqtt = MqttServer(
             MqttHost(platform),
             self._sessions,
@@ -147,7 +151,11 @@ class Server:
             delivered=platform.reactions.dispatch.delivered,
         )
         platform.connect_mqtt(
-            self._publish, self._mqtt.statistics, self._devices, self._mqtt.disconnect
+            self._publish,
+            self._mqtt.statistics,
+            self._devices,
+            self._mqtt.disconnect,
+            self._mqtt.waits_since,
         )
         host, port = address(config.mqtt, "mqtt")
         shown = _shown(await self._listen(host, port, None))

@@ -79,6 +79,7 @@ COMMANDS = {
     "history": Command(
         "readings of one property over time", "gemel.cli.operate", "add_history", ""
     ),
+    "gaps": Command("messages lost by overload, by device", "gemel.cli.gaps", "add", ""),
     "alarm": Command("alarms: list, acknowledge, shelve, history", "gemel.cli.alarms", "add", ""),
     "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
     "command": Command(

@@ -46,6 +46,17 @@ class Host(Protocol):
         """
         ...
 
+    def is_urgent(self, topic: str) -> bool:
+        """Whether messages on this topic go before telemetry that waits, and are never shed."""
+        ...
+
+    def lost(self, messages: Sequence[Message], cause: str) -> None:
+        """QoS 0 messages that will not be taken in.
+
+        `cause`: "behind" (shed because too much waited) or "refused" (they could not be stored).
+        """
+        ...
+
     def connected(self, who: Principal, client_id: str) -> None: ...
 
     def disconnected(self, who: Principal, client_id: str, cause: str) -> None:

@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from gemel.core.batch import Batch, Reject
-from gemel.core.errors import GemelError, InvalidInput, Unavailable
+from gemel.core.errors import GemelError, InvalidInput, Overloaded, Unavailable
 from gemel.core.series import SeriesTable
 from gemel.history.ballast import NO_ROOM, Ballast
 from gemel.history.files import Bytes, Files
@@ -137,7 +137,7 @@ class Writer:
             if self._stopping:
                 refusal = Unavailable("the history is closed", hint="open it again")
             elif self.pending_bytes + waiting.size > self._limits.pending_bytes:
-                refusal = Unavailable(
+                refusal = Overloaded(
                     f"{self.pending_bytes} bytes already wait for the disk; nothing was stored",
                     hint="send more slowly, or send again in a moment",
                 )

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gemel.core.access import Principal
 from gemel.core.batch import Batch, Reject
 from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
@@ -85,6 +86,16 @@ class Ingest:
         """The twin that a binding maps a topic to."""
         found = self._bindings.find(topic)
         return found[1] if found else None
+
+    def device_of(self, topic: str, who: Principal) -> str:
+        """The twin or device that a message on a topic is from, as far as that is known."""
+        route = self._routes.get(topic)
+        if route is not None:
+            return route.twin
+        if is_personal(topic):
+            return only_twin(who) or who.name
+        found = self._bindings.find(topic) or (None, *(default_route(topic, who) or ("", "")))
+        return found[1] or who.name
 
     def accept(self, messages: Sequence[Message], now: int) -> Accepted:
         """Takes messages in. Never raises, whatever was sent.

@@ -39,15 +39,17 @@ if TYPE_CHECKING:
 ACCEPTED = 0
 WILL = 1
 """Taken in like a message, acknowledged to nobody."""
-KNOWN = 2
+HURRIED = 2
+"""Handed to the host before all that waits; acknowledged in its turn."""
+KNOWN = 3
 """A QoS 2 message sent again that is durable: acknowledged, not taken in again."""
-REPEATED = 3
+REPEATED = 4
 """The same while the first is not durable yet: what becomes of it is the answer to both."""
 SCANNED = -1
 """A `Run` of plain messages that stands in place of a packet for each."""
 
 _CACHED_TOPICS = 4_096
-_MESSAGE_COST = 300
+MESSAGE_COST = 300
 """Bytes that a small message takes in memory beside its own."""
 
 _make = tuple.__new__
@@ -156,7 +158,7 @@ class Connection:
         if count:
             count += inbox.in_runs - in_runs
             broker.counters.received_messages += count
-            inbox.held(len(data), _MESSAGE_COST * count)
+            inbox.held(len(data), MESSAGE_COST * count)
         if failure is not None:
             self.fail(failure)
 
@@ -182,11 +184,9 @@ class Connection:
                 inbox.entries.append((self, Run(first, count, acks), SCANNED))
                 inbox.in_runs += count - 1
             topic = topic_at(data, at)
-            if (
-                not topic
-                or topic in self.known_topics
-                or not self._may_publish(decode_topic(topic))
-            ):
+            if not topic or topic in self.known_topics:
+                break
+            if not self._may_publish(decode_topic(topic)) or topic not in self.known_topics:
                 break
         return data[at:] if at else data
 
@@ -242,15 +242,24 @@ class Connection:
             status = Reason.NOT_AUTHORIZED
         if flags & 6 and status not in (KNOWN, REPEATED):
             self._count()
+        inbox = self.broker.inbox
         if status == ACCEPTED:
             if flags & 4:
                 session.receiving.add(packet_id)
-            self.broker.inbox.messages.append(Message(topic, payload, now, self.who, content_type))
-        self.broker.inbox.entries.append((self, packet, status))
+            message = Message(topic, payload, now, self.who, content_type)
+            if self.broker.host.is_urgent(topic):
+                status = HURRIED
+                inbox.hurry(message)
+            else:
+                inbox.messages.append(message)
+        inbox.entries.append((self, packet, status))
 
     def _may_publish(self, topic: str) -> bool:
-        if not self.broker.host.may_publish(self.who, topic):
+        host = self.broker.host
+        if not host.may_publish(self.who, topic):
             return False
+        if host.is_urgent(topic):
+            return True
         if len(self.publishable) >= _CACHED_TOPICS:
             self.publishable.clear()
             self.known_topics.clear()

@@ -1,5 +1,9 @@
 """The way inside: messages of all connections, handed to the host in one call a turn.
 
+More than the host can take waits here, with a bound: QoS 0 messages are shed oldest first (the host
+is told, and keeps a record of the gap); QoS 1 and 2 are held back by not reading their sockets.
+What is urgent passes by all that waits.
+
 Once the host says they are durable they are routed to subscribers, the rows that sessions need are
 committed, and only then are they acknowledged: in order, one write for each connection.
 """
@@ -9,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING
 
@@ -16,6 +21,7 @@ from gemel.connect.mqtt.codec import encode_ack
 from gemel.connect.mqtt.connection import (
     ACCEPTED,
     KNOWN,
+    MESSAGE_COST,
     REPEATED,
     WILL,
     Connection,
@@ -25,7 +31,9 @@ from gemel.connect.mqtt.journal import Journal
 from gemel.connect.mqtt.packets import Kind, Properties, Property, Publish, Reason
 from gemel.connect.mqtt.session import Session
 from gemel.core import fast
+from gemel.core.clock import SECOND
 from gemel.core.errors import Forbidden, InvalidInput, NotAuthenticated, Unavailable
+from gemel.core.message import Message
 from gemel.core.ports import Host
 
 if TYPE_CHECKING:
@@ -40,13 +48,64 @@ ENOUGH_BYTES = 512 * 1024
 
 
 @dataclass(slots=True)
+class _Urgent:
+    """What became of a message that was handed over at once."""
+
+    is_done: bool = False
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
 class _Batch:
     entries: list[Entry]
     messages: fast.Messages
     size: int
+    since: int
+    """When its first message was received."""
+    urgent: list[_Urgent]
+    is_thin: bool = False
+    """Nothing in it may be shed."""
     is_done: bool = False
     error: Exception | None = None
     acks: dict[Connection, list[bytes]] = field(default_factory=dict)
+
+    @property
+    def is_over(self) -> bool:
+        return self.is_done and all(one.is_done for one in self.urgent)
+
+    def thin(self) -> list[Message]:
+        """Takes its QoS 0 messages out, but those that are retained, and returns them."""
+        self.is_thin = True
+        entries: list[Entry] = []
+        messages = fast.Messages()
+        out: list[Message] = []
+        place = 0
+        for origin, packet, status in self.entries:
+            if isinstance(packet, Run):
+                place = packet.first + packet.size
+                span = range(packet.first, place)
+                if not packet.acks:
+                    out += [self.messages[index] for index in span]
+                    continue
+                for index in span:
+                    single = Publish(*self.messages.packet(index))
+                    if single.flags & 6:
+                        entries.append((origin, single, ACCEPTED))
+                        messages.append(self.messages[index])
+                    else:
+                        out.append(self.messages[index])
+                continue
+            if status > WILL:
+                entries.append((origin, packet, status))
+                continue
+            if status == ACCEPTED and not packet.flags & 7:
+                out.append(self.messages[place])
+            else:
+                entries.append((origin, packet, status))
+                messages.append(self.messages[place])
+            place += 1
+        self.entries, self.messages = entries, messages
+        return out
 
     def each(self) -> Iterator[tuple[Connection | Session, Publish, int]]:
         """All entries, with a packet for each message of a run."""
@@ -68,21 +127,33 @@ class Inbox:
         """Bytes received whose acknowledgement was not given yet."""
         self._batch_size = 0
         self._bytes = 0
+        self._since = 0
+        self._urgent: list[_Urgent] = []
+        self._waiting: deque[_Batch] = deque()
+        self._handed = 0
         self._batches: deque[_Batch] = deque()
+        """Handed over, in their order."""
         self._host = host
         self._journal = journal
         self._broker = broker
 
     @property
     def is_idle(self) -> bool:
-        return not self._batches and not self.entries
+        return not self._batches and not self._waiting and not self.entries
 
     @property
     def is_congested(self) -> bool:
         return self.undurable > self._broker.limits.undurable_bytes
 
+    @property
+    def waits_since(self) -> int:
+        """When the oldest message that is not handed over was received; 0 if there is none."""
+        return self._waiting[0].since if self._waiting else self._since
+
     def held(self, size: int, cost: int = 0) -> None:
         """So many bytes came in that are not durable yet, and what they cost in memory beside."""
+        if not self._since:
+            self._since = self._broker.clock()
         self._bytes += size
         self._batch_size += size + cost
         self.undurable += size + cost
@@ -96,35 +167,97 @@ class Inbox:
         While that call's forerunner is being made durable, little waits: one call for what many
         devices send costs a fraction of many calls.
         """
-        if not self.entries or (self._batches and self._bytes < ENOUGH_BYTES):
-            return
-        self._bytes = 0
-        messages = self.messages
-        batch = _Batch(self.entries, messages, self._batch_size)
-        self.entries, self.messages, self._batch_size = [], fast.Messages(), 0
-        self._batches.append(batch)
-        if not messages:
-            self._done(batch, None)
-            return
+        is_free = not self._batches and not self._waiting
+        if self.entries and (is_free or self._bytes >= ENOUGH_BYTES or self._is_behind()):
+            batch = _Batch(self.entries, self.messages, self._batch_size, self._since, self._urgent)
+            self._waiting.append(batch)
+            self.entries, self.messages, self._urgent = [], fast.Messages(), []
+            self._batch_size = self._bytes = self._since = 0
+        self._hand_over()
+        if self._waiting:
+            self._shed()
+
+    def hurry(self, message: Message) -> None:
+        """Hands one message to the host before all that waits.
+
+        The caller adds its entry, so that it is acknowledged in its turn.
+        """
+        one = _Urgent()
+        self._urgent.append(one)
+        self._broker.counters.hurried += 1
+
+        def done(error: Exception | None) -> None:
+            if not one.is_done:
+                one.is_done, one.error = True, error
+                self._advance()
+
         try:
-            self._host.accept(messages, lambda error: self._done(batch, error))
-        except Exception as error:  # noqa: BLE001 - whatever the inside raises, devices are told
-            self._done(batch, error)
+            self._host.accept([message], done)
+        except Exception as error:  # noqa: BLE001 - as in `_hand_over`
+            done(error)
+
+    def _hand_over(self) -> None:
+        """Gives the host what it may have at once; the loop turns before it gets more."""
+        while self._waiting and self._handed < self._broker.limits.handed_bytes:
+            batch = self._waiting.popleft()
+            self._batches.append(batch)
+            self._handed += batch.size
+            if not batch.messages:
+                self._done(batch, None)
+                continue
+            try:
+                self._host.accept(batch.messages, partial(self._done, batch))
+            except Exception as error:  # noqa: BLE001 - whatever is raised inside, devices are told
+                self._done(batch, error)
+
+    def _shed(self) -> None:
+        """Drops QoS 0 messages that wait, the oldest first, while too many or too old ones do."""
+        limits = self._broker.limits
+        eldest = self._eldest()
+        for batch in self._waiting:
+            if self.undurable <= limits.undurable_bytes and batch.since >= eldest:
+                return
+            if batch.is_thin:
+                continue
+            out = batch.thin()
+            if not out:
+                continue
+            size = sum(len(m.payload) + len(m.topic) + MESSAGE_COST for m in out)
+            size = min(size, batch.size) if batch.entries else batch.size
+            batch.size -= size
+            self.undurable -= size
+            self._broker.counters.shed += len(out)
+            self._host.lost(out, "behind")
+
+    def _is_behind(self) -> bool:
+        """Whether what was just received would be shed if it waited."""
+        return self.is_congested or self._since < self._eldest()
+
+    def _eldest(self) -> int:
+        return self._broker.clock() - round(self._broker.limits.behind_seconds * SECOND)
 
     def _done(self, batch: _Batch, error: Exception | None) -> None:
         if batch.is_done:
             return
         batch.is_done, batch.error = True, error
-        while self._batches and self._batches[0].is_done:
+        self._handed -= batch.size
+        self._advance()
+
+    def _advance(self) -> None:
+        """Finishes what is over, in the order of receipt."""
+        while self._batches and self._batches[0].is_over:
             self._finish(self._batches.popleft())
         self._broker.wake()
 
     def _finish(self, batch: _Batch) -> None:
         now = self._broker.clock()
-        if batch.error is None:
+        error = batch.error or next((one.error for one in batch.urgent if one.error), None)
+        if error is None:
             self._settle(batch, now)
         else:
-            self._reject(batch, batch.error)
+            self._reject(batch, error)
+            if batch.error is not None and (lost := batch.thin()):
+                self._host.lost(lost, "refused")
         self._journal.then(lambda error: self._acknowledge(batch, error))
 
     def _settle(self, batch: _Batch, now: int) -> None:

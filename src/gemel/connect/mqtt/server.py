@@ -210,6 +210,10 @@ class MqttServer:
             "failed_commits": broker.journal.failures,
         }
 
+    def waits_since(self) -> int:
+        """When the oldest message came that the host was not given yet (ns); 0 if there is none."""
+        return self.broker.inbox.waits_since
+
     def disconnect(self, is_meant: Callable[[Principal], bool]) -> int:
         """Closes all connections of such principals (a token was ended); how many there were."""
         found = [c for c in self._sockets if c.is_open and is_meant(c.who)]

@@ -46,6 +46,8 @@ class Counters:
     greeting_timeouts: int = 0
     taken_over: int = 0
     retained_refused: int = 0
+    shed: int = 0
+    hurried: int = 0
     damaged_rows: int = 0
     internal_errors: int = 0
 
