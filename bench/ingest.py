@@ -1,238 +1,157 @@
-"""Telemetry through the whole program: MQTT to durable, mirrored, judged, acknowledged readings.
+"""Telemetry from MQTT to durable, queryable readings: Gemel beside what one would build instead.
 
-A generator process sends prebuilt frames; `gemel serve` runs as a process of its own with a model,
-twins and one threshold rule a signal. CPU is what the server process used. The comparison with
-what one would build instead is bench/rivals.py's work, not this one's.
+`gemel bench load` sends the same messages to Gemel (twins, one threshold rule a signal; with the C
+fast path and in Python alone) and to Mosquitto, from which a paho subscriber writes into InfluxDB
+(line protocol) or PostgreSQL (COPY), all on this machine. Medians of several runs; what cannot be
+started here is a row that says why.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import selectors
-import socket
+import math
 import statistics
-import struct
 import sys
 import tempfile
-import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from running import Running
-
-SIGNALS = 100
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass
-class Load:
-    name: str
-    connections: int
-    messages: int
-    """For each connection."""
-    readings: int
-    """For each message."""
-    qos: int
-    window: int
-    """QoS 1 messages in flight on each connection."""
-
+from against import capacity
+from against.machine import machine
+from against.servers import NotHere
+from against.ways import Load, run_gemel, run_influx, run_none, run_postgres
 
 LOADS = [
-    Load("100 readings, QoS 1", 8, 1_500, 100, 1, 400),
-    Load("1 reading, QoS 1, pipelined", 16, 6_000, 1, 1, 1_000),
-    Load("1 reading, QoS 0", 100, 2_000, 1, 0, 0),
-    Load("1 reading, QoS 1, one outstanding", 100, 200, 1, 1, 1),
+    Load("100 readings, QoS 1", 8, 100, 1, 4_000, 400),
+    Load("1 reading, QoS 1, pipelined", 16, 1, 1, 8_000, 1_000),
+    Load("1 reading, QoS 0", 100, 1, 0, 3_000),
+    Load("1 reading, QoS 1, one outstanding", 100, 1, 1, 500, 1),
+    Load("1 reading, QoS 0, 1,000 connections, one a packet", 1_000, 1, 0, 300, is_apart=True),
+    Load("50,000 readings/s steady", 500, 100, 1, window=100, rate=50_000, seconds=15),
 ]
+Run = Callable[[Path, Load], dict[str, Any]]
+WAYS: dict[str, Run] = {
+    "Gemel, C": run_gemel,
+    "Gemel, Python": lambda folder, load: run_gemel(folder, load, is_pure=True),
+    "Mosquitto, paho, InfluxDB": run_influx,
+    "Mosquitto, paho, PostgreSQL": run_postgres,
+}
+KEYS = (
+    "readings_per_s", "messages_per_s", "lost", "p50_ms", "p99_ms", "cpu_s", "rss_mb",
+    "bytes_per_reading", "ratio",
+)  # fmt: skip
+PROGRAMS = {"mosquitto": "-h", "influxd": "version", "postgres": "--version"}
 
 
-def _size(length: int) -> bytes:
-    out = bytearray()
-    while True:
-        length, digit = divmod(length, 128)
-        out.append(digit | (0x80 if length else 0))
-        if not length:
-            return bytes(out)
+def quick(load: Load) -> Load:
+    return replace(
+        load, count=max(load.count // 5, 1) * (load.count > 0), seconds=load.seconds // 3
+    )
 
 
-def _frame(topic: bytes, payload: bytes, qos: int, packet: int) -> bytes:
-    body = struct.pack(">H", len(topic)) + topic
-    if qos:
-        body += struct.pack(">H", packet)
-    body += payload
-    return bytes([0x30 | qos << 1]) + _size(len(body)) + body
-
-
-def _connect(token: str, name: str) -> bytes:
-    body = b"\x00\x04MQTT\x04\xc2\x00\x00"
-    for text in (name, "load", token):
-        body += struct.pack(">H", len(text)) + text.encode()
-    return b"\x10" + _size(len(body)) + body
-
-
-def _frames(load: Load, number: int) -> list[bytes]:
-    """One connection's messages: each has its own time, so that none is a duplicate."""
-    topic = f"devices/load-{number}/telemetry".encode()
-    start = time.time_ns() // 1_000_000 - load.messages
-    names = [f"s{i:02d}" for i in range(load.readings)]
+def measured(runs: int, run: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """The medians of several runs, or why there are none."""
     found = []
-    for message in range(load.messages):
-        values = ",".join(f'"{n}":{(message * 7 + i) % 900 / 10}' for i, n in enumerate(names))
-        payload = f'{{"ts":{start + message},{values}}}'.encode()
-        found.append(_frame(topic, payload, load.qos, message % 65_535 + 1))
-    return found
-
-
-class _Sender:
-    """One connection: keeps `window` messages in flight (QoS 1) or the socket full (QoS 0)."""
-
-    def __init__(self, address: tuple[str, int], token: str, load: Load, number: int) -> None:
-        self.load = load
-        self.frames = _frames(load, number)
-        self.sent = self.acknowledged = 0
-        self.rest = b""
-        self.tail = b""
-        self.socket = socket.create_connection(address)
-        self.socket.sendall(_connect(token, f"load-{number}"))
-        assert self.socket.recv(4) == b"\x20\x02\x00\x00"
-        self.socket.setblocking(False)
-
-    def fill(self) -> None:
-        load = self.load
-        while True:
-            if not self.rest:
-                last = min(
-                    load.messages,
-                    self.acknowledged + load.window if load.qos else self.sent + 200,
-                )
-                if last <= self.sent:
-                    return
-                self.rest = b"".join(self.frames[self.sent : last])
-                self.sent = last
-            try:
-                done = self.socket.send(self.rest)
-            except BlockingIOError:
-                return
-            self.rest = self.rest[done:]
-
-    def read(self) -> None:
+    for _ in range(runs):
         try:
-            data = self.tail + self.socket.recv(65_536)
-        except BlockingIOError:
-            return
-        whole = len(data) - len(data) % 4
-        self.acknowledged += whole // 4
-        self.tail = data[whole:]
-
-    @property
-    def is_done(self) -> bool:
-        if self.rest or self.sent < self.load.messages:
-            return False
-        return not self.load.qos or self.acknowledged >= self.load.messages
+            with tempfile.TemporaryDirectory(prefix="gemel-bench-") as folder:
+                found.append(run(Path(folder)))
+        except (NotHere, AssertionError, OSError, ImportError) as error:
+            return {"note": f"not measured: {error}"}
+    return _medians(found)
 
 
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def _medians(found: list[dict[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key in found[0]:
+        values = [one[key] for one in found]
+        if isinstance(values[0], dict):
+            result[key] = _medians(values)
+        elif None in values:
+            result[key] = None
+        else:
+            result[key] = max(values) if key == "lost" else statistics.median(values)
+    return result
 
 
-def _resident(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGESIZE") / 1e6
+def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    runs = 1 if arguments.quick else arguments.runs
+
+    def wanted(name: str) -> bool:
+        return not arguments.only or arguments.only in name
+
+    for load in LOADS:
+        if not wanted(load.name):
+            continue
+        load, first = quick(load) if arguments.quick else load, None
+        for name, run in WAYS.items():
+            if arguments.way and arguments.way not in name:
+                continue
+            one = measured(runs, lambda folder, run=run, load=load: run(folder, load))  # type: ignore[misc]
+            rate = one.get("readings_per_s")
+            first = first or rate
+            ratio = rate / first if rate and first else None
+            yield {"name": f"{load.name}: {name}", **one, "ratio": ratio, "runs": runs}
+        if load.rate and not arguments.way:
+            one = measured(runs, lambda folder, load=load: run_none(folder, load))  # type: ignore[misc]
+            yield {"name": f"{load.name}: Gemel, to a subscriber", **one, "runs": runs}
+    scale = 10 if arguments.quick else 1
+    connections, twins = 10_000 // scale, 100_000 // scale
+    if wanted("idle connections"):
+        one = measured(1, lambda folder: capacity.idle(folder, connections))
+        yield {"name": f"{connections:,} idle connections: Gemel", **one, "runs": 1}
+    if wanted("twins"):
+        one = measured(1, lambda folder: capacity.twins(folder, twins, 10))
+        yield {"name": f"{twins:,} twins of 10 signals: Gemel", **one, "runs": 1}
 
 
-def _set_up(running: Running, connections: int) -> None:
-    model = "dtmi:load:Device;1"
-    names = [f"s{i:02d}" for i in range(SIGNALS)]
-    contents = [{"@type": "Telemetry", "name": n, "schema": "double"} for n in names]
-    document = {
-        "@id": model,
-        "@type": "Interface",
-        "@context": "dtmi:dtdl:context;3",
-        "contents": contents,
-    }
-    plant = {
-        "models": [document],
-        "twins": {f"load-{i}": {"model": model} for i in range(connections)},
-        "rules": [{"id": f"r{n}", "model": model, "when": f"{n} > 95 for 10 s"} for n in names],
-    }
-    running.call("POST", "/plant", plant)
+def line(row: dict[str, Any]) -> str:
+    """A row for people."""
+    if "note" in row:
+        return f"{row['name']:76} {row['note']}"
+    if "bytes_each" in row:
+        return (
+            f"{row['name']:76} {row['bytes_each']:,.0f} bytes each, {row['rss_mb']:,.0f} MB in all"
+        )
+    text = f"{row['name']:76} {row['readings_per_s']:12,.0f} readings/s"
+    text += f" {row['messages_per_s']:10,.0f} messages/s  lost {row['lost']:,.0f}"
+    if row["p99_ms"] is not None:
+        text += f"  p50 {row['p50_ms']:,.1f} p99 {row['p99_ms']:,.1f} ms"
+    text += f"  CPU {row['cpu_s']:.2f} s in {row['seconds']:.2f} s  {row['rss_mb']:,.0f} MB"
+    if row.get("bytes_per_reading"):
+        text += f"  {row['bytes_per_reading']:.1f} bytes/reading"
+    if row.get("query_ms"):
+        text += "  queries " + " ".join(f"{k} {v:.1f}" for k, v in row["query_ms"].items()) + " ms"
+    return text
 
 
-def run(load: Load) -> dict[str, float]:
-    """One load on a fresh server."""
-    with tempfile.TemporaryDirectory() as folder, Running(Path(folder) / "data") as running:
-        _set_up(running, load.connections)
-        address = (running.mqtt_host, running.mqtt_port)
-        senders = [_Sender(address, running.token, load, i) for i in range(load.connections)]
-        selector = selectors.DefaultSelector()
-        for sender in senders:
-            both = selectors.EVENT_READ | selectors.EVENT_WRITE
-            selector.register(sender.socket, both, sender)
-        pid = running.process.pid
-        cpu, began = _cpu(pid), time.perf_counter()
-        waiting = len(senders)
-        while waiting:
-            for key, events in selector.select():
-                sender: _Sender = key.data
-                if events & selectors.EVENT_READ:
-                    sender.read()
-                sender.fill()
-                if sender.is_done:
-                    selector.unregister(sender.socket)
-                    waiting -= 1
-                else:
-                    is_stuck = load.qos and sender.sent - sender.acknowledged >= load.window
-                    wanted = selectors.EVENT_READ
-                    if sender.rest or not is_stuck:
-                        wanted |= selectors.EVENT_WRITE
-                    if key.events != wanted:
-                        selector.modify(sender.socket, wanted, sender)
-        wanted_readings = load.connections * load.messages * load.readings
-        while running.call("GET", "/status")["readings"] < wanted_readings:
-            assert time.perf_counter() - began < 120, "readings are missing"
-            time.sleep(0.01)
-        seconds = time.perf_counter() - began
-        used = _cpu(pid) - cpu
-        memory = _resident(pid)
-        stored = running.call("GET", "/status")["readings"]
-        for sender in senders:
-            sender.socket.close()
-    messages = load.connections * load.messages
-    return {
-        "messages_per_s": messages / seconds,
-        "readings_per_s": wanted_readings / seconds,
-        "cpu_s": used,
-        "cpu_us_per_message": 1e6 * used / messages,
-        "rss_mb": memory,
-        "lost": wanted_readings - stored,
-    }
+def finite(value: Any) -> Any:
+    """JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: finite(one) for key, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--runs", type=int, default=3, help="the median of so many")
+    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    parser.add_argument("--quick", action="store_true", help="one short run of each")
+    parser.add_argument("--runs", type=int, default=3, help="the median of so many (3)")
     parser.add_argument("--only", help="part of a load's name")
+    parser.add_argument("--way", help="part of a way's name, such as Gemel")
     arguments = parser.parse_args()
-    rows = []
-    for load in LOADS:
-        if arguments.only and arguments.only not in load.name:
-            continue
-        runs = [run(load) for _ in range(arguments.runs)]
-        row = {key: statistics.median(r[key] for r in runs) for key in runs[0]}
-        rows.append({"name": load.name, **row})
-        if not arguments.json:
-            print(
-                f"{load.name:36} {row['messages_per_s']:10,.0f} messages/s "
-                f"{row['readings_per_s']:12,.0f} readings/s {row['cpu_us_per_message']:8.2f} "
-                f"us CPU/message {row['rss_mb']:6.0f} MB  lost {row['lost']:.0f}"
-            )
+    found = []
+    about = machine(PROGRAMS)
+    for row in rows(arguments):
+        found.append(finite({**dict.fromkeys(KEYS), **row}))
+        print(line(row), file=sys.stderr if arguments.json else sys.stdout, flush=True)
     if arguments.json:
-        print(json.dumps({"machine": {"cores": os.cpu_count()}, "rows": rows}))
+        print(json.dumps({"machine": about, "rows": found}))
     return 0
 
 

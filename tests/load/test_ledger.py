@@ -12,7 +12,8 @@ PLAN = Plan(4, 2, 3, 1_763_799_000_000_000, 1_000)
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
-    writer = LedgerWriter(tmp_path / "ledger", PLAN)
+    writer = LedgerWriter(tmp_path / "ledger")
+    writer.begin(PLAN)
     writer.add([(0, 0, 3), (1, 0, 2)])
     writer.add([(0, 3, 2), (1, 5, 1)])
     writer.close()
@@ -25,7 +26,8 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 def test_a_ledger_cut_at_any_byte_says_no_more_than_before(tmp_path: Path) -> None:
     path = tmp_path / "ledger"
-    writer = LedgerWriter(path, PLAN)
+    writer = LedgerWriter(path)
+    writer.begin(PLAN)
     writer.add([(0, 0, 12), (0, 12, 34), (1, 0, 56)])
     writer.close()
     whole = path.read_bytes()
@@ -38,9 +40,9 @@ def test_a_ledger_cut_at_any_byte_says_no_more_than_before(tmp_path: Path) -> No
 
 
 def test_a_second_run_does_not_write_into_the_ledger_of_the_first(tmp_path: Path) -> None:
-    LedgerWriter(tmp_path / "ledger", PLAN).close()
+    LedgerWriter(tmp_path / "ledger").close()
     with pytest.raises(ConfigInvalid, match="exists already"):
-        LedgerWriter(tmp_path / "ledger", PLAN)
+        LedgerWriter(tmp_path / "ledger")
 
 
 @pytest.mark.parametrize("data", [b"", b"[]\n", b'{"a": 1}\n', b'{"ledger": 2}\n'])

@@ -109,6 +109,7 @@ def load(arguments: argparse.Namespace) -> int:
         "acknowledged": tally.acknowledged,
         "repeated": tally.repeated,
         "readings": counted * readings,
+        "began": tally.began / 1e9,
         "seconds": round(tally.seconds, 4),
         "messages_per_s": round(counted / seconds, 1),
         "readings_per_s": round(counted * readings / seconds, 1),

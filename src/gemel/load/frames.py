@@ -27,7 +27,7 @@ class Frames:
             raise ConfigInvalid(f"--topic '{topic}' does not say {DEVICE}")
         if len(topic.replace(DEVICE, plan.name(0)).encode()) > 65_535:
             raise ConfigInvalid("--topic is longer than MQTT allows")
-        self._plan = plan
+        self.plan = plan
         self._qos = qos
         topics = [topic.replace(DEVICE, plan.name(d)).encode() for d in range(plan.devices)]
         size = len(topics[0])
@@ -46,7 +46,7 @@ class Frames:
 
     def chunk(self, connection: int, first: int, count: int) -> bytes:
         """Packets `first` to `first + count` of a connection, one after the other."""
-        plan = self._plan
+        plan = self.plan
         numbers = np.arange(first, first + count, dtype=np.int64)
         table: _Bytes = self._template[plan.rows(connection, numbers)]
         times = plan.times(connection, numbers)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import selectors
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from time import monotonic, process_time
+from time import monotonic, process_time, sleep
 
 import numpy as np
 
+from gemel.core.clock import system_clock
 from gemel.core.errors import ConfigInvalid, Unavailable
 from gemel.load.frames import PACKET_IDS, Frames
 from gemel.load.ledger import LedgerWriter
@@ -55,7 +56,10 @@ class Tally:
     repeated: int = 0
     """Sent once more after a connection was lost."""
     lost_connections: int = 0
+    began: int = 0
+    """When the first message was sent, ns since 1970 UTC."""
     seconds: float = 0.0
+    """From then until the server had the last of them."""
     cpu_s: float = 0.0
     delays: list[float] = field(default_factory=list)
     """Seconds from sending, or from when it was due, to the acknowledgement; a sample."""
@@ -89,12 +93,12 @@ class Generator:
         self.is_stopped = False
         self._server = server
         self._clock = clock
-        frames = Frames(plan, topic, pace.qos)
+        self._frames = frames = Frames(plan, topic, pace.qos)
         most = MEMORY // (frames.length * plan.connections)
         likely = 16 + int(pace.rate / plan.connections) if pace.rate else 4_096
         ahead = max(1, min(most, likely, pace.count or likely))
         self.links = [Link(c, frames, ahead, pace.qos) for c in range(plan.connections)]
-        self._ledger = None if ledger is None else LedgerWriter(ledger, plan)
+        self._ledger = None if ledger is None else LedgerWriter(ledger)
         self._noted = [0] * plan.connections
         self._selector = selectors.DefaultSelector()
         self._lost: dict[int, float] = {}
@@ -114,10 +118,24 @@ class Generator:
         self.is_stopped = True
 
     def connect(self) -> None:
-        """Opens all connections, with their first packets at hand."""
+        """Opens all connections, and has their first packets at hand.
+
+        At a steady rate the first message is due when all is ready, not before.
+        """
+        began = self._clock()
         for link in self.links:
             self._open(link)
             link.prepare()
+        if self.pace.rate:
+            ahead = self._clock() - began
+            self._began = self._clock() + ahead
+            self.plan = replace(self.plan, start=system_clock() // 1_000 + round(ahead * 1e6))
+            self._frames.plan = self.plan
+            for link in self.links:
+                link.prepare()
+        if self._ledger is not None:
+            self._ledger.begin(self.plan)
+        sleep(max(0.0, self._began - self._clock()))
 
     def _open(self, link: Link) -> None:
         before = link.sent
@@ -131,7 +149,8 @@ class Generator:
         """Connects, sends, and returns when all is acknowledged or nothing more comes."""
         self.connect()
         clock, pace, tally = self._clock, self.pace, self.tally
-        self._began = self._moved = began = flushed = clock()
+        self._began = self._moved = began = flushed = self._began or clock()
+        tally.began = system_clock()
         cpu = process_time()
         self._ready.update(range(len(self.links)))
         try:

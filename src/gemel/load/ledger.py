@@ -29,7 +29,7 @@ class LedgerWriter:
         ConfigInvalid: the file exists already, or cannot be made.
     """
 
-    def __init__(self, path: Path, plan: Plan) -> None:
+    def __init__(self, path: Path) -> None:
         try:
             self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         except FileExistsError as error:
@@ -38,6 +38,9 @@ class LedgerWriter:
             ) from error
         except OSError as error:
             raise ConfigInvalid(f"--ledger {path}: {error.strerror}") from error
+
+    def begin(self, plan: Plan) -> None:
+        """Writes the first line."""
         os.write(self._file, orjson.dumps({"ledger": FORM, **plan.as_json()}) + b"\n")
 
     def add(self, runs: Iterable[tuple[int, int, int]]) -> None:

@@ -1,0 +1,36 @@
+"""`scripts/bench ingest --json` prints one object; a rival that cannot start is a row."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+KEYS = {
+    "name", "readings_per_s", "messages_per_s", "lost", "p50_ms", "p99_ms", "cpu_s", "rss_mb",
+    "bytes_per_reading", "ratio",
+}  # fmt: skip
+
+
+def ingest(*words: str, path: str | None = None) -> dict:
+    command = [sys.executable, str(ROOT / "bench" / "ingest.py"), "--quick", "--json", *words]
+    environment = {**os.environ, "PATH": os.environ["PATH"] if path is None else path}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_a_row_has_all_figures(tmp_path: Path) -> None:
+    found = ingest("--only", "one outstanding", "--way", "Gemel, C")
+    assert {"cpu", "cores", "memory_gb", "python", "versions", "date"} <= set(found["machine"])
+    (row,) = found["rows"]
+    assert set(row) >= KEYS
+    assert row["name"] == "1 reading, QoS 1, one outstanding: Gemel, C"
+    assert row["lost"] == 0
+    assert row["ratio"] == 1
+    for name in ("readings_per_s", "p50_ms", "p99_ms", "cpu_s", "rss_mb", "bytes_per_reading"):
+        assert row[name] > 0
+    assert set(row["query_ms"]) == {"series", "minutes", "last"}
