@@ -96,6 +96,8 @@ TABLE = {
     "POST /commands/{id}/approve": OPERATORS,
     "POST /commands/{id}/refuse": OPERATORS,
     "POST /commands/{id}/cancel": OPERATORS,
+    "GET /audit": OPERATORS,
+    "POST /audit/checkpoint": OPERATORS,
     "GET /killswitch": READERS,
     "POST /killswitch/stop": OPERATORS,
     "POST /killswitch/resume": ENGINEERS,

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ import httpx
 import orjson
 import pytest
 
+from app.calling import Done, call
 from app.inside import PUMP, Inside, inside, until
 
 COMMANDS = {
@@ -291,11 +289,8 @@ def test_guards_and_commands_survive_a_restart(tmp_path: Path) -> None:
         assert plant["settings"][PUMP]["commands"] == COMMANDS
 
 
-def cli(server: Inside, *words: str, token: str = "") -> tuple[int, str, str]:
-    environment = {**os.environ, "GEMEL_URL": server.url, "GEMEL_TOKEN": token or server.admin}
-    command = [sys.executable, "-m", "gemel", "command", *words]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30)
-    return done.returncode, done.stdout, done.stderr
+def cli(server: Inside, *words: str, token: str = "") -> Done:
+    return call("command", *words, GEMEL_URL=server.url, GEMEL_TOKEN=token or server.admin)
 
 
 def test_two_people_at_the_command_line(server: Inside, pump: str) -> None:

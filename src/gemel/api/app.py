@@ -17,6 +17,7 @@ from starlette.websockets import WebSocket
 from gemel.api import (
     adt,
     alarms,
+    audit,
     commands,
     gaps,
     history,
@@ -49,6 +50,7 @@ ROUTES: list[Route] = [
     *history.ROUTES,
     *alarms.ROUTES,
     *commands.ROUTES,
+    *audit.ROUTES,
     *rules.ROUTES,
     *ingest.ROUTES,
     *session.ROUTES,

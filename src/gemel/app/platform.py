@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gemel import __version__
+from gemel.app.audit import Signer
 from gemel.app.backtest import Backtests
 from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
@@ -58,6 +59,7 @@ Plan = Callable[[Graph, EditContext], tuple[list[Edit], T]]
 Publisher = Callable[[str, bytes, bool], int]
 TICK_SECONDS = 1.0
 TOKEN_CHECK_SECONDS = 5
+CHECKPOINT_SECONDS = 60
 
 
 class Platform:
@@ -68,6 +70,7 @@ class Platform:
         self.clock = clock
         self.folder = DataFolder(Path(config.data))
         self.documents = SqliteDocuments(self.folder.path / "gemel.sqlite")
+        self.signer = Signer(self.folder.path, self.documents.path)
         self.tokens = Tokens(self.documents, clock)
         self.series = SeriesTable()
         self.points = PointTable()
@@ -280,6 +283,10 @@ class Platform:
                 self.tick(self.clock())
                 if seconds % TOKEN_CHECK_SECONDS == 0:
                     self.disconnect(lambda who: not self.tokens.is_current(who.token))
+                if seconds % CHECKPOINT_SECONDS == 0:
+                    await asyncio.get_running_loop().run_in_executor(
+                        self._executor, self.signer.sign, self.clock()
+                    )
                 if seconds % 3600 == 0:
                     self.history.expire()
                     await asyncio.get_running_loop().run_in_executor(

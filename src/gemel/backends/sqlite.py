@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 import orjson
 
+from gemel.core import chain
 from gemel.core.document import Document, Edit, Json, Version
 from gemel.core.errors import ConfigInvalid, Damaged, GemelError, InvalidInput, Unavailable
 
@@ -25,7 +26,11 @@ BUSY_TIMEOUT = 10.0  # seconds that a writer waits for another process's commit
 Migration = Callable[[sqlite3.Connection], None]
 
 SELECT = "SELECT kind, key, doc, time, who, etag FROM documents"
-APPEND = "INSERT INTO edits (kind, key, doc, time, who, why, etag) VALUES (?, ?, ?, ?, ?, ?, ?)"
+APPEND = (
+    "INSERT INTO edits (seq, kind, key, doc, time, who, why, etag, hash)"
+    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+LAST = "SELECT seq, hash FROM edits ORDER BY seq DESC LIMIT 1"
 PUT = "INSERT OR REPLACE INTO documents (kind, key, doc, time, who, etag) VALUES (?, ?, ?, ?, ?, ?)"
 DELETE = "DELETE FROM documents WHERE kind = ? AND key = ?"
 CHANGES = (
@@ -52,7 +57,31 @@ def _create(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Migration, ...] = (_create,)
+def _chain(connection: sqlite3.Connection) -> None:
+    """Binds the edits there are into the chain, and makes room for signed checkpoints."""
+    connection.execute("ALTER TABLE edits ADD COLUMN hash BLOB")
+    connection.execute(
+        "CREATE TABLE checkpoints (seq INTEGER NOT NULL, hash BLOB NOT NULL, time INTEGER NOT NULL,"
+        " key BLOB NOT NULL, signature BLOB NOT NULL)"
+    )
+    before, last = chain.BEGIN, 0
+    while True:
+        rows = connection.execute(
+            "SELECT seq, kind, key, doc, time, who, why, etag FROM edits"
+            " WHERE seq > ? ORDER BY seq LIMIT 10000",
+            (last,),
+        ).fetchall()
+        if not rows:
+            return
+        made = []
+        for seq, kind, key, doc, *rest in rows:
+            before = chain.link(before, seq, kind, key, chain.digest(doc), *rest)
+            made.append((before, seq))
+        connection.executemany("UPDATE edits SET hash = ? WHERE seq = ?", made)
+        last = rows[-1][0]
+
+
+MIGRATIONS: tuple[Migration, ...] = (_create, _chain)
 """Step i brings a file from schema version i to i + 1, all in one transaction."""
 
 
@@ -114,8 +143,10 @@ class SqliteDocuments:
             connection = self._open()
             connection.execute("BEGIN IMMEDIATE")
             try:
+                seq, before = connection.execute(LAST).fetchone() or (0, chain.BEGIN)
                 for edit, doc in rows:
-                    _write(connection, edit, doc)
+                    seq += 1
+                    before = _write(connection, edit, doc, seq, before)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -299,13 +330,20 @@ def _encode(edit: Edit) -> bytes | None:
         ) from error
 
 
-def _write(connection: sqlite3.Connection, edit: Edit, doc: bytes | None) -> None:
-    key = (edit.kind, edit.key)
-    connection.execute(APPEND, (*key, doc, edit.time, edit.who, edit.why, edit.etag))
+def _write(
+    connection: sqlite3.Connection, edit: Edit, doc: bytes | None, seq: int, before: bytes
+) -> bytes:
+    """Appends an edit to the chain and puts its document; the hash of the edit."""
+    key, rest = (edit.kind, edit.key), (edit.time, edit.who, edit.why, edit.etag)
+    found = chain.link(
+        before, seq, *key, chain.digest(doc), edit.time, edit.who, edit.why, edit.etag
+    )
+    connection.execute(APPEND, (seq, *key, doc, *rest, found))
     if doc is None:
         connection.execute(DELETE, key)
     else:
         connection.execute(PUT, (*key, doc, edit.time, edit.who, edit.etag))
+    return found
 
 
 def _sync_folder(folder: Path) -> None:

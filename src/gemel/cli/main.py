@@ -88,6 +88,9 @@ COMMANDS = {
         "add",
         "",
     ),
+    "audit": Command(
+        "the chain of all edits: verify, list, export, sign", "gemel.cli.audit", "add", ""
+    ),
     "device": Command(
         "list discovered devices, adopt them as twins", "gemel.cli.operate", "add_device", ""
     ),

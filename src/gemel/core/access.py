@@ -20,7 +20,7 @@ VIEWER = frozenset(
         "mqtt:subscribe",
     }
 )
-OPERATOR = VIEWER | {"alarms:write", "commands:send"}
+OPERATOR = VIEWER | {"alarms:write", "commands:send", "audit:read"}
 ENGINEER = OPERATOR | {
     "models:write",
     "twins:write",
