@@ -7,12 +7,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemel.api.bodies import read_number, read_object, text_field
+from gemel.api.bodies import read_number, read_object, read_time, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Endpoint, Route
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
+from gemel.services.alarms.philosophy import DEFAULT
 
 LONGEST_SECONDS = 1e9
 
@@ -25,6 +26,47 @@ async def alarms(platform: Platform, request: Request, _: Principal) -> Response
     return json_response(
         {"value": platform.reactions.alarms.find(state=state, twin=twin, limit=limit)}
     )
+
+
+async def groups(platform: Platform, request: Request, _: Principal) -> Response:
+    limit = int(read_number(request, "limit", 100, 1, 5_000))
+    return json_response({"value": platform.reactions.desk.groups.find(limit)})
+
+
+async def group(platform: Platform, request: Request, _: Principal) -> Response:
+    """A group with its alarms, the first-out first."""
+    desk, book = platform.reactions.desk, platform.reactions.alarms
+    found = desk.groups.get(request.path_params["id"])
+    alarms = [book.get(key) for key in found["alarms"]]
+    alarms.sort(key=lambda doc: (doc["raised"], doc["id"]))
+    return json_response({**found, "alarms": alarms})
+
+
+def _span(platform: Platform, request: Request, default: str) -> tuple[int, int]:
+    now = platform.clock()
+    query = request.query_params
+    begin = read_time(query.get("from", default), now, "from")
+    end = read_time(query.get("to", "now"), now, "to")
+    if not begin < end:
+        raise InvalidInput("'from' must lie before 'to'", hint="like from=-8h")
+    return begin, end
+
+
+async def kpis(platform: Platform, request: Request, _: Principal) -> Response:
+    return json_response(await platform.reactions.desk.figures(*_span(platform, request, "-24h")))
+
+
+async def handover(platform: Platform, request: Request, _: Principal) -> Response:
+    return json_response(await platform.reactions.desk.handover(*_span(platform, request, "-8h")))
+
+
+async def philosophy(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response(platform.reactions.desk.philosophy.to_json())
+
+
+async def put_philosophy(platform: Platform, request: Request, who: Principal) -> Response:
+    body = await read_object(request, (), tuple(DEFAULT.to_json()))
+    return json_response(await platform.reactions.desk.put_philosophy(body, who.name))
 
 
 async def alarm(platform: Platform, request: Request, _: Principal) -> Response:
@@ -106,7 +148,8 @@ POINT = {
     **_text("reason", rule={"type": "string"}, twin={"type": "string"}),
     "required": ["rule", "twin", "reason"],
 }
-WRITE = "alarms:write"
+READ, WRITE = "alarms:read", "alarms:write"
+SPAN = (("from", "ISO 8601, epoch ms or -8h"), ("to", "likewise; now unless said"))
 
 
 def _act(act: str, summary: str, word: str = "comment", body: dict[str, Any] = COMMENT) -> Route:
@@ -121,7 +164,7 @@ ROUTES = [
         "GET",
         "/alarms",
         alarms,
-        "alarms:read",
+        READ,
         "Alarms, the most urgent first",
         query=(
             ("state", "active, shelved, suppressed, out-of-service, open or all"),
@@ -138,8 +181,28 @@ ROUTES = [
         "Take a rule on a twin out of service, raised or not",
         body=POINT,
     ),
-    Route("GET", "/alarms/{id}", alarm, "alarms:read", "One alarm"),
-    Route("GET", "/alarms/{id}/history", history, "alarms:read", "All that was done to it"),
+    Route(
+        "GET",
+        "/alarms/groups",
+        groups,
+        READ,
+        "Alarms of one cause, the newest first",
+        query=(("limit", "at most this many"),),
+    ),
+    Route("GET", "/alarms/groups/{id}", group, READ, "A group with its alarms"),
+    Route("GET", "/alarms/kpis", kpis, READ, "Key figures of alarms", query=SPAN),
+    Route("GET", "/alarms/handover", handover, READ, "For the next shift", query=SPAN),
+    Route("GET", "/alarms/philosophy", philosophy, READ, "What a flood and a common cause are"),
+    Route(
+        "PUT",
+        "/alarms/philosophy",
+        put_philosophy,
+        "rules:write",
+        "Say what a flood and a common cause are",
+        body={"type": "object"},
+    ),
+    Route("GET", "/alarms/{id}", alarm, READ, "One alarm"),
+    Route("GET", "/alarms/{id}/history", history, READ, "All that was done to it"),
     _act("acknowledge", "Acknowledge"),
     _act("unacknowledge", "Take a wrong acknowledgement back", "reason", REASON),
     _act("shelve", "Put it aside for some time", "reason", SHELF),

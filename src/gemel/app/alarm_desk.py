@@ -8,21 +8,65 @@ from typing import TYPE_CHECKING
 
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, InvalidInput, NotFound
-from gemel.services.alarms.record import Step, steps_of
+from gemel.services.alarms.figures import SPAN, FloodWatch, figures, handover, is_told
+from gemel.services.alarms.groups import KIND, Groups
+from gemel.services.alarms.philosophy import DEFAULT, read_philosophy
+from gemel.services.alarms.record import Step, step_between, steps_of
+from gemel.services.alarms.states import SHOWN
+from gemel.services.alarms.suppression import Surroundings
 from gemel.twins.graph import EditContext, Graph
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 MOST_AT_ONCE = 10_000
+MOST_GROUPS = 1_000
 
 
 class AlarmDesk:
     """The operators' side of the alarm book."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, around: Surroundings) -> None:
         self._platform = platform
         self._is_ticking = False
+        self.groups = Groups(around, self._stored_group)
+        self.flood = FloodWatch()
+        self.philosophy = DEFAULT
+
+    def _stored_group(self, key: str) -> Json | None:
+        found = self._platform.documents.get(KIND, key)
+        return found.doc if found else None
+
+    def load(self) -> None:
+        """Takes over what is stored; the alarms themselves are there."""
+        platform = self._platform
+        book = platform.reactions.alarms
+        self._set_philosophy()
+        self.groups.load(platform.documents.load(KIND), [*book.recently_over(), *book.live()])
+        now = platform.clock()
+        for step in self._steps(now - SPAN, now + 1):
+            if is_told(step):
+                self.flood.add(step.time, step.raises)
+
+    def apply(self, edits: Sequence[Edit]) -> None:
+        """Takes committed edits in, before the book of alarms does."""
+        platform = self._platform
+        if any(edit.kind == "philosophy" for edit in edits):
+            self._set_philosophy()
+        self.groups.apply(edits)
+        for edit in edits:
+            if edit.kind == "alarm" and edit.doc is not None:
+                before = platform.reactions.alarms.find_live(edit.key)
+                raises = edit.doc["occurrences"] - (before["occurrences"] if before else 0)
+                if raises > 0 and edit.doc["state"] in SHOWN:
+                    self.flood.add(edit.time, raises)
+            elif edit.kind == KIND and edit.doc is not None:
+                platform.hub.event({"type": "alarmGroup", "group": edit.doc})
+
+    def _set_philosophy(self) -> None:
+        stored = self._platform.catalogue.plain["philosophy"].get("plant", {})
+        self.philosophy = read_philosophy(stored)
+        self.groups.philosophy = self.philosophy
 
     # ---- people --------------------------------------------------------------------------
 
@@ -154,3 +198,37 @@ class AlarmDesk:
             None, self._platform.documents.versions, "alarm", key
         )
         return steps_of(versions)
+
+    def _steps(self, begin: int, end: int) -> list[Step]:
+        found = self._platform.documents.between("alarm", begin, end)
+        steps = (step_between(before, version) for _, version, before in found)
+        return [step for step in steps if step is not None]
+
+    async def figures(self, begin: int, end: int) -> Json:
+        """The key figures of a span."""
+        steps = await asyncio.get_running_loop().run_in_executor(None, self._steps, begin, end)
+        live = self._platform.reactions.alarms.live()
+        return figures(steps, live, self.philosophy, begin, end)
+
+    async def handover(self, begin: int, end: int) -> Json:
+        """What the next shift must know."""
+        steps = await asyncio.get_running_loop().run_in_executor(None, self._steps, begin, end)
+        live = self._platform.reactions.alarms.live()
+        groups = self.groups.find(MOST_GROUPS)
+        return handover(steps, live, groups, self.philosophy, (begin, end))
+
+    def flood_now(self, now: int) -> Json:
+        """How many annunciations in ten minutes, and since when they are a flood."""
+        return self.flood.state(self.philosophy, now)
+
+    # ---- the philosophy ------------------------------------------------------------------
+
+    async def put_philosophy(self, found: Json, who: str) -> Json:
+        """Replaces the plant's alarm philosophy.
+
+        Raises:
+            InvalidInput: names the field and what was expected.
+        """
+        kept = read_philosophy(found).to_json()
+        await self._platform.put("philosophy", "plant", kept, who, "alarm philosophy")
+        return self.philosophy.to_json()

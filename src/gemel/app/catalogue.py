@@ -23,7 +23,20 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 GRAPH_KINDS = frozenset({"model", "twin", "relationship"})
-PLAIN_KINDS = ("settings", "binding", "rule", "scene", "kpi", "connection", "discovered", "control")
+PLAIN_KINDS = (
+    "settings",
+    "binding",
+    "rule",
+    "scene",
+    "kpi",
+    "connection",
+    "discovered",
+    "control",
+    "philosophy",
+    "receiver",
+    "notification",
+)
+REACTED = frozenset({"alarm", "alarmgroup", "philosophy", "command"})
 CONTAINS = "contains"
 DISCOVERED_SAVE_SECONDS = 30
 
@@ -87,7 +100,7 @@ class Catalogue:
                     self.plain[edit.kind].pop(edit.key, None)
                 else:
                     self.plain[edit.kind][edit.key] = edit.doc
-        if kinds & {"alarm", "command"}:
+        if kinds & REACTED:
             platform.reactions.apply(edits)
         if "binding" in kinds:
             self._set_bindings()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from gemel.app.alarm_files import export_alarm_part, read_alarm_part
 from gemel.app.guarding import check_settings
 from gemel.app.yaml_files import as_yaml, read_text, read_yaml
 from gemel.core.document import Edit, Json
@@ -28,7 +29,7 @@ from gemel.twins.twin_edits import put_twin
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
-FIELDS = ("name", "models", "settings", "twins", "bindings", "rules", "kpis", "scene")
+FIELDS = ("name", "models", "settings", "twins", "bindings", "rules", "alarms", "kpis", "scene")
 TWIN_FIELDS = ("model", "name", "properties", "components", "relationships")
 TARGET_FIELDS = ("to", "id", "properties")
 KPI_FIELDS = ("id", "label", "unit", "twin", "property", "target", "targetLabel", "digits", "order")
@@ -342,6 +343,7 @@ def _plan_plain(platform: Platform, graph: Graph, context: EditContext, plant: J
     for place, (key, doc) in enumerate(_by_id(plant, "kpis").items()):
         _check_kpi(key, doc)
         wanted.append(("kpi", key, {"order": place, **doc}))
+    wanted += read_alarm_part(plant)
     scene = plant.get("scene")
     if scene is not None and not isinstance(scene, dict):
         raise InvalidInput("plant: scene must be a mapping", hint="docs/formats/scene.md")
@@ -448,6 +450,7 @@ def export_plant(platform: Platform) -> Json:
             {"id": key, **{k: v for k, v in doc.items() if k not in ("id", "version")}}
             for key, doc in sorted(plain["rule"].items())
         ],
+        "alarms": export_alarm_part(platform),
         "kpis": [{k: v for k, v in doc.items() if k != "order"} for _, doc in kpis],
         "scene": scene,
     }

@@ -371,6 +371,7 @@ class Platform:
             "abnormal": self.reactions.abnormal(),
             "killSwitch": self.reactions.dispatch.guarding.switch(),
             "alarms": self.reactions.alarms.counts(),
+            "flood": self.reactions.desk.flood_now(now),
             "behind": round(self.room.behind(), 3),
             "lost": sum(self.gaps.lost.values()),
             "freshness": self.presence.freshness(now),

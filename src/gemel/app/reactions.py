@@ -78,7 +78,7 @@ class Reactions:
         self.engine = RuleEngine()
         self.around = GraphSurroundings(platform)
         self.alarms = AlarmBook(self._stored_alarm, around=self.around)
-        self.desk = AlarmDesk(platform)
+        self.desk = AlarmDesk(platform, self.around)
         self.dispatch = Dispatch(platform)
         self.means = RuleMeans(platform)
         self._uncommitted: list[Transition] = []
@@ -137,8 +137,9 @@ class Reactions:
         titles = {t.twin: name_of(t.twin) for t in taken}
         rules = self.engine.rules
         edits = self.alarms.apply_transitions(taken, rules, titles, context.now)
+        edits = self.desk.groups.assign(edits, self.alarms.get, context.now)
         for edit in list(edits):
-            if edit.doc is None or edit.doc["state"] != "unacknowledged":
+            if edit.kind != "alarm" or edit.doc is None or edit.doc["state"] != "unacknowledged":
                 continue
             rule = rules.get(edit.doc["rule"])
             if rule is not None and rule.then is not None and edit.doc["occurrences"] == 1:
@@ -178,6 +179,7 @@ class Reactions:
 
     def load(self, alarms: Iterable[Document], commands: Iterable[Document]) -> None:
         self.alarms.load(alarms)
+        self.desk.load()
         self.dispatch.book.load(commands)
 
     # ---- rules ---------------------------------------------------------------------------
@@ -382,6 +384,7 @@ class Reactions:
     def apply(self, edits: Iterable[Edit]) -> None:
         """Makes committed alarms and commands visible."""
         edits = list(edits)
+        self.desk.apply(edits)
         self.alarms.apply(edits)
         self.dispatch.apply(edits)
         hub = self._platform.hub

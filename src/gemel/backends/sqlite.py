@@ -23,6 +23,9 @@ from gemel.core.errors import ConfigInvalid, Damaged, GemelError, InvalidInput, 
 APPLICATION_ID = 0x47454D4C  # "GEML", written in the file's header
 BUSY_TIMEOUT = 10.0  # seconds that a writer waits for another process's commit
 
+SLACK = 3_600 * 10**9
+"""How far back the clock may have been set between two edits."""
+
 Migration = Callable[[sqlite3.Connection], None]
 
 SELECT = "SELECT kind, key, doc, time, who, etag FROM documents"
@@ -39,6 +42,10 @@ CHANGES = (
 )
 BEFORE = (
     "SELECT doc, etag FROM edits WHERE kind = ? AND key = ? AND seq < ? ORDER BY seq DESC LIMIT 1"
+)
+BETWEEN = (
+    "SELECT seq, key, doc, time, who, why FROM edits"
+    " WHERE seq >= ? AND kind = ? AND time >= ? AND time < ? ORDER BY seq"
 )
 VERSIONS = "SELECT seq, doc, time, who, why FROM edits WHERE kind = ? AND key = ? ORDER BY seq"
 
@@ -206,6 +213,24 @@ class SqliteDocuments:
                 found.append(Change(seq, kind, key, now, time, who, etag, before, old[1]))
         return found
 
+    def between(self, kind: str, begin: int, end: int) -> list[tuple[str, Version, Json | None]]:
+        """The edits of a kind in a span: (key, version, the document before it), oldest first."""
+        found: list[tuple[str, Version, Json | None]] = []
+        last: dict[str, Json | None] = {}
+        with self._lock, self._mapped("read"):
+            connection = self._open()
+            first = _first_since(connection, begin)
+            for row in connection.execute(BETWEEN, (first, kind, begin, end)).fetchall():
+                seq, key, doc, time, who, why = row
+                if key not in last:
+                    old = connection.execute(BEFORE, (kind, key, seq)).fetchone()
+                    is_there = old is not None and old[0] is not None
+                    last[key] = self._decode(kind, key, old[0]) if is_there else None
+                now = None if doc is None else self._decode(kind, key, doc)
+                found.append((key, Version(seq, now, time, who, why), last[key]))
+                last[key] = now
+        return found
+
     def check(self) -> list[str]:
         """What SQLite finds wrong in the whole file; empty when it is sound."""
         with self._lock, self._mapped("read"):
@@ -316,6 +341,21 @@ class SqliteDocuments:
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _first_since(connection: sqlite3.Connection, begin: int) -> int:
+    """A number before all edits since a time; the clock may have been set back by an hour."""
+    low, high = 0, int(connection.execute("SELECT ifnull(max(seq), 0) FROM edits").fetchone()[0])
+    while low < high:
+        middle = (low + high + 1) // 2
+        row = connection.execute(
+            "SELECT time FROM edits WHERE seq <= ? ORDER BY seq DESC LIMIT 1", (middle,)
+        ).fetchone()
+        if row is None or row[0] < begin - SLACK:
+            low = middle
+        else:
+            high = middle - 1
+    return low
 
 
 def _encode(edit: Edit) -> bytes | None:

@@ -38,6 +38,15 @@ def add(parser: argparse.ArgumentParser) -> None:
         one.add_argument(f"--{word}", default="", required=needs)
         if action == "shelve":
             one.add_argument("--for", dest="duration", required=True, help="such as 30m, 8h, 2d")
+    together = _parser(actions, "groups", "alarms of one cause, the newest first", _groups)
+    together.add_argument("--limit", type=int, default=100)
+    for name, about, run, begin in (
+        ("kpis", "key figures: rates, floods, top ten, time to acknowledge", _kpis, "-24h"),
+        ("handover", "what the next shift must know", _handover, "-8h"),
+    ):
+        one = _parser(actions, name, about, run)
+        one.add_argument("--from", dest="begin", default=begin, help="ISO 8601 or -8h")
+        one.add_argument("--to", dest="end", default="now")
     told = _parser(actions, "history", "all that was done to an alarm", _history)
     told.add_argument("id")
 
@@ -138,4 +147,88 @@ def _history(arguments: argparse.Namespace) -> int:
         return 0
     rows = [(s["time"], s["who"], s["what"], s["state"], s["comment"]) for s in found["value"]]
     output.table(("TIME", "WHO", "WHAT", "STATE", "COMMENT"), rows, "nothing was done to it")
+    return 0
+
+
+def _groups(arguments: argparse.Namespace) -> int:
+    found = Client(arguments.data).call("GET", "/alarms/groups", limit=arguments.limit)
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (g["id"], f"P{g['priority']}", g["count"], g["causeName"], g["firstOutName"], g["raised"])
+        for g in found["value"]
+    ]
+    head = ("GROUP", "PRIORITY", "ALARMS", "CAUSE", "FIRST OUT", "RAISED")
+    output.table(head, rows, "no groups")
+    return 0
+
+
+def _over(arguments: argparse.Namespace, path: str) -> Any:
+    span = {"from": arguments.begin, "to": arguments.end}
+    return Client(arguments.data).call("GET", path, **span)
+
+
+def _kpis(arguments: argparse.Namespace) -> int:
+    found = _over(arguments, "/alarms/kpis")
+    if arguments.json:
+        output.as_json(found)
+    else:
+        _say_figures(found)
+    return 0
+
+
+def _say_figures(found: dict[str, Any]) -> None:
+    seen = found["acknowledge"]
+    median = "-" if seen["medianSeconds"] is None else f"{seen['medianSeconds']:.0f} s"
+    rows: list[tuple[Any, ...]] = [
+        ("from", found["from"]),
+        ("to", found["to"]),
+        ("alarms told", found["annunciated"]),
+        ("per operator in 10 min", f"{found['perOperatorPer10Minutes']:g}"),
+        ("most in 10 min", found["peakPer10Minutes"]),
+        ("floods", f"{len(found['floods'])}, {found['floodPercent']:g} % of the time"),
+        ("acknowledged", f"{seen['count']}, median after {median}"),
+        ("standing", found["standing"]),
+        ("stale", len(found["stale"])),
+        ("chattering", len(found["chattering"])),
+        *((state, count) for state, count in found["heldBack"].items()),
+    ]
+    output.table(("", ""), rows, "")
+    output.say("")
+    top = [
+        (f"P{t['priority']}", t["count"], f"{t['percent']:g} %", t["twinName"], t["title"])
+        for t in found["topTen"]
+    ]
+    output.table(("PRIORITY", "COUNT", "SHARE", "TWIN", "TITLE"), top, "no alarms in that span")
+
+
+def _handover(arguments: argparse.Namespace) -> int:
+    found = _over(arguments, "/alarms/handover")
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    output.say(f"Handover, {found['from']} to {found['to']}")
+    for name, title in (
+        ("standing", "Standing"),
+        ("shelved", "Shelved"),
+        ("outOfService", "Out of service"),
+        ("suppressed", "Suppressed by design"),
+    ):
+        output.say("")
+        output.say(f"{title}: {len(found[name])}")
+        rows = [
+            (f"P{a['priority']}", a["twinName"], a["title"], _state(a), a["raised"])
+            for a in found[name]
+        ]
+        if rows:
+            output.table(("PRIORITY", "TWIN", "TITLE", "STATE", "RAISED"), rows, "")
+    output.say("")
+    done = [
+        (d["time"], d["who"], d["what"], d["twinName"], d["title"], d["comment"])
+        for d in found["done"]
+    ]
+    output.table(("TIME", "WHO", "WHAT", "TWIN", "TITLE", "COMMENT"), done, "nothing was done")
+    output.say("")
+    _say_figures(found["figures"])
     return 0

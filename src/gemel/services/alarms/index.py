@@ -82,6 +82,10 @@ class AlarmIndex:
             raise NotFound(f"there is no alarm '{key}'", hint="GET /alarms lists them")
         return completed(found)
 
+    def find_live(self, key: str) -> Json | None:
+        """An alarm that is not over."""
+        return self._live.get(key)
+
     def live(self) -> list[Json]:
         """All that are not over: active ones, returned ones nobody has seen, those held back."""
         return list(self._live.values())
