@@ -33,7 +33,8 @@ def read_alarm_part(plant: Json) -> list[tuple[str, str, Json]]:
 
 
 def export_alarm_part(platform: Platform) -> Json:
-    """What `read_alarm_part` reads back to the same; empty where all is as by default."""
+    """The field `alarms` that reads back to the same; no field where all is as by default."""
     plain = platform.catalogue.plain
     philosophy = plain["philosophy"].get("plant")
-    return {"philosophy": philosophy} if philosophy else {}
+    found = {"philosophy": philosophy} if philosophy else {}
+    return {"alarms": found} if found else {}

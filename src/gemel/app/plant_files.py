@@ -33,7 +33,7 @@ FIELDS = ("name", "models", "settings", "twins", "bindings", "rules", "alarms", 
 TWIN_FIELDS = ("model", "name", "properties", "components", "relationships")
 TARGET_FIELDS = ("to", "id", "properties")
 KPI_FIELDS = ("id", "label", "unit", "twin", "property", "target", "targetLabel", "digits", "order")
-PLURALS = {"settings": "settings", "scene": "scene"}
+PLURALS = {"settings": "settings", "scene": "scene", "philosophy": "philosophy"}
 
 
 # ---- files -----------------------------------------------------------------------------------
@@ -450,7 +450,7 @@ def export_plant(platform: Platform) -> Json:
             {"id": key, **{k: v for k, v in doc.items() if k not in ("id", "version")}}
             for key, doc in sorted(plain["rule"].items())
         ],
-        "alarms": export_alarm_part(platform),
+        **export_alarm_part(platform),
         "kpis": [{k: v for k, v in doc.items() if k != "order"} for _, doc in kpis],
         "scene": scene,
     }
