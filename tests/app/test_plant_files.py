@@ -49,6 +49,7 @@ PLANT: dict[str, Any] = {
             "then": {"command": "setSpeed", "arguments": 0},
         }
     ],
+    "services": [{"id": "watch", "kind": "anomaly", "model": PUMP, "parameters": {"hold": 3}}],
     "kpis": [{"id": "f", "label": "Flow", "twin": "pump-1", "property": "flow", "target": 3}],
     "scene": {"version": 1, "zones": [], "objects": [{"kind": "pump", "twin": "pump-1"}]},
 }
@@ -82,6 +83,7 @@ def test_export_imports_into_an_empty_installation_as_the_same(one: Inside, tmp_
         "kpis": 1,
         "scene": 1,
         "rules": 1,
+        "services": 1,
     }
     assert one.ask("POST", "/plant", PLANT) == {}, "importing twice changes nothing"
     exported = one.ask("GET", "/plant")

@@ -35,6 +35,8 @@ PLAIN_KINDS = (
     "philosophy",
     "receiver",
     "notification",
+    "service",
+    "fit",
 )
 REACTED = frozenset({"alarm", "alarmgroup", "philosophy", "command"})
 CONTAINS = "contains"
@@ -86,6 +88,7 @@ class Catalogue:
         for twin in platform.graph.twins:
             self._twin_changed(twin)
         platform.reactions.rules_changed(self.plain["rule"])
+        platform.services.runs.load(documents.load("run"))
 
     def apply(self, edits: Iterable[Edit]) -> None:
         """Makes durable edits visible."""
@@ -105,6 +108,9 @@ class Catalogue:
         if "binding" in kinds:
             self._set_bindings()
         self._follow(edits, kinds)
+        platform.services.runs.apply(edits)
+        if kinds & {"service", "fit", "model", "settings", "twin"}:
+            platform.services.changed()
 
     def _follow(self, edits: list[Edit], kinds: set[str]) -> None:
         """Brings points, presence and rules into line."""
@@ -125,7 +131,9 @@ class Catalogue:
             deleted = [e.key for e in edits if e.kind == "twin" and e.doc is None]
             is_kin = platform.reactions.engine.reads_relatives
             platform.reactions.twins_changed(twins, deleted, is_kin=is_kin)
-        if kinds & (GRAPH_KINDS | {"settings", "scene", "kpi", "rule", "discovered"}):
+        if kinds & (
+            GRAPH_KINDS | {"settings", "scene", "kpi", "rule", "discovered", "service", "fit"}
+        ):
             platform.hub.event({"type": "graph"})
 
     def _set_bindings(self) -> None:

@@ -66,6 +66,8 @@ class Config:
     """Seconds until readings are sealed even when they are few."""
     retention_days: float = 0.0
     """Days that readings are kept, by their own time; 0 for ever."""
+    workers: int = 2
+    """Processes that train, calibrate, simulate and study at once, beside the server."""
     webhook_private: bool = False
     """Whether events may be sent to webhooks at private, loopback and link-local addresses."""
     connections: Mapping[str, Connection] = field(default_factory=dict)

@@ -29,7 +29,18 @@ from gemel.twins.twin_edits import put_twin
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
-FIELDS = ("name", "models", "settings", "twins", "bindings", "rules", "alarms", "kpis", "scene")
+FIELDS = (
+    "name",
+    "models",
+    "settings",
+    "twins",
+    "bindings",
+    "rules",
+    "alarms",
+    "services",
+    "kpis",
+    "scene",
+)
 TWIN_FIELDS = ("model", "name", "properties", "components", "relationships")
 TARGET_FIELDS = ("to", "id", "properties")
 KPI_FIELDS = ("id", "label", "unit", "twin", "property", "target", "targetLabel", "digits", "order")
@@ -155,6 +166,7 @@ async def import_plant(platform: Platform, plant: Json, who: str) -> dict[str, i
         edits += _plan_relationships(draft, context, twins)
         edits += _plan_plain(platform, draft, context, plant)
         edits += platform.reactions.plan_rules(draft, context, rules, _mapping(plant, "settings"))
+        edits += platform.services.plan(draft, context, _by_id(plant, "services"))
         counts: dict[str, int] = {}
         for edit in edits:
             what = PLURALS.get(edit.kind, edit.kind + "s")
@@ -451,6 +463,10 @@ def export_plant(platform: Platform) -> Json:
             for key, doc in sorted(plain["rule"].items())
         ],
         **export_alarm_part(platform),
+        "services": [
+            {"id": key, **{k: v for k, v in doc.items() if k != "version"}}
+            for key, doc in sorted(plain["service"].items())
+        ],
         "kpis": [{k: v for k, v in doc.items() if k != "order"} for _, doc in kpis],
         "scene": scene,
     }

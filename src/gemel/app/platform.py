@@ -33,6 +33,7 @@ from gemel.app.reactions import Reactions
 from gemel.app.recovery import checkpoint, rebuild
 from gemel.app.results import Results
 from gemel.app.room import Room
+from gemel.app.services import Services
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep, keep_from
 from gemel.app.values import value_reader
@@ -84,6 +85,7 @@ class Platform:
         self.hub = Hub()
         self.results = Results(self)
         self.catalogue = Catalogue(self)
+        self.services = Services(self)
         self.reactions = Reactions(self)
         self.backtests = Backtests(self)
         self.queries = Queries(self)
@@ -166,6 +168,7 @@ class Platform:
         if not is_supposed(provenance):
             self.reactions.react(batch)
             self.reactions.dispatch.readings(changed.series)
+            self.services.react(batch)
             self.events.readings(batch)
 
     async def ingest(self, messages: Sequence[Message], stage: Ingest | None = None) -> Accepted:
@@ -271,6 +274,7 @@ class Platform:
         gc.freeze()  # what was loaded stays: collections need not look at it again
         self.reactions.after_edit()
         self.jobs.start()
+        await self.services.runs.start()
         await self.events.start()
         self._ticker = loop.create_task(self._tick_forever())
 
@@ -303,6 +307,7 @@ class Platform:
             self.hub.event({"type": "twin", "id": twin, "status": status})
         self.reactions.tick(now)
         self.gaps.tick(now)
+        self.services.tick(now)
         self.catalogue.save_discovered()
         self.hub.event({"type": "status", "status": self.status()})
 
@@ -312,6 +317,7 @@ class Platform:
         if self._ticker is not None:
             self._ticker.cancel()
         await self.jobs.stop()
+        await self.services.runs.stop()
         await self.events.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.backtests.close)
@@ -321,6 +327,7 @@ class Platform:
         self.start_task(self.gaps.close())
         while self._tasks:
             await asyncio.wait(set(self._tasks), timeout=2)
+        self.services.runs.close()
         async with self._editing:
             self._executor.shutdown(wait=True)
         self.documents.close()

@@ -104,12 +104,20 @@ class Reactions:
         """As `react`, at start, for what was in the log: nothing is sent again."""
         self._uncommitted += self.engine.react(batch)
 
+    def recover(self, transitions: list[Transition]) -> None:
+        """As `follow`, at start: what was committed before changes nothing."""
+        self._uncommitted += transitions
+
     def tick(self, now: int) -> None:
         self.follow_twins()
         self._take(self.engine.tick(now))
         self.commit_soon()  # what could not be committed before, when the disk was full
         self.desk.tick(now)
         self.dispatch.tick(now)
+
+    def follow(self, transitions: list[Transition]) -> None:
+        """Takes what services found, as if a rule had."""
+        self._take(transitions)
 
     def _take(self, transitions: list[Transition]) -> None:
         if not transitions:
@@ -135,7 +143,7 @@ class Reactions:
         taken = list(self._uncommitted)
         name_of = self._platform.catalogue.name_of
         titles = {t.twin: name_of(t.twin) for t in taken}
-        rules = self.engine.rules
+        rules = {**self.engine.rules, **self._platform.services.conditions()}
         edits = self.alarms.apply_transitions(taken, rules, titles, context.now)
         edits = self.desk.groups.assign(edits, self.alarms.get, context.now)
         for edit in list(edits):
@@ -162,7 +170,7 @@ class Reactions:
     def snapshot(self) -> dict[str, bytes]:
         self.follow_twins()
         waiting = [
-            [t.rule_id, t.version, t.twin, t.kind, t.time, t.value, t.series, t.text]
+            [t.rule_id, t.version, t.twin, t.kind, t.time, t.value, t.series, t.text, t.details]
             for t in self._uncommitted
         ]
         return {"rules": self.engine.snapshot(), "transitions": orjson.dumps(waiting)}
@@ -171,11 +179,9 @@ class Reactions:
         if "rules" in blobs:
             self.engine.restore(blobs["rules"])
         for row in orjson.loads(blobs.get("transitions", b"[]")):
-            rule, version, twin, kind, time, value, series, text = row
+            rule, version, twin, kind, time, value, *rest = row
             value = float("nan") if value is None else value
-            self._uncommitted.append(
-                Transition(rule, version, twin, kind, time, value, series, text)
-            )
+            self._uncommitted.append(Transition(rule, version, twin, kind, time, value, *rest))
 
     def load(self, alarms: Iterable[Document], commands: Iterable[Document]) -> None:
         self.alarms.load(alarms)

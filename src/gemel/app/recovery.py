@@ -18,12 +18,16 @@ def rebuild(platform: Platform) -> None:
     if "state" in blobs:
         platform.state.restore(blobs["state"])
         platform.reactions.restore(blobs)
+        platform.services.restore(blobs)
     else:
         _recall_values(platform)
+    platform.services.changed()
     for batch in platform.history.replay():
         platform.state.apply(batch)
         platform.reactions.replay(without_supposed(batch, platform.series))
+        platform.services.replay(batch)
     platform.reactions.recall()
+    platform.services.after_replay()
     _recall_presence(platform)
 
 
@@ -53,4 +57,5 @@ def _recall_presence(platform: Platform) -> None:
 
 def checkpoint(platform: Platform) -> dict[str, bytes]:
     """The state after everything that was applied so far."""
-    return {"state": platform.state.snapshot(), **platform.reactions.snapshot()}
+    services = platform.services.snapshot()  # may add to what the reactions keep
+    return {"state": platform.state.snapshot(), **platform.reactions.snapshot(), **services}

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from gemel.app.blobs import PART
 from gemel.app.event_routes import CURSORS
+from gemel.app.fits import FOLDER as FITS
+from gemel.app.runs import FOLDER as RUNS
 from gemel.backends.upkeep import Pinned
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
@@ -27,7 +29,7 @@ from gemel.history import History
 FOLDER = "backups"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}", re.ASCII)
 DOCUMENTS, SESSIONS, HISTORY, IMPORTS = "gemel.sqlite", "mqtt.sqlite", "history", "imports"
-BESIDES = ("tls", CURSORS)
+BESIDES = ("tls", CURSORS, FITS, RUNS)
 SLACK = 16 << 20
 LOCK = ".lock"
 
@@ -109,6 +111,7 @@ def _copied_bytes(data: Path) -> int:
     """What a snapshot takes: everything but the history."""
     paths = [data / f"{name}{end}" for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal")]
     paths += [data / CURSORS, *(data / "tls").glob("*"), *(data / IMPORTS).glob("*")]
+    paths += [*(data / FITS).rglob("*"), *(data / RUNS).rglob("*")]
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 

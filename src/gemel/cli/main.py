@@ -82,6 +82,12 @@ COMMANDS = {
     "gaps": Command("messages lost by overload, by device", "gemel.cli.gaps", "add", ""),
     "alarm": Command("alarms: list, acknowledge, shelve, history", "gemel.cli.alarms", "add", ""),
     "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
+    "service": Command(
+        "list, put and remove services; how they fare", "gemel.cli.services", "add_service", ""
+    ),
+    "run": Command(
+        "start, list, show and cancel runs of services", "gemel.cli.services", "add_run", ""
+    ),
     "command": Command(
         "send, approve, take back commands to devices; stop all automatic ones",
         "gemel.cli.commands",

@@ -16,15 +16,17 @@ VIEWER = frozenset(
         "alarms:read",
         "commands:read",
         "rules:read",
+        "services:read",
         "live:read",
         "mqtt:subscribe",
     }
 )
-OPERATOR = VIEWER | {"alarms:write", "commands:send", "audit:read"}
+OPERATOR = VIEWER | {"alarms:write", "commands:send", "audit:read", "runs:start"}
 ENGINEER = OPERATOR | {
     "models:write",
     "twins:write",
     "rules:write",
+    "services:write",
     "ingest:write",
     "results:write",
     "mqtt:publish",

@@ -36,6 +36,9 @@ KINDS = (
     "job",
     "endpoint",
     "route",
+    "service",
+    "run",
+    "fit",
 )
 
 

@@ -50,6 +50,7 @@ def first(t: Transition, rule: Rule, name: str, recent: list[str]) -> Json:
         "latest": raised,
         "occurrences": 1,
         **_chatter(recent, raised),
+        **(t.details or {}),
     }
 
 
@@ -93,6 +94,7 @@ def _blank(rule: Rule, twin: str, name: str, time: int) -> Json:
         "suppressedBy": None,
         "outOfService": None,
         "group": None,
+        "details": {},
         "occurrences": 0,
         "comments": [],
     }
@@ -109,13 +111,14 @@ LATER: Json = {
     "suppressedBy": None,
     "outOfService": None,
     "group": None,
+    "details": {},
 }
 """What alarms lack that were stored by versions before these fields."""
 
 
 def completed(doc: Json) -> Json:
     """A stored alarm with all fields of today."""
-    if "stands" in doc:
+    if "details" in doc:
         return doc
     return {**LATER, "stands": doc["isActive"], **doc}
 

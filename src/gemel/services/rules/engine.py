@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gemel.core.batch import F64, I64, Batch
 from gemel.core.clock import SECOND
+from gemel.core.document import Json
 from gemel.core.errors import NotFound
 from gemel.core.quality import Quality
 from gemel.services.rules import snapshot
@@ -55,6 +56,8 @@ class Transition:
     """Of the subject; -1 if it never reported."""
     text: str | None = None
     """JSON of the subject's value when it is not a number."""
+    details: Json | None = None
+    """Further fields of the alarm that it raises."""
 
 
 class RuleEngine:

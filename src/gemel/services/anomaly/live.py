@@ -1,0 +1,300 @@
+"""The live part: samples of every twin, judged when the next one begins; outputs and notices.
+
+A sample is what a twin's signals were in one span of `sample` seconds of source time. It is judged
+when a reading of a later span comes, so neither how readings are cut into updates nor the clock
+matters. A late reading counts for the sample that is open.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.core.batch import F64, I64
+from gemel.core.clock import SECOND
+from gemel.core.document import Json
+from gemel.services.anomaly.episodes import NEVER, Episodes, Pace
+from gemel.services.anomaly.fitted import spaces_of
+from gemel.services.anomaly.multivariate import Multivariate
+from gemel.services.anomaly.statistics import Settings, Statistics
+from gemel.services.contract import (
+    NOTHING,
+    Condition,
+    Found,
+    Notice,
+    Outputs,
+    Readings,
+    Setup,
+)
+from gemel.services.packing import pack, unpack
+
+Rows = NDArray[np.intp]
+MOST_CONTRIBUTIONS = 5
+SCORE = "anomaly.score"
+
+
+class AnomalyDetector:
+    """All signals of one instance at once."""
+
+    def __init__(self, setup: Setup) -> None:
+        given = setup.parameters
+        self.twins, self.signals = setup.twins, setup.signals
+        place = {twin: i for i, twin in enumerate(self.twins)}
+        self.twin_of: Rows = np.array([place[s.twin] for s in self.signals], np.intp)
+        self._width = max(1, round(float(given["sample"]) * SECOND))
+        self._every = round(float(given["every"]) * SECOND)
+        self._title = "Unlike its normal"
+        self.statistics = Statistics(
+            len(self.signals),
+            Settings(
+                float(given["weight"]),
+                float(given["memory"]),
+                int(given["warmup"]),
+                float(given["sigmas"]),
+            ),
+        )
+        pace = (float(given[name]) for name in ("hold", "returns", "quiet", "rest"))
+        self.episodes = Episodes(len(self.twins), Pace(*pace))
+        spaces, slots = spaces_of(setup, self.statistics)
+        self.multivariate = Multivariate(spaces, slots, float(given["weight"]))
+        self.last = np.full(len(self.signals), np.nan)
+        self.is_fresh = np.zeros(len(self.signals), np.bool_)
+        self.z = np.zeros(len(self.signals))
+        self.shift = np.zeros(len(self.signals))
+        self.span: I64 = np.full(len(self.twins), NEVER, np.int64)
+        self.time: I64 = np.full(len(self.twins), NEVER, np.int64)
+        self.written: I64 = np.full(len(self.twins), NEVER, np.int64)
+        self.score = np.zeros(len(self.twins))
+        self.together = np.zeros((len(self.twins), 3))
+        self._order = np.argsort(self.twin_of, kind="stable")
+        counts = np.bincount(self.twin_of, minlength=len(self.twins))
+        self._starts = np.concatenate(([0], np.cumsum(counts)))[:-1]
+        self._has_signals = counts > 0
+        self._scratch: Rows = np.zeros(len(self.signals), np.intp)
+
+    # ---- readings ------------------------------------------------------------------------------
+
+    def update(self, readings: Readings) -> Found:
+        """Folds readings in; samples that they end are judged."""
+        if not len(readings):
+            return NOTHING
+        span = readings.time // self._width
+        founds = []
+        if self._is_one_sample(readings.slot, span):
+            founds.append(self._take(readings.slot, readings.time, readings.value, span))
+        else:
+            for rows in self._samples(readings.slot, span):
+                founds.append(
+                    self._take(
+                        readings.slot[rows], readings.time[rows], readings.value[rows], span[rows]
+                    )
+                )
+        return _joined(founds)
+
+    def _is_one_sample(self, slot: NDArray[np.int32], span: I64) -> bool:
+        """Whether all readings are of one span, no signal twice: the usual case, and the quick."""
+        if span.min() != span.max():
+            return False
+        self._scratch[slot] = np.arange(len(slot))
+        return bool((self._scratch[slot] == np.arange(len(slot))).all())
+
+    def _samples(self, slot: NDArray[np.int32], span: I64) -> list[Rows]:
+        """Rows in rounds: in each at most one sample of a twin and one reading of a signal."""
+        twin = self.twin_of[slot]
+        order = np.argsort(twin, kind="stable")
+        ordered, spans = twin[order], span[order].copy()
+        begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+        ends = np.append(begins[1:], len(ordered))
+        number = np.empty(len(order), np.int64)
+        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):  # twins, not readings
+            mine = np.maximum.accumulate(spans[begin:end])
+            number[begin:end] = np.cumsum(np.diff(mine, prepend=mine[:1]) > 0)
+        keys = number * len(self.signals) + slot[order]
+        by_key = np.argsort(keys, kind="stable")
+        last = np.append(keys[by_key][1:] != keys[by_key][:-1], True)
+        keep = np.sort(by_key[last])  # of several readings of a signal in a sample the last counts
+        rounds = number[keep]
+        by_round = np.argsort(rounds, kind="stable")
+        cuts = np.flatnonzero(np.diff(rounds[by_round])) + 1
+        return np.split(order[keep[by_round]], cuts)
+
+    def _take(self, slot: NDArray[np.int32], time: I64, value: F64, span: I64) -> Found:
+        """One reading of each signal, one span of each twin."""
+        twin = self.twin_of[slot]
+        is_later = span > self.span[twin]
+        found = NOTHING
+        if is_later.any():
+            flags = np.zeros(len(self.twins), np.bool_)
+            flags[twin[is_later]] = True
+            over = np.flatnonzero(flags)
+            begun = over[self.span[over] != NEVER]
+            if len(begun):
+                found = self._judge(begun)
+            self.span[twin[is_later]] = span[is_later]
+            self.time[over] = NEVER
+        self.last[slot] = value
+        self.is_fresh[slot] = True
+        np.maximum.at(self.time, twin, time)
+        return found
+
+    # ---- samples -------------------------------------------------------------------------------
+
+    def _judge(self, over: Rows) -> Found:
+        """Judges the open samples of these twins and closes them."""
+        if len(over) == len(self.twins) and self.is_fresh.all():
+            self.z, self.shift = self.statistics.step(slice(None), self.last)
+            self.is_fresh[:] = False
+        else:
+            flags = np.zeros(len(self.twins), np.bool_)
+            flags[over] = True
+            rows = np.flatnonzero(self.is_fresh & flags[self.twin_of])
+            self.z[rows], self.shift[rows] = self.statistics.step(rows, self.last[rows])
+            self.is_fresh[rows] = False
+        alone = np.maximum(np.abs(self.z), np.abs(self.shift))[self._order]
+        highest = np.zeros(len(self.twins))
+        highest[self._has_signals] = np.maximum.reduceat(alone, self._starts[self._has_signals])
+        score = highest[over]
+        places = self.multivariate.place[over]
+        has_space = places >= 0
+        residuals: dict[int, F64] = {}
+        if has_space.any():
+            together, squares = self.multivariate.step(places[has_space], self.last)
+            self.together[over[has_space]] = together
+            score[has_space] = np.maximum(score[has_space], together.max(axis=1))
+            residuals = dict(zip(over[has_space].tolist(), squares, strict=True))
+        self.score[over] = score
+        time = self.time[over]
+        raises, clears = self.episodes.step(over, time, score)
+        notices = [self._raised(int(over[i]), int(time[i]), residuals) for i in raises.tolist()]
+        notices += [
+            Notice(self.twins[over[i]], "clear", int(time[i]), float(score[i]))
+            for i in clears.tolist()
+        ]
+        return Found(self._outputs(over, time, score, raises, clears), tuple(notices))
+
+    def _outputs(self, over: Rows, time: I64, score: F64, raises: Rows, clears: Rows) -> Outputs:
+        due = time - self.written[over] >= self._every
+        due[raises] = due[clears] = True
+        at = over[due]
+        self.written[at] = time[due]
+        return Outputs(at.astype(np.int32), np.zeros(len(at), np.int32), time[due], score[due])
+
+    def _raised(self, twin: int, time: int, residuals: dict[int, F64]) -> Notice:
+        score = float(self.score[twin])
+        shares = self.contributions(twin, residuals.get(twin))
+        first = shares[0]["property"] if shares else "its signals"
+        return Notice(
+            self.twins[twin],
+            "raise",
+            time,
+            score,
+            f"{self._title}: {first}",
+            {"contributions": shares, "statistic": self._which(twin)},
+        )
+
+    def _which(self, twin: int) -> str:
+        """The statistic that is furthest beyond its limit."""
+        mine = np.flatnonzero(self.twin_of == twin)
+        found = {
+            "z": float(np.abs(self.z[mine]).max(initial=0.0)),
+            "ewma": float(np.abs(self.shift[mine]).max(initial=0.0)),
+        }
+        if self.multivariate.place[twin] >= 0:
+            found |= dict(zip(("t2", "spe", "spe-ewma"), self.together[twin].tolist(), strict=True))
+        return max(found, key=lambda name: found[name])
+
+    def contributions(self, twin: int, squares: F64 | None = None) -> list[Json]:
+        """The signals that made the score, with their share and what they were."""
+        mine = np.flatnonzero(self.twin_of == twin)
+        size = np.maximum(np.abs(self.z[mine]), np.abs(self.shift[mine])) ** 2
+        if squares is not None and self._which(twin) not in ("z", "ewma"):
+            size = squares[: len(mine)]
+        total = float(size.sum()) or 1.0
+        order = np.argsort(-size, kind="stable")[:MOST_CONTRIBUTIONS]
+        statistics = self.statistics
+        return [
+            {
+                "property": self.signals[mine[i]].path,
+                "share": round(float(size[i]) / total, 3),
+                "value": _plain(self.last[mine[i]]),
+                "normal": _plain(statistics.mean[mine[i]]),
+                "deviation": _plain(np.sqrt(statistics.variance[mine[i]])),
+            }
+            for i in order.tolist()
+            if size[i] > 0
+        ]
+
+    # ---- for the platform ----------------------------------------------------------------------
+
+    def condition(self) -> Condition:
+        return Condition(SCORE, 1.0, True, self._title, "anomaly", 3)
+
+    def status(self) -> Json:
+        """How many signals it knows well enough."""
+        known = (self.statistics.seen > self.statistics.settings.warmup) | (
+            self.statistics.fixed > 0
+        )
+        return {
+            "signalsKnown": int(known.sum()),
+            "signalsLearning": int((~known).sum()),
+            "twinsWithSpace": len(self.multivariate.twins),
+            "episodes": int(self.episodes.active.sum()),
+            "highestScore": round(float(self.score.max(initial=0.0)), 4),
+        }
+
+    def _columns(self) -> dict[str, tuple[Any, str]]:
+        """Every array it remembers, by name: (array, what its rows are)."""
+        found: dict[str, tuple[Any, str]] = {}
+        for name in Statistics.FIELDS:
+            found["s." + name] = (getattr(self.statistics, name), "signals")
+        for name in ("last", "is_fresh", "z", "shift"):
+            found[name] = (getattr(self, name), "signals")
+        for name in Episodes.FIELDS:
+            found["e." + name] = (getattr(self.episodes, name), "twins")
+        for name in ("span", "time", "written", "score", "together"):
+            found[name] = (getattr(self, name), "twins")
+        found["smooth"] = (self.multivariate.smooth, "spaces")
+        return found
+
+    def _keys(self) -> dict[str, list[str]]:
+        return {
+            "signals": [f"{s.twin}\n{s.path}" for s in self.signals],
+            "twins": list(self.twins),
+            "spaces": [self.twins[i] for i in self.multivariate.twins.tolist()],
+        }
+
+    def snapshot(self) -> bytes:
+        return pack(self._keys(), {name: column for name, (column, _) in self._columns().items()})
+
+    def restore(self, data: bytes) -> None:
+        """Takes over what is known of signals and twins that are still there."""
+        before, arrays = unpack(data)
+        rows = {}
+        for what, keys in self._keys().items():
+            old = {key: i for i, key in enumerate(before[what])}
+            pairs = [(i, old[key]) for i, key in enumerate(keys) if key in old]
+            rows[what] = np.array(pairs, np.intp).reshape(-1, 2)
+        for name, (column, what) in self._columns().items():
+            column[rows[what][:, 0]] = arrays[name][rows[what][:, 1]]
+
+
+def _plain(value: float) -> float | None:
+    return float(f"{value:.6g}") if np.isfinite(value) else None
+
+
+def _joined(founds: list[Found]) -> Found:
+    founds = [f for f in founds if f is not NOTHING]
+    if len(founds) < 2:
+        return founds[0] if founds else NOTHING
+    outputs = [f.outputs for f in founds]
+    return Found(
+        Outputs(
+            np.concatenate([o.twin for o in outputs]),
+            np.concatenate([o.output for o in outputs]),
+            np.concatenate([o.time for o in outputs]),
+            np.concatenate([o.value for o in outputs]),
+        ),
+        tuple(notice for f in founds for notice in f.notices),
+    )
