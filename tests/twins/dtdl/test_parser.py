@@ -207,6 +207,7 @@ def test_every_problem_is_told_with_place_rule_and_way_out() -> None:
     assert set(found) == {
         "stringInvalid",
         "badDtmiOrTerm",
+        "objectCountBelowMin",
         "missingDtmiSegPropertyValue",
         "typeUndefinedTerm",
         "missingTopLevelId",
@@ -218,7 +219,7 @@ def test_every_problem_is_told_with_place_rule_and_way_out() -> None:
     assert found["badDtmiOrTerm"].startswith("dtmi:test:Pump;1, contents[1].schema: 'schema' is ")
     assert "a term of DTDL, for a Schema" in found["badDtmiOrTerm"]
     assert found["missingTopLevelId"].startswith("document 2: ")
-    assert "(and 4 more)" in error.message
+    assert "(and 5 more)" in error.message
     assert error.hint
 
 
@@ -245,7 +246,10 @@ def test_reference_to_a_broken_model_is_not_told_twice() -> None:
 
 
 def test_nothing_is_loaded_when_one_model_is_wrong() -> None:
-    assert codes(interface("Good"), interface("Bad", telemetry("x", "nope"))) == ["badDtmiOrTerm"]
+    assert codes(interface("Good"), interface("Bad", telemetry("x", "nope"))) == [
+        "badDtmiOrTerm",
+        "objectCountBelowMin",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -330,7 +334,7 @@ def test_unit_must_fit_the_quantity() -> None:
     assert parse([measured("kelvin")])["dtmi:test:A;1"].telemetries()["t"].unit == "kelvin"
     error = refusal(measured("bar"))
     assert "one of degreeCelsius, degreeFahrenheit, kelvin" in error.message
-    assert codes(measured("degreeC")) == ["badDtmiOrTerm"]
+    assert codes(measured("degreeC")) == ["badDtmiOrTerm", "objectCountBelowMin"]
 
 
 def test_quantity_needs_its_extension_in_version_3() -> None:
@@ -403,7 +407,7 @@ def test_nested_beyond_reason_is_refused_without_harm() -> None:
     deep: Any = []
     for _ in range(900):
         deep = [deep]
-    assert codes(interface("A", telemetry("t", deep))) == ["refNotStringOrObject"]
+    assert codes(interface("A", telemetry("t", deep))) == ["objectCountBelowMin"]
 
 
 @pytest.mark.parametrize("document", [None, 1, "x", True, {}, [], [[]], [{}], {"@context": 5}])

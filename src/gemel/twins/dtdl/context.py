@@ -131,8 +131,12 @@ class _Maker:
 
     def take_language(self, item: str) -> None:
         plain, mark, fragment = item.partition("#")
-        number = plain.removeprefix(LANGUAGE)
+        number = plain.removeprefix(LANGUAGE).partition(".")[0]  # a minor version adds nothing
         known = self.model.versions
+        if number != number.lstrip("0") or not SPECIFIER.fullmatch(plain):
+            way_out = "Write it like 'dtmi:dtdl:context;3'"
+            self.findings.append(("invalidContextSpecifier", f"'{item}' is not valid", way_out))
+            return
         if not number.isdecimal() or int(number) not in known:
             names = ", ".join(str(v) for v in known)
             rule = f"'{item}' is no version of DTDL that is known"
@@ -140,16 +144,23 @@ class _Maker:
             self.findings.append(("unrecognizedContextVersion", rule, way_out))
             return
         self.version = known[int(number)]
+        if self.version.number == 2 and "." in plain:
+            rule = f"'{item}' has a minor version, which DTDL 2 does not have"
+            way_out = "Write 'dtmi:dtdl:context;2'"
+            self.findings.append(("invalidContextSpecifierForVersion", rule, way_out))
         if not mark:
+            self.wants_limits = False
             return
-        if not self.version.limitless:
+        if fragment not in ("limits", "limitless"):
+            rule = f"'#{fragment}' is not known"
+            self.findings.append(("invalidContextFragment", rule, f"Write '{plain}'"))
+        elif not self.version.limitless:
             rule = f"DTDL {number} has no #{fragment}"
             self.findings.append(("disallowedContextFragment", rule, f"Write '{plain}'"))
-        elif fragment == "limits":  # the standard ones, as without it
+        elif fragment == "limits" and self.wants_limits:  # the standard ones, as without it
             self.wants_limits = False
-        elif fragment != "limitless":
-            rule = f"'#{fragment}' is not known"
-            self.findings.append(("invalidContextFragment", rule, f"Write '{plain}#limitless'"))
+        elif fragment == "limits":
+            self.misplace(item)
         else:
             self.wants_limits = True
 
@@ -176,11 +187,14 @@ class _Maker:
 
     def take_limits(self, item: str) -> None:
         if not self.wants_limits and not self.limits:
-            rule = f"'{item}' applies only after a version marked #limitless"
-            way_out = "Write 'dtmi:dtdl:context;4#limitless' before it"
-            self.findings.append(("disallowedLimitContext", rule, way_out))
+            self.misplace(item)
         else:
             self.limits = self.model.limits[item]
+
+    def misplace(self, item: str) -> None:
+        rule = f"'{item}' applies only after a version marked #limitless"
+        way_out = "Write 'dtmi:dtdl:context;4#limitless' just before it"
+        self.findings.append(("misplacedLimitContext", rule, way_out))
 
     def refuse(self, item: str) -> None:
         stem = item.partition(";")[0]
@@ -202,11 +216,8 @@ class _Maker:
         if not SPECIFIER.fullmatch(item):
             return ("invalidContextSpecifier", f"the context '{item}' is not valid", way_out)
         if ";" not in item:
-            return (
-                "invalidContextSpecifierForVersion",
-                f"the context '{item}' has no version",
-                way_out,
-            )
+            code = "invalidContextSpecifierForVersion" if version == 2 else "missingContextVersion"
+            return (code, f"the context '{item}' has no version", way_out)
         return None
 
     def make(self) -> Context:

@@ -129,11 +129,13 @@ class Element:
         return f"{head}{step};{version}"
 
     def has_type(self, wanted: frozenset[str]) -> bool:
-        """Whether one of these ids is its class, a parent of it, or one of its supplements."""
+        """Whether one of these ids is its class, a parent of it, or one of its supplements.
+
+        A class counts in every version of the language: `long` is still the one of DTDL 2.
+        """
         for identifier in wanted:
             if identifier.startswith("dtmi:dtdl:class:"):
-                name, _, version = identifier[16:].partition(";")
-                if name in self.kind.ancestors and version == str(self.kind.version):
+                if identifier[16:].partition(";")[0] in self.kind.ancestors:
                     return True
             elif any(identifier in one.lineage for one in self.supplements):
                 return True

@@ -38,7 +38,7 @@ class TypeReader:
             names = [names]
         elif "@type" not in raw:
             names = []
-        elif not isinstance(names, list) or not all(isinstance(n, str) and n for n in names):
+        elif not isinstance(names, list) or not all(isinstance(n, str) for n in names):
             rule = f"@type is {shown(raw['@type'])}"
             way_out = "It must be a string or an array of strings"
             code = "typeNotRootable" if facet is ROOT else "badType"
@@ -47,6 +47,7 @@ class TypeReader:
         classes: dict[str, Kind] = {}
         supplements: dict[str, Supplement] = {}
         loose: list[str] = []
+        other: list[str] = []
         refused = len(self.problems.found)
         for name in names:
             found = context.cache.get(name) or self.look_up_type(name, context)
@@ -54,13 +55,18 @@ class TypeReader:
                 classes[found.name] = found
             elif isinstance(found, Supplement):
                 supplements[found.id] = found
+            elif found == "otherVersion":
+                other.append(name)
             else:
                 self.take_loose_type(name, found, context, place)
                 loose.append(name)
+        if classes or facet is not ROOT:
+            for name in other:
+                self.refuse_class(name, context, place)
         has_refused = len(self.problems.found) > refused
         if has_refused and not classes and facet is not ROOT:
             return None
-        kind = self.choose_class(classes, names, facet, context, place)
+        kind = self.choose_class(classes, "@type" in raw, facet, context, place)
         if kind is None:
             return None
         self.check_supplements(supplements, kind, place)
@@ -77,17 +83,25 @@ class TypeReader:
         else:
             identifier = context.resolve(name)
             if identifier is None:
-                return "undefined"
+                return "otherVersion" if name in self.model.class_names else "undefined"
         known = self.model.class_ids.get(identifier or "")
         found: Kind | Supplement | None = None
         if known is not None and known[1] == context.version.number:
             found = self.model.kinds[known]
         else:
             found = self.model.supplements.get(identifier or "")
+        if isinstance(found, Kind) and not found.usable:
+            return "otherVersion"
         if found is None:
-            return "irrelevant"
+            return "irrelevant" if known is None else "otherVersion"
         context.cache[name] = found
         return found
+
+    def refuse_class(self, name: str, context: Context, place: Place) -> None:
+        number = context.version.number
+        rule = f"the type '{name}' is no class of elements in DTDL {number}"
+        way_out = f"Name a class that DTDL {number} has elements of"
+        self.problems.add("badType", place, rule, way_out)
 
     def take_loose_type(self, name: str, category: str, context: Context, place: Place) -> None:
         verdict = context.version.as_type[category]
@@ -106,7 +120,7 @@ class TypeReader:
     def choose_class(
         self,
         classes: dict[str, Kind],
-        names: list[str],
+        is_given: bool,
         facet: Facet,
         context: Context,
         place: Place,
@@ -114,13 +128,20 @@ class TypeReader:
         number = context.version.number
         wanted = self.expected(facet.class_name, number)
         way_out = f"Use @type {' or '.join(sorted(wanted)) or facet.class_name}"
+        fits_version = not facet.versions or number in facet.versions
+        if not fits_version:
+            allowed = " or ".join(str(v) for v in sorted(facet.versions))
+            rule = f"it is of DTDL {number}, inside an element that allows only {allowed}"
+            self.problems.add(
+                "disallowedVersionDefinition", place, rule, f"Use dtmi:dtdl:context;{allowed}"
+            )
         if len(classes) > 1:
             rule = f"@type names several classes: {', '.join(classes)}"
             self.problems.add("multipleMaterialTypes", place, rule, "Keep one of them")
             return None
         if not classes:
-            if facet.typed or names or len(wanted) != 1:
-                rule = "it has no @type" if not names else "@type names no class of DTDL"
+            if facet.typed or is_given or len(wanted) != 1:
+                rule = "it has no @type" if not is_given else "@type names no class of DTDL"
                 code = "typeNotRootable" if facet is ROOT else "badType"
                 self.problems.add(code, place, rule, way_out)
                 return None
@@ -135,14 +156,7 @@ class TypeReader:
             rule = f"a {kind.name} cannot be a value of '{facet.name}'"
             self.problems.add("badType", place, rule, way_out)
             return None
-        if facet.versions and number not in facet.versions:
-            allowed = " or ".join(str(v) for v in sorted(facet.versions))
-            rule = f"it is of DTDL {number}, inside an element that allows only {allowed}"
-            self.problems.add(
-                "disallowedVersionDefinition", place, rule, f"Use dtmi:dtdl:context;{allowed}"
-            )
-            return None
-        return kind
+        return kind if fits_version else None
 
     def expected(self, class_name: str, version: int) -> frozenset[str]:
         """The classes that may be written where this class is wanted."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from gemel.twins.dtdl.elements import Place, Problems
@@ -57,6 +58,7 @@ class Literals:
             known, value = self.unwrap(facet, family, value, place)
             if not known:
                 return None
+            return self.check(facet, family, value, place, "Value")
         return self.check(facet, family, value, place)
 
     def unwrap(
@@ -78,28 +80,51 @@ class Literals:
             self.problems.add(
                 code, place, f"a value object has no '{key}'", 'Write {"@value": ...} or the value'
             )
-        if "@value" not in value and count == len(self.problems.found):
+        if "@value" not in value:
             self.problems.add(
                 f"{family}ObjectNoValue",
                 place,
                 f"'{facet.name}' must be {NAMES.get(facet.kind, 'a literal')}",
                 "Give it '@value', or write the value itself",
             )
+            if facet.kind == "any":
+                rule = f"'{facet.name}' is {shown(value)}"
+                self.problems.add("literalNotValid", place, rule, "Write an integer or a string")
         kind = value.get("@type", "")
         kind = kind[0] if isinstance(kind, list) and len(kind) == 1 else kind
         wanted = (f"xsd:{facet.kind}", XSD + facet.kind)
         if facet.kind != "any" and "@type" in value and kind not in wanted:
+            code = f"{family}TypeNot{family[0].upper()}{family[1:]}"
             self.problems.add(
-                f"{family}TypeNot{family[0].upper()}{family[1:]}",
+                code if isinstance(kind, str) else "literalTypeNotSingular",
                 place,
                 f"the @type of '{facet.name}' is {shown(kind)}",
                 f"Write 'xsd:{facet.kind}' or leave it out",
             )
+        if facet.kind == "any" and "@type" in value:
+            self.check_typed(facet, kind, value.get("@value"), place)
         return count == len(self.problems.found), value.get("@value")
 
-    def check(self, facet: Facet, family: str, value: object, place: Place) -> Any:
+    def check_typed(self, facet: Facet, kind: object, value: object, place: Place) -> None:
+        """Where any literal may stand, its @type says which it must be."""
+        rule = f"'{facet.name}' is {shown(value)} of the @type {shown(kind)}"
+        name = str(kind).removeprefix(XSD).removeprefix("xsd:")
+        if name in ("string", "integer", "boolean") and _has_form(name, value):
+            return
+        if not isinstance(kind, str):
+            self.problems.add("literalTypeNotSingular", place, rule, "Write 'xsd:string'")
+        elif name in ("string", "integer", "boolean"):
+            code = f"{name}ValueNot{name[0].upper()}{name[1:]}"
+            self.problems.add(code, place, rule, f"Write {NAMES[name]}")
+        self.problems.add("literalNotValid", place, rule, "Write an integer or a string")
+
+    def check(
+        self, facet: Facet, family: str, value: object, place: Place, within: str = ""
+    ) -> Any:
+        if facet.kind == "integer" and isinstance(value, float) and value.is_integer():
+            value = int(value)
         if not _has_form(facet.kind, value):
-            code = f"{family}Not{family[0].upper()}{family[1:]}"
+            code = f"{family}{within}Not{family[0].upper()}{family[1:]}"
             if facet.kind == "duration":
                 code = "durationInvalid" if isinstance(value, str) else "durationNotString"
             elif facet.kind == "any":
@@ -132,34 +157,32 @@ class Literals:
             )
 
     def check_number(self, facet: Facet, value: int, place: Place) -> None:
-        if facet.exactly and value not in facet.exactly:
-            rule = f"'{facet.name}' is {value}"
-            way_out = f"It must be {facet.exactly[0]}, or be left out"
-            self.problems.add("valueNotExact", place, rule, way_out)
+        rule = f"'{facet.name}' is {value}"
+        if facet.exactly or (facet.least is not None and facet.least == facet.most):
+            only = facet.exactly[0] if facet.exactly else facet.least
+            if value != only:
+                way_out = f"It must be {only}, or be left out"
+                self.problems.add("valueNotExact", place, rule, way_out)
+            return
+        is_range = facet.least is not None and facet.most is not None
         if facet.least is not None and value < facet.least:
-            rule = f"'{facet.name}' is {value}"
-            self.problems.add("valueBelowMin", place, rule, f"It must be at least {facet.least}")
+            code = "valueBelowRange" if is_range else "valueBelowMin"
+            self.problems.add(code, place, rule, f"It must be at least {facet.least}")
         if facet.most is not None and value > facet.most:
-            rule = f"'{facet.name}' is {value}"
-            self.problems.add("valueAboveMax", place, rule, f"It must be at most {facet.most}")
+            code = "valueAboveRange" if is_range else "valueAboveMax"
+            self.problems.add(code, place, rule, f"It must be at most {facet.most}")
 
     def read_texts(self, facet: Facet, value: object, place: Place) -> dict[str, str]:
         texts: dict[str, str] = {}
         if isinstance(value, str):
             self.put_text(facet, texts, "en", value, place)
         elif isinstance(value, dict):
-            for code, text in value.items():
-                if code.startswith("@"):
-                    rule = f"'{code}' stands among the texts of '{facet.name}'"
-                    way_out = 'Write {"en": text}, or put the object into an array'
-                    self.problems.add("langTagValueInLangMap", place, rule, way_out)
-                else:
-                    self.put_text(facet, texts, code, text, place)
+            self.read_text_map(facet, texts, value, place)
         elif isinstance(value, list):
-            for index, item in enumerate(value):
+            for index, item in enumerate(flat(value)):
                 here = place.at("", index)
                 if isinstance(item, str):
-                    self.put_text(facet, texts, "en", item, here, "langStringElementCodeNotUnique")
+                    self.put_text(facet, texts, "en", item, here, "langStringElement")
                 elif isinstance(item, dict):
                     self.read_text_object(facet, texts, item, here)
                 else:
@@ -178,6 +201,19 @@ class Literals:
             )
         return texts
 
+    def read_text_map(
+        self, facet: Facet, texts: dict[str, str], value: dict[str, Any], place: Place
+    ) -> None:
+        is_tagged = "@value" in value and "@language" in value
+        for code, text in value.items():
+            if code.startswith("@"):
+                problem = "langTagValueInLangMap" if is_tagged else "langMapObjKeyword"
+                rule = f"'{code}' stands among the texts of '{facet.name}'"
+                way_out = 'Write {"en": text}, or put the object into an array'
+                self.problems.add(problem, place, rule, way_out)
+            else:
+                self.put_text(facet, texts, code, text, place)
+
     def read_text_object(
         self, facet: Facet, texts: dict[str, str], item: dict[str, Any], place: Place
     ) -> None:
@@ -195,13 +231,12 @@ class Literals:
                 continue
             rule = f"a text object has no '{key}'"
             self.problems.add(code, place, rule, "Keep only @value and @language")
-        if "@value" not in item and count == len(self.problems.found):
+        if "@value" not in item:
             rule = f"'{facet.name}' has a text object without @value"
             self.problems.add("langStringElementNoValue", place, rule, "Give it @value")
         if count == len(self.problems.found):
             code = item.get("@language", "en")
-            twice = "langStringElementCodeNotUnique"
-            self.put_text(facet, texts, code, item["@value"], place, twice)
+            self.put_text(facet, texts, code, item["@value"], place, "langStringElement")
 
     def put_text(
         self,
@@ -210,23 +245,23 @@ class Literals:
         code: object,
         text: object,
         place: Place,
-        twice: str = "langStringCodeNotUnique",
+        family: str = "langString",
     ) -> None:
         if not isinstance(code, str) or not LANGUAGE_CODE.fullmatch(code):
             self.problems.add(
-                "langStringInvalidCode",
+                f"{family}InvalidCode",
                 place,
                 f"'{facet.name}' has the language {shown(code)}",
                 "Use a language code such as 'en' or 'en-US'",
             )
-            return
+            code = ""
         if not isinstance(text, str):
             rule = f"'{facet.name}' in '{code}' is {shown(text)}"
-            self.problems.add("langStringValueNotString", place, rule, "It must be a string")
+            self.problems.add(f"{family}ValueNotString", place, rule, "It must be a string")
             return
         if code in texts:
             rule = f"'{facet.name}' has more than one text in '{code}'"
-            self.problems.add(twice, place, rule, "Keep one of them")
+            self.problems.add(f"{family}CodeNotUnique", place, rule, "Keep one of them")
         most = limit_in(facet.length, self.limits)
         if most is not None and len(text) > most:
             self.problems.add(
@@ -238,6 +273,19 @@ class Literals:
         texts[code] = text
 
 
+def flat(items: list[object]) -> Iterator[object]:
+    """The items of an array; arrays inside it stand for their own items, as in JSON-LD."""
+    stack = [iter(items)]
+    while stack:
+        for item in stack[-1]:
+            if isinstance(item, list):
+                stack.append(iter(item))
+                break
+            yield item
+        else:
+            stack.pop()
+
+
 def said(facet: Facet) -> str:
     """The pattern of a facet in words that follow "It"."""
     shape = facet.shape or f"must match {facet.pattern.pattern if facet.pattern else ''}"
@@ -245,14 +293,14 @@ def said(facet: Facet) -> str:
 
 
 def _has_form(kind: str, value: object) -> bool:
+    if kind == "any":
+        return isinstance(value, bool | int | float | str)
     if kind == "boolean":
         return isinstance(value, bool)
     if isinstance(value, bool):
         return False
     if kind == "integer":
-        return isinstance(value, int)
-    if kind == "any":
-        return isinstance(value, int | str)
+        return isinstance(value, int) and -(2**31) <= value < 2**31
     if kind == "decimal":
         return isinstance(value, int | float) or (
             isinstance(value, str) and bool(DECIMAL.fullmatch(value))

@@ -187,6 +187,8 @@ class Metamodel:
     limits: dict[str, str]
     reserved: dict[str, list[str]]
     class_ids: dict[str, tuple[str, int]] = field(default_factory=dict)
+    class_names: frozenset[str] = frozenset()
+    """In any version of the language."""
 
 
 @cache
@@ -217,6 +219,7 @@ def metamodel() -> Metamodel:
         raw["limits"],
         raw["reserved"],
         {f"dtmi:dtdl:class:{name};{version}": (name, version) for name, version in kinds},
+        frozenset(name for name, _ in kinds),
     )
 
 

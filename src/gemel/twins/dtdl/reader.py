@@ -9,8 +9,8 @@ from gemel.core.document import Json
 from gemel.twins.dtdl.context import WRITE_ONE, Context, read_context
 from gemel.twins.dtdl.elements import PARSING_ERROR, Element, Link, Place, Problems
 from gemel.twins.dtdl.kinds import ROOT, TypeReader
-from gemel.twins.dtdl.literals import Literals, said
-from gemel.twins.dtdl.metamodel import Facet, limit_in, metamodel
+from gemel.twins.dtdl.literals import Literals, flat, said
+from gemel.twins.dtdl.metamodel import Facet, Kind, limit_in, metamodel
 from gemel.twins.dtdl.schema import shown
 
 KEYWORDS = frozenset({"@context", "@id", "@type"})
@@ -34,6 +34,7 @@ class Reader:
         self.by_id: dict[str, Element] = {}
         self.is_own = True
         self._depth = 0
+        self._without_context = 0
 
     def tolerates(self, element: Element) -> bool:
         """Later versions were strict from their beginning."""
@@ -80,8 +81,14 @@ class Reader:
                 "excessiveDepthWide", place, rule, "Give inner parts ids and refer to them"
             )
             return None
+        self.check_keywords(raw, context, place, facet is ROOT)
         typed = self.types.read(raw, facet, context, place)
         if typed is None:
+            self.check_id(raw, facet, context, place)
+            if facet.segment and "@id" not in raw and not self.has_segment(facet.segment, raw):
+                rule = f"'{facet.segment}' is missing, which makes its id"
+                way_out = f"Add '{facet.segment}'"
+                self.problems.add("missingDtmiSegPropertyValue", place, rule, way_out)
             return None
         kind = typed.kind
         element = Element(kind, context, place, parent)
@@ -94,7 +101,6 @@ class Reader:
         if kind.name == "Interface":
             element.partition = None
         element.raw = raw
-        self.check_keywords(raw, context, place)
         self.read_id(raw, facet, element)
         self.elements.append(element)
         self._depth += 1
@@ -108,50 +114,66 @@ class Reader:
                 self.problems.add("missingContext", place, "it has no @context", WRITE_ONE)
             return context
         made, findings = read_context(context, raw["@context"], self.open)
+        self._without_context += bool(findings)
         for code, rule, way_out in findings:
             self.problems.add(code, place, rule, way_out)
         return made
 
-    def check_keywords(self, raw: Json, context: Context, place: Place) -> None:
-        for key in raw:
+    def check_keywords(self, raw: Json, context: Context, place: Place, is_root: bool) -> None:
+        for key in map(str, raw):
             if not key.startswith("@") or key in KEYWORDS:
                 continue
+            if key == "@graph" and not isinstance(raw[key], dict):
+                rule, way_out = f"@graph is {shown(raw[key])}", "Leave it out"
+                self.problems.add("graphNotObject", place, rule, way_out)
             if key == "@graph":
+                code = "topLevelGraphDisallowed" if is_root else "graphDisallowed"
                 rule, way_out = "@graph is not allowed", "Give each interface on its own"
-                self.problems.add("graphDisallowed", place, rule, way_out)
+                self.problems.add(code, place, rule, way_out)
             elif context.version.strict_keywords:
+                code = "topLevelKeywordDisallowed" if is_root else "keywordDisallowed"
                 rule = f"the keyword '{key}' is not allowed"
-                self.problems.add("keywordDisallowed", place, rule, f"Use only {ALL_KEYWORDS}")
+                self.problems.add(code, place, rule, f"Use only {ALL_KEYWORDS}")
 
     # --- ids ---------------------------------------------------------------------------------
 
-    def read_id(self, raw: Json, facet: Facet, element: Element) -> None:
-        place, context = element.place, element.context
-        version = context.version
+    def check_id(
+        self, raw: Json, facet: Facet, context: Context, place: Place, kind: Kind | None = None
+    ) -> str | None:
+        """The id of an element when it has a usable one; its class may not be known."""
+        identified = facet.identified or (kind is not None and kind.identified)
         if "@id" not in raw:
-            if facet.identified or element.kind.identified:
+            if identified:
                 code = "missingTopLevelId" if facet is ROOT else "missingRequiredId"
-                rule = f"a {element.kind.name} here needs an @id"
+                rule = f"a {kind.name if kind else self.class_of(facet)} here needs an @id"
                 way_out = "Give it one such as 'dtmi:com:example:Pump;1'"
                 self.problems.add(code, place, rule, way_out)
-            return
+            return None
         identifier = raw["@id"]
         if not isinstance(identifier, str):
             rule = f"@id is {shown(identifier)}"
             self.problems.add("idNotString", place, rule, "It must be a string that is a DTMI")
-            return
-        most = limit_in(version.id_length, context.limits)
-        code = "idTooLong"
-        if element.kind.name == "Interface":
-            most = limit_in(version.interface_id_length, context.limits)
-            code = "idTooLongForType"
-        if most is not None and len(identifier) > most:
+            return None
+        version = context.version
+        most, own = limit_in(version.id_length, context.limits), None
+        if kind is not None and kind.name == "Interface":
+            own = limit_in(version.interface_id_length, context.limits)
+        too_long = most is not None and len(identifier) > most
+        if too_long or (own is not None and len(identifier) > own):
             rule = f"the @id has {len(identifier)} characters"
-            self.problems.add(code, place, rule, f"At most {most} are allowed")
+            code = "idTooLong" if too_long else "idTooLongForType"
+            self.problems.add(code, place, rule, f"At most {own or most} are allowed")
         elif not version.id_pattern.match(identifier):
             rule = f"the @id '{identifier}' is not a valid DTMI"
             way_out = "Write it like 'dtmi:com:example:Pump;1'"
             self.problems.add("invalidId", place, rule, way_out)
+        return identifier
+
+    def read_id(self, raw: Json, facet: Facet, element: Element) -> None:
+        place, context = element.place, element.context
+        identifier = self.check_id(raw, facet, context, place, element.kind)
+        if identifier is None:
+            return
         if not self.tolerates(element) and identifier.startswith(context.reserved):
             prefixes = ", ".join(context.reserved)
             rule = f"the @id '{identifier}' begins with a reserved prefix"
@@ -243,7 +265,10 @@ class Reader:
         else:
             count = len(self.problems.found)
             found = literals.read(facet, value, place)
-            if found is None and facet.name == element.segment and len(self.problems.found) > count:
+            names = facet.name == element.segment and len(self.problems.found) > count
+            only = value[0] if isinstance(value, list) and len(value) == 1 else value
+            is_number = isinstance(only, int | float) and not isinstance(only, bool)
+            if found is None and names and not is_number:
                 self.problems.found[-1]["code"] = f"{PARSING_ERROR}dtmiSegPropertyNotStringOrNumber"
         if found is not None:
             (element.values if own else element.extra)[name] = found
@@ -269,6 +294,10 @@ class Reader:
             found = value if value.startswith("dtmi:") else element.context.resolve(value)
             if found is None:
                 found = value
+                if ":" not in value:
+                    rule = f"'{facet.name}' is '{value}', which no extension in use defines"
+                    way_out = "Write a term of an extension in @context, or the id of a property"
+                    self.problems.add("identifierNotUri", place, rule, way_out)
             return found
         value = value if ":" in value else element.context.resolve(value) or value
         most = limit_in(facet.length, element.context.limits)
@@ -281,9 +310,10 @@ class Reader:
         return value
 
     def read_links(self, facet: Facet, value: object, element: Element, place: Place) -> list[Link]:
-        items = value if isinstance(value, list) else [value]
+        items = list(flat(value)) if isinstance(value, list) else [value]
         links = []
         single = not isinstance(value, list)
+        unread = self._without_context
         for index, item in enumerate(items):
             here = place if single else element.place.at(facet.name, index)
             link = self.read_link(facet, item, element, here)
@@ -295,8 +325,8 @@ class Reader:
             rule = f"'{facet.name}' has {len(items)} values"
             way_out = f"At most {most} {'is' if most == 1 else 'are'} allowed"
             self.problems.add(code, place, rule, way_out)
-        elif len(items) < facet.minimum:
-            rule = f"'{facet.name}' has {len(items)} values"
+        elif len(links) < facet.minimum and self._without_context == unread:
+            rule = f"'{facet.name}' has {len(links)} valid values"
             way_out = f"At least {facet.minimum} must be given"
             self.problems.add("objectCountBelowMin", place, rule, way_out)
         return links
@@ -314,10 +344,15 @@ class Reader:
         if facet.among or facet.child_of or (facet.class_name.startswith("dtmi:")):
             rule = f"'{facet.name}' is an object"
             way_out = f"It must be {self.choices(facet)}"
-            self.problems.add("refObjectNotAllowed", place, rule, way_out)
+            code = "refObjectNotAllowed"
+            if facet.among and "@id" not in item:
+                code = "missingRequiredId"
+            self.problems.add(code, place, rule, way_out)
             return None
         child = self.read_element(item, facet, element, element.context, place)
-        return None if child is None else Link(child.id, place, facet, child)
+        if child is None or child.has_refused_type:
+            return None
+        return Link(child.id, place, facet, child)
 
     def read_id_object(
         self, facet: Facet, identifier: object, element: Element, place: Place
@@ -375,11 +410,15 @@ class Reader:
                 if facet.minimum and facet.id not in seen:
                     self.miss(facet, element, one.name)
 
+    def has_segment(self, name: str, raw: Json) -> bool:
+        """Whether the property that makes an id is there, in any version of its name."""
+        return name in raw or any(str(key).startswith(f"dtmi:dtdl:property:{name};") for key in raw)
+
     def miss(self, facet: Facet, element: Element, supplement: str) -> None:
         group = {"element": "Object", "identifier": "Identifier", "term": "Identifier"}
         word = group.get(facet.kind, "Literal")
         code = f"missing{'Supplemental' if supplement else ''}{word}Property"
-        if facet.name == element.segment:
+        if facet.name == element.segment and not self.has_segment(facet.name, element.raw):
             code = "missingDtmiSegPropertyValue"
         rule = f"'{facet.name}' is missing, which a {supplement or element.kind.name} needs"
         way_out = f"Add '{facet.name}'"

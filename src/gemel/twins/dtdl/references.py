@@ -100,7 +100,10 @@ class References:
             class_name not in target.kind.ancestors
         ):
             rule = f"'{facet.name}' refers to '{link.id}', which is a {target.kind.name}"
-            self.problems.add("badType", link.place, rule, way_out)
+            code = "badType"
+            if facet.child_of:
+                code = "notRequiredType" if version == "2" else "wrongParent"
+            self.problems.add(code, link.place, rule, way_out)
             return False
         if (facet.versions and target.version not in facet.versions) or (
             version and version != str(target.version)

@@ -30,6 +30,7 @@ class Structure:
         self.tolerant = tolerant
         """Accepts contents of one name, where the first counts; older tools let them pass."""
         self.imported: dict[Element, Contents] = {}
+        self.has_circle = False
 
     def check(self) -> None:
         by_kind: dict[tuple[str, int], list[Element]] = {}
@@ -43,7 +44,7 @@ class Structure:
             element.context.version.number: element.context.version for element in self.elements
         }
         for version in versions.values():
-            for rule in version.rules:
+            for rule in sorted(version.rules, key=lambda one: one.count is not None):
                 roots = by_kind.get((rule.root, version.number))
                 if roots:
                     self.check_rule(rule, roots)
@@ -71,9 +72,21 @@ class Structure:
             survey = Survey(self, rule)
             for root in roots:
                 self.report(rule, root, survey)
+        if rule.count is not None and self.has_circle:
+            self.check_circles(rule, roots)
         if rule.count is not None and len(self.elements) > 1000:
             for root in roots:
                 self.check_count(rule, root)
+
+    def check_circles(self, rule: Rule, roots: list[Element]) -> None:
+        """A circle is one too for who counts what lies below."""
+        survey = Survey(self, rule)
+        for root in roots:
+            survey.measure(root)
+        for element in survey.cyclic:
+            text = "what lies below it leads back to it"
+            way_out = "Break the circle; a Relationship may point anywhere"
+            self.problems.add("recursiveStructureNarrow", element.place, text, way_out)
 
     def report(self, rule: Rule, root: Element, survey: Survey) -> None:
         depth, hit = survey.measure(root)
@@ -83,6 +96,7 @@ class Structure:
             text = f"it leads back to itself through {names}"
             way_out = "Break the circle; a Relationship may point anywhere"
             self.problems.add(f"recursiveStructure{word}", root.place, text, way_out)
+            self.has_circle = True
             return
         most = limit_in(rule.depth, root.context.limits)
         if most is not None and depth > most:
@@ -205,14 +219,17 @@ class Structure:
             value = one.values.get("enumValue")
             if value is None:
                 continue
-            way_out = f"Write {'an integer' if wanted == 'integer' else 'a string'}"
-            if isinstance(value, str) != (wanted == "string"):
+            if isinstance(value, float) and value.is_integer():
+                value = int(value)
+            is_whole = isinstance(value, int) and not isinstance(value, bool)
+            fits = isinstance(value, str) if wanted == "string" else is_whole
+            if is_whole and not lowest <= value <= highest:
+                fits = False
+            if not fits:
                 text = f"'enumValue' is {value!r}, but the '{rule.datatype}' is {wanted}"
+                way_out = f"Write an integer within {lowest} to {highest}"
+                way_out = "Write a string" if wanted == "string" else way_out
                 self.problems.add("nonConformantDatatype", one.place, text, way_out)
-            elif isinstance(value, int) and not lowest <= value <= highest:
-                code = "valueAboveRange" if value > 0 else "valueBelowRange"
-                text = f"'enumValue' {value} is outside the range of integer"
-                self.problems.add(code, one.place, text, f"Keep within {lowest} to {highest}")
 
 
 class Survey:

@@ -23,6 +23,8 @@ class SupplementRules:
     def check(self) -> None:
         for element in self.structure.elements:
             for one in element.supplements:
+                if element.version not in one.versions:  # which is wrong enough
+                    continue
                 for constraint in one.constraints:
                     if constraint.inverse:
                         self.check_parent(element, one, constraint)
