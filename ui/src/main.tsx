@@ -14,6 +14,8 @@ import "@/style/shell.css";
 import "@/style/overview.css";
 import "@/style/twins.css";
 import "@/style/alarms.css";
+import "@/style/timebar.css";
+import "@/style/plant.css";
 
 startTheme();
 startRouter();

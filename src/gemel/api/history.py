@@ -14,6 +14,7 @@ from starlette.responses import Response
 from gemel.api.bodies import read_number, read_time
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
+from gemel.app.moments import state_at
 from gemel.app.platform import Platform
 from gemel.app.values import typed
 from gemel.core.access import Principal
@@ -226,6 +227,20 @@ async def series(platform: Platform, request: Request, _: Principal) -> Response
     return json_response({"value": found})
 
 
+async def state(platform: Platform, request: Request, _: Principal) -> Response:
+    query = request.query_params
+    at = read_time(query.get("at", "now"), platform.clock(), "at")
+    provenance = query.get("provenance", MEASURED)
+    check_provenance(provenance)
+    twins = [twin for twin in query.get("twin", "").split(",") if twin]
+    for twin in twins:
+        platform.catalogue.require_twin(twin)
+    found = await asyncio.get_running_loop().run_in_executor(
+        None, state_at, platform, at, provenance, twins
+    )
+    return json_response({"at": to_iso(at), "provenance": provenance, "twins": found})
+
+
 SERIES_QUERY = (
     ("twin", "one or more ids, with commas"),
     ("property", "one or more paths, with commas"),
@@ -259,5 +274,17 @@ ROUTES = [
         "history:read",
         "The value as of a moment",
         query=(*SERIES_QUERY, ("at", "the moment; default now")),
+    ),
+    Route(
+        "GET",
+        "/state",
+        state,
+        "history:read",
+        "All values and what was live, as of a moment",
+        query=(
+            ("at", "the moment; default now"),
+            ("twin", "only of these ids, with commas"),
+            ("provenance", "measured (default), derived, predicted or simulated"),
+        ),
     ),
 ]

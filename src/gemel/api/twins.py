@@ -105,13 +105,6 @@ async def rejects(platform: Platform, request: Request, _: Principal) -> Respons
     return json_response(adoption.rejects(platform, twin, limit))
 
 
-async def scene(platform: Platform, _: Request, __: Principal) -> Response:
-    found = platform.catalogue.plain["scene"].get("plant")
-    if found is None:
-        found = {"name": platform.catalogue.plant_name, "zones": [], "objects": [], "pipes": []}
-    return json_response(found)
-
-
 async def kpis(platform: Platform, _: Request, __: Principal) -> Response:
     return json_response({"value": views.kpis(platform)})
 
@@ -162,6 +155,5 @@ ROUTES = [
         "What could not become a reading, with the reason",
         query=(("twin", "only of this twin"), ("limit", "at most 10,000")),
     ),
-    Route("GET", "/scene", scene, "twins:read", "The plant in space"),
     Route("GET", "/kpis", kpis, "twins:read", "The plant's key figures now"),
 ]

@@ -28,6 +28,7 @@ PLAIN_KINDS = (
     "binding",
     "rule",
     "scene",
+    "view",
     "kpi",
     "connection",
     "discovered",

@@ -74,11 +74,11 @@ def read(file: Path) -> Json:
             models.append(entry)
             continue
         for match in _matches(file, str(entry)):
-            read_in = _json(match)
+            read_in = read_json(match)
             models.extend(read_in if isinstance(read_in, list) else [read_in])
     found["models"] = models
     if isinstance(found.get("scene"), str):
-        found["scene"] = _json(file.parent / found["scene"])
+        found["scene"] = read_json(file.parent / found["scene"])
     return found
 
 
@@ -95,7 +95,12 @@ def _matches(file: Path, pattern: str) -> list[Path]:
     return found
 
 
-def _json(file: Path) -> Any:
+def read_json(file: Path) -> Any:
+    """What a file holds.
+
+    Raises:
+        InvalidInput: it cannot be read, or is not JSON.
+    """
     try:
         return orjson.loads(read_text(file).lstrip("\ufeff"))
     except orjson.JSONDecodeError as error:

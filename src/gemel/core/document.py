@@ -30,6 +30,7 @@ KINDS = (
     "control",
     "token",
     "scene",
+    "view",
     "kpi",
     "connection",
     "discovered",

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type uPlot from "uplot";
 import { ApiError } from "@/core/api.ts";
-import { serverNow } from "@/core/clock.ts";
+import { moment, serverNow } from "@/core/clock.ts";
 import { themeVersion } from "@/core/theme.ts";
 import { formatMoment, formatNumber } from "@/core/words.ts";
 import { refetches, useTwins } from "@/live/client.ts";
@@ -25,7 +25,8 @@ interface Props {
 type State = "loading" | "ready" | "empty" | ApiError;
 
 export function Chart(props: Props) {
-  const { signals, window, limits = [], marks = [], label } = props;
+  const { signals, limits = [], marks = [], label } = props;
+  const window = windowAt(props.window, moment.value);
   const box = useRef<HTMLDivElement>(null);
   const columns = useRef<Columns[]>([]);
   const [state, setState] = useState<State>("loading");
@@ -127,6 +128,14 @@ export function Chart(props: Props) {
       </div>
     </div>
   );
+}
+
+/** A window that slides with now ends at the moment the clock shows, in steps that are worth a new answer. */
+function windowAt(window: Props["window"], at: number | null): Props["window"] {
+  if (Array.isArray(window) || at === null) return window;
+  const step = window * 5;
+  const end = Math.ceil(at / step) * step;
+  return [end - window * 1000, end];
 }
 
 function words(plot: uPlot, index: number, signals: Signal[]): string | null {

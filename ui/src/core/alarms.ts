@@ -5,7 +5,10 @@ import { get, post } from "./api.ts";
 import { on } from "@/live/client.ts";
 import type { Alarm, Page } from "./types.ts";
 
-export const openAlarms = signal<ReadonlyMap<string, Alarm>>(new Map());
+const openNow = signal<ReadonlyMap<string, Alarm>>(new Map());
+/** Those that were open at the moment the clock shows; null is now. */
+export const pastAlarms = signal<ReadonlyMap<string, Alarm> | null>(null);
+export const openAlarms = computed(() => pastAlarms.value ?? openNow.value);
 export const alarmsError = signal<Error | null>(null);
 export const alarmsLoaded = signal(false);
 /** Newest version of alarms that are over, so that a detail on screen follows them too. */
@@ -55,7 +58,7 @@ export function needsAck(alarm: Alarm): boolean {
 export async function loadAlarms(): Promise<void> {
   try {
     const page = await get<Page<Alarm>>("/alarms?state=active&limit=1000");
-    openAlarms.value = new Map(page.value.filter(isOpen).map((alarm) => [alarm.id, alarm]));
+    openNow.value = new Map(page.value.filter(isOpen).map((alarm) => [alarm.id, alarm]));
     alarmsError.value = null;
     alarmsLoaded.value = true;
   } catch (error) {
@@ -64,10 +67,10 @@ export async function loadAlarms(): Promise<void> {
 }
 
 export function takeAlarm(alarm: Alarm): void {
-  const next = new Map(openAlarms.value);
+  const next = new Map(openNow.value);
   if (isOpen(alarm)) next.set(alarm.id, alarm);
   else next.delete(alarm.id);
-  openAlarms.value = next;
+  openNow.value = next;
   lastAlarm.value = alarm;
 }
 
@@ -95,7 +98,7 @@ let speakTimer = 0;
 
 /** New critical and high alarms become one sentence per 5 s for screen readers. */
 function announce(alarm: Alarm): void {
-  if (alarm.priority > 2 || alarm.state !== "unacknowledged" || openAlarms.peek().has(alarm.id)) return;
+  if (alarm.priority > 2 || alarm.state !== "unacknowledged" || openNow.peek().has(alarm.id)) return;
   waiting.push(alarm);
   if (speakTimer) return;
   speakTimer = setTimeout(() => {

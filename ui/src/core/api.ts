@@ -42,6 +42,10 @@ export async function patch<T>(path: string, body: unknown): Promise<T> {
   return request<T>("PATCH", path, body);
 }
 
+export async function put<T>(path: string, body: unknown): Promise<T> {
+  return request<T>("PUT", path, body);
+}
+
 export async function remove(path: string): Promise<void> {
   await request<unknown>("DELETE", path);
 }

@@ -12,6 +12,7 @@ export interface Shortcut {
 export const SHORTCUTS: Shortcut[] = [
   { group: "Everywhere", keys: "Ctrl K", words: "Find a twin, an alarm or an action" },
   { group: "Everywhere", keys: "g o", words: "Overview" },
+  { group: "Everywhere", keys: "g p", words: "Plant 3D" },
   { group: "Everywhere", keys: "g t", words: "Twins" },
   { group: "Everywhere", keys: "g a", words: "Alarms" },
   { group: "Everywhere", keys: "?", words: "This list" },
@@ -24,6 +25,8 @@ export const SHORTCUTS: Shortcut[] = [
   { group: "Plant in 3D", keys: "+ −", words: "Closer, further" },
   { group: "Plant in 3D", keys: "f h", words: "Look at the selection, at everything" },
   { group: "Plant in 3D", keys: "n p", words: "Next, previous abnormal twin" },
+  { group: "Plant in 3D", keys: "Space", words: "Play the past, pause" },
+  { group: "Plant in 3D", keys: "L", words: "Back to live" },
 ];
 
 export const singleKeys = signal(read());

@@ -7,7 +7,14 @@ import type { Page, TwinRow, TwinStatus } from "./types.ts";
 
 const LIMIT = 5000;
 
-export const rows = signal<ReadonlyMap<string, TwinRow>>(new Map());
+const rowsNow = signal<ReadonlyMap<string, TwinRow>>(new Map());
+/** The status of each twin at the moment the clock shows; null is now. */
+export const pastStatus = signal<ReadonlyMap<string, TwinStatus> | null>(null);
+export const rows = computed<ReadonlyMap<string, TwinRow>>(() => {
+  const past = pastStatus.value;
+  if (!past) return rowsNow.value;
+  return new Map([...rowsNow.value].map(([id, row]) => [id, { ...row, status: past.get(id) ?? "never" }]));
+});
 export const rowsError = signal<Error | null>(null);
 export const rowsLoaded = signal(false);
 /** How many twins exist beyond those that were fetched. */
@@ -38,7 +45,7 @@ export async function loadTwins(): Promise<void> {
       const row = found.get(id);
       if (row) found.set(id, { ...row, status });
     }
-    rows.value = found;
+    rowsNow.value = found;
     rowsMissing.value = Math.max(0, total - found.size);
     rowsError.value = null;
     rowsLoaded.value = true;
@@ -78,11 +85,11 @@ export function startPlant(): void {
 
 /** False when it was so already. */
 function change(id: string, status: TwinStatus): boolean {
-  const row = rows.value.get(id);
+  const row = rowsNow.value.get(id);
   if (!row || row.status === status) return false;
-  const next = new Map(rows.value);
+  const next = new Map(rowsNow.value);
   next.set(id, { ...row, status });
-  rows.value = next;
+  rowsNow.value = next;
   return true;
 }
 

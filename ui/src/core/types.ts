@@ -1,5 +1,7 @@
 /** What the server answers, as docs/reference/http.md says. */
 
+import type { Spec } from "@/scene/spec/evaluate.ts";
+
 export interface Me {
   name: string;
   role: string;
@@ -214,6 +216,10 @@ export interface Edit {
 
 export interface SceneObject {
   id?: string;
+  /** For kind `model`: the name of a GLB file that was stored on the server. */
+  model?: string;
+  /** For a sensor: the property of its twin that it shows. */
+  property?: string;
   kind: string;
   twin?: string | null;
   label?: string;
@@ -228,6 +234,8 @@ export interface SceneObject {
 export interface Scene {
   version?: number;
   name?: string;
+  /** Kinds of its own: shape specs by name. */
+  kinds?: Record<string, Spec>;
   camera?: { position: number[]; target: number[] };
   zones?: { id: string; label: string; at: number[]; size: number[]; twin?: string }[];
   objects: SceneObject[];

@@ -1,6 +1,7 @@
 /** Whether the page may write now, and if not, the sentence that says why. */
 
 import { may, me } from "./api.ts";
+import { moment } from "./clock.ts";
 import { link } from "@/live/client.ts";
 
 const WORDS: Record<string, string> = {
@@ -13,6 +14,7 @@ const WORDS: Record<string, string> = {
 
 export function blockedFrom(...permissions: string[]): string {
   if (link.value.state === "offline") return "Offline: nothing can be written until the connection is back";
+  if (moment.value !== null && !permissions.includes("plant:write")) return "Another moment is shown: go back to live first";
   const missing = permissions.find((permission) => !may(permission));
   if (missing) return `Your role (${me.value?.role ?? "none"}) may not ${WORDS[missing] ?? missing}`;
   return "";

@@ -100,6 +100,7 @@ function store(key: string, time: number, value: Json, quality: number): void {
   const period = before ? nextPeriod(before.period, (time - before.time) / 1000) : 0;
   const reading = { time, value, quality, period };
   latest.set(key, reading);
+  if (past) return;
   const shown = watched.get(key);
   if (shown) shown.value = reading;
   for (const listener of rowListeners) listener(key, reading);
@@ -146,22 +147,44 @@ function storeText(series: number, json: string, ms: number): void {
   store(key, ms, value, 0);
 }
 
+/** Values of another moment take the place of the live ones, for every widget; null goes back to live. */
+let past: ReadonlyMap<string, Reading> | null = null;
+
+export function showValues(values: ReadonlyMap<string, Reading> | null): void {
+  if (values === past) return;
+  past = values;
+  for (const [key, shown] of watched) shown.value = found(key) ?? null;
+}
+
+const found = (key: string): Reading | undefined => (past ?? latest).get(key);
+
 /** The newest reading without following it. */
 export function peek(twin: string, path: string): Reading | undefined {
-  return latest.get(keyOf(twin, path));
+  return found(keyOf(twin, path));
+}
+
+/** The paths of numbers that some twins have now, with how many have one. */
+export function numericPaths(): Map<string, number> {
+  const counts = new Map<string, number>();
+  for (const [key, { value }] of past ?? latest) {
+    if (typeof value !== "number") continue;
+    const path = key.slice(key.indexOf("\n") + 1);
+    counts.set(path, (counts.get(path) ?? 0) + 1);
+  }
+  return counts;
 }
 
 /** Follows one value while the widget is mounted. */
 export function useReading(twin: string | null | undefined, path: string | null | undefined): Signal<Reading | null> {
   const key = twin && path ? keyOf(twin, path) : "";
-  const shown = useMemo(() => watched.get(key) ?? signal<Reading | null>(latest.get(key) ?? null), [key]);
+  const shown = useMemo(() => watched.get(key) ?? signal<Reading | null>(found(key) ?? null), [key]);
   useEffect(() => {
     if (!key) return undefined;
     const count = (watchers.get(key) ?? 0) + 1;
     watchers.set(key, count);
     const existing = watched.get(key);
     if (!existing) watched.set(key, shown);
-    shown.value = latest.get(key) ?? null;
+    shown.value = found(key) ?? null;
     const follow = existing && existing !== shown ? existing.subscribe((reading) => (shown.value = reading)) : null;
     return () => {
       follow?.();

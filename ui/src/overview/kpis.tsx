@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "@/core/api.ts";
-import { tick } from "@/core/clock.ts";
+import { moment, tick } from "@/core/clock.ts";
 import { judge } from "@/core/quality.ts";
 import { useResource } from "@/core/resource.ts";
 import type { Kpi } from "@/core/types.ts";
@@ -50,7 +50,7 @@ function Tile({ kpi }: { kpi: Kpi }) {
   const live = useReading(kpi.twin, kpi.property).value;
   const time = parseTime(kpi.time);
   const fetched = time !== null && kpi.value !== null ? { time, value: kpi.value, quality: 0, period: 0 } : null;
-  const reading = newest(fetched, live);
+  const reading = moment.value === null ? newest(fetched, live) : live;
   const now = tick.value;
   const trust = judge({ time: reading?.time ?? null, quality: reading?.quality ?? 0, period: reading?.period ?? 0, staleAfter: STALE_AFTER }, now);
   const isChosen = chosenKpi.value?.id === kpi.id;

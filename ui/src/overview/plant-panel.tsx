@@ -1,25 +1,22 @@
 /** The plant in 3D with its DOM twin, an outline; the scene itself is loaded when it is first shown. */
 
 import { signal } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { priorityOfTwin } from "@/core/alarms.ts";
-import { get } from "@/core/api.ts";
 import { rows, rowsLoaded } from "@/core/plant.ts";
-import { useResource } from "@/core/resource.ts";
 import { reducedMotion, themeVersion } from "@/core/theme.ts";
-import type { Scene } from "@/core/types.ts";
 import { useTwins } from "@/live/client.ts";
 import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import type { PlantView } from "@/scene/view.ts";
-import { placeMissing } from "@/scene/placement.ts";
+import { movingTwins, useScene } from "@/scene/source.ts";
 import { Outline } from "./outline.tsx";
 import { select } from "./page.tsx";
 
 const isMoving = signal(!reducedMotion());
 
 export function PlantPanel({ selected }: { selected: string }) {
-  const { data, error, retry } = useResource("scene", (abort) => get<Scene>("/scene", abort));
+  const { key: sceneKey, scene, error, isAnswered, retry } = useScene();
   const [isOutline, setOutline] = useState(false);
   const [problem, setProblem] = useState("");
   const box = useRef<HTMLDivElement>(null);
@@ -27,8 +24,6 @@ export function PlantPanel({ selected }: { selected: string }) {
   const chosen = useRef(selected);
   chosen.current = selected;
   const twins = rows.value;
-  const sceneKey = useMemo(() => (data ? JSON.stringify(placeMissing(data, [...twins.values()])) : ""), [data, twins.size]);
-  const scene = useMemo(() => (sceneKey ? (JSON.parse(sceneKey) as Scene) : null), [sceneKey]);
   useTwins(scene ? movingTwins(scene) : []);
 
   useEffect(() => {
@@ -63,12 +58,12 @@ export function PlantPanel({ selected }: { selected: string }) {
   return (
     <section class="plant" aria-label="Plant" data-testid="plant">
       <div ref={box} class="plant-box" hidden={Boolean(problem) || isEmpty} />
-      {!data && !error && (
+      {!isAnswered && !error && (
         <div class="plant-cover">
           <Skeleton height="100%" />
         </div>
       )}
-      {error && !data && (
+      {error && (
         <div class="plant-cover">
           <Failed error={error} what="The scene" retry={retry} />
         </div>
@@ -100,8 +95,4 @@ function Tool({ icon, words, act }: { icon: string; words: string; act: () => vo
       <Icon name={icon} small />
     </button>
   );
-}
-
-function movingTwins(scene: Scene): string[] {
-  return scene.objects.flatMap((object) => [object.motion, object.level].map((drive) => (drive ? (drive.twin ?? object.twin ?? "") : ""))).filter(Boolean);
 }

@@ -68,6 +68,11 @@ export class CameraDriver {
     this.changed();
   }
 
+  /** Where the camera stands and what it looks at, to the centimetre. */
+  eye(): number[] {
+    return [...this.camera.position.toArray(), ...this.controls.target.toArray()].map((one) => Math.round(one * 100) / 100);
+  }
+
   /** Advances a flight; returns whether it goes on. */
   advance(now: number): boolean {
     if (!this.#flight) return false;

@@ -21,24 +21,37 @@ import {
   ShadowMaterial,
   TubeGeometry,
   Vector3,
+  InstancedMesh,
+  Matrix4,
   type Box3,
+  type Plane,
 } from "three";
+import { mergeGeometries } from "three/addons/utils/BufferGeometryUtils.js";
 import { tokenColor } from "@/core/theme.ts";
 import type { Scene } from "@/core/types.ts";
+import type { Things } from "./things.ts";
+
+/** Words on the floor share one texture: so many rows. */
+const ROWS = 32;
 
 export class Ground {
   readonly group = new Group();
   #floor: Mesh<PlaneGeometry, MeshBasicMaterial>;
   #shadow: Mesh<PlaneGeometry, ShadowMaterial>;
   #lines = new LineBasicMaterial();
-  #words: { mesh: Mesh<PlaneGeometry, MeshBasicMaterial>; text: string }[] = [];
+  #words: { text: string; plane: PlaneGeometry }[] = [];
+  #wordsMesh: Mesh<BufferGeometry, MeshBasicMaterial> | null = null;
+  #zones = new Group();
   #pipes = new MeshLambertMaterial();
+  #pipesMesh: Mesh | null = null;
+  #contact = new MeshBasicMaterial({ color: 0x000000, transparent: true, depthWrite: false });
   #grid: GridHelper;
   #ring: LineLoop;
   #ringMaterial = new LineBasicMaterial({ depthTest: false });
   #disposables: { dispose: () => void }[] = [];
 
-  constructor(scene: Scene, bounds: Box3) {
+  constructor(scene: Scene, things: Things) {
+    const { bounds } = things;
     const size = bounds.getSize(new Vector3());
     const centre = bounds.getCenter(new Vector3());
     const extent = Math.max(40, size.x, size.z) * 8;
@@ -55,9 +68,10 @@ export class Ground {
     this.#ring = new LineLoop(new BufferGeometry(), this.#ringMaterial);
     this.#ring.visible = false;
     this.#ring.renderOrder = 2;
-    this.group.add(this.#floor, this.#grid, this.#shadow, this.#ring);
+    this.group.add(this.#floor, this.#grid, this.#shadow, this.#ring, this.#zones);
     this.#addZones(scene);
     this.#addPipes(scene);
+    this.#addContacts(things);
     this.recolor();
   }
 
@@ -82,11 +96,39 @@ export class Ground {
     const colors = this.#grid.geometry.getAttribute("color");
     for (let i = 0; i < colors.count; i++) colors.setXYZ(i, faint.r, faint.g, faint.b);
     colors.needsUpdate = true;
-    for (const { mesh, text } of this.#words) {
-      mesh.material.map?.dispose();
-      mesh.material.map = writeWords(text, tokenColor("fg3"));
-      mesh.material.needsUpdate = true;
-    }
+    this.#contact.opacity = floor.getHSL({ h: 0, s: 0, l: 0 }).l < 0.4 ? 0.55 : 0.3;
+    if (!this.#wordsMesh) return;
+    this.#wordsMesh.material.map?.dispose();
+    this.#wordsMesh.material.map = writeWords(this.#words.map((one) => one.text), tokenColor("fg3"));
+    this.#wordsMesh.material.needsUpdate = true;
+  }
+
+  show(hasPipes: boolean, hasZones: boolean): void {
+    if (this.#pipesMesh) this.#pipesMesh.visible = hasPipes;
+    this.#zones.visible = hasZones;
+  }
+
+  setClipping(planes: Plane[] | null): void {
+    this.#pipes.clippingPlanes = planes;
+    this.#contact.clippingPlanes = planes;
+  }
+
+  /** A soft dark patch below each thing, baked once: what a shadow map would show for less. */
+  #addContacts(things: Things): void {
+    const standing = things.all.filter((thing) => thing.box.min.y < 0.6);
+    if (!standing.length) return;
+    const plane = new PlaneGeometry(1, 1);
+    plane.rotateX(-Math.PI / 2);
+    this.#contact.map = softPatch();
+    const mesh = new InstancedMesh(plane, this.#contact, standing.length);
+    const size = new Vector3();
+    standing.forEach(({ box, centre }, i) => {
+      box.getSize(size);
+      mesh.setMatrixAt(i, new Matrix4().makeScale(size.x * 1.35 + 0.3, 1, size.z * 1.35 + 0.3).setPosition(centre.x, 0.004, centre.z));
+    });
+    mesh.frustumCulled = false;
+    this.group.add(mesh);
+    this.#disposables.push(plane, mesh);
   }
 
   #addZones(scene: Scene): void {
@@ -103,38 +145,51 @@ export class Ground {
     }
     const geometry = new BufferGeometry();
     geometry.setAttribute("position", new Float32BufferAttribute(points, 3));
-    this.group.add(new LineSegments(geometry, this.#lines));
+    this.#zones.add(new LineSegments(geometry, this.#lines));
     this.#disposables.push(geometry);
+    const planes = this.#words.map((one) => one.plane);
+    if (!planes.length) return;
+    const merged = mergeGeometries(planes);
+    for (const plane of planes) plane.dispose();
+    this.#wordsMesh = new Mesh(merged, new MeshBasicMaterial({ transparent: true, depthWrite: false }));
+    this.#zones.add(this.#wordsMesh);
+    this.#disposables.push(merged);
   }
 
   #addWords(text: string, left: number, front: number, width: number): void {
-    if (!text) return;
-    const mesh = new Mesh(new PlaneGeometry(width, width / 8), new MeshBasicMaterial({ transparent: true, depthWrite: false }));
-    mesh.rotation.x = -Math.PI / 2;
-    mesh.position.set(left + width / 2, 0.015, front - width / 16);
-    this.#words.push({ mesh, text });
-    this.group.add(mesh);
+    const row = this.#words.length;
+    if (!text || row >= ROWS) return;
+    const plane = new PlaneGeometry(width, width / 8);
+    plane.rotateX(-Math.PI / 2);
+    plane.translate(left + width / 2, 0.015, front - width / 16);
+    const uv = plane.getAttribute("uv");
+    for (let i = 0; i < uv.count; i++) uv.setY(i, 1 - (row + 1 - uv.getY(i)) / ROWS);
+    this.#words.push({ text, plane });
   }
 
   #addPipes(scene: Scene): void {
+    const tubes: BufferGeometry[] = [];
     for (const pipe of scene.pipes ?? []) {
       const points = pipe.points.map((one) => new Vector3(one[0] ?? 0, one[1] ?? 0, one[2] ?? 0));
       if (points.length < 2) continue;
       const route = rounded(points, Math.max(0.25, (pipe.diameter ?? 0.3) * 1.6));
-      const mesh = new Mesh(new TubeGeometry(route as unknown as CatmullRomCurve3, Math.min(160, points.length * 12), (pipe.diameter ?? 0.3) / 2, 9), this.#pipes);
-      mesh.castShadow = mesh.receiveShadow = true;
-      this.group.add(mesh);
-      this.#disposables.push(mesh.geometry);
+      tubes.push(new TubeGeometry(route as unknown as CatmullRomCurve3, Math.min(160, points.length * 12), (pipe.diameter ?? 0.3) / 2, 9));
     }
+    if (!tubes.length) return;
+    const merged = mergeGeometries(tubes);
+    for (const tube of tubes) tube.dispose();
+    this.#pipesMesh = new Mesh(merged, this.#pipes);
+    this.#pipesMesh.castShadow = this.#pipesMesh.receiveShadow = true;
+    this.group.add(this.#pipesMesh);
+    this.#disposables.push(merged);
   }
 
   dispose(): void {
     for (const one of this.#disposables) one.dispose();
-    for (const { mesh } of this.#words) {
-      mesh.material.map?.dispose();
-      mesh.material.dispose();
-      mesh.geometry.dispose();
-    }
+    this.#wordsMesh?.material.map?.dispose();
+    this.#wordsMesh?.material.dispose();
+    this.#contact.map?.dispose();
+    this.#contact.dispose();
     for (const one of [this.#floor, this.#shadow]) {
       one.geometry.dispose();
       one.material.dispose();
@@ -164,18 +219,34 @@ function rounded(points: Vector3[], radius: number): CurvePath<Vector3> {
   return path;
 }
 
-function writeWords(text: string, color: string): CanvasTexture {
+function writeWords(lines: string[], color: string): CanvasTexture {
   const canvas = document.createElement("canvas");
-  canvas.width = 1024;
-  canvas.height = 128;
+  canvas.width = 512;
+  canvas.height = 64 * ROWS;
   const ctx = canvas.getContext("2d");
   if (ctx) {
-    ctx.font = '550 76px "Inter", system-ui, sans-serif';
+    ctx.font = '550 38px "Inter", system-ui, sans-serif';
     ctx.fillStyle = color;
     ctx.textBaseline = "middle";
-    ctx.fillText(text, 6, 68, 1010);
+    lines.forEach((text, row) => ctx.fillText(text, 3, row * 64 + 34, 505));
   }
   const texture = new CanvasTexture(canvas);
   texture.anisotropy = 8;
   return texture;
+}
+
+/** Dark in the middle, gone at the edge. */
+function softPatch(): CanvasTexture {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 64;
+  const ctx = canvas.getContext("2d");
+  if (ctx) {
+    const pixels = ctx.createImageData(64, 64);
+    for (let i = 0; i < 64 * 64; i++) {
+      const fade = (at: number): number => Math.min(1, (32 - Math.abs((at % 64) + 0.5 - 32)) / 11);
+      pixels.data[i * 4 + 3] = 255 * (fade(i) * fade(Math.floor(i / 64))) ** 1.6;
+    }
+    ctx.putImageData(pixels, 0, 0);
+  }
+  return new CanvasTexture(canvas);
 }

@@ -22,7 +22,7 @@ interface Slot {
   words: HTMLSpanElement;
 }
 
-const MOST = 24;
+const MOST = 30;
 const HEIGHT = 26;
 const POINT = new Vector3();
 const SVG = "http://www.w3.org/2000/svg";

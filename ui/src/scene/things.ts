@@ -1,22 +1,11 @@
-/** All objects of a scene as instanced meshes: one mesh for each (kind, parameters), one for each moving part. */
+/**
+ * All objects of a scene in one batch: one draw call for every body and moving part, each in the level of detail that
+ * its size on the screen deserves, within a budget of triangles.
+ */
 
-import {
-  Box3,
-  Color,
-  DynamicDrawUsage,
-  Euler,
-  Group,
-  InstancedMesh,
-  Matrix4,
-  MeshLambertMaterial,
-  Quaternion,
-  Vector3,
-  type Intersection,
-  type Object3D,
-} from "three";
+import { BatchedMesh, Box3, BufferAttribute, BufferGeometry, Color, Euler, Group, Matrix4, MeshLambertMaterial, Points, PointsMaterial, Quaternion, Vector3, type Intersection, type PerspectiveCamera } from "three";
 import type { Scene, SceneObject } from "@/core/types.ts";
-import { build } from "./kinds/index.ts";
-import type { Motion, Part } from "./shapes.ts";
+import { boxAround, build, type Model, type Motion, type Part } from "./kinds.ts";
 
 export interface Thing {
   index: number;
@@ -24,95 +13,154 @@ export interface Thing {
   twin: string;
   box: Box3;
   top: Vector3;
+  centre: Vector3;
+  radius: number;
   matrix: Matrix4;
   /** 0 still, 1 full speed. */
   speed: number;
   /** Seconds of motion so far. */
   phase: number;
   level: number;
-  parts: { mesh: InstancedMesh; first: number; count: number; motion: Motion }[];
-  body: { mesh: InstancedMesh; at: number };
+  parts: { first: number; count: number; motion: Motion }[];
+  body: number;
+  forms: Forms;
+  /** 0 whole, 1 plain, 2 a box. */
+  detail: number;
+  isHidden: boolean;
+}
+
+interface Forms {
+  ids: [number, number, number];
+  triangles: [number, number, number];
+}
+
+/** A sensor among many is a point: no body of its own, but a colour and a place. */
+export interface Dot {
+  object: SceneObject;
+  twin: string;
+  at: Vector3;
 }
 
 const FULL_COPIES = 12;
+/** More sensors than this are drawn as points. */
+const MOST_SENSORS = 150;
+/** Half the height of the screen over the distance at which a thing deserves all its triangles, or its plain form. */
+const WHOLE_FROM = 0.035;
+const PLAIN_FROM = 0.008;
 
 export class Things {
   readonly group = new Group();
   readonly all: Thing[] = [];
+  readonly dots: Dot[] = [];
   readonly byTwin = new Map<string, Thing>();
   readonly bounds = new Box3();
-  #bodies: InstancedMesh[] = [];
-  #owners = new Map<Object3D, Thing[]>();
+  readonly batch: BatchedMesh;
+  readonly points: Points<BufferGeometry, PointsMaterial> | null = null;
+  /** Triangles of what is shown now. */
+  triangles = 0;
+  #owners: Thing[] = [];
   #material = new MeshLambertMaterial({ vertexColors: true });
   #color = new Color();
 
   constructor(scene: Scene) {
+    const sensors = scene.objects.filter((object) => object.kind === "sensor");
+    const isMany = sensors.length > MOST_SENSORS;
     const groups = new Map<string, SceneObject[]>();
     for (const object of scene.objects) {
+      if (isMany && object.kind === "sensor") continue;
       const key = `${object.kind}\n${JSON.stringify(object.parameters ?? {})}`;
       const list = groups.get(key);
       if (list) list.push(object);
       else groups.set(key, [object]);
     }
-    for (const objects of groups.values()) this.#addGroup(objects);
+    const models = [...groups.values()].map((objects) => modelOf(objects, scene));
+    this.batch = new BatchedMesh(models.reduce((sum, one) => sum + one.instances, 1), models.reduce((sum, one) => sum + one.vertices, 12), 0, this.#material);
+    this.batch.sortObjects = false;
+    this.batch.castShadow = this.batch.receiveShadow = true;
+    this.batch.frustumCulled = false;
+    for (const model of models) this.#addGroup(model);
+    this.group.add(this.batch);
+    if (isMany) this.points = this.#addDots(sensors);
     for (const thing of this.all) this.bounds.union(thing.box);
+    for (const dot of this.dots) this.bounds.expandByPoint(dot.at);
   }
 
-  #addGroup(objects: SceneObject[]): void {
-    const model = build(objects[0]!.kind, objects[0]!.parameters);
-    const body = new InstancedMesh(model.body, this.#material, objects.length);
-    body.castShadow = body.receiveShadow = true;
-    this.#bodies.push(body);
-    this.group.add(body);
-    const things = objects.map((object, at) => this.#place(object, body, at));
-    this.#owners.set(body, things);
+  #addGroup({ objects, model, plain, box }: GroupModel): void {
+    const geometries = [model.body, plain.body, box] as const;
+    const forms: Forms = {
+      ids: geometries.map((one) => this.batch.addGeometry(one)) as [number, number, number],
+      triangles: [countOf(model.body) + model.parts.reduce((sum, part) => sum + countOf(part.geometry) * copiesOf(part), 0), countOf(plain.body), countOf(box)],
+    };
+    const things = objects.map((object) => this.#place(object, forms, model.body));
     for (const part of model.parts) this.#addPart(part, things);
-    body.computeBoundingSphere();
+    for (const one of [...geometries, ...model.parts.map((part) => part.geometry)]) one.dispose();
   }
 
-  #place(object: SceneObject, body: InstancedMesh, at: number): Thing {
+  #place(object: SceneObject, forms: Forms, geometry: BufferGeometry): Thing {
     const [x, y, z] = position(object.at);
     const scale = object.scale && object.scale > 0 ? object.scale : 1;
     const turn = new Quaternion().setFromEuler(new Euler(0, ((object.turn ?? 0) * Math.PI) / 180, 0));
     const matrix = new Matrix4().compose(new Vector3(x, y, z), turn, new Vector3(scale, scale, scale));
-    body.setMatrixAt(at, matrix);
-    const box = body.geometry.boundingBox!.clone().applyMatrix4(matrix);
+    const body = this.batch.addInstance(forms.ids[0]);
+    this.batch.setMatrixAt(body, matrix);
+    const box = geometry.boundingBox!.clone().applyMatrix4(matrix);
     const thing: Thing = {
       index: this.all.length,
       object,
       twin: object.twin ?? "",
       box,
       top: new Vector3((box.min.x + box.max.x) / 2, box.max.y, (box.min.z + box.max.z) / 2),
+      centre: box.getCenter(new Vector3()),
+      radius: box.getSize(new Vector3()).length() / 2,
       matrix,
       speed: 0,
       phase: this.all.length * 0.37,
       level: -1,
       parts: [],
-      body: { mesh: body, at },
+      body,
+      forms,
+      detail: 0,
+      isHidden: false,
     };
     this.all.push(thing);
+    this.#owners[body] = thing;
     if (thing.twin && !this.byTwin.has(thing.twin)) this.byTwin.set(thing.twin, thing);
     return thing;
   }
 
   #addPart(part: Part, things: Thing[]): void {
-    const copies = part.motion.type === "slide" ? Math.max(1, Math.min(FULL_COPIES, Math.floor((part.motion.to - part.motion.from) / part.motion.spacing))) : 1;
-    const mesh = new InstancedMesh(part.geometry, this.#material, things.length * copies);
-    mesh.instanceMatrix.setUsage(DynamicDrawUsage);
-    mesh.castShadow = part.motion.type !== "spin";
-    mesh.frustumCulled = false;
-    const owners: Thing[] = [];
-    things.forEach((thing, i) => {
-      for (let k = 0; k < copies; k++) owners.push(thing);
-      thing.parts.push({ mesh, first: i * copies, count: copies, motion: part.motion });
+    const copies = copiesOf(part);
+    const geometry = this.batch.addGeometry(part.geometry);
+    for (const thing of things) {
+      let first = -1;
+      for (let k = 0; k < copies; k++) {
+        const id = this.batch.addInstance(geometry);
+        if (k === 0) first = id;
+        this.#owners[id] = thing;
+      }
+      thing.parts.push({ first, count: copies, motion: part.motion });
       if (part.motion.type === "spin") {
         thing.box.union(part.geometry.boundingBox!.clone().translate(new Vector3(...part.motion.at)).applyMatrix4(thing.matrix));
         if (thing.object.kind === "wind-turbine") sweep(thing, part);
       }
+      this.pose(thing);
+    }
+  }
+
+  #addDots(sensors: SceneObject[]): Points<BufferGeometry, PointsMaterial> {
+    const positions = new Float32Array(sensors.length * 3);
+    sensors.forEach((object, i) => {
+      const at = new Vector3(...position(object.at));
+      this.dots.push({ object, twin: object.twin ?? "", at });
+      at.toArray(positions, i * 3);
     });
-    this.#owners.set(mesh, owners);
-    this.group.add(mesh);
-    for (const thing of things) this.pose(thing);
+    const geometry = new BufferGeometry();
+    geometry.setAttribute("position", new BufferAttribute(positions, 3));
+    geometry.setAttribute("color", new BufferAttribute(new Float32Array(sensors.length * 3).fill(0.6), 3));
+    const points = new Points(geometry, new PointsMaterial({ size: 4, sizeAttenuation: false, vertexColors: true }));
+    points.frustumCulled = false;
+    this.group.add(points);
+    return points;
   }
 
   /** Puts the moving parts of a thing where its phase and level say. */
@@ -120,21 +168,54 @@ export class Things {
     for (const part of thing.parts) {
       for (let k = 0; k < part.count; k++) {
         local(part.motion, thing, k, part.count, MATRIX).premultiply(thing.matrix);
-        part.mesh.setMatrixAt(part.first + k, MATRIX);
+        this.batch.setMatrixAt(part.first + k, MATRIX);
       }
-      part.mesh.instanceMatrix.needsUpdate = true;
     }
   }
 
   paint(thing: Thing, color: string, fade: Color | null): void {
     this.#color.set(color);
     if (fade) this.#color.lerp(fade, 0.6);
-    thing.body.mesh.setColorAt(thing.body.at, this.#color);
-    if (thing.body.mesh.instanceColor) thing.body.mesh.instanceColor.needsUpdate = true;
-    for (const part of thing.parts) {
-      for (let k = 0; k < part.count; k++) part.mesh.setColorAt(part.first + k, this.#color);
-      if (part.mesh.instanceColor) part.mesh.instanceColor.needsUpdate = true;
+    this.batch.setColorAt(thing.body, this.#color);
+    for (const part of thing.parts) for (let k = 0; k < part.count; k++) this.batch.setColorAt(part.first + k, this.#color);
+  }
+
+  paintDot(index: number, color: string): void {
+    const colors = this.points?.geometry.getAttribute("color");
+    if (!colors) return;
+    this.#color.set(color).toArray(colors.array, index * 3);
+    colors.needsUpdate = true;
+  }
+
+  hide(thing: Thing, isHidden: boolean): void {
+    if (thing.isHidden === isHidden) return;
+    thing.isHidden = isHidden;
+    this.#show(thing);
+  }
+
+  /** Gives the triangles to what is largest on the screen; whatever the plant, at most `budget` of them. */
+  refine(camera: PerspectiveCamera, budget: number): void {
+    const scale = 1 / Math.tan((camera.fov * Math.PI) / 360);
+    const seen = this.all.filter((thing) => !thing.isHidden).map((thing) => ({ thing, size: (thing.radius * scale) / Math.max(0.1, camera.position.distanceTo(thing.centre)) }));
+    let left = budget - seen.reduce((sum, { thing }) => sum + thing.forms.triangles[2], 0);
+    let total = 0;
+    for (const { thing, size } of seen.sort((a, b) => b.size - a.size)) {
+      const { triangles } = thing.forms;
+      let detail = size > WHOLE_FROM ? 0 : size > PLAIN_FROM ? 1 : 2;
+      while (detail < 2 && triangles[detail as 0 | 1] - triangles[2] > left) detail++;
+      left -= triangles[detail as 0 | 1 | 2] - triangles[2];
+      total += triangles[detail as 0 | 1 | 2];
+      if (detail === thing.detail) continue;
+      thing.detail = detail;
+      this.#show(thing);
     }
+    this.triangles = total;
+  }
+
+  #show(thing: Thing): void {
+    this.batch.setGeometryIdAt(thing.body, thing.forms.ids[thing.detail as 0 | 1 | 2]);
+    this.batch.setVisibleAt(thing.body, !thing.isHidden);
+    for (const part of thing.parts) for (let k = 0; k < part.count; k++) this.batch.setVisibleAt(part.first + k, !thing.isHidden && thing.detail === 0);
   }
 
   /** The thing that shows a twin: its own, or that of the nearest twin that contains it. */
@@ -148,21 +229,54 @@ export class Things {
     return undefined;
   }
 
-  thingAt(hits: Intersection[]): Thing | null {
+  /** The twin under the pointer: a thing's, or else a sensor's. */
+  twinAt(hits: Intersection[]): string | null {
+    let dot: string | null = null;
     for (const hit of hits) {
-      const thing = hit.instanceId === undefined ? undefined : this.#owners.get(hit.object)?.[hit.instanceId];
-      if (thing?.twin) return thing;
+      const thing = hit.batchId === undefined ? undefined : this.#owners[hit.batchId];
+      if (thing?.twin) return dot ?? thing.twin;
+      if (hit.object === this.points && hit.index !== undefined) dot ??= this.dots[hit.index]?.twin || null;
     }
-    return null;
+    return dot;
+  }
+
+  setClipping(planes: MeshLambertMaterial["clippingPlanes"]): void {
+    this.#material.clippingPlanes = planes;
+    if (this.points) this.points.material.clippingPlanes = planes;
   }
 
   dispose(): void {
-    for (const mesh of this.#owners.keys()) {
-      (mesh as InstancedMesh).geometry.dispose();
-      (mesh as InstancedMesh).dispose();
-    }
+    this.batch.dispose();
     this.#material.dispose();
+    this.points?.geometry.dispose();
+    this.points?.material.dispose();
   }
+}
+
+interface GroupModel {
+  objects: SceneObject[];
+  model: Model;
+  plain: Model;
+  box: BufferGeometry;
+  instances: number;
+  vertices: number;
+}
+
+function modelOf(objects: SceneObject[], scene: Scene): GroupModel {
+  const { kind, parameters } = objects[0]!;
+  const own = scene.kinds ? { kinds: scene.kinds } : undefined;
+  const model = build(kind, parameters, own);
+  const plain = build(kind, parameters, own, true);
+  if (plain.body.getAttribute("position").count === 0) plain.body = boxAround(model.body);
+  const box = boxAround(model.body);
+  const vertices = [model.body, plain.body, box, ...model.parts.map((part) => part.geometry)].reduce((sum, one) => sum + one.getAttribute("position").count, 0);
+  return { objects, model, plain, box, vertices, instances: objects.length * (1 + model.parts.reduce((sum, part) => sum + copiesOf(part), 0)) };
+}
+
+const countOf = (geometry: BufferGeometry): number => geometry.getAttribute("position").count / 3;
+
+function copiesOf({ motion }: Part): number {
+  return motion.type === "slide" ? Math.max(1, Math.min(FULL_COPIES, Math.floor((motion.to - motion.from) / motion.spacing))) : 1;
 }
 
 const MATRIX = new Matrix4();

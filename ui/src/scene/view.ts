@@ -1,9 +1,9 @@
 /** The 3D view of the plant: draws only when something changed. */
 
 import { effect, type Signal } from "@preact/signals";
-import { Color, DirectionalLight, Fog, HemisphereLight, PCFShadowMap, Raycaster, Scene as Stage, Vector2, Vector3, WebGLRenderer } from "three";
+import { Color, DirectionalLight, Fog, HemisphereLight, PCFShadowMap, Plane, Raycaster, Scene as Stage, Vector2, Vector3, WebGLRenderer } from "three";
 import { openAlarms, priorityOfTwin, rankedAlarms } from "@/core/alarms.ts";
-import { serverNow, tick } from "@/core/clock.ts";
+import { tick } from "@/core/clock.ts";
 import { nameOf, rows } from "@/core/plant.ts";
 import { tokenColor } from "@/core/theme.ts";
 import type { Scene } from "@/core/types.ts";
@@ -13,23 +13,41 @@ import { CameraDriver } from "./camera.ts";
 import { levelOf, speedOf } from "./drive.ts";
 import { Ground } from "./ground.ts";
 import { Labels, type Label } from "./labels.ts";
+import { ALARM_LOOK, painter, wordsFor, type Layer, type Look } from "./look.ts";
+import { Ruler } from "./ruler.ts";
 import { Things, type Thing } from "./things.ts";
 
 const MOTION_FRAME = 33;
 const STALE_AFTER = 30;
+/** Above this many things the baked shade under each has to do: a shadow map would draw all of them twice. */
+const MOST_SHADOWS = 300;
+const BUDGET = 150_000;
+const PHONE_BUDGET = 60_000;
+/** A value's colour may wait this long (ms). */
+const REPAINT_EVERY = 1000;
 
 export interface PlantView {
   select: (twin: string) => void;
   recolor: () => void;
+  setLook: (look: Look) => void;
   home: () => void;
+  focus: () => void;
   zoom: (factor: number) => void;
   next: (step: number) => void;
+  key: (event: KeyboardEvent) => boolean;
+  eye: () => number[];
+  lookFrom: (eye: number[], isInstant?: boolean) => void;
+  measure: (isOn: boolean) => void;
   dispose: () => void;
 }
 
 interface Options {
   choose: (twin: string | null) => void;
   isMoving: Signal<boolean>;
+  look?: Look;
+  /** Hears where the camera stands after it has moved: position and target. */
+  moved?: (eye: number[]) => void;
+  measured?: (words: string) => void;
 }
 
 export function showPlant(home: HTMLElement, scene: Scene, options: Options): PlantView {
@@ -44,8 +62,10 @@ class View implements PlantView {
   #ground: Ground;
   #labels: Labels;
   #driver: CameraDriver;
+  #ruler: Ruler;
   #sun = new DirectionalLight(0xffffff, 2.1);
   #sky = new HemisphereLight(0xffffff, 0x888888, 1.5);
+  #look: Look;
   #selected = "";
   #frame = 0;
   #timer = 0;
@@ -55,12 +75,16 @@ class View implements PlantView {
   #stops: (() => void)[] = [];
   #frames = 0;
   #hasMoved = false;
+  #eyeTold = "";
+  #painted = 0;
+  #budget = matchMedia("(pointer: coarse)").matches ? PHONE_BUDGET : BUDGET;
 
   constructor(
     private readonly home_: HTMLElement,
     private readonly scene: Scene,
     private readonly options: Options,
   ) {
+    this.#look = options.look ?? ALARM_LOOK;
     this.#canvas.className = "plant-canvas";
     this.#canvas.tabIndex = 0;
     this.#canvas.setAttribute("role", "application");
@@ -70,19 +94,22 @@ class View implements PlantView {
     const isSmooth = !this.#isSoftware || new URLSearchParams(location.search).get("quality") === "high";
     this.#renderer = new WebGLRenderer({ canvas: this.#canvas, antialias: isSmooth, powerPreference: "low-power" });
     this.#renderer.setPixelRatio(Math.min(devicePixelRatio, this.#isSoftware ? 1 : 2));
-    this.#renderer.shadowMap.enabled = true;
+    this.#renderer.localClippingEnabled = true;
+    this.#things = new Things(scene);
+    this.#renderer.shadowMap.enabled = this.#things.all.length <= MOST_SHADOWS && this.#budget === BUDGET;
     this.#renderer.shadowMap.type = PCFShadowMap;
     this.#renderer.shadowMap.autoUpdate = false;
-    this.#things = new Things(scene);
-    this.#ground = new Ground(scene, this.#things.bounds);
+    this.#ground = new Ground(scene, this.#things);
     this.#labels = new Labels(home_, options.choose);
     this.#driver = new CameraDriver(this.#canvas, () => this.draw());
-    this.#stage.add(this.#things.group, this.#ground.group, this.#sky, this.#sun, this.#sun.target);
+    this.#ruler = new Ruler((words) => options.measured?.(words));
+    this.#stage.add(this.#things.group, this.#ground.group, this.#ruler.group, this.#sky, this.#sun, this.#sun.target);
     this.#light();
-    this.#listen();
-    this.recolor();
     this.#resize();
     this.#goHome(true);
+    this.#listen();
+    this.recolor();
+    this.setLook(this.#look);
     this.#driver.controls.addEventListener("start", () => (this.#hasMoved = true));
     document.documentElement.dataset["scene"] = "ready";
   }
@@ -95,7 +122,27 @@ class View implements PlantView {
 
   home = (): void => this.#goHome(false);
 
+  focus = (): void => {
+    const thing = this.#showing(this.#selected);
+    if (!thing) return;
+    this.#hasMoved = true;
+    this.#driver.focus(thing.box);
+  };
+
   zoom = (factor: number): void => this.#driver.zoom(factor);
+
+  eye = (): number[] => this.#driver.eye();
+
+  lookFrom = (eye: number[], isInstant = false): void => {
+    if (eye.length !== 6 || !eye.every(Number.isFinite)) return;
+    this.#hasMoved = true;
+    this.#driver.fly(new Vector3(eye[0], eye[1], eye[2]), new Vector3(eye[3], eye[4], eye[5]), isInstant);
+  };
+
+  measure = (isOn: boolean): void => {
+    this.#ruler.use(isOn);
+    this.draw();
+  };
 
   /** Goes to the next abnormal thing, most urgent first. */
   next = (step: number): void => {
@@ -121,6 +168,18 @@ class View implements PlantView {
     this.#paint();
   };
 
+  setLook = (look: Look): void => {
+    this.#look = look;
+    for (const thing of this.#things.all) this.#things.hide(thing, look.hidden.has(layerOf(thing)));
+    if (this.#things.points) this.#things.points.visible = !look.hidden.has("sensors");
+    this.#ground.show(!look.hidden.has("pipes"), !look.hidden.has("zones"));
+    const planes = look.section ? this.#planes(look.section) : null;
+    this.#things.setClipping(planes);
+    this.#ground.setClipping(planes);
+    this.#renderer.shadowMap.needsUpdate = true;
+    this.#paint();
+  };
+
   dispose = (): void => {
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
@@ -129,6 +188,7 @@ class View implements PlantView {
     this.#driver.dispose();
     this.#things.dispose();
     this.#ground.dispose();
+    this.#ruler.dispose();
     this.#renderer.dispose();
     this.#renderer.forceContextLoss();
     this.#canvas.remove();
@@ -139,13 +199,27 @@ class View implements PlantView {
     if (!this.#frame) this.#frame = requestAnimationFrame((now) => this.#render(now));
   }
 
+  #planes(section: number[]): Plane[] {
+    const { min, max } = this.#things.bounds;
+    return (["x", "y", "z"] as const).flatMap((axis, i) => {
+      const [low, size] = [min[axis], max[axis] - min[axis]];
+      const direction = new Vector3().setComponent(i, 1);
+      const [from, to] = [section[i * 2] ?? 0, section[i * 2 + 1] ?? 1];
+      const found: Plane[] = [];
+      if (from > 0) found.push(new Plane(direction.clone(), -(low + size * from)));
+      if (to < 1) found.push(new Plane(direction.clone().negate(), low + size * to));
+      return found;
+    });
+  }
+
   #goHome(isInstant: boolean): void {
     const { camera } = this.scene;
     const [p, t] = [camera?.position ?? [], camera?.target ?? [0, 0, 0]];
     const direction = p.length === 3 ? new Vector3(p[0]! - (t[0] ?? 0), p[1]! - (t[1] ?? 0), p[2]! - (t[2] ?? 0)) : new Vector3(0.62, 0.62, 0.9);
     if (direction.lengthSq() < 1e-6 || direction.y <= 0) direction.set(0.62, 0.62, 0.9);
     this.#hasMoved = false;
-    this.#driver.fit(this.#things.all.map((thing) => thing.box), direction, isInstant);
+    const boxes = this.#things.all.length <= MOST_SHADOWS && this.#things.all.length ? this.#things.all.map((thing) => thing.box) : [this.#things.bounds];
+    this.#driver.fit(boxes, direction, isInstant);
   }
 
   #light(): void {
@@ -154,7 +228,7 @@ class View implements PlantView {
     const reach = bounds.getSize(new Vector3()).length() / 2 + 2;
     this.#sun.position.copy(centre).add(new Vector3(-0.55, 1.1, 0.5).normalize().multiplyScalar(reach * 2));
     this.#sun.target.position.copy(centre);
-    this.#sun.castShadow = true;
+    this.#sun.castShadow = this.#renderer.shadowMap.enabled;
     this.#sun.shadow.mapSize.set(2048, 2048);
     this.#sun.shadow.bias = -0.0006;
     this.#sun.shadow.normalBias = 0.05;
@@ -170,11 +244,12 @@ class View implements PlantView {
     canvas.addEventListener("pointerup", (event) => {
       if (Math.hypot(event.clientX - pressed[0]!, event.clientY - pressed[1]!) < 5) this.#pick(event);
     });
-    canvas.addEventListener("dblclick", () => {
-      const thing = this.#showing(this.#selected);
-      if (thing) this.#driver.focus(thing.box);
+    canvas.addEventListener("dblclick", () => this.focus());
+    canvas.addEventListener("keydown", (event) => {
+      if (!this.key(event)) return;
+      event.preventDefault();
+      event.stopPropagation();
     });
-    canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     canvas.addEventListener("webglcontextrestored", () => {
       this.#renderer.shadowMap.needsUpdate = true;
@@ -198,28 +273,32 @@ class View implements PlantView {
     );
   }
 
-  #key(event: KeyboardEvent): void {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const thing = this.#showing(this.#selected);
+  /** One of the view's keys; returns whether it was used. */
+  key = (event: KeyboardEvent): boolean => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
     const isUsed =
       event.key === "h" ? (this.home(), true)
-      : event.key === "f" && thing ? (this.#driver.focus(thing.box), true)
+      : event.key === "f" && this.#showing(this.#selected) ? (this.focus(), true)
       : event.key === "n" ? (this.next(1), true)
       : event.key === "p" ? (this.next(-1), true)
       : this.#driver.key(event.key);
-    if (!isUsed) return;
-    this.#hasMoved = event.key !== "h";
-    event.preventDefault();
-    event.stopPropagation();
-  }
+    if (isUsed) this.#hasMoved = event.key !== "h";
+    return isUsed;
+  };
 
   #pick(event: PointerEvent): void {
     const box = this.#canvas.getBoundingClientRect();
     const point = new Vector2(((event.clientX - box.left) / box.width) * 2 - 1, 1 - ((event.clientY - box.top) / box.height) * 2);
     const ray = new Raycaster();
+    ray.params.Points.threshold = 0.25;
     ray.setFromCamera(point, this.#driver.camera);
-    const thing = this.#things.thingAt(ray.intersectObjects(this.#things.group.children, false));
-    this.options.choose(thing ? thing.twin : null);
+    const hits = ray.intersectObjects(this.#things.group.children, false);
+    if (this.#ruler.isOn) {
+      this.#ruler.add(hits[0]?.point ?? ray.ray.intersectPlane(new Plane(new Vector3(0, 1, 0), 0), new Vector3()));
+      this.draw();
+      return;
+    }
+    this.options.choose(this.#things.twinAt(hits));
   }
 
   #resize(): void {
@@ -231,21 +310,20 @@ class View implements PlantView {
   }
 
   #paint(): void {
-    const body = tokenColor("body3d");
-    const colors = ["", tokenColor("p1"), tokenColor("p2"), tokenColor("p3"), tokenColor("p4")];
+    this.#painted = performance.now();
     const fade = new Color(tokenColor("sky3d"));
-    const priorities = this.#priorities();
+    const twins = [...this.#things.byTwin.keys()];
+    const paint = painter(this.#look, this.#priorities(), this.#things.dots.length ? [...twins, ...this.#things.dots.map((dot) => dot.twin)] : twins);
     for (const thing of this.#things.all) {
-      const status = rows.value.get(thing.twin)?.status;
-      const isGone = Boolean(thing.twin) && (status === "stale" || status === "offline" || status === "never");
-      const priority = priorities.get(thing.twin) ?? 0;
-      this.#things.paint(thing, colors[priority] || body, isGone && !priority ? fade : null);
+      const { color, isFaded } = paint(thing.twin);
+      this.#things.paint(thing, color, isFaded ? fade : null);
     }
+    this.#things.dots.forEach((dot, i) => this.#things.paintDot(i, paint(dot.twin).color));
     this.#label();
   }
 
   #showing(twin: string): Thing | undefined {
-    return this.#things.showing(twin, (one) => rows.value.get(one)?.parent);
+    return twin ? this.#things.showing(twin, (one) => rows.value.get(one)?.parent) : undefined;
   }
 
   /** A part without a place of its own colours the thing that contains it. */
@@ -259,11 +337,16 @@ class View implements PlantView {
   }
 
   #label(): void {
+    this.#labels.set(this.#look.hidden.has("labels") ? [] : this.#labelled());
+    this.draw();
+  }
+
+  #labelled(): Label[] {
     const labels: Label[] = [];
     const seen = new Set<string>();
     for (const alarm of rankedAlarms.value) {
       const thing = this.#showing(alarm.twin);
-      if (!thing || seen.has(alarm.twin)) continue;
+      if (!thing || thing.isHidden || seen.has(alarm.twin)) continue;
       seen.add(alarm.twin);
       const reading = alarm.property ? peek(alarm.twin, alarm.property) : undefined;
       const value = typeof reading?.value === "number" ? reading.value : alarm.value;
@@ -271,14 +354,14 @@ class View implements PlantView {
       labels.push({ thing, name: thing.twin === alarm.twin ? (thing.object.label ?? nameOf(alarm.twin)) : nameOf(alarm.twin), twin: alarm.twin, words, priority: alarm.priority, isActive: alarm.isActive, isChosen: alarm.twin === this.#selected });
     }
     const chosen = this.#showing(this.#selected);
-    if (chosen && !seen.has(this.#selected)) labels.unshift({ thing: chosen, twin: this.#selected, name: nameOf(this.#selected), words: "", priority: 0, isActive: true, isChosen: true });
-    this.#labels.set(labels);
-    this.draw();
+    const words = wordsFor(this.#look.by, this.#selected);
+    if (chosen && !seen.has(this.#selected)) labels.unshift({ thing: chosen, twin: this.#selected, name: nameOf(this.#selected), words, priority: 0, isActive: true, isChosen: true });
+    return labels;
   }
 
   /** Once a second: what moves, and how fast; a value that grew old stops its part. */
   #drive(): void {
-    const now = serverNow();
+    const now = tick.peek();
     let isChanged = false;
     for (const thing of this.#things.all) {
       const { motion, level } = thing.object;
@@ -295,6 +378,7 @@ class View implements PlantView {
         }
       }
     }
+    if (this.#look.by !== "alarm" && this.#look.by !== "state" && performance.now() - this.#painted > REPAINT_EVERY * 0.9) this.#paint();
     if (isChanged) this.draw();
     if (!this.#timer && !this.#frame && this.#isAnyMoving()) this.draw();
   }
@@ -310,13 +394,29 @@ class View implements PlantView {
     const isMoving = this.#isAnyMoving();
     if (isMoving) this.#advance(Math.min(0.25, (now - this.#lastFrame) / 1000));
     this.#lastFrame = now;
+    this.#things.refine(this.#driver.camera, this.#budget);
     this.#renderer.render(this.#stage, this.#driver.camera);
     this.#labels.layout(this.#driver.camera, this.home_.clientWidth, this.home_.clientHeight);
     this.#cost = performance.now() - start;
-    this.#canvas.dataset["frames"] = String(++this.#frames);
+    this.#tell();
     if (isFlying) this.draw();
     else if (isMoving && this.#isSoftware) this.#whenDone(start, () => this.#drawLater());
     else if (isMoving) this.#drawLater();
+    if (!isFlying) this.#tellEye();
+  }
+
+  /** What a frame cost, for those who measure: on the canvas itself. */
+  #tell(): void {
+    const { calls, triangles } = this.#renderer.info.render;
+    Object.assign(this.#canvas.dataset, { frames: String(++this.#frames), calls: String(calls), triangles: String(triangles), cost: this.#cost.toFixed(2) });
+  }
+
+  #tellEye(): void {
+    const eye = this.#hasMoved ? this.#driver.eye() : [];
+    const text = eye.join(",");
+    if (text === this.#eyeTold) return;
+    this.#eyeTold = text;
+    this.options.moved?.(eye);
   }
 
   /** Motion alone is drawn at 30 frames a second, and on slow machines so that it takes a tenth of the time. */
@@ -334,7 +434,7 @@ class View implements PlantView {
       if (thing.speed === 0) continue;
       thing.phase += seconds * thing.speed;
       if (thing.phase < 0) thing.phase += 3600;
-      this.#things.pose(thing);
+      if (thing.detail === 0) this.#things.pose(thing);
     }
   }
 
@@ -356,6 +456,12 @@ class View implements PlantView {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(look, 30) as unknown as number;
   }
+}
+
+function layerOf({ object, twin }: Thing): Layer {
+  if (object.kind === "building" || object.kind === "room") return "buildings";
+  if (object.kind === "sensor") return "sensors";
+  return twin ? "machines" : "scenery";
 }
 
 /** Smoothing makes a frame four times dearer without a graphics card; `?quality=high` asks for it all the same. */

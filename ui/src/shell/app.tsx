@@ -1,11 +1,12 @@
 import { effect, signal } from "@preact/signals";
+import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { alarmsLoaded, announcement, loadAlarms } from "@/core/alarms.ts";
 import { get, me, whoAmI } from "@/core/api.ts";
 import { serverTimeIs } from "@/core/clock.ts";
 import { singleKeys, isTyping, useKeys } from "@/core/keys.ts";
 import { loadTwins, rowsLoaded } from "@/core/plant.ts";
-import { go, href, place } from "@/core/router.ts";
+import { go, href, place, type RouteName } from "@/core/router.ts";
 import { dismiss, toasts } from "@/core/toasts.ts";
 import type { Status } from "@/core/types.ts";
 import { link, refetches, startLive, status, stopLive } from "@/live/client.ts";
@@ -19,6 +20,8 @@ import { Nav, isNavNarrow } from "./nav.tsx";
 import { Palette } from "./palette.tsx";
 import { Shortcuts } from "./shortcuts.tsx";
 import { OfflineStrip, StatusBar } from "./status.tsx";
+import { TimeBar } from "./timebar.tsx";
+import { Lazy } from "./lazy.tsx";
 
 export const layer = signal<"none" | "palette" | "shortcuts">("none");
 
@@ -60,10 +63,12 @@ function Shell() {
         <OfflineStrip />
         <main id="main" class="main" tabIndex={-1}>
           {where.route === "overview" && <OverviewPage />}
+          {where.route === "plant" && <Lazy load={loadPlantPage} />}
           {where.route === "twins" && <TwinsPage id={where.id} />}
           {where.route === "alarms" && <AlarmsPage id={where.id} />}
           {where.route === "unknown" && <Unknown />}
         </main>
+        <TimeBar />
         <StatusBar />
       </div>
       {layer.value === "palette" && <Palette close={closeLayer} />}
@@ -75,6 +80,8 @@ function Shell() {
     </>
   );
 }
+
+const loadPlantPage = async (): Promise<ComponentType> => (await import("@/plant/page.tsx")).PlantPage;
 
 function closeLayer(): void {
   layer.value = "none";
@@ -92,7 +99,7 @@ async function loadStatus(): Promise<void> {
 
 let isGoing = false;
 let goingTimer = 0;
-const GO: Record<string, "overview" | "twins" | "alarms"> = { o: "overview", t: "twins", a: "alarms" };
+const GO: Record<string, RouteName> = { o: "overview", p: "plant", t: "twins", a: "alarms" };
 
 function useGlobalKeys(): void {
   useKeys((event) => {
@@ -121,7 +128,7 @@ function useGlobalKeys(): void {
   });
 }
 
-const TITLES = { overview: "Overview", twins: "Twins", alarms: "Alarms", unknown: "Not found" };
+const TITLES = { overview: "Overview", plant: "Plant 3D", twins: "Twins", alarms: "Alarms", unknown: "Not found" };
 
 function useTitle(): void {
   const plant = status.value?.plant ?? "";

@@ -28,7 +28,8 @@ function toggle(): void {
 
 const ITEMS: { route: RouteName; words: string; icon: string; keys: string }[] = [
   { route: "overview", words: "Overview", icon: "overview", keys: "g o" },
-  { route: "twins", words: "Twins", icon: "twins", keys: "g t" },
+  { route: "plant", words: "Plant 3D", icon: "twins", keys: "g p" },
+  { route: "twins", words: "Twins", icon: "nodes", keys: "g t" },
   { route: "alarms", words: "Alarms", icon: "alarms", keys: "g a" },
 ];
 

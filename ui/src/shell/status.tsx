@@ -1,5 +1,5 @@
 import { me, signOut } from "@/core/api.ts";
-import { tick } from "@/core/clock.ts";
+import { wall } from "@/core/clock.ts";
 import { formatAge, formatClock, formatNumber, zoneName } from "@/core/words.ts";
 import { link, retryLink, status } from "@/live/client.ts";
 import { Icon } from "./icon.tsx";
@@ -17,7 +17,7 @@ export function StatusBar() {
         {state === "online" && now && <span> · {formatNumber(now.valuesPerSecond, 0)} values/s</span>}
       </span>
       <span data-testid="server-clock">
-        Server clock {formatClock(tick.value)} {zoneName(tick.value)}
+        Server clock {formatClock(wall.value)} {zoneName(wall.value)}
       </span>
       {now && (
         <span data-testid="abnormal">

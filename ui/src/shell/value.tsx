@@ -1,7 +1,7 @@
 /** One value: always with its age and quality, never an old one shown as current. */
 
 import { useReading, type Reading } from "@/live/client.ts";
-import { tick } from "@/core/clock.ts";
+import { moment, tick } from "@/core/clock.ts";
 import { causeOf, judge, type Trust } from "@/core/quality.ts";
 import type { Json, Property } from "@/core/types.ts";
 import { formatAge, formatNumber, parseTime } from "@/core/words.ts";
@@ -44,7 +44,7 @@ interface Props {
 
 export function useTrusted(twin: string, property: Property, staleAfter: number): { reading: Reading | null; trust: Trust; age: number; cause: string } {
   const live = useReading(twin, property.path).value;
-  const reading = newest(readingOf(property), live);
+  const reading = moment.value === null ? newest(readingOf(property), live) : live;
   const now = tick.value;
   const grows = property.kind === "telemetry" ? staleAfter : 0;
   const trust = judge({ time: reading?.time ?? null, quality: reading?.quality ?? 0, period: reading?.period ?? 0, staleAfter: grows }, now);

@@ -1,10 +1,10 @@
 import { beforeEach, expect, it } from "vitest";
-import { byUrgency, counts, needsAck, openAlarms, priorityOfTwin, rankedAlarms, takeAlarm } from "@/core/alarms.ts";
+import { byUrgency, counts, needsAck, openAlarms, pastAlarms, priorityOfTwin, rankedAlarms, takeAlarm } from "@/core/alarms.ts";
 import type { Alarm } from "@/core/types.ts";
 
 const alarm = (id: string, more: Partial<Alarm> = {}): Alarm => ({ id, rule: "r", ruleVersion: 1, twin: `twin-${id}`, twinName: id, priority: 2, title: "t", state: "unacknowledged", isActive: true, condition: "", property: "x", value: 1, unit: null, limit: 0, raised: "2026-11-22T10:00:00Z", stands: true, class: "", cause: "", consequence: "", response: "", lastRaised: "2026-11-22T10:00:00Z", occurrences: 1, chattered: null, shelved: null, suppressedBy: null, outOfService: null, group: null, cleared: null, acknowledged: null, acknowledgedBy: null, comments: [], ...more });
 
-beforeEach(() => (openAlarms.value = new Map()));
+beforeEach(() => (pastAlarms.value = null, [...openAlarms.value.values()].forEach((one) => takeAlarm({ ...one, state: "normal" }))));
 
 it("an alarm that is over leaves the list", () => {
   takeAlarm(alarm("a"));

@@ -1,7 +1,8 @@
 // @vitest-environment node
 import { readFileSync } from "node:fs";
+import { PerspectiveCamera } from "three";
 import { describe, expect, it } from "vitest";
-import { build, KINDS } from "@/scene/kinds/index.ts";
+import { build, KINDS } from "@/scene/kinds.ts";
 import { Things } from "@/scene/things.ts";
 import { levelOf, speedOf } from "@/scene/drive.ts";
 import { placeMissing } from "@/scene/placement.ts";
@@ -30,7 +31,7 @@ describe.each(Object.keys(KINDS))("%s", (kind) => {
 
 it("the document of the scene names every kind and no other", () => {
   const text = readFileSync(new URL("../../../docs/formats/scene.md", import.meta.url), "utf8");
-  const named = [...text.split("## Kinds")[1]!.matchAll(/^\| `([\w-]+)` \|/gm)].map((match) => match[1]);
+  const named = [...text.split("## Kinds")[1]!.split("\n## ")[0]!.matchAll(/^\| `([\w-]+)` \|/gm)].map((match) => match[1]);
   expect(named.sort()).toEqual(Object.keys(KINDS).sort());
 });
 
@@ -43,10 +44,33 @@ it("parameters that make no sense fall back to the defaults", () => {
   for (const height of [0, -1, Number.NaN, Infinity, "9", null, 1e9]) expect(build("tank", { height }).body.boundingBox!.equals(usual)).toBe(true);
 });
 
-it("equal things share one mesh", () => {
-  const things = new Things({ objects: Array.from({ length: 100 }, (_all, i) => ({ kind: "motor", twin: `m${i}`, at: [i, 0] })) });
-  expect(things.group.children).toHaveLength(1 + build("motor").parts.length);
-  expect(things.all).toHaveLength(100);
+describe("things", () => {
+  const pumps = (count: number) => new Things({ objects: Array.from({ length: count }, (_all, i) => ({ kind: i % 2 ? "motor" : "pump", twin: `m${i}`, at: [(i % 40) * 4, 0, Math.floor(i / 40) * 4] })) });
+
+  it("are one mesh, however many they are", () => {
+    const things = pumps(100);
+    expect(things.group.children).toHaveLength(1);
+    expect(things.all).toHaveLength(100);
+  });
+
+  it.each([150_000, 60_000])("keep to a budget of %d triangles", (budget) => {
+    const things = pumps(1000);
+    const camera = new PerspectiveCamera(32, 1.6, 0.5, 2000);
+    camera.position.set(80, 20, 120);
+    things.refine(camera, budget);
+    expect(things.triangles).toBeLessThanOrEqual(budget);
+    expect(things.all.some((thing) => thing.detail < 2)).toBe(true);
+    camera.position.copy(things.all[0]!.centre).add({ x: 4, y: 3, z: 4 });
+    things.refine(camera, budget);
+    expect(things.all[0]!.detail).toBe(0);
+    expect(things.triangles).toBeLessThanOrEqual(budget);
+  });
+
+  it("many sensors are one cloud of points", () => {
+    const things = new Things({ objects: Array.from({ length: 10_000 }, (_all, i) => ({ kind: "sensor", twin: `m${i % 50}`, at: [i, 1, 0] })) });
+    expect(things.dots).toHaveLength(10_000);
+    expect(things.group.children).toHaveLength(2);
+  });
 });
 
 describe("motion", () => {

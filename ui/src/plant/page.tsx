@@ -1,0 +1,156 @@
+/** Plant 3D: the whole plant to walk through, with its outline, colours, sections, views and the one clock. */
+
+import { signal } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { goLive, togglePlay } from "@/core/clock.ts";
+import { isTyping, singleKeys, useKeys } from "@/core/keys.ts";
+import { rows, rowsLoaded } from "@/core/plant.ts";
+import { place, setSearch } from "@/core/router.ts";
+import { reducedMotion, themeVersion } from "@/core/theme.ts";
+import type { Scene } from "@/core/types.ts";
+import { useTwins } from "@/live/client.ts";
+import { Outline } from "@/overview/outline.tsx";
+import { SelectedTwin } from "@/overview/selected.tsx";
+import { movingTwins, sceneTwins, useScene } from "@/scene/source.ts";
+import type { PlantView } from "@/scene/view.ts";
+import { layer } from "@/shell/app.tsx";
+import { Icon } from "@/shell/icon.tsx";
+import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
+import { ColourBy, LegendBox } from "./colours.tsx";
+import { Minimap, Plan } from "./plan.tsx";
+import { eyeIn, lookIn } from "./state.ts";
+import { Tools } from "./tools.tsx";
+
+const isMoving = signal(!reducedMotion());
+/** Where the camera stands, for the small map. */
+const eye = signal<number[]>([]);
+
+const select = (twin: string | null): void => setSearch({ twin });
+
+export function PlantPage() {
+  const source = useScene();
+  const [isOutline, setOutline] = useState(innerWidth >= 1024);
+  const { scene } = source;
+  const selected = place.value.search.get("twin") ?? "";
+  if (source.error) return <Failed error={source.error} what="The scene" retry={source.retry} />;
+  if (scene && scene.objects.length === 0 && rowsLoaded.value && rows.value.size === 0) return <NoTwins />;
+  return (
+    <div class={`with-panel plant-page${selected ? "" : " no-panel"}`}>
+      <h1 class="visually-hidden">Plant 3D</h1>
+      <div class={`plant-main${isOutline ? " with-outline" : ""}`}>
+        {isOutline && (
+          <section class="plant-side" aria-label="Outline of the scene">
+            <div class="panel-head">
+              <h2 class="grow">Outline</h2>
+              <button class="button quiet square" aria-label="Hide the outline" onClick={() => setOutline(false)}>
+                <Icon name="close" small />
+              </button>
+            </div>
+            {scene && <Outline scene={scene} selected={selected} />}
+          </section>
+        )}
+        {scene ? <Space scene={scene} sceneKey={source.key} selected={selected} showOutline={isOutline ? null : () => setOutline(true)} /> : <Skeleton height="100%" />}
+      </div>
+      {selected && (
+        <aside class="panel" aria-label="The selected twin">
+          <SelectedTwin id={selected} isChosen />
+        </aside>
+      )}
+    </div>
+  );
+}
+
+interface SpaceProps {
+  scene: Scene;
+  sceneKey: string;
+  selected: string;
+  showOutline: (() => void) | null;
+}
+
+function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
+  const { search } = place.value;
+  const look = lookIn(search);
+  const lookKey = [look.by, [...look.hidden].join(","), look.section?.join(",") ?? ""].join(";");
+  const isPlan = search.get("plan") === "1";
+  const [problem, setProblem] = useState("");
+  const [measured, setMeasured] = useState("");
+  const box = useRef<HTMLDivElement>(null);
+  const view = useRef<PlantView | null>(null);
+  const isFlat = isPlan || problem !== "";
+  useTwins(look.by === "alarm" || look.by === "state" ? movingTwins(scene) : sceneTwins(scene));
+
+  useEffect(() => {
+    const home = box.current;
+    if (!home || isFlat || scene.objects.length === 0) return undefined;
+    let isGone = false;
+    import("@/scene/view.ts")
+      .then((module) => {
+        if (isGone) return;
+        const asked = eyeIn(place.peek().search);
+        view.current = module.showPlant(home, scene, { choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured });
+        view.current.select(place.peek().search.get("twin") ?? "");
+        if (asked) view.current.lookFrom(asked, true);
+      })
+      .catch((reason: unknown) => !isGone && setProblem(reason instanceof Error ? reason.message : String(reason)));
+    return () => {
+      isGone = true;
+      view.current?.dispose();
+      view.current = null;
+    };
+  }, [sceneKey, isFlat]);
+  useEffect(() => view.current?.select(selected), [selected]);
+  useEffect(() => view.current?.recolor(), [themeVersion.value]);
+  useEffect(() => view.current?.setLook(look), [lookKey]);
+  useEffect(() => {
+    const asked = eyeIn(search);
+    if (asked && asked.join(",") !== eye.peek().join(",")) view.current?.lookFrom(asked);
+  }, [search.get("eye")]);
+  usePlantKeys(view);
+
+  return (
+    <section class="plant" aria-label="Plant" data-testid="plant3d">
+      {!isFlat && <div ref={box} class="plant-box" />}
+      {isFlat && <Plan scene={scene} look={look} selected={selected} choose={select} />}
+      <div class="plant-tools">
+        {showOutline && (
+          <button class="button" data-testid="outline-toggle" onClick={showOutline}>
+            <Icon name="list" small /> Outline
+          </button>
+        )}
+        <ColourBy by={look.by} twins={sceneTwins(scene)} />
+      </div>
+      <Tools view={view} look={look} isFlat={isFlat} isMoving={isMoving} canSolid={problem === ""} />
+      {problem && <p class="plant-problem meta">The 3D view is not available here ({problem}); this plan shows the same.</p>}
+      {measured && (
+        <p class="plant-measured" role="status">
+          {measured}
+        </p>
+      )}
+      <LegendBox by={look.by} twins={sceneTwins(scene)} />
+      {!isFlat && <Minimap scene={scene} look={look} selected={selected} eye={eye.value} choose={select} />}
+    </section>
+  );
+}
+
+let eyeTimer = 0;
+
+/** The address follows the camera once it rests. */
+function tellEye(position: number[]): void {
+  eye.value = position;
+  clearTimeout(eyeTimer);
+  eyeTimer = setTimeout(() => {
+    if (place.peek().route === "plant") setSearch({ eye: position.length ? position.join(",") : null });
+  }, 400) as unknown as number;
+}
+
+function usePlantKeys(view: { current: PlantView | null }): void {
+  useKeys((event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event) || !singleKeys.value || layer.value !== "none") return false;
+    const target = event.target as HTMLElement | null;
+    const isOnControl = Boolean(target?.closest?.("button, a, summary, [role=tree]"));
+    if (event.key === " " && !isOnControl) return (togglePlay(), true);
+    if (event.key === "l" || event.key === "L") return (goLive(), true);
+    if (event.key.startsWith("Arrow") && isOnControl) return false;
+    return view.current?.key(event) ?? false;
+  });
+}
