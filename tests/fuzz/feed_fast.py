@@ -1,16 +1,24 @@
 """Feeds the compiled fast path, built with sanitizers, with mutated bytes for so many seconds.
 
-    python feed_fast.py SECONDS SEED
+    python feed_fast.py SECONDS SEED [CORPUS]
 
-Run by test_fast_fuzz.py, which builds it. Every input lies at the end of its own allocation, so
-that a byte read beyond is seen; every result is compared with the twin in Python.
+Run by test_fast_fuzz.py, which builds it. It is guided by coverage: an input that runs blocks of
+the C code in an order, or as often, as none before is kept and mutated further. Every input lies
+at the end of its own allocation, so that a byte read beyond is seen; every result is compared with
+the twin in Python. CORPUS is a folder of inputs to begin with, to which the kept ones are added;
+`last` in it is what ran when the process died.
 """
 
 from __future__ import annotations
 
+import ctypes
+import hashlib
+import mmap
 import random
+import re
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -28,24 +36,102 @@ from gemel.ingest.decode import decode_here
 OFTEN = (*TOPICS, *TOPICS[:2] * 4)
 
 
+LAST = 1 << 20
+NUMBER = re.compile(rb"-?\d[\d.eE+-]*")
+
+
+class Coverage:
+    """Which blocks of the C code ran after which, and about how often."""
+
+    def __init__(self) -> None:
+        assert fast.IS_COMPILED
+        library = ctypes.CDLL(import_module("gemel.core._fast").__file__)
+        counts = (ctypes.c_uint8 * 65_536).in_dll(library, "gemel_coverage")
+        self._counts = np.frombuffer(counts, np.uint8)
+        self._words = self._counts.view(np.uint64)
+        self._seen = np.zeros(65_536, np.uint8)
+        self._class = np.zeros(256, np.uint8)
+        for bit, first in enumerate((1, 2, 3, 4, 8, 16, 32, 128)):
+            self._class[first:] = 1 << bit
+        self.start()
+
+    def start(self) -> None:
+        self._counts[:] = 0
+
+    def is_new(self) -> bool:
+        """Whether what ran since `start` has not been seen."""
+        words = np.flatnonzero(self._words)
+        at = (words[:, None] * 8 + np.arange(8)).ravel()
+        found = self._class[self._counts[at]]
+        is_new = bool((found & ~self._seen[at]).any())
+        if is_new:
+            self._seen[at] |= found
+        return is_new
+
+    @property
+    def blocks(self) -> int:
+        return int(np.count_nonzero(self._seen))
+
+
+class Corpus:
+    """Inputs of one kind that led somewhere new."""
+
+    def __init__(self, folder: Path | None, kind: str, most: int = 5_000) -> None:
+        self.inputs: list[bytes] = []
+        self._folder = folder / kind if folder else None
+        self._most = most
+        if self._folder:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self.inputs += [file.read_bytes() for file in sorted(self._folder.iterdir())]
+
+    def keep(self, data: bytes) -> None:
+        self.inputs.append(data)
+        del self.inputs[: -self._most]
+        if self._folder:
+            name = hashlib.sha256(data).hexdigest()[:20]
+            (self._folder / name).write_bytes(data)
+
+
 class Feed:
     """Keeps inputs that led somewhere new, and mutates them further."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, folder: Path | None) -> None:
         self.rng = random.Random(seed)
         self.maker = Maker(self.rng)
         self.routes, self.keep = routes()
-        self.kept: list[bytes] = []
-        self.known: set[object] = set()
+        self.coverage = Coverage()
+        self.payloads = Corpus(folder, "payloads")
+        self.streams = Corpus(folder, "streams")
         self.count = self.taken = 0
+        self.last: mmap.mmap | None = None
+        if folder:
+            (folder / "last").write_bytes(bytes(LAST))
+            with (folder / "last").open("r+b") as file:
+                self.last = mmap.mmap(file.fileno(), LAST)
+
+    def note(self, *data: bytes) -> None:
+        """What runs next, on disk whatever becomes of this process."""
+        if self.last is not None:
+            text = repr(data).encode()[: LAST - 1] + b"\n"
+            self.last[: len(text)] = text
 
     def payload(self) -> bytes:
-        if not self.kept or self.rng.random() < 0.7:
+        kept = self.payloads.inputs
+        if not kept or self.rng.random() < 0.5:
             return self.maker.payload()
-        data = bytearray(self.rng.choice(self.kept))
+        return self.mutated(kept)
+
+    def mutated(self, kept: list[bytes]) -> bytes:
+        """One of the kept, with another number in it (most stay well-formed), or damaged."""
+        data = bytearray(self.rng.choice(kept))
+        numbers = list(NUMBER.finditer(data))
+        if numbers and self.rng.random() < 0.6:
+            place = self.rng.choice(numbers)
+            data[place.start() : place.end()] = self.maker.number().encode()
+            return bytes(data)
         self.maker.damage(data)
         if self.rng.random() < 0.2:
-            data += self.rng.choice(self.kept)[self.rng.randrange(20) :]
+            data += self.rng.choice(kept)[self.rng.randrange(20) :]
         return bytes(data)
 
     def decode(self) -> None:
@@ -56,21 +142,23 @@ class Feed:
         ]
         columns, seen = Columns(), {}
         arrays = (columns.slots, columns.times, columns.values)
+        self.note(*(m.payload for m in messages))
+        self.coverage.start()
         count = fast.decode(messages, 0, self.routes, *arrays, LIMIT, seen)
+        if self.coverage.is_new():
+            for message in messages[: count + 1]:
+                self.payloads.keep(message.payload)
         other, other_seen = Columns(), {}
         here = decode_here(messages[:count], 0, self.routes, other, LIMIT, other_seen)
         assert here == count, messages[here]
         assert columns_of(columns) == columns_of(other), messages[:count]
         assert seen == other_seen
         self.taken += count
-        shape = (count, len(columns), len(set(columns.times)), len(messages[0].payload) // 8)
-        if shape not in self.known:
-            self.known.add(shape)
-            self.kept += [m.payload for m in messages[:count]]
-            del self.kept[:-5_000]
 
-    def scan(self) -> None:
-        rng, version = self.rng, self.rng.choice((4, 5))
+    def stream(self, version: int) -> bytes:
+        rng = self.rng
+        if self.streams.inputs and rng.random() < 0.5:
+            return self.mutated(self.streams.inputs)
         data = bytearray()
         for _ in range(rng.randrange(1, 6)):
             flags = rng.choice((0, 2, 2, 2, 10, 1, 4))
@@ -78,13 +166,22 @@ class Feed:
             data += encode_publish(version, topic, self.payload(), flags, rng.randrange(1, 65_536))
         for _ in range(rng.randrange(0, 3)):
             self.maker.damage(data)
+        return bytes(data)
+
+    def scan(self) -> None:
+        rng, version = self.rng, self.rng.choice((4, 5))
+        data = self.stream(version)
         messages, known = fast.Messages(), {t.encode(): t for t in TOPICS}
         five, most = version == 5, rng.choice((1 << 28, 100))
+        self.note(data)
+        self.coverage.start()
         at, count, acks = fast.scan(
-            messages, bytes(data), 0, five, most, known, rng.choice((2, 99)), WHO, NOW
+            messages, data, 0, five, most, known, rng.choice((2, 99)), WHO, NOW
         )
+        if self.coverage.is_new():
+            self.streams.keep(data)
         packets = [Publish(*messages.packet(i)) for i in range(count)]
-        assert packets == Decoder(version).feed(bytes(data[:at]))
+        assert packets == Decoder(version).feed(data[:at])
         assert len(acks) == 4 * sum(p.flags >> 1 & 1 for p in packets)
         columns = Columns()
         start = 0
@@ -116,8 +213,7 @@ class Feed:
 
 def main() -> None:
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
-    assert fast.IS_COMPILED
-    feed = Feed(seed)
+    feed = Feed(seed, Path(sys.argv[3]) if len(sys.argv) > 3 else None)
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         for _ in range(50):
@@ -126,7 +222,11 @@ def main() -> None:
         feed.order()
         feed.names()
         feed.count += 100
-    print(f"{feed.count} inputs, {feed.taken} messages taken, {len(feed.known)} shapes")
+    kept = len(feed.payloads.inputs), len(feed.streams.inputs)
+    print(
+        f"{feed.count} inputs, {feed.taken} messages taken, kept {kept[0]} payloads and {kept[1]}"
+    )
+    print(f"streams, {feed.coverage.blocks} orders of blocks")
 
 
 if __name__ == "__main__":

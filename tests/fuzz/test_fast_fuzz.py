@@ -1,8 +1,13 @@
-"""The compiled fast path, built with sanitizers, is fed with mutated bytes for some seconds."""
+"""The compiled fast path, built with sanitizers, is fed with mutated bytes for some seconds.
+
+Guided by coverage. GEMEL_FUZZ_SECONDS makes it longer; GEMEL_FUZZ_CORPUS names a folder that keeps
+the inputs that led somewhere new from one run to the next.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +18,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "src" / "gemel" / "core" / "native"
+COVERAGE = Path(__file__).with_name("coverage.c")
 SECONDS = os.environ.get("GEMEL_FUZZ_SECONDS", "12")
+
+
+def run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def build(folder: Path) -> tuple[Path, str]:
@@ -38,10 +49,17 @@ def build(folder: Path) -> tuple[Path, str]:
     command += ["-Wno-unused-parameter", "-Wno-missing-field-initializers"]
     command += ["-Wno-cast-function-type", "-fsanitize=address,undefined"]
     command += ["-fno-sanitize-recover=all", "-fno-omit-frame-pointer", f"-I{header.parent}"]
-    command += [str(NATIVE / "fast.c"), "-o", str(target), "-lm"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    counts = folder / "coverage.o"
+    run([compiler, "-O2", "-fPIC", "-c", str(COVERAGE), "-o", str(counts)])
+    command += ["-fsanitize-coverage=trace-pc", str(NATIVE / "fast.c"), str(counts)]
+    run([*command, "-o", str(target), "-lm"])
     return folder, ":".join(found)
+
+
+def last_input(corpus: Path) -> str:
+    """What ran when the process died."""
+    file = corpus / "last"
+    return f"\ninput: {file.read_bytes().splitlines()[0]!r}" if file.exists() else ""
 
 
 def test_no_input_breaks_the_compiled_path(tmp_path: Path) -> None:
@@ -55,12 +73,17 @@ def test_no_input_breaks_the_compiled_path(tmp_path: Path) -> None:
         "UBSAN_OPTIONS": "print_stacktrace=1",
     }
     feeder = Path(__file__).with_name("feed_fast.py")
+    corpus = Path(os.environ.get("GEMEL_FUZZ_CORPUS", tmp_path / "corpus")).absolute()
+    seed = str(int.from_bytes(os.urandom(4), "big"))
     done = subprocess.run(
-        [sys.executable, str(feeder), SECONDS, str(int.from_bytes(os.urandom(4), "big"))],
+        [sys.executable, str(feeder), SECONDS, seed, str(corpus)],
         env=environment,
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:]
-    assert "messages taken" in done.stdout
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-6000:] + last_input(corpus)
+    kept = re.search(r"kept (\d+) payloads and (\d+)\s+streams, (\d+) orders", done.stdout)
+    assert kept, done.stdout
+    assert min(map(int, kept.groups())) > 5, done.stdout  # it is guided, not blind
