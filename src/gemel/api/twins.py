@@ -12,7 +12,7 @@ from gemel.api.bodies import read_json, read_number, read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
 from gemel.api.session import LOGGED_IN
-from gemel.app import adoption, desired, views
+from gemel.app import adoption, views
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.clock import to_iso
@@ -72,7 +72,11 @@ async def changes(platform: Platform, request: Request, _: Principal) -> Respons
 async def patch_desired(platform: Platform, request: Request, who: Principal) -> Response:
     body = await read_any_object(request)
     twin = request.path_params["twin"]
-    return json_response(await desired.ask(platform, twin, body, who.name))
+    return json_response(await platform.desired.ask(twin, body, who.name))
+
+
+async def get_desired(platform: Platform, request: Request, _: Principal) -> Response:
+    return json_response({"value": platform.desired.views(request.path_params["twin"])})
 
 
 async def read_any_object(request: Request) -> dict[str, Any]:
@@ -128,6 +132,13 @@ ROUTES = [
     Route("GET", "/twins", listing, "twins:read", "A page of twins", query=TWIN_QUERY),
     Route("GET", "/twins/{twin}", faceplate, "twins:read", "Everything about one twin"),
     Route("GET", "/twins/{twin}/changes", changes, "twins:read", "Who changed it, when and why"),
+    Route(
+        "GET",
+        "/twins/{twin}/desired",
+        get_desired,
+        "twins:read",
+        "What is asked of the device's properties, and what it reports",
+    ),
     Route(
         "PATCH",
         "/twins/{twin}/desired",

@@ -33,6 +33,7 @@ PLAIN_KINDS = (
     "connection",
     "discovered",
     "control",
+    "desired",
     "philosophy",
     "receiver",
     "notification",
@@ -112,6 +113,7 @@ class Catalogue:
         platform.services.runs.apply(edits)
         if kinds & {"service", "fit", "model", "settings", "twin"}:
             platform.services.changed()
+        platform.desired.apply(edits)
 
     def _follow(self, edits: list[Edit], kinds: set[str]) -> None:
         """Brings points, presence and rules into line."""

@@ -15,6 +15,7 @@ import orjson
 from gemel.app.alarm_files import export_alarm_part, read_alarm_part
 from gemel.app.guarding import check_settings
 from gemel.app.yaml_files import as_yaml, read_text, read_yaml
+from gemel.commands.desired import RULES
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Conflict, InvalidInput
 from gemel.ingest.topics import binding_from_json
@@ -377,7 +378,7 @@ def _plan_plain(platform: Platform, graph: Graph, context: EditContext, plant: J
 
 
 SETTINGS = ("staleAfter", "geometry", "scope", "properties", "commands")
-LIMITS = ("minimum", "maximum")
+LIMITS = ("minimum", "maximum", "tolerance")
 
 
 def _check_kpi(key: str, doc: Json) -> None:
@@ -412,8 +413,13 @@ def _check_settings(platform: Platform, graph: Graph, model: str, settings: Json
     for name, limits in properties.items():
         if not isinstance(limits, dict):
             raise InvalidInput(f"{place}.properties.{name}: must be a mapping")
-        _check_fields(limits, LIMITS, f"{place}.properties.{name}")
-        for limit in limits.values():
+        _check_fields(limits, (*LIMITS, "conflict"), f"{place}.properties.{name}")
+        if limits.get("conflict", RULES[0]) not in RULES:
+            raise InvalidInput(
+                f"{place}.properties.{name}: conflict '{limits['conflict']}' is not known",
+                hint="one of " + ", ".join(RULES),
+            )
+        for limit in (value for field, value in limits.items() if field != "conflict"):
             if isinstance(limit, bool) or not isinstance(limit, int | float):
                 raise InvalidInput(f"{place}.properties.{name}: limits must be numbers")
         if limits.get("minimum", -math.inf) > limits.get("maximum", math.inf):

@@ -23,6 +23,7 @@ from gemel.app.audit import Signer
 from gemel.app.backtest import Backtests
 from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
+from gemel.app.desired import Desired
 from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
 from gemel.app.gaps import Gaps
@@ -88,6 +89,7 @@ class Platform:
         self.services = Services(self)
         self.reactions = Reactions(self)
         self.backtests = Backtests(self)
+        self.desired = Desired(self)
         self.queries = Queries(self)
         self.upkeep = Upkeep(self)
         self.jobs = Jobs(self)
@@ -168,6 +170,7 @@ class Platform:
         if not is_supposed(provenance):
             self.reactions.react(batch)
             self.reactions.dispatch.readings(changed.series)
+            self.desired.readings(changed.series)
             self.services.react(batch)
             self.events.readings(batch)
 

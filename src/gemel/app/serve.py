@@ -159,6 +159,7 @@ class Server:
         )
         host, port = address(config.mqtt, "mqtt")
         shown = _shown(await self._listen(host, port, None))
+        platform.desired.start(self._mqtt.retained("devices/+/desired"))
         if port and not shown.endswith(f":{port}"):
             notes.append(f"MQTT port {port} is taken: using {shown}")
         return shown

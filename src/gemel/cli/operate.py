@@ -8,6 +8,7 @@ from typing import Any
 
 from gemel.cli import output
 from gemel.cli.client import Client, segment
+from gemel.cli.commands import read_arguments
 
 Actions = Any
 
@@ -77,6 +78,10 @@ def add_twin(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--status", choices=("live", "stale", "offline", "never"))
     one = _parser(actions, "show", "one twin with all its values", _twin_show)
     one.add_argument("twin")
+    about = "what is asked of a device's properties; with values, ask"
+    asked = _parser(actions, "desired", about, _twin_desired)
+    asked.add_argument("twin")
+    asked.add_argument("args", nargs="*", help="name=value ... or JSON; null takes it back")
 
 
 def _twin_list(arguments: argparse.Namespace) -> int:
@@ -123,6 +128,23 @@ def _twin_show(arguments: argparse.Namespace) -> int:
     ]
     head = ("PROPERTY", "VALUE", "UNIT", "AGE", "QUALITY", "DESIRED")
     output.table(head, rows, "its model has no telemetry or properties")
+    return 0
+
+
+def _twin_desired(arguments: argparse.Namespace) -> int:
+    client, path = _client(arguments), f"/twins/{segment(arguments.twin)}/desired"
+    if arguments.args:
+        client.call("PATCH", path, read_arguments(arguments.args))
+    found = client.call("GET", path)
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (d["property"], d["value"], d["state"], d["reported"], d["conflict"], d["who"], d["time"])
+        for d in found["value"]
+    ]
+    head = ("PROPERTY", "ASKED", "STATE", "REPORTED", "WHO WINS", "WHO", "TIME")
+    output.table(head, rows, "nothing is asked of its device")
     return 0
 
 

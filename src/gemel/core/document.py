@@ -28,6 +28,7 @@ KINDS = (
     "workorder",
     "command",
     "control",
+    "desired",
     "token",
     "scene",
     "view",

@@ -192,6 +192,11 @@ class MqttServer:
         check_topic(topic)
         return self.broker.publish(topic, payload, qos, retain, properties)
 
+    def retained(self, topic_filter: str) -> dict[str, bytes]:
+        """The retained messages of topics that match, by topic."""
+        found = self.broker.retained.match(topic_filter, self.broker.clock())
+        return {delivery.topic: delivery.payload for delivery in found}
+
     def listeners(self, topic: str) -> list[Principal]:
         """Who is connected now and would get a message on this topic."""
         return self.broker.listeners(topic)
