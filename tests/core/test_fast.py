@@ -270,19 +270,6 @@ rows = st.lists(
 )
 
 
-@given(rows, st.sampled_from([1, 1000, 10**9]))
-def test_order_is_that_of_lexsort(found: list[tuple[int, int, int]], scale: int) -> None:
-    keys = np.array([k * scale for k, _, _ in found], np.int64)
-    times = np.array([t for _, t, _ in found], np.int64)
-    assert fast.order(keys, times).tolist() == np.lexsort((times, keys)).tolist()
-    times.sort()
-    assert fast.order(keys, times).tolist() == np.lexsort((times, keys)).tolist()
-
-
-def test_order_of_no_rows_is_empty() -> None:
-    assert len(fast.order(np.zeros(0, np.int64), np.zeros(0, np.int64))) == 0
-
-
 @given(rows)
 def test_repeated_rows_are_marked(found: list[tuple[int, int, int]]) -> None:
     series, time, bits = (
@@ -300,11 +287,11 @@ def test_columns_that_do_not_belong_together_are_refused() -> None:
 
     long, short = np.zeros(4, np.int64), np.zeros(3, np.int64)
     with pytest.raises(ValueError, match="belong together"):
-        _fast.order(long, short, long)
-    with pytest.raises(ValueError, match="belong together"):
         _fast.mark_repeated(long, long, long, np.zeros(4, np.uint8))
     with pytest.raises(ValueError, match="contiguous"):
-        _fast.order(long[::2], short[:2], short[:2])
+        _fast.mark_repeated(long[::2].view("i4")[::2], short[:2], short[:2], short[:2])
+    with pytest.raises(ValueError, match="belong together"):
+        _fast.judge((long, long), 0)
     with pytest.raises(TypeError):
         _fast.decode([], 0, {}, 1)
 

@@ -29,10 +29,25 @@ from core.payloads import LIMIT, NOW, TOPICS, WHO, Maker, columns_of, routes
 from gemel.connect.mqtt.codec import Decoder, encode_publish
 from gemel.connect.mqtt.packets import Publish
 from gemel.core import fast
+from gemel.core.batch import make_batch
 from gemel.core.message import Message
 from gemel.ingest.columns import Columns
 from gemel.ingest.decode import decode_here
+from gemel.services.rules.compiler import PropertyShape
+from gemel.services.rules.engine import RuleEngine
+from gemel.services.rules.rule import load_rule
 
+PROPERTIES = {name: PropertyShape("number") for name in "ab"}
+WHENS = [
+    "a > 5",
+    "a >= 5 for 3 s",
+    "b < 3 deadband 1 off for 4 s",
+    "a <= 4 deadband 2 for 2 s off for 2 s",
+    "b > 1e300",
+    "a > b for 2 s",
+    "5 < a",
+]
+VALUES = (0.0, 3.0, 4.0, 4.5, 5.0, 6.0, 9.0, 1e308, float("nan"), float("inf"))
 OFTEN = (*TOPICS, *TOPICS[:2] * 4)
 
 
@@ -189,7 +204,7 @@ class Feed:
             arrays = (columns.slots, columns.times, columns.values)
             start = fast.decode(messages, start, self.routes, *arrays, LIMIT, {}) + 1
 
-    def order(self) -> None:
+    def columns(self) -> None:
         chance = np.random.default_rng(self.rng.randrange(2**32))
         size = int(chance.integers(1, 300))
         series = chance.integers(-1, 20, size).astype(np.int32)
@@ -200,9 +215,33 @@ class Feed:
         plain = np.zeros(size, np.uint8)
         fast.plain_mark_repeated(series, time_, bits, plain)
         assert (known == plain).all()
-        keys = series.astype(np.int64) * int(chance.choice((1, 1000, 2**61)))
-        for times in (time_, np.sort(time_)):
-            assert (fast.order(keys, times) == fast.plain_order(keys, times)).all()
+
+    def rules(self) -> None:
+        """One engine judges with what is compiled, the other with numpy."""
+        rng, engines = self.rng, (RuleEngine(), RuleEngine())
+        for number, when in enumerate(rng.sample(WHENS, rng.randrange(1, len(WHENS)))):
+            rule = load_rule(f"r{number}", {"model": "m", "when": when}, PROPERTIES)
+            for engine in engines:
+                twins = [(f"t{i}", {"a": 2 * i, "b": 2 * i + 1}) for i in range(number, 5)]
+                engine.set_rule(rule, twins)
+        second, now = 10**9, 1_700_000_000 * 10**9
+        for _ in range(rng.randrange(1, 8)):
+            size = rng.randrange(0, 60)
+            columns = [
+                (rng.randrange(14), now + rng.randrange(-3, 20) * second, rng.choice(VALUES), 0)
+                for _ in range(size)
+            ]
+            if rng.random() < 0.7:
+                columns.sort(key=lambda row: row[1])
+            columns = [(*row[:3], rng.choice((0, 0, 0, 64, 128))) for row in columns]
+            now += rng.randrange(30) * second
+            batch = make_batch(columns, now)
+            found = []
+            for engine, is_compiled in zip(engines, (True, False), strict=True):
+                fast.IS_COMPILED = is_compiled
+                found.append([engine.react(batch), engine.tick(now + second), engine.snapshot()])
+            fast.IS_COMPILED = True
+            assert repr(found[0]) == repr(found[1])
 
     def names(self) -> None:
         """Tables grow, names meet, and all is given back."""
@@ -219,7 +258,8 @@ def main() -> None:
         for _ in range(50):
             feed.decode()
             feed.scan()
-        feed.order()
+        feed.columns()
+        feed.rules()
         feed.names()
         feed.count += 100
     kept = len(feed.payloads.inputs), len(feed.streams.inputs)

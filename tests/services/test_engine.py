@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gemel.core import fast
 from gemel.core.batch import Batch, make_batch
 from gemel.core.clock import SECOND
 from gemel.core.errors import Damaged, NotFound
@@ -135,6 +136,22 @@ def test_engine_agrees_with_the_plain_evaluator(drawn, texts, stale_after):
         assert told_with_value(engine.react(batch)) == told_plainly(plain.react(batch))
         now = batch.received + SECOND
         assert told_with_value(engine.tick(now)) == told_plainly(plain.tick(now))
+
+
+@pytest.mark.skipif(not fast.IS_COMPILED, reason="nothing is compiled here")
+@settings(max_examples=150, deadline=None)
+@given(batches, st.lists(st.sampled_from(RULES), min_size=1, max_size=5), st.booleans())
+def test_compiled_and_numpy_judge_alike(drawn, texts, is_in_order):
+    compiled, plain = engine_of(texts), engine_of(texts)
+    for batch in built(drawn):
+        if is_in_order:
+            batch = batch.take(np.argsort(batch.time, kind="stable"))
+        live = [told_with_value(compiled.react(batch)), compiled.snapshot()]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(fast, "IS_COMPILED", False)
+            assert [told_with_value(plain.react(batch)), plain.snapshot()] == live
+        now = batch.received + SECOND
+        assert told(compiled.tick(now)) == told(plain.tick(now))
 
 
 @settings(max_examples=100, deadline=None)

@@ -29,15 +29,20 @@ __all__ = [
     "Names",
     "Plan",
     "decode",
+    "judge",
     "mark_repeated",
-    "order",
     "path",
     "scan",
 ]
 
+VERSION = 2
+"""Of what is compiled: another than the one there (older, from before an update) is not used."""
 FRACTION, WHOLE, BOOLEAN = 1, 2, 4
 """What a name takes: any number that is exact as float64, whole ones from low to high, booleans."""
-Order: TypeAlias = NDArray[np.intp]
+Judged: TypeAlias = tuple[bool, list[tuple[int, bool, int, float]], int, int, bool]
+"""Whether readings were judged; flips (instance, whether it raises, time, value); when silence
+could next decide anything for those that run; by how much readings got here sooner than before, at
+the most; whether a twin was heard of that is awaited."""
 
 
 class Names:
@@ -118,8 +123,13 @@ def decode(
     return start
 
 
-def plain_order(keys: I64, times: I64) -> Order:
-    return np.lexsort((times, keys))
+def judge(columns: tuple[NDArray[Any], ...], received: int) -> Judged:
+    """Moves the instances of threshold rules by a batch's readings; see services/rules/plain.py.
+
+    Notes which twins were heard of. Judges only where the times of every signal increase; it moves
+    nothing otherwise. The twin in Python is the rule engine's own way with columns.
+    """
+    raise NotImplementedError("only what is compiled judges; ask IS_COMPILED first")
 
 
 def plain_mark_repeated(series: I32, time: I64, bits: I64, known: U8) -> int:
@@ -139,7 +149,7 @@ def _compiled() -> Any:
         from gemel.core import _fast  # type: ignore[attr-defined, unused-ignore]
     except ImportError:
         return None
-    return _fast
+    return _fast if getattr(_fast, "VERSION", 0) == VERSION else None
 
 
 _c = _compiled()
@@ -148,21 +158,12 @@ path = "c" if IS_COMPILED else "python"
 """Which of both runs, as /status says it."""
 SLOWER = (
     "telemetry is decoded in Python, several times slower than compiled: "
-    "GEMEL_PURE is set, or no C compiler was there when Gemel was installed"
+    "GEMEL_PURE is set, or no C compiler was there when Gemel was installed or updated"
 )
 
 if _c is not None and not TYPE_CHECKING:
     Names, Plan, Messages = _c.Names, _c.Plan, _c.Messages
-    scan, decode = _c.scan, _c.decode
-
-
-def order(keys: I64, times: I64) -> Order:
-    """The rows by (key, time), of equal ones in the order they have."""
-    if _c is not None:
-        found = np.empty(len(keys), np.intp)
-        if _c.order(np.ascontiguousarray(keys), np.ascontiguousarray(times), found):
-            return found
-    return plain_order(keys, times)
+    scan, decode, judge = _c.scan, _c.decode, _c.judge
 
 
 def mark_repeated(series: I32, time: I64, bits: I64, known: U8) -> int:

@@ -1,4 +1,4 @@
-/* What numpy has no fast word for: order by two keys, and rows that repeat. */
+/* What numpy has no fast word for: rows that repeat. */
 
 typedef struct {
     Py_buffer view;
@@ -17,65 +17,6 @@ open_column(PyObject *source, Column *column, Py_ssize_t width, Py_ssize_t count
     PyBuffer_Release(&column->view);
     PyErr_SetString(PyExc_ValueError, "the columns do not belong together");
     return -1;
-}
-
-static int
-sort_stable(const int64_t *keys, const int64_t *times, int64_t *order, size_t count)
-{
-    int64_t low = keys[0], high = low;
-    for (size_t i = 1; i < count; i++) {
-        low = keys[i] < low ? keys[i] : low;
-        high = keys[i] > high ? keys[i] : high;
-    }
-    uint64_t span = (uint64_t)high - (uint64_t)low;
-    if (count > UINT32_MAX || span > 4 * count + 65536)
-        return LEFT;
-    uint32_t *place = PyMem_RawCalloc((size_t)span + 2, sizeof(uint32_t));
-    if (place == NULL)
-        return FAILED;
-    for (size_t i = 0; i < count; i++)
-        place[keys[i] - low + 1]++;
-    for (size_t i = 1; i <= span; i++)
-        place[i] += place[i - 1];
-    memset(order, 0, count * sizeof(int64_t));
-    int found = TAKEN;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t at = place[keys[i] - low]++;
-        if (at) { /* a place not written yet says 0, which is no later than any of its key */
-            int64_t before = order[at - 1];
-            if (keys[before] == keys[i] && times[before] > times[i]) {
-                found = LEFT;
-                break;
-            }
-        }
-        order[at] = (int64_t)i;
-    }
-    PyMem_RawFree(place);
-    return found;
-}
-
-static PyObject *
-fast_order(PyObject *module, PyObject *args)
-{
-    PyObject *sources[3];
-    Column keys, times, order;
-    if (!PyArg_ParseTuple(args, "OOO", &sources[0], &sources[1], &sources[2]) ||
-        open_column(sources[0], &keys, 8, -1, 0) < 0)
-        return NULL;
-    int found = FAILED;
-    if (open_column(sources[1], &times, 8, keys.count, 0) == 0) {
-        if (open_column(sources[2], &order, 8, keys.count, PyBUF_WRITABLE) == 0) {
-            found = keys.count == 0 ? TAKEN
-                                    : sort_stable(keys.view.buf, times.view.buf, order.view.buf,
-                                                  (size_t)keys.count);
-            if (found == FAILED)
-                PyErr_NoMemory();
-            PyBuffer_Release(&order.view);
-        }
-        PyBuffer_Release(&times.view);
-    }
-    PyBuffer_Release(&keys.view);
-    return found == FAILED ? NULL : PyBool_FromLong(found);
 }
 
 static uint64_t seed; /* so that nobody can send rows that all fall on one place */

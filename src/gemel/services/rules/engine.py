@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.core import fast
 from gemel.core.batch import F64, I64, Batch
 from gemel.core.clock import SECOND
 from gemel.core.document import Json
@@ -30,6 +31,7 @@ from gemel.services.rules.moments import (
     now_known,
 )
 from gemel.services.rules.parameters import SettingsOf, no_settings
+from gemel.services.rules.plain import Plain
 from gemel.services.rules.rule import Rule
 from gemel.services.rules.runs import advance, advance_single
 from gemel.services.rules.table import NEVER, Block, Instances, Standing, Table
@@ -75,6 +77,7 @@ class RuleEngine:
         self._blocks: dict[str, Block] = {}
         self._saved: dict[str, Standing] = {}
         self._table = Table([])
+        self._plain = Plain(self._table)
         self._is_settled = True
         self._value: F64 = np.full(1, np.nan)
         self._newest: I64 = np.full(1, NEVER, np.int64)
@@ -238,6 +241,7 @@ class RuleEngine:
             return []
         self._is_settled = True
         self._table = table = Table(list(self._blocks.values()))
+        self._plain = Plain(table)
         self._value = _longer(self._value, table.signals, np.nan)
         self._newest = _longer(self._newest, table.signals, NEVER)
         self._seen = _longer(self._seen, len(self._twins), NEVER)
@@ -269,13 +273,42 @@ class RuleEngine:
         found = self._settle()
         if batch.received >= self._next_due:
             found += self._silence(batch.received)
-        self._see(batch)
-        readings = self._readings(batch)
-        if len(readings.signal):
-            found += self._evaluate(self._moments(readings))
+        found += self._judge(batch)
         for engine in self._clocked.values():
             found += self._react_clocked(engine, batch)
         return _in_order(found)
+
+    def _judge(self, batch: Batch) -> list[Transition]:
+        rest: NDArray[np.bool_] | None = None
+        found: list[Transition] = []
+        if fast.IS_COMPILED and self._plain.is_any and len(batch):
+            rest, found = self._judge_plain(batch)
+        else:
+            self._see(batch)
+        if rest is None or rest.any():
+            readings = self._readings(batch, rest)
+            if len(readings.signal):
+                found += self._evaluate(self._moments(readings))
+        return found
+
+    def _judge_plain(self, batch: Batch) -> tuple[NDArray[np.bool_] | None, list[Transition]]:
+        """What compiled code can judge, and which readings are left; None if all are."""
+        rest = np.zeros(len(batch), np.bool_)
+        readings = (batch.series, batch.time, batch.value, batch.quality)
+        signals = (self._newest, self._value, self._scratch)
+        twins = (self._twin_of, self._seen, self._lag, self._is_awaited)
+        contiguous = tuple(map(np.ascontiguousarray, readings))
+        columns = self._plain.columns(self._table, (*contiguous, rest), signals, twins)
+        is_judged, flips, earliest, sooner, is_awaited = fast.judge(columns, batch.received)
+        self._next_due = 0 if is_awaited else self._next_due - sooner
+        if not is_judged:
+            return None, []
+        if earliest != FOREVER:
+            self._next_due = min(self._next_due, earliest + self._delivery)
+        return rest, [
+            self._transition(instance, "raise" if is_raised else "clear", time, value)
+            for instance, is_raised, time, value in flips
+        ]
 
     def _react_clocked(self, engine: ClockedEngine, batch: Batch) -> list[Transition]:
         series = batch.series.astype(np.int64)
@@ -344,10 +377,12 @@ class RuleEngine:
         if self._is_awaited[twin].any():
             self._next_due = 0
 
-    def _readings(self, batch: Batch) -> Readings:
+    def _readings(self, batch: Batch, among: NDArray[np.bool_] | None) -> Readings:
         table = self._table
         signal = batch.series.astype(np.int64) + 1
         counts = (batch.quality < Quality.BAD) & (signal < table.signals)
+        if among is not None:
+            counts &= among
         value = self._with_text(batch, signal, counts) if batch.text else batch.value
         rows = np.flatnonzero(counts)
         signal = signal[rows]

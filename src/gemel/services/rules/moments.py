@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.core import fast
 from gemel.core.batch import F64, I64
 from gemel.services.rules.table import Table
 
@@ -45,7 +44,7 @@ class Readings:
 
 def in_time_order(readings: Readings) -> Readings:
     """In order of signal and time; of readings with one time the later row counts."""
-    order = fast.order(readings.signal, readings.time)
+    order = np.lexsort((readings.time, readings.signal))
     signal, time, value = readings.signal[order], readings.time[order], readings.value[order]
     keep = np.ones(len(order), np.bool_)
     keep[:-1] = (signal[1:] != signal[:-1]) | (time[1:] != time[:-1])
@@ -96,7 +95,7 @@ def in_order(table: Table, instance: I64, slot: I64, time: I64, value: F64, know
         value: by event, the value of the reading.
         known: by signal, the values before this batch.
     """
-    order = fast.order(instance, time)
+    order = np.lexsort((time, instance))
     instance, slot, value = instance[order], slot[order], value[order]
     moment = np.maximum(time[order], table.moment[instance])
     is_last = np.ones(len(order), np.bool_)

@@ -154,6 +154,7 @@ class Group:
     """Signals, shape (slots, instances of the group)."""
     parameters: F64
     """Shape (parameters, instances of the group)."""
+    shape: str
 
 
 class Table:
@@ -199,7 +200,8 @@ class Table:
             slots = np.concatenate([b.slots for b in blocks], axis=1)
             kernel = blocks[0].rule.kernel
             parameters = np.concatenate([b.parameters for b in blocks], axis=1)
-            self.groups.append(Group(kernel.evaluate, slots, np.ascontiguousarray(parameters)))
+            parameters = np.ascontiguousarray(parameters)
+            self.groups.append(Group(kernel.evaluate, slots, parameters, kernel.shape))
             spans = [np.arange(self.first[i], self.first[i + 1]) for i in members]
             rows = np.concatenate(spans)
             self.group[rows] = number
