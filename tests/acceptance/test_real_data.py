@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
-
-import real_data
+from bench import real_data
 
 PARTS = {"skab": 3, "nab": 6_000, "cmapss": 5}
 

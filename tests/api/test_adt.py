@@ -284,7 +284,7 @@ def test_twins_are_refused_as_the_real_service_does(house: TestClient) -> None:
     failed(house.put("/digitaltwins/x", json={}), 400, "ValidationFailed", "model")
     failed(house.put("/digitaltwins/a%20b", json=ROOM_TWIN), 400, "InvalidArgument", "'a b'")
     large = ROOM_TWIN | {"label": "x" * (1 << 20)}
-    assert house.put("/digitaltwins/x", json=large).status_code == 400
+    assert house.put("/digitaltwins/x", json=large).status_code == 413
 
 
 def test_patches_are_refused_as_the_real_service_does(house: TestClient) -> None:
