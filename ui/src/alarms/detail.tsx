@@ -1,23 +1,43 @@
 /** One alarm: what it means, the trend around it with its limit, and what people said. */
 
-import { useState } from "preact/hooks";
-import { clearByHand, needsAck } from "@/core/alarms.ts";
+import { type Act, groupOf, groups, needsAck } from "@/core/alarms.ts";
+import { get } from "@/core/api.ts";
 import { tick, serverNow } from "@/core/clock.ts";
+import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
-import type { Alarm } from "@/core/types.ts";
+import type { Alarm, AlarmGroup, AlarmStep, Page } from "@/core/types.ts";
 import { formatAge, formatMoment, formatPlain, parseTime, PRIORITY_WORDS } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Chart } from "@/charts/chart.tsx";
 import { Badge, STATE_WORDS } from "@/shell/badge.tsx";
-import { Dialog } from "@/shell/dialog.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { ActionButton } from "@/shell/notices.tsx";
 
 const BEFORE = 20 * 60_000;
 const AFTER = 10 * 60_000;
 
-export function AlarmDetail({ alarm, open, close }: { alarm: Alarm; open: (dialog: "acknowledge" | "comment") => void; close: () => void }) {
-  const [isClearing, setClearing] = useState(false);
+const MORE: [Act, string][] = [
+  ["shelve", "Shelve…"],
+  ["unshelve", "Unshelve…"],
+  ["out-of-service", "Out of service…"],
+  ["return-to-service", "Return to service…"],
+  ["unacknowledge", "Undo acknowledge…"],
+  ["clear", "Clear by hand…"],
+];
+
+/** What the table of states in docs/reference/alarms.md lets a person do. */
+export function isPossible(alarm: Alarm, what: Act): boolean {
+  const { state } = alarm;
+  if (what === "acknowledge") return needsAck(alarm);
+  if (what === "comment") return true;
+  if (state === "normal") return false;
+  if (what === "unacknowledge") return state === "acknowledged";
+  if (what === "unshelve") return state === "shelved";
+  if (what === "return-to-service") return state === "out-of-service";
+  return state !== "out-of-service";
+}
+
+export function AlarmDetail({ alarm, open, close }: { alarm: Alarm; open: (what: Act) => void; close: () => void }) {
   const blocked = blockedFrom("alarms:write");
   return (
     <article class="alarm-detail" data-testid="alarm-detail" data-alarm-id={alarm.id} data-state={alarm.state}>
@@ -43,16 +63,18 @@ export function AlarmDetail({ alarm, open, close }: { alarm: Alarm; open: (dialo
         <ActionButton testId="comment-button" blocked={blocked} onAct={() => open("comment")}>
           Comment…
         </ActionButton>
-        {alarm.state !== "normal" && (
-          <ActionButton blocked={blocked} onAct={() => setClearing(true)}>
-            Clear by hand…
+        {MORE.filter(([what]) => isPossible(alarm, what)).map(([what, words]) => (
+          <ActionButton key={what} testId={`${what}-button`} blocked={blocked} onAct={() => open(what)}>
+            {words}
           </ActionButton>
-        )}
+        ))}
       </div>
+      <Held alarm={alarm} />
       <AlarmTrend alarm={alarm} />
       <Facts alarm={alarm} />
+      <Cause alarm={alarm} />
       <Comments alarm={alarm} />
-      {isClearing && <ClearDialog alarm={alarm} close={() => setClearing(false)} />}
+      <History alarm={alarm} />
     </article>
   );
 }
@@ -79,6 +101,10 @@ function Facts({ alarm }: { alarm: Alarm }) {
     return ms === null ? "" : `${formatMoment(ms, now)} (${formatAge((now - ms) / 1000)} ago)`;
   };
   const facts: [string, string][] = [
+    ["Cause", alarm.cause],
+    ["Consequence", alarm.consequence],
+    ["Response", alarm.response],
+    ["Class", alarm.class],
     ["Condition", alarm.condition],
     ["Value then", alarm.value === null ? "" : `${formatPlain(alarm.value)} ${alarm.unit ?? ""}`],
     ["Limit", alarm.limit === null ? "" : `${formatPlain(alarm.limit)} ${alarm.unit ?? ""}`],
@@ -122,39 +148,70 @@ function Comments({ alarm }: { alarm: Alarm }) {
   );
 }
 
-function ClearDialog({ alarm, close }: { alarm: Alarm; close: () => void }) {
-  const [text, setText] = useState("");
-  const [problem, setProblem] = useState("");
-  const submit = async (event: Event): Promise<void> => {
-    event.preventDefault();
-    if (!text.trim()) return setProblem("Say why: the reason is kept with the alarm.");
-    try {
-      await clearByHand(alarm.id, text.trim());
-      close();
-    } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
-    }
-  };
+function Held({ alarm }: { alarm: Alarm }) {
+  if (alarm.shelved) return <p class="held-note">Shelved by {alarm.shelved.by} until {formatMoment(Date.parse(alarm.shelved.until), tick.value)}: {alarm.shelved.reason}</p>;
+  if (alarm.outOfService) return <p class="held-note">Out of service since {formatMoment(Date.parse(alarm.outOfService.since), tick.value)} by {alarm.outOfService.by}: {alarm.outOfService.reason}</p>;
+  const by = alarm.suppressedBy;
+  if (!by) return null;
   return (
-    <Dialog title="Clear by hand" close={close}>
-      <form class="stack" style={{ gap: "12px" }} onSubmit={(event) => void submit(event)}>
-        <p class="soft">This ends the alarm although its condition may still hold. It is raised again if the rule fires again.</p>
-        <div class="field">
-          <label for="clear-reason">Reason</label>
-          <textarea id="clear-reason" class="input" autofocus value={text} onInput={(event) => setText(event.currentTarget.value)} />
-          <span class="problem" role="alert">
-            {problem}
-          </span>
-        </div>
-        <div class="row" style={{ justifyContent: "flex-end" }}>
-          <button type="button" class="button" onClick={close}>
-            Cancel
-          </button>
-          <button type="submit" class="button primary">
-            Clear
-          </button>
-        </div>
-      </form>
-    </Dialog>
+    <p class="held-note">
+      Held back by design: {by.alarm ? <a href={href("alarms", by.alarm)}>{by.rule}</a> : `${by.property} is ${String(by.is)}`} of <a href={href("twins", by.twin)}>{by.twin}</a>
+    </p>
+  );
+}
+
+const SHOWN_MEMBERS = 8;
+
+/** What came first, and what else belongs to the same cause. */
+function Cause({ alarm }: { alarm: Alarm }) {
+  const group = groupOf(alarm, groups.value);
+  const key = group?.id ?? alarm.group;
+  const { data } = useResource(key ? `alarm group ${key}` : null, (abort) => get<AlarmGroup & { alarms: Alarm[] }>(`/alarms/groups/${encodeURIComponent(key!)}`, abort), group?.count ?? 0);
+  if (!data) return null;
+  return (
+    <section class="comments" data-testid="alarm-cause">
+      <h3>Cause</h3>
+      <p>
+        <a href={href("twins", data.cause)}>{data.causeName}</a>
+        {data.causeAlarm === null && <span class="soft"> (it has no alarm itself)</span>}, {data.count} alarms. First out: <strong>{data.firstOutName}</strong>.
+      </p>
+      <ol class="members">
+        {data.alarms.slice(0, SHOWN_MEMBERS).map((one) => (
+          <li key={one.id} aria-current={one.id === alarm.id ? "true" : undefined}>
+            <Badge priority={one.priority} outline={!one.isActive} />
+            <a class="ellipsis" href={href("alarms", one.id, { show: "all" })}>
+              {one.twinName} {one.title}
+            </a>
+            <span class="meta">{after(one.raised, data.raised)}</span>
+          </li>
+        ))}
+      </ol>
+      {data.alarms.length > SHOWN_MEMBERS && <p class="soft">and {data.alarms.length - SHOWN_MEMBERS} more</p>}
+    </section>
+  );
+}
+
+function after(one: string, first: string): string {
+  const seconds = (Date.parse(one) - Date.parse(first)) / 1000;
+  return seconds <= 0 ? "first" : `+${seconds < 10 ? seconds.toFixed(1) : seconds.toFixed(0)} s`;
+}
+
+function History({ alarm }: { alarm: Alarm }) {
+  const { data } = useResource(`history of ${alarm.id}`, (abort) => get<Page<AlarmStep>>(`/alarms/${encodeURIComponent(alarm.id)}/history`, abort), `${alarm.state} ${alarm.occurrences} ${alarm.comments.length}`);
+  if (!data) return null;
+  return (
+    <section class="comments" data-testid="alarm-history">
+      <h3>What happened</h3>
+      <ul>
+        {[...data.value].reverse().map((step, i) => (
+          <li key={i}>
+            <span class="meta">
+              {formatMoment(Date.parse(step.time), tick.value)} <strong>{step.who}</strong>
+            </span>
+            <p>{step.what}</p>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }

@@ -1,8 +1,9 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { alarmsError, alarmsLoaded, byUrgency, counts, lastAlarm, loadAlarms, needsAck, openAlarms } from "@/core/alarms.ts";
+import { type Act, alarmsError, alarmsLoaded, byUrgency, counts, groups, heldBack, lastAlarm, loadAlarms, openAlarms } from "@/core/alarms.ts";
 import { get } from "@/core/api.ts";
 import { isTyping, singleKeys, useKeys } from "@/core/keys.ts";
 import { nameOf } from "@/core/plant.ts";
+import { status } from "@/live/client.ts";
 import { useResource } from "@/core/resource.ts";
 import { go, href, place, setSearch } from "@/core/router.ts";
 import type { Alarm, Page } from "@/core/types.ts";
@@ -11,28 +12,54 @@ import { blockedFrom } from "@/core/writing.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
-import { CommentDialog } from "./comment.tsx";
-import { AlarmDetail } from "./detail.tsx";
+import { ActDialog } from "./act.tsx";
+import { AlarmDetail, isPossible } from "./detail.tsx";
+import { Figures } from "./figures.tsx";
+import { Floods } from "./floods.tsx";
+import { folded, type Row } from "./fold.ts";
 import { AlarmLine } from "./line.tsx";
 
 const MOST = 500;
+const TABS = { open: "Open", shelved: "Shelved", aside: "Suppressed, out of service", all: "History", floods: "Floods", kpis: "Figures" };
+type Tab = keyof typeof TABS;
 
 export function AlarmsPage({ id }: { id: string }) {
   const search = place.value.search;
-  const isAll = search.get("show") === "all";
+  const tab = (search.get("show") ?? "open") in TABS ? ((search.get("show") ?? "open") as Tab) : "open";
+  const isAll = tab === "all";
+  const isList = tab !== "floods" && tab !== "kpis";
   const priority = Number(search.get("priority")) || 0;
   const twin = search.get("twin") ?? "";
-  const [dialog, setDialog] = useState<"none" | "acknowledge" | "comment">("none");
+  const [dialog, setDialog] = useState<Act | "none">("none");
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
   const past = useResource(isAll ? `alarms all ${twin}` : null, (abort) => get<Page<Alarm>>(`/alarms?state=all&limit=${MOST}${twin ? `&twin=${encodeURIComponent(twin)}` : ""}`, abort), lastAlarm.value?.state === "normal" ? lastAlarm.value.id : "");
-  const list = useMemo(() => {
-    const merged = new Map([...(isAll ? (past.data?.value ?? []) : []), ...openAlarms.value.values()].map((alarm) => [alarm.id, alarm]));
+  const rows = useMemo((): Row[] => {
+    const live = tab === "open" || tab === "floods" ? [...openAlarms.value.values()] : [...heldBack.value.values()].filter((alarm) => tab === "all" || (alarm.state === "shelved") === (tab === "shelved"));
+    const merged = new Map([...(isAll ? [...(past.data?.value ?? []), ...openAlarms.value.values()] : []), ...live].map((alarm) => [alarm.id, alarm]));
     const shown = [...merged.values()].filter((alarm) => (!priority || alarm.priority === priority) && (!twin || alarm.twin === twin));
-    return shown.sort(isAll ? (a, b) => b.raised.localeCompare(a.raised) : byUrgency);
-  }, [openAlarms.value, past.data, isAll, priority, twin]);
+    shown.sort(isAll ? (a, b) => b.raised.localeCompare(a.raised) : byUrgency);
+    return tab === "open" ? folded(shown, groups.value, opened) : shown.map((alarm) => ({ alarm, behind: 0, isMember: false }));
+  }, [openAlarms.value, heldBack.value, groups.value, past.data, tab, priority, twin, opened]);
+  const list = rows.map((row) => row.alarm);
   const keep = Object.fromEntries(search.entries());
   const over = lastAlarm.value;
-  const chosen = list.find((alarm) => alarm.id === id) ?? (over?.id === id ? over : undefined);
-  useListKeys(list, id, keep, setDialog);
+  const known = list.find((alarm) => alarm.id === id) ?? openAlarms.value.get(id) ?? heldBack.value.get(id);
+  const chosen = known ?? (over?.id === id ? over : undefined);
+  const marked = list.filter((alarm) => selected.has(alarm.id));
+  const subject = (what: Act): Alarm[] => (marked.length ? marked : chosen ? [chosen] : []).filter((alarm) => isPossible(alarm, what));
+  const toggle = (set: ReadonlySet<string>, key: string): ReadonlySet<string> => {
+    const next = new Set(set);
+    if (!next.delete(key)) next.add(key);
+    return next;
+  };
+  const open = (what: Act): boolean => {
+    if (blockedFrom("alarms:write") || subject(what).length === 0) return false;
+    setDialog(what);
+    return true;
+  };
+  useListKeys({ list, id, keep, open, select: (alarm) => setSelected((set) => toggle(set, alarm.id)), unselect: marked.length ? () => setSelected(new Set()) : undefined });
+  useEffect(() => setSelected(new Set()), [tab]);
   useEffect(() => {
     if (!id) return;
     const isNarrow = matchMedia("(max-width: 1023px)").matches;
@@ -42,7 +69,7 @@ export function AlarmsPage({ id }: { id: string }) {
   const isLoaded = isAll ? past.data !== undefined : alarmsLoaded.value;
   const error = isAll ? past.error : alarmsError.value;
   return (
-    <div class={`with-panel alarms${id ? " has-detail" : ""}`}>
+    <div class={`with-panel alarms${id ? " has-detail" : ""}${tab === "kpis" ? " no-panel" : ""}`}>
       <section class="alarm-main" aria-label="Alarms">
         <div class="page-head">
           <h1>Alarms</h1>
@@ -50,35 +77,96 @@ export function AlarmsPage({ id }: { id: string }) {
             {counts.value.total} open, {counts.value.unacknowledged} not acknowledged
           </span>
           <span class="meta push keys-hint">
-            <kbd>j</kbd> <kbd>k</kbd> move <kbd>a</kbd> acknowledge <kbd>c</kbd> comment
+            <kbd>j</kbd> <kbd>k</kbd> move <kbd>x</kbd> select <kbd>a</kbd> acknowledge <kbd>s</kbd> shelve <kbd>c</kbd> comment
           </span>
         </div>
-        <Filters isAll={isAll} priority={priority} twin={twin} />
-        {error && !isLoaded && <Failed error={error} what="The alarms" retry={() => (isAll ? past.retry() : void loadAlarms())} />}
-        {!isLoaded && !error && <SkeletonRows count={6} height={54} />}
-        {isLoaded && list.length === 0 && (
-          <Empty title={priority || twin ? "No alarm matches" : isAll ? "There has never been an alarm" : "No open alarms"}>
-            {priority || twin ? (
-              <button class="button" onClick={() => go(href("alarms"))}>
-                Clear the filters
-              </button>
-            ) : (
-              <p>Everything that is watched runs inside its limits.</p>
-            )}
-          </Empty>
+        <FloodBanner />
+        <Filters tab={tab} priority={priority} twin={twin} isList={isList} />
+        {marked.length > 0 && (
+          <div class="bulk" role="status" data-testid="alarms-bulk">
+            <strong>{marked.length} selected</strong>
+            <button class="button" onClick={() => open("acknowledge")}>
+              Acknowledge…
+            </button>
+            <button class="button" onClick={() => open("shelve")}>
+              Shelve…
+            </button>
+            <button class="button quiet" onClick={() => setSelected(new Set())}>
+              Select none
+            </button>
+          </div>
         )}
-        <ul class="alarm-list" aria-label={isAll ? "All alarms, newest first" : "Open alarms, most urgent first"}>
-          {list.slice(0, MOST).map((alarm) => (
-            <AlarmLine key={alarm.id} alarm={alarm} isChosen={alarm.id === id} query={keep} />
-          ))}
-        </ul>
-        {list.length > MOST && <p class="notice">The first {MOST} are shown; filter by twin or priority to see the others.</p>}
+        {tab === "floods" && <Floods />}
+        {tab === "kpis" && <Figures />}
+        {isList && error && !isLoaded && <Failed error={error} what="The alarms" retry={() => (isAll ? past.retry() : void loadAlarms())} />}
+        {isList && !isLoaded && !error && <SkeletonRows count={6} height={54} />}
+        {isList && isLoaded && list.length === 0 && <Nothing tab={tab} isFiltered={Boolean(priority || twin)} />}
+        {isList && (
+          <ul class="alarm-list" aria-label={isAll ? "All alarms, newest first" : `${TABS[tab]} alarms, most urgent first`}>
+            {rows.slice(0, MOST).map((row) => (
+              <AlarmLine
+                key={row.alarm.id}
+                alarm={row.alarm}
+                row={row}
+                isChosen={row.alarm.id === id}
+                isSelected={selected.has(row.alarm.id)}
+                isOpened={row.group ? opened.has(row.group.id) : false}
+                onFold={() => row.group && setOpened((set) => toggle(set, row.group!.id))}
+                query={keep}
+              />
+            ))}
+          </ul>
+        )}
+        {isList && rows.length > MOST && <p class="notice">The first {MOST} are shown; filter by twin or priority to see the others.</p>}
       </section>
-      <aside class="panel" aria-label="Details of the alarm">
-        {chosen ? <AlarmDetail alarm={chosen} open={setDialog} close={() => go(href("alarms", "", keep))} /> : id && isLoaded ? <Missing id={id} /> : <p class="notice">Choose an alarm to see its trend, its limit and what was said about it.</p>}
-      </aside>
-      {dialog !== "none" && chosen && <CommentDialog alarm={chosen} isAcknowledging={dialog === "acknowledge"} close={() => setDialog("none")} />}
+      {tab !== "kpis" && <aside class="panel" aria-label="Details of the alarm">
+        {chosen ? <AlarmDetail alarm={chosen} open={(what) => void (setSelected(new Set()), setDialog(what))} close={() => go(href("alarms", "", keep))} /> : id && isLoaded ? <Missing id={id} /> : <p class="notice">Choose an alarm to see its trend, its limit and what was said about it.</p>}
+      </aside>}
+      {dialog !== "none" && subject(dialog).length > 0 && (
+        <ActDialog
+          what={dialog}
+          alarms={subject(dialog)}
+          close={() => {
+            setDialog("none");
+            setSelected(new Set());
+          }}
+        />
+      )}
     </div>
+  );
+}
+
+function FloodBanner() {
+  const flood = status.value?.flood;
+  if (!flood?.since) return null;
+  return (
+    <p class="flood-banner" role="status" data-testid="flood-banner">
+      <Icon name="alarms" small /> Alarm flood: {flood.count} in the last 10 minutes. <a href={href("alarms", "", { show: "floods" })}>Look at the causes</a>
+    </p>
+  );
+}
+
+const NOTHING: Record<Tab, [string, string]> = {
+  open: ["No open alarms", "Everything that is watched runs inside its limits."],
+  shelved: ["Nothing is shelved", "An alarm that is put aside for some time waits here until then."],
+  aside: ["Nothing is suppressed or out of service", "What is held back by design or switched off is shown here."],
+  all: ["There has never been an alarm", ""],
+  floods: ["", ""],
+  kpis: ["", ""],
+};
+
+function Nothing({ tab, isFiltered }: { tab: Tab; isFiltered: boolean }) {
+  const [title, words] = NOTHING[tab];
+  return (
+    <Empty title={isFiltered ? "No alarm matches" : title}>
+      {isFiltered ? (
+        <button class="button" onClick={() => go(href("alarms"))}>
+          Clear the filters
+        </button>
+      ) : (
+        <p>{words}</p>
+      )}
+    </Empty>
   );
 }
 
@@ -94,25 +182,31 @@ function Missing({ id }: { id: string }) {
   );
 }
 
-function Filters({ isAll, priority, twin }: { isAll: boolean; priority: number; twin: string }) {
+function Filters({ tab, priority, twin, isList }: { tab: Tab; priority: number; twin: string; isList: boolean }) {
+  const held = [...heldBack.value.values()];
+  const shelved = held.filter((alarm) => alarm.state === "shelved").length;
+  const numbers: Partial<Record<Tab, number>> = { shelved, aside: held.length - shelved };
+  const ids: Partial<Record<Tab, string>> = { open: "alarms-active", all: "alarms-all" };
   return (
     <div class="filters">
-      <div class="segments" role="group" aria-label="Which alarms">
-        <button aria-pressed={!isAll} data-testid="alarms-active" onClick={() => setSearch({ show: null })}>
-          Open
-        </button>
-        <button aria-pressed={isAll} data-testid="alarms-all" onClick={() => setSearch({ show: "all" })}>
-          All
-        </button>
-      </div>
-      <div class="row" role="group" aria-label="Priority" style={{ gap: "4px" }}>
-        {[1, 2, 3, 4].map((one) => (
-          <button key={one} class="button" aria-pressed={priority === one} onClick={() => setSearch({ priority: priority === one ? null : String(one) })}>
-            <Badge priority={one} label={false} /> {counts.value.byPriority[one] ?? 0}
-            <span class="visually-hidden"> open of priority {one}, {PRIORITY_WORDS[one]}</span>
+      <div class="segments scrolls" role="group" aria-label="Which alarms">
+        {(Object.keys(TABS) as Tab[]).map((one) => (
+          <button key={one} aria-pressed={tab === one} data-testid={ids[one] ?? `alarms-${one}`} onClick={() => setSearch({ show: one === "open" ? null : one })}>
+            {TABS[one]}
+            {numbers[one] ? ` ${numbers[one]}` : ""}
           </button>
         ))}
       </div>
+      {isList && (
+        <div class="row" role="group" aria-label="Priority" style={{ gap: "4px" }}>
+          {[1, 2, 3, 4].map((one) => (
+            <button key={one} class="button" aria-pressed={priority === one} onClick={() => setSearch({ priority: priority === one ? null : String(one) })}>
+              <Badge priority={one} label={false} /> {counts.value.byPriority[one] ?? 0}
+              <span class="visually-hidden"> open of priority {one}, {PRIORITY_WORDS[one]}</span>
+            </button>
+          ))}
+        </div>
+      )}
       {twin && (
         <button class="button" onClick={() => setSearch({ twin: null })} aria-label={`Filter: ${nameOf(twin)}. Remove`}>
           {nameOf(twin)} <Icon name="close" small />
@@ -122,7 +216,16 @@ function Filters({ isAll, priority, twin }: { isAll: boolean; priority: number; 
   );
 }
 
-function useListKeys(list: Alarm[], id: string, keep: Record<string, string>, open: (dialog: "acknowledge" | "comment") => void): void {
+interface ListKeys {
+  list: Alarm[];
+  id: string;
+  keep: Record<string, string>;
+  open: (what: Act) => boolean;
+  select: (alarm: Alarm) => void;
+  unselect: (() => void) | undefined;
+}
+
+function useListKeys({ list, id, keep, open, select, unselect }: ListKeys): void {
   useKeys((event) => {
     if (isTyping(event) || !singleKeys.value || event.ctrlKey || event.metaKey || event.altKey) return false;
     const at = list.findIndex((alarm) => alarm.id === id);
@@ -134,15 +237,17 @@ function useListKeys(list: Alarm[], id: string, keep: Record<string, string>, op
     };
     if (event.key === "j") return move(at + 1);
     if (event.key === "k") return move(at < 0 ? 0 : at - 1);
+    if (event.key === "Escape" && unselect) return unselect(), true;
     if (event.key === "Escape" && id) return go(href("alarms", "", keep)), true;
+    if (event.key === "a") return open("acknowledge");
+    if (event.key === "s") return open("shelve");
+    if (event.key === "c") return open("comment");
     if (!alarm) return false;
+    if (event.key === "x") return select(alarm), true;
     if (event.key === "Enter" && !(event.target as HTMLElement).closest("a, button")) {
       document.querySelector<HTMLElement>(".alarm-detail h2 a")?.focus();
       return true;
     }
-    const isBlocked = blockedFrom("alarms:write") !== "";
-    if (event.key === "a" && needsAck(alarm) && !isBlocked) return open("acknowledge"), true;
-    if (event.key === "c" && !isBlocked) return open("comment"), true;
     return false;
   });
 }

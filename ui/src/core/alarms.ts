@@ -1,9 +1,9 @@
 /** The alarms that are open: fetched once, kept by the live stream, fetched again after a break. */
 
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { get, post } from "./api.ts";
 import { on } from "@/live/client.ts";
-import type { Alarm, Page } from "./types.ts";
+import type { Alarm, AlarmGroup, Page } from "./types.ts";
 
 const openNow = signal<ReadonlyMap<string, Alarm>>(new Map());
 /** Those that were open at the moment the clock shows; null is now. */
@@ -14,8 +14,35 @@ export const alarmsLoaded = signal(false);
 /** Newest version of alarms that are over, so that a detail on screen follows them too. */
 export const lastAlarm = signal<Alarm | null>(null);
 
+/** Shelved, suppressed by design, out of service: nobody is told of them. */
+export const heldBack = signal<ReadonlyMap<string, Alarm>>(new Map());
+/** Alarms of one cause, by group. */
+export const groups = signal<ReadonlyMap<string, AlarmGroup>>(new Map());
+
 export function isOpen(alarm: Alarm): boolean {
-  return alarm.state !== "normal";
+  return alarm.state === "unacknowledged" || alarm.state === "acknowledged" || alarm.state === "returned";
+}
+
+export function isHeldBack(alarm: Alarm): boolean {
+  return alarm.state !== "normal" && !isOpen(alarm);
+}
+
+/** The group that an alarm belongs to now, groups that became part of others followed. */
+export function groupOf(alarm: Alarm, known: ReadonlyMap<string, AlarmGroup>): AlarmGroup | undefined {
+  let found = alarm.group ? known.get(alarm.group) : undefined;
+  for (let steps = 0; found?.into && steps < 100; steps++) found = known.get(found.into) ?? found;
+  return found;
+}
+
+const STALE_MS = 24 * 3600_000;
+const CHATTER_MS = 600_000;
+
+export function isStale(alarm: Alarm, now: number): boolean {
+  return alarm.isActive && now - Date.parse(alarm.lastRaised) > STALE_MS;
+}
+
+export function isChattering(alarm: Alarm, now: number): boolean {
+  return alarm.chattered !== null && now - Date.parse(alarm.chattered) <= CHATTER_MS;
 }
 
 const WEIGHT: Record<string, number> = { unacknowledged: 0, returned: 1, acknowledged: 2, normal: 3 };
@@ -57,33 +84,57 @@ export function needsAck(alarm: Alarm): boolean {
 
 export async function loadAlarms(): Promise<void> {
   try {
-    const page = await get<Page<Alarm>>("/alarms?state=active&limit=1000");
-    openNow.value = new Map(page.value.filter(isOpen).map((alarm) => [alarm.id, alarm]));
-    alarmsError.value = null;
-    alarmsLoaded.value = true;
+    const [page, together] = await Promise.all([get<Page<Alarm>>("/alarms?state=open&limit=5000"), get<Page<AlarmGroup>>("/alarms/groups?limit=500")]);
+    batch(() => {
+      openNow.value = new Map(page.value.filter(isOpen).map((alarm) => [alarm.id, alarm]));
+      heldBack.value = new Map(page.value.filter(isHeldBack).map((alarm) => [alarm.id, alarm]));
+      groups.value = new Map(together.value.map((group) => [group.id, group]));
+      alarmsError.value = null;
+      alarmsLoaded.value = true;
+    });
   } catch (error) {
     alarmsError.value = error as Error;
   }
 }
 
 export function takeAlarm(alarm: Alarm): void {
-  const next = new Map(openNow.value);
-  if (isOpen(alarm)) next.set(alarm.id, alarm);
-  else next.delete(alarm.id);
-  openNow.value = next;
-  lastAlarm.value = alarm;
+  takeAlarms([alarm]);
+}
+
+/** Many at once cost one look of the page: a flood must not hold it up. */
+export function takeAlarms(list: Alarm[]): void {
+  const open = new Map(openNow.value);
+  const held = new Map(heldBack.value);
+  for (const alarm of list) {
+    open.delete(alarm.id);
+    held.delete(alarm.id);
+    if (isOpen(alarm)) open.set(alarm.id, alarm);
+    else if (isHeldBack(alarm)) held.set(alarm.id, alarm);
+  }
+  batch(() => {
+    openNow.value = open;
+    heldBack.value = held;
+    lastAlarm.value = list[list.length - 1] ?? null;
+  });
+}
+
+export type Act = "acknowledge" | "unacknowledge" | "shelve" | "unshelve" | "out-of-service" | "return-to-service" | "comment" | "clear";
+const REASONED: ReadonlySet<Act> = new Set<Act>(["unacknowledge", "shelve", "out-of-service"]);
+
+/** One act on one alarm or on many; what was refused comes back in words. */
+export async function act(what: Act, ids: string[], text: string, seconds = 0): Promise<string[]> {
+  if (ids.length === 1) {
+    const body: Record<string, unknown> = { [REASONED.has(what) ? "reason" : "comment"]: text };
+    if (what === "shelve") body["seconds"] = seconds;
+    adopt(await post<Alarm | undefined>(`/alarms/${encodeURIComponent(ids[0]!)}/${what}`, body));
+    return [];
+  }
+  const answer = await post<Page<{ id: string; code?: string; message?: string }>>("/alarms/acts", { act: what, ids, text, seconds });
+  return answer.value.filter((one) => one.code).map((one) => one.message ?? one.code ?? "");
 }
 
 export async function acknowledge(id: string, comment = ""): Promise<void> {
-  adopt(await post<Alarm | undefined>(`/alarms/${encodeURIComponent(id)}/acknowledge`, { comment }));
-}
-
-export async function comment(id: string, text: string): Promise<void> {
-  adopt(await post<Alarm | undefined>(`/alarms/${encodeURIComponent(id)}/comment`, { comment: text }));
-}
-
-export async function clearByHand(id: string, text: string): Promise<void> {
-  adopt(await post<Alarm | undefined>(`/alarms/${encodeURIComponent(id)}/clear`, { comment: text }));
+  await act("acknowledge", [id], comment);
 }
 
 function adopt(alarm: Alarm | undefined): void {
@@ -110,9 +161,30 @@ function announce(alarm: Alarm): void {
   }, 5000) as unknown as number;
 }
 
+const TOGETHER_MS = 50;
+let arrived: Alarm[] = [];
+let arrivedGroups: AlarmGroup[] = [];
+let takeTimer = 0;
+
+function takeSoon(): void {
+  takeTimer ||= setTimeout(() => {
+    const [list, together] = [arrived, arrivedGroups];
+    [arrived, arrivedGroups, takeTimer] = [[], [], 0];
+    batch(() => {
+      if (together.length) groups.value = new Map([...groups.value, ...together.map((group) => [group.id, group] as const)]);
+      if (list.length) takeAlarms(list);
+    });
+  }, TOGETHER_MS) as unknown as number;
+}
+
 export function startAlarms(): void {
   on("alarm", (alarm) => {
     announce(alarm);
-    takeAlarm(alarm);
+    arrived.push(alarm);
+    takeSoon();
+  });
+  on("alarmGroup", (group) => {
+    arrivedGroups.push(group);
+    takeSoon();
   });
 }

@@ -125,7 +125,7 @@ type TwinAnswer = Omit<Twin, "alarmList"> & { alarms: Alarm[] | Twin["alarms"] }
 export async function getTwin(id: string, abort?: AbortSignal): Promise<Twin> {
   const answer = await get<TwinAnswer>(`/twins/${encodeURIComponent(id)}`, abort);
   const list = Array.isArray(answer.alarms) ? answer.alarms : [];
-  const open = list.filter((alarm) => alarm.state !== "normal");
+  const open = list.filter((alarm) => alarm.isActive || alarm.state === "returned");
   const counts = {
     priority: open.length ? Math.min(...open.map((alarm) => alarm.priority)) : null,
     active: open.filter((alarm) => alarm.isActive).length,

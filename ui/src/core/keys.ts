@@ -19,6 +19,8 @@ export const SHORTCUTS: Shortcut[] = [
   { group: "Everywhere", keys: "Esc", words: "Close the top layer" },
   { group: "Alarms", keys: "j k", words: "Next, previous alarm" },
   { group: "Alarms", keys: "a", words: "Acknowledge" },
+  { group: "Alarms", keys: "s", words: "Shelve, with a reason" },
+  { group: "Alarms", keys: "x", words: "Select, for one act on many" },
   { group: "Alarms", keys: "c", words: "Comment" },
   { group: "Alarms", keys: "Enter", words: "Open the details" },
   { group: "Plant in 3D", keys: "arrows", words: "Turn the view" },

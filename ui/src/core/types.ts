@@ -19,6 +19,7 @@ export interface Status {
   stale: number;
   abnormal: number;
   alarms: Record<string, number>;
+  flood?: { since: string | null; count: number };
   behind: number;
   freshness: number | null;
   rejects: number;
@@ -155,6 +156,49 @@ export interface Alarm {
   outOfService: { since: string; by: string; reason: string } | null;
   group: string | null;
   comments: { time: string; who: string; text: string }[];
+}
+
+/** Alarms of one cause. */
+export interface AlarmGroup {
+  id: string;
+  cause: string;
+  causeName: string;
+  causeAlarm: string | null;
+  firstOut: string;
+  firstOutTwin: string;
+  firstOutName: string;
+  raised: string;
+  latest: string;
+  count: number;
+  priority: number;
+  /** The group that this one has become part of. */
+  into: string | null;
+}
+
+export interface AlarmStep {
+  time: string;
+  who: string;
+  what: string;
+  state: AlarmState;
+  comment: string;
+}
+
+export interface AlarmFigures {
+  from: string;
+  to: string;
+  operators: number;
+  annunciated: number;
+  perOperatorPer10Minutes: number;
+  peakPer10Minutes: number;
+  floods: { from: string; to: string | null; count: number; peak: number }[];
+  floodPercent: number;
+  byPriority: Record<string, { count: number; percent: number }>;
+  topTen: { rule: string; twin: string; twinName: string; title: string; priority: number; count: number; percent: number }[];
+  acknowledge: { count: number; medianSeconds: number | null; p90Seconds: number | null };
+  standing: number;
+  stale: string[];
+  chattering: string[];
+  heldBack: Record<string, number>;
 }
 
 export interface Command {

@@ -7,7 +7,7 @@ import { signal, type Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { serverNow, serverTimeIs } from "@/core/clock.ts";
 import { nextPeriod } from "@/core/quality.ts";
-import type { Alarm, Command, Json, Status } from "@/core/types.ts";
+import type { Alarm, AlarmGroup, Command, Json, Status } from "@/core/types.ts";
 import type { Rows } from "./frames.ts";
 import type { FromWorker, ServerMessage, ToWorker } from "./messages.ts";
 
@@ -36,10 +36,11 @@ let subscribeTimer = 0;
 
 interface Listeners {
   alarm: (alarm: Alarm) => void;
+  alarmGroup: (group: AlarmGroup) => void;
   command: (command: Command) => void;
   twin: (id: string, status: string) => void;
 }
-const listeners: { [K in keyof Listeners]: Set<Listeners[K]> } = { alarm: new Set(), command: new Set(), twin: new Set() };
+const listeners: { [K in keyof Listeners]: Set<Listeners[K]> } = { alarm: new Set(), alarmGroup: new Set(), command: new Set(), twin: new Set() };
 
 export function on<K extends keyof Listeners>(kind: K, listener: Listeners[K]): () => void {
   listeners[kind].add(listener);
@@ -118,6 +119,7 @@ function take(message: ServerMessage): void {
     serverTimeIs(Date.parse(message.status.time));
     status.value = message.status;
   } else if (message.type === "alarm") listeners.alarm.forEach((listener) => listener(message.alarm));
+  else if (message.type === "alarmGroup") listeners.alarmGroup.forEach((listener) => listener(message.group));
   else if (message.type === "command") listeners.command.forEach((listener) => listener(message.command));
   else if (message.type === "twin") listeners.twin.forEach((listener) => listener(message.id, message.status));
   else if (message.type === "graph") refetches.value += 1;

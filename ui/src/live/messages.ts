@@ -1,6 +1,6 @@
 /** What the worker and the page say to each other. */
 
-import type { Alarm, Command, Json, Status } from "@/core/types.ts";
+import type { Alarm, AlarmGroup, Command, Json, Status } from "@/core/types.ts";
 import type { Rows } from "./frames.ts";
 
 export type ServerMessage =
@@ -8,6 +8,7 @@ export type ServerMessage =
   | { type: "series"; series: [number, string, string][]; text?: [number, string, string, string, number][] }
   | { type: "text"; values: [number, string, number][] }
   | { type: "alarm"; alarm: Alarm }
+  | { type: "alarmGroup"; group: AlarmGroup }
   | { type: "command"; command: Command }
   | { type: "twin"; id: string; status: string }
   | { type: "graph" }

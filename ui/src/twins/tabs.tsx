@@ -1,7 +1,7 @@
 /** The smaller tabs of a twin: relations, alarms, commands, changes, raw JSON. */
 
 import { useState } from "preact/hooks";
-import { byUrgency, openAlarms } from "@/core/alarms.ts";
+import { byUrgency, heldBack, openAlarms } from "@/core/alarms.ts";
 import { get } from "@/core/api.ts";
 import { commandsOf, loadCommands, STEP_WORDS } from "@/core/commands.ts";
 import { tick } from "@/core/clock.ts";
@@ -56,7 +56,7 @@ export function AlarmsTab({ twin }: { twin: Twin }) {
   const { data, error, retry } = useResource(`alarms of ${twin.id}`, (abort) => get<Page<Alarm>>(`/alarms?state=all&twin=${encodeURIComponent(twin.id)}&limit=200`, abort));
   if (error && !data) return <Failed error={error} what="The alarms" retry={retry} />;
   if (!data) return <SkeletonRows count={4} height={54} />;
-  const live = [...openAlarms.value.values()].filter((alarm) => alarm.twin === twin.id);
+  const live = [...openAlarms.value.values(), ...heldBack.value.values()].filter((alarm) => alarm.twin === twin.id);
   const merged = new Map([...data.value, ...live].map((alarm) => [alarm.id, alarm]));
   if (merged.size === 0) return <Empty title="This twin has never had an alarm" />;
   return (
