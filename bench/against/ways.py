@@ -21,7 +21,7 @@ from typing import Any
 
 import orjson
 from against.machine import cpu_seconds, disk_bytes, memory_mb
-from against.servers import Influx, Mosquitto, Postgres
+from against.servers import Influx, Mosquitto, NotHere, Postgres
 
 from gemel.core.series import SeriesTable
 from gemel.history.history import History
@@ -193,7 +193,10 @@ def run_influx(folder: Path, load: Load) -> dict[str, Any]:
             path = "/query?db=load&epoch=u&q=" + urllib.parse.quote(text)
             return orjson.loads(server.ask(path))["results"][0].get("series")
 
-        names = ask("SHOW FIELD KEYS")[0]["values"]
+        found_keys = ask("SHOW FIELD KEYS")
+        if not found_keys:
+            raise NotHere("nothing was stored")
+        names = found_keys[0]["values"]
         counts = ask("SELECT " + ",".join(f"count({name})" for name, _ in names) + " FROM readings")
         stored = int(sum(counts[0]["values"][0][1:]))
         where = "FROM readings WHERE device='load-00000' AND time > now() - 2d"
@@ -228,6 +231,8 @@ def run_postgres(folder: Path, load: Load) -> dict[str, Any]:
             session.execute("CREATE INDEX ON readings (device, signal, time)")
             found = _through_mosquitto(folder, load, "postgres", server.address, server.process.pid)
             stored = session.execute("SELECT count(*) FROM readings").fetchone()[0]  # type: ignore[index]
+            if not stored:
+                raise NotHere("nothing was stored")
             session.execute("VACUUM ANALYZE readings")
             size = session.execute("SELECT pg_total_relation_size('readings')").fetchone()[0]  # type: ignore[index]
             where = "FROM readings WHERE device='load-00000' AND signal='s00'"
