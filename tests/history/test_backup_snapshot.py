@@ -50,9 +50,9 @@ def test_sealed_files_get_a_second_name_and_stay_when_they_are_merged_away(
         history.seal()
     history.snapshot(tmp_path / "copy")
     segments = sorted((tmp_path / "copy" / "segments").iterdir())
-    assert [path.stat().st_nlink for path in segments] == [2, 2, 2]
+    assert [path.stat().st_nlink for path in segments] == [2] * 9
     history.compact()
-    assert [path.stat().st_nlink for path in segments] == [1, 1, 1]
+    assert [path.stat().st_nlink for path in segments] == [1] * 9
     assert readings(tmp_path / "copy") == [0.0, 1.0, 2.0]
 
 

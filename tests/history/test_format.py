@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gemel.core.batch import Batch
-from gemel.history import segment
+from gemel.history import blockfile, index, segment
 from gemel.history.codec import Codec
 from gemel.history.record import FILE_HEADER, HEADER
 
@@ -44,7 +44,7 @@ def test_the_page_s_program_reads_a_segment(opened, tmp_path, monkeypatch, codec
     history.seal()
     program = tmp_path / "read.py"
     program.write_text(re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)[0])
-    (path,) = (opened.folder / "segments").iterdir()
+    (path,) = (opened.folder / "segments").glob("*.seg")
     done = subprocess.run(
         [sys.executable, str(program), str(path)], capture_output=True, text=True, check=True
     )
@@ -56,4 +56,4 @@ def test_the_page_s_program_reads_a_segment(opened, tmp_path, monkeypatch, codec
 
 def test_the_page_states_the_sizes_of_the_headers():
     assert FILE_HEADER.size == HEADER.size == 32
-    assert segment.FILE_HEADER.size == segment.FOOTER.size == 32
+    assert blockfile.FILE_HEADER.size == index.FOOTER.size == 32

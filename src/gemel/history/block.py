@@ -31,7 +31,6 @@ HEADER = struct.Struct("<4sIIII")  # magic, rows, parts, length of the block, cr
 COLUMN = struct.Struct("<BBHI")  # column, codec, zero, length
 SERIES, COUNT, TIME, VALUE, QUALITY, LAG, TEXT, RECEIVED = range(1, 9)
 COLUMN_COUNT = 7  # LAG or RECEIVED, whichever changes less often
-HEAD_SIZE = HEADER.size + COLUMN_COUNT * COLUMN.size
 LARGEST_TEXT = 1 << 30
 
 
@@ -96,8 +95,13 @@ def encode_block(table: Table, codec: Codec, level: int) -> bytes:
         _encode_received(table, codec, level),
         (TEXT, *text),
     )
-    length = HEAD_SIZE + sum(len(data) for _, _, data in columns) + 4
-    head = HEADER.pack(MAGIC, len(table), len(series), length, 0)[:-4]
+    return pack(MAGIC, len(table), len(series), columns)
+
+
+def pack(magic: bytes, rows: int, parts: int, columns: Sequence[tuple[int, Codec, bytes]]) -> bytes:
+    """A header, the columns with theirs, and a checksum over it all."""
+    length = HEADER.size + len(columns) * COLUMN.size + sum(len(c[2]) for c in columns) + 4
+    head = HEADER.pack(magic, rows, parts, length, 0)[:-4]
     head += zlib.crc32(head).to_bytes(4, "little")
     for name, kind, data in columns:
         head += COLUMN.pack(name, kind, 0, len(data))
@@ -129,9 +133,9 @@ def _own_texts(table: Table) -> tuple[F64, tuple[Codec, bytes]]:
     return value, (Codec.ZSTD, compress(lines))
 
 
-def header_of(data: bytes | memoryview) -> tuple[int, int, int] | None:
+def header_of(data: bytes | memoryview, magic: bytes = MAGIC) -> tuple[int, int, int] | None:
     """(rows, parts, length) if a block's header stands at the start of `data`."""
-    if len(data) < HEADER.size or data[:4] != MAGIC:
+    if len(data) < HEADER.size or data[:4] != magic:
         return None
     if zlib.crc32(data[:16]) != int.from_bytes(data[16:20], "little"):
         return None
@@ -145,23 +149,9 @@ def decode_block(data: bytes) -> Block:
     Raises:
         Damaged: they are not what was written.
     """
-    head = header_of(data)
-    if head is None or head[2] != len(data):
-        raise Damaged("no block starts here")
-    if zlib.crc32(memoryview(data)[:-4]) != int.from_bytes(data[-4:], "little"):
-        raise Damaged("the checksum of this block is wrong; its readings are lost")
-    rows, parts, _ = head
-    columns: dict[int, tuple[int, bytes]] = {}
-    at = HEAD_SIZE
-    for i in range(COLUMN_COUNT):
-        name, codec, _, length = COLUMN.unpack_from(data, HEADER.size + i * COLUMN.size)
-        columns[name] = (codec, data[at : at + length])
-        at += length
-    counts = decode(*columns[COUNT], parts, np.int32)
+    rows, parts, columns = unpack(data, MAGIC, COLUMN_COUNT)
+    starts = starts_of(decode(*columns[COUNT], parts, np.int32), rows)
     time = decode(*columns[TIME], rows, np.int64)
-    starts = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
-    if int(starts[-1]) != rows:
-        raise Damaged("the parts of this block do not add up to its rows")
     if LAG in columns:
         received = decode(*columns[LAG], rows, np.int64) + time // MILLISECOND
     else:
@@ -175,6 +165,38 @@ def decode_block(data: bytes) -> Block:
         received,
         _texts(*columns[TEXT]),
     )
+
+
+def unpack(data: bytes, magic: bytes, count: int) -> tuple[int, int, dict[int, tuple[int, bytes]]]:
+    """(rows, parts, columns as codec and bytes) of what `pack` made.
+
+    Raises:
+        Damaged: they are not what was written.
+    """
+    head = header_of(data, magic)
+    if head is None or head[2] != len(data):
+        raise Damaged("no block starts here")
+    if zlib.crc32(memoryview(data)[:-4]) != int.from_bytes(data[-4:], "little"):
+        raise Damaged("the checksum of this block is wrong; its readings are lost")
+    columns: dict[int, tuple[int, bytes]] = {}
+    at = HEADER.size + count * COLUMN.size
+    for i in range(count):
+        name, codec, _, length = COLUMN.unpack_from(data, HEADER.size + i * COLUMN.size)
+        columns[name] = (codec, data[at : at + length])
+        at += length
+    return head[0], head[1], columns
+
+
+def starts_of(counts: I32, rows: int) -> I64:
+    """Where each part begins, and the end of the last.
+
+    Raises:
+        Damaged: the parts are not as many rows.
+    """
+    starts = np.concatenate(([0], np.cumsum(counts, dtype=np.int64)))
+    if int(starts[-1]) != rows:
+        raise Damaged("the parts of this block do not add up to its rows")
+    return starts
 
 
 def _texts(codec: int, data: bytes) -> list[str]:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import TypeAlias
-
-from gemel.history.block import Block
+from typing import Generic, TypeAlias, TypeVar
 
 BlockKey: TypeAlias = tuple[str, int]
+B = TypeVar("B")
 
 
-class BlockCache:
+class BlockCache(Generic[B]):
     """Keeps blocks up to a number of rows, dropping those unused for longest."""
 
     def __init__(self, rows: int) -> None:
         self._limit = rows
         self._held = 0
-        self._blocks: OrderedDict[BlockKey, tuple[Block, int]] = OrderedDict()
+        self._blocks: OrderedDict[BlockKey, tuple[B, int]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: BlockKey) -> Block | None:
+    def get(self, key: BlockKey) -> B | None:
         with self._lock:
             found = self._blocks.get(key)
             if found is None:
@@ -28,7 +27,7 @@ class BlockCache:
             self._blocks.move_to_end(key)
             return found[0]
 
-    def put(self, key: BlockKey, block: Block, rows: int) -> None:
+    def put(self, key: BlockKey, block: B, rows: int) -> None:
         if rows > self._limit:
             return
         with self._lock:

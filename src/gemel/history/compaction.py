@@ -12,6 +12,9 @@ from math import floor, log
 import numpy as np
 
 from gemel.core.errors import Unavailable
+from gemel.history.keep import WIDTHS, Keep
+from gemel.history.rollfile import remembered
+from gemel.history.rollup import Rolls
 from gemel.history.segment import Segment
 from gemel.history.table import Table, concatenate, sort, without_duplicates
 
@@ -66,25 +69,33 @@ class Merge:
     """The readings of some segments on their way into one."""
 
     def __init__(
-        self, segments: Sequence[Segment], keep_from: int, revised: Collection[int] = ()
+        self, segments: Sequence[Segment], keep: Keep, revised: Collection[int] = ()
     ) -> None:
         self.segments = segments
         self.revised = revised
         """Series whose later values take the place of earlier ones."""
-        self.keep_from = keep_from
-        """Readings with an earlier time are left out."""
+        self.keep = keep
         self.expired = 0
-        """So many were."""
+        """Readings that were not even read, as nothing of them is kept."""
 
     def tables(self, is_stopping: Callable[[], bool]) -> Iterator[Table]:
         """As `merged`."""
-        young = [segment for segment in self.segments if segment.time_max >= self.keep_from]
+        young = [segment for segment in self.segments if not self._is_forgotten(segment)]
         self.expired += sum(segment.rows for segment in self.segments if segment not in young)
-        for table in merged(young, is_stopping, self.revised) if young else ():
-            is_kept = table.time >= self.keep_from
-            kept = table if bool(is_kept.all()) else table.take(is_kept)
-            self.expired += len(table) - len(kept)
-            yield kept
+        if young:
+            yield from merged(young, is_stopping, self.revised)
+
+    def _is_forgotten(self, segment: Segment) -> bool:
+        """Whether neither its readings nor their roll-ups are kept."""
+        series = segment.index.series
+        return bool(
+            all((segment.time_max < self.keep.times(width, series)).all() for width in WIDTHS)
+        )
+
+    def before(self, width: int, first: int, end: int) -> Rolls:
+        """Roll-ups, of a range of series, of readings that are gone already."""
+        files = [segment.rolls[width] for segment in self.segments if width in segment.rolls]
+        return remembered(files, first, end)
 
 
 def merged(

@@ -16,11 +16,13 @@ from gemel.core.batch import Batch, Reject
 from gemel.core.errors import InvalidInput, Unavailable
 from gemel.core.series import SeriesTable
 from gemel.history.ballast import NO_ROOM, Ballast
+from gemel.history.block import Block
 from gemel.history.cache import BlockCache
 from gemel.history.checkpoints import Checkpoints
 from gemel.history.codec import Codec
 from gemel.history.damage import Damage, DamageList
 from gemel.history.files import Files
+from gemel.history.keep import Keep
 from gemel.history.log import LogFile, log_numbers, read_log
 from gemel.history.memory import Memory
 from gemel.history.names import Names
@@ -34,6 +36,7 @@ from gemel.history.opening import (
 from gemel.history.payload import Stack, unstack
 from gemel.history.reader import Reader
 from gemel.history.rejects import Rejects
+from gemel.history.rollfile import RollBlock
 from gemel.history.sealer import Sealer
 from gemel.history.snapshot import link_all
 from gemel.history.statistics import Statistics
@@ -68,8 +71,9 @@ class History(Reader):
         reject_bytes: of rejects the newest so many bytes (compressed) are kept; all are counted.
         cache_rows: decoded readings kept for the next query.
         codec: of sealed columns: PCODEC, or PLANES where only zstd is at hand.
-        keep_from: gives the time (ns since 1970 UTC) before which readings are too old to be kept:
-            segments that hold only such are removed, and merging leaves them out. None: for ever.
+        keep_from: gives the time (ns since 1970 UTC) before which readings are too old to be kept,
+            or such times for each series, its minutes and its hours. Segments of which half is
+            too old are written again without it, and merging leaves it out. None: for ever.
         files: the disk; tests give one that fails.
 
     Raises:
@@ -93,7 +97,7 @@ class History(Reader):
         reject_bytes: int = 256 << 20,
         cache_rows: int = 1_000_000,
         codec: Codec = Codec.PCODEC,
-        keep_from: Callable[[], int] | None = None,
+        keep_from: Callable[[], int | Keep] | None = None,
         files: Files | None = None,
     ) -> None:
         self.folder = folder
@@ -102,7 +106,8 @@ class History(Reader):
         self._notify = notify
         self._files = files if files is not None else Files()
         self._damage = DamageList()
-        self._cache = BlockCache(cache_rows)
+        self._cache: BlockCache[Block] = BlockCache(cache_rows)
+        self._roll_cache: BlockCache[RollBlock] = BlockCache(cache_rows // 4)
         self._closed = False
         self._lock = self._prepare()
         try:
@@ -132,6 +137,7 @@ class History(Reader):
             (self._names, self._rejects, self._checkpoints),
             self._damage,
             self._cache,
+            self._roll_cache,
             self._ballast,
             segment_rows=segment_rows,
             fan_in=fan_in,
@@ -152,7 +158,9 @@ class History(Reader):
         folder, files, damage = self.folder, self._files, self._damage
         self._names = Names(folder, files)
         self._names.load(self.series, damage)
-        segments = load_segments(folder / "segments", files, damage, self._cache)
+        segments = load_segments(
+            folder / "segments", files, damage, (self._cache, self._roll_cache)
+        )
         self._views = Views(segments, ())
         self._checkpoints = Checkpoints(folder / "checkpoints", files)
         self._checkpoints.load(damage)
@@ -316,6 +324,7 @@ class History(Reader):
             log_files=len(logs),
             log_bytes=sum(logs),
             segment_bytes=sum(segment.bytes for segment in view.segments),
+            rollup_bytes=sum(r.bytes for s in view.segments for r in s.rolls.values()),
             pending_bytes=self._writer.pending_bytes,
             commits=self._writer.commits,
             commit_seconds=self._writer.commit_seconds,
@@ -340,6 +349,8 @@ class History(Reader):
                 raise Unavailable("the history is closed", hint="check it when it is open")
             with suppress(FileNotFoundError):  # merged into a larger one meanwhile
                 segment.verify()
+                for rolls in segment.rolls.values():
+                    rolls.verify()
         self._rejects.verify()
         return list(self._damage)
 

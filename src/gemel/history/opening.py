@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from gemel.core.batch import Reject
 from gemel.core.series import SeriesTable
+from gemel.history.block import Block
 from gemel.history.cache import BlockCache
 from gemel.history.checkpoints import read_blobs
 from gemel.history.damage import Damage, DamageList
@@ -17,7 +18,8 @@ from gemel.history.names import FILE, check_lines, define, lost_key
 from gemel.history.payload import Stack
 from gemel.history.record import FILE_HEADER, first_sequence
 from gemel.history.rejects import Held
-from gemel.history.segment import GONE, SEALED, Segment
+from gemel.history.rollfile import ROLLED, RollBlock, roll_paths
+from gemel.history.segment import GONE, SEALED, Segment, open_segment
 from gemel.history.view import View
 
 FOLDERS = ("log", "segments", "checkpoints", "rejects")
@@ -40,7 +42,10 @@ def prepare(folder: Path, files: Files) -> int:
 
 
 def load_segments(
-    folder: Path, files: Files, damage: DamageList, cache: BlockCache
+    folder: Path,
+    files: Files,
+    damage: DamageList,
+    caches: tuple[BlockCache[Block], BlockCache[RollBlock]],
 ) -> list[Segment]:
     """All segments in the order of the log, without those that were merged into larger ones."""
     found = segment_paths(folder)
@@ -48,13 +53,19 @@ def load_segments(
     through = 0
     for first, last, path in found:
         if last <= through:
-            files.remove(path)
+            for one in (path, *roll_paths(path).values()):
+                files.remove(one)
             continue
         if first != through + 1:
             what = f"the segments of log files {through + 1} to {first - 1} are missing"
             damage.add(Damage(f"{folder.name}/{path.name}", 0, 0, what))
-        segments.append(Segment(path, files, damage, cache))
+        segments.append(open_segment(path, files, damage, *caches))
         through = last
+    known = {rolls.path for segment in segments for rolls in segment.rolls.values()}
+    for suffix in ROLLED.values():
+        for path in folder.glob("*" + suffix):
+            if path not in known:  # its segment never got its name, or has gone
+                files.remove(path)
     return segments
 
 

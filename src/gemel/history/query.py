@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gemel.core.batch import I64, NO_TEXT, Columns
 from gemel.core.errors import InvalidInput
 from gemel.core.quality import Quality
+from gemel.history.rollup import Rolls, aggregate, coarsened
 from gemel.history.table import (
     Table,
     concatenate,
@@ -21,7 +22,7 @@ from gemel.history.table import (
 )
 
 Buckets: TypeAlias = dict[str, NDArray[Any]]
-AGGREGATES = ("avg", "min", "max", "sum", "count", "first", "last")
+AGGREGATES = ("avg", "min", "max", "sum", "count", "first", "last", "sd")
 
 
 def merge(
@@ -78,6 +79,12 @@ def join(pieces: Sequence[Columns]) -> Columns:
         np.concatenate([piece.received for piece in pieces]),
         text or NO_TEXT,
     )
+
+
+def in_time_order(pieces: Sequence[Columns]) -> Columns:
+    """Pieces that lie among each other in time."""
+    whole = join(pieces)
+    return take(whole, np.argsort(whole.time, kind="stable"))
 
 
 def pixel_edges(start: int, end: int, px: int) -> I64:
@@ -169,8 +176,25 @@ def _aggregate(
     if name in ("first", "last"):
         return _end_of_each(name, value, is_number, counts)
     sums = np.add.reduceat(np.where(is_number, value, 0.0), starts)
+    if name == "sd":
+        return _deviations(value, is_number, starts, ends, sums, counts)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(counts > 0, sums / counts if name == "avg" else sums, np.nan)
+
+
+def _deviations(
+    value: NDArray[np.float64],
+    is_number: NDArray[np.bool_],
+    starts: NDArray[np.intp],
+    ends: NDArray[np.intp],
+    sums: NDArray[np.float64],
+    counts: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Standard deviation of the numbers in each stretch about their mean (the population's)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = np.repeat(sums / counts, ends - starts)
+        squares = np.where(is_number, (value - mean) ** 2, 0.0)
+        return np.asarray(np.sqrt(np.add.reduceat(squares, starts) / counts))
 
 
 def _end_of_each(
@@ -185,6 +209,20 @@ def _end_of_each(
     found = np.full(len(counts), np.nan)
     found[counts > 0] = numbers[rows[counts > 0]]
     return found
+
+
+def bucket_rolls(rolls: Rolls, width: int, aggregates: Sequence[str]) -> Buckets:
+    """As `bucket`, from roll-ups whose width goes into `width`."""
+    whole = coarsened(rolls, width)
+    return {"time": whole.time, **{name: aggregate(whole, name) for name in aggregates}}
+
+
+def add_buckets(found: Buckets, more: Buckets) -> Buckets:
+    """The buckets found, and those of `more` that are at no time of theirs."""
+    rows = ~np.isin(more["time"], found["time"])
+    whole = {name: np.concatenate([found[name], more[name][rows]]) for name in found}
+    order = np.argsort(whole["time"], kind="stable")
+    return {name: column[order] for name, column in whole.items()}
 
 
 def join_buckets(pieces: Sequence[Buckets]) -> Buckets:

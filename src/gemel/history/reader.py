@@ -11,17 +11,31 @@ import numpy as np
 from gemel.core.batch import I64, Columns
 from gemel.core.errors import InvalidInput
 from gemel.core.series import SeriesTable
+from gemel.history.coarse import away, has_gone, rolls_of
 from gemel.history.query import (
     AGGREGATES,
     Buckets,
+    add_buckets,
     bucket,
+    bucket_rolls,
     check_aggregates,
+    in_time_order,
     join,
     join_buckets,
     m4,
     merge,
     pixel_edges,
     take,
+)
+from gemel.history.rollup import (
+    HOUR,
+    MINUTE,
+    NO_ROLLS,
+    NotNumbers,
+    Rolls,
+    points,
+    roll_columns,
+    stacked,
 )
 from gemel.history.table import Table
 from gemel.history.view import View, Views
@@ -30,6 +44,9 @@ EARLIEST = int(np.iinfo(np.int64).min)
 LATEST = int(np.iinfo(np.int64).max)
 ROWS_A_SLICE = 1_000_000
 MOST_PIXELS = 100_000
+ROWS_WORTH_ROLLS = 200_000
+"""Fewer readings than this are looked at themselves: it takes 10 ms or less."""
+FINEST_SHARE = 4
 T = TypeVar("T")
 
 
@@ -115,19 +132,45 @@ class Reader:
         )
 
     def downsample(
-        self, series: int, start: int, end: int, px: int, *, bad: bool = False
+        self,
+        series: int,
+        start: int,
+        end: int,
+        px: int,
+        *,
+        bad: bool = False,
+        exact: bool = False,
     ) -> Columns:
         """First, last, lowest and highest reading of each of `px` pixels between start and end.
 
         A line drawn through them is the same, pixel for pixel, as one through all readings. Of
-        texts it has the first and last of each pixel.
+        texts it has every one that differs from the one before in its pixel.
+
+        Where there are very many readings, and where they are gone and their roll-ups are not,
+        the readings that roll-ups remember stand for all. Each is a reading with its own time; a
+        pixel may miss one in the minutes (or hours, a quarter of a pixel at most) that its edges
+        cut. `exact` looks at every reading that there is.
         """
         if not 1 <= px <= MOST_PIXELS:
             raise InvalidInput(f"{px} pixels are not between 1 and {MOST_PIXELS:,}")
         start, end = _bounded(start, end)
         edges = pixel_edges(start, end, px)
+        pixel = (end - start) // px
+        if not bad and not exact:
+            width = self._width(series, start, end, pixel, FINEST_SHARE, must_divide=False)
+            rolls = self._rolls(series, start, end, width) if width else None
+            if rolls is not None:
+                return m4(points(rolls), edges)
+        gone = self._gone(series, start, end, pixel)
+        if len(gone):
+            there = self._outline(series, start, end, edges, bad=bad)
+            return m4(in_time_order([points(gone), there]), edges)
         if self._rows_at_most(series, start, end) <= 4:
             return self.read(series, start, end, bad=bad)
+        return self._outline(series, start, end, edges, bad=bad)
+
+    def _outline(self, series: int, start: int, end: int, edges: I64, *, bad: bool) -> Columns:
+        """M4 of the readings themselves, a slice at a time."""
         pieces = []
         cuts = self._cuts(series, start, end, edges)
         for low, high in itertools.pairwise(cuts):
@@ -157,6 +200,29 @@ class Reader:
         if width_ns < 1:
             raise InvalidInput(f"a bucket of {width_ns} ns has no width")
         start, end = _bounded(start, end)
+        if not bad:
+            coarse = self._width(series, start, end, width_ns, 1, must_divide=True)
+            rolls = self._rolls(series, start, end, coarse) if coarse else None
+            if rolls is not None:
+                return bucket_rolls(rolls, width_ns, aggregates)
+        there = self._buckets(series, start, end, width_ns, aggregates, bad=bad)
+        gone = self._gone(series, start, end, width_ns)
+        if not len(gone):
+            return there
+        before = bucket_rolls(gone, width_ns, aggregates)
+        return add_buckets(there, before)
+
+    def _buckets(
+        self,
+        series: int,
+        start: int,
+        end: int,
+        width_ns: int,
+        aggregates: Sequence[str],
+        *,
+        bad: bool,
+    ) -> Buckets:
+        """Buckets of the readings themselves, a slice at a time."""
         first = start // width_ns
         many = (end - 1) // width_ns - first + 1
         rows = self._rows_at_most(series, start, end)
@@ -169,6 +235,46 @@ class Reader:
             for low, high in itertools.pairwise(cuts)
         ]
         return join_buckets(pieces)
+
+    def _width(
+        self, series: int, start: int, end: int, wanted: int, share: int, *, must_divide: bool
+    ) -> int:
+        """The coarsest roll-ups of which `share` or more lie in `wanted` ns; 0 for the readings."""
+        if self._rows_at_most(series, start, end) < ROWS_WORTH_ROLLS:
+            return 0
+        for width in (HOUR, MINUTE):
+            if width * share <= wanted and not (must_divide and wanted % width):
+                return width
+        return 0
+
+    def _gone(self, series: int, start: int, end: int, wanted: int) -> Rolls:
+        """Roll-ups of readings that are there no more, the hours if `wanted` ns have several."""
+        width = HOUR if wanted >= HOUR * FINEST_SHARE else MINUTE
+
+        def ask(view: View) -> Rolls:
+            return away(view, series, start, end, width)
+
+        return self._retried(ask) if has_gone(self._views.now, series) else NO_ROLLS
+
+    def _rolls(self, series: int, start: int, end: int, width: int) -> Rolls | None:
+        """Roll-ups over a span, those at its ends made of what lies inside; None for texts."""
+        revised = series in self.series.revised
+        low, high = -(-start // width) * width, end // width * width
+
+        def readings(first: int, last: int) -> Columns:
+            return self._merged(series, first, last, bad=False)
+
+        def ask(view: View) -> Rolls:
+            if low >= high:
+                return roll_columns(series, readings(start, end), width)
+            inner = rolls_of(view, series, low, high, width, readings, revised=revised)
+            ends = [roll_columns(series, readings(*s), width) for s in ((start, low), (high, end))]
+            return stacked([ends[0], inner, ends[1]])
+
+        try:
+            return self._retried(ask)
+        except NotNumbers:
+            return None
 
     def _merged(
         self, series: int, start: int, end: int, *, bad: bool, versions: bool = False

@@ -17,17 +17,21 @@ from time import monotonic
 from gemel.core.errors import Damaged, GemelError, Unavailable
 from gemel.core.series import SeriesTable
 from gemel.history.ballast import NO_ROOM, Ballast
+from gemel.history.block import Block
 from gemel.history.cache import BlockCache
 from gemel.history.checkpoints import Checkpoints
 from gemel.history.codec import Codec
-from gemel.history.compaction import EARLIEST, Interrupted, Merge, choose, neighbours
+from gemel.history.compaction import Interrupted, Merge, choose, neighbours
 from gemel.history.damage import DamageList
 from gemel.history.files import Files
+from gemel.history.keep import Keep, keep_all_from
 from gemel.history.log import log_numbers, log_path
 from gemel.history.memory import Memory, in_order
 from gemel.history.names import Names
 from gemel.history.rejects import Rejects
-from gemel.history.segment import GONE, SEALED, Segment, write_segment
+from gemel.history.rollfile import RollBlock
+from gemel.history.rolling import KEEP_ALL, write_segment
+from gemel.history.segment import GONE, SEALED, Segment, open_segment
 from gemel.history.view import Views
 
 RETRY_SECONDS = 5.0
@@ -45,7 +49,8 @@ class Sealer:
         views: Views,
         stores: tuple[Names, Rejects, Checkpoints],
         damage: DamageList,
-        cache: BlockCache,
+        cache: BlockCache[Block],
+        roll_cache: BlockCache[RollBlock],
         ballast: Ballast,
         *,
         segment_rows: int,
@@ -53,7 +58,7 @@ class Sealer:
         largest_rows: int,
         codec: Codec,
         has_checkpoints: Callable[[], bool],
-        keep_from: Callable[[], int] | None = None,
+        keep_from: Callable[[], int | Keep] | None = None,
     ) -> None:
         self._folder = folder
         self._files = files
@@ -62,6 +67,7 @@ class Sealer:
         self._names, self._rejects, self._checkpoints = stores
         self._damage = damage
         self._cache = cache
+        self._roll_cache = roll_cache
         self._ballast = ballast
         self._segment_rows = segment_rows
         self._fan_in = fan_in
@@ -176,6 +182,12 @@ class Sealer:
                 f"sealing in {self._folder} failed: {error}",
                 hint="it is tried again every few seconds; the log still holds everything",
             )
+        except Exception as error:  # whoever waits for this thread must hear of it
+            log.exception("sealing failed")
+            return Unavailable(
+                f"sealing in {self._folder} failed: {type(error).__name__}: {error}",
+                hint="this is a flaw in Gemel; the log still holds everything",
+            )
         return None
 
     def _step(self) -> None:
@@ -231,19 +243,21 @@ class Sealer:
             self._names.append(self._table, self._views.series_through(through))
             self._rejects.seal(through)
         first = self._views.sealed_through + 1
-        path = write_segment(
+        revised = frozenset(self._table.revised)
+        path, _ = write_segment(
             self._files,
             self._folder / "segments",
             (first, through),
-            in_order(some, frozenset(self._table.revised)),
+            in_order(some, revised),
             codec=self._codec,
             level=SEAL_LEVEL,
+            revised=revised,
         )
         self._views.sealed(self._open(path), through)
         return True
 
     def _open(self, path: Path) -> Segment:
-        return Segment(path, self._files, self._damage, self._cache)
+        return open_segment(path, self._files, self._damage, self._cache, self._roll_cache)
 
     def _drop_logs(self) -> None:
         """Removes log files that nobody needs; damaged ones are put aside to be looked at."""
@@ -272,10 +286,11 @@ class Sealer:
             Damaged: one of them is; all stay as they are.
         """
         logs = (run[0].first_log, run[-1].last_log)
-        merge = Merge(run, self._earliest(), frozenset(self._table.revised))
+        keep, revised = self._keep(), frozenset(self._table.revised)
+        merge = Merge(run, keep, revised)
         is_alone = len(run) == 1 and run[0].path.suffix == SEALED
         try:
-            path = write_segment(
+            path, expired = write_segment(
                 self._files,
                 self._folder / "segments",
                 logs,
@@ -283,28 +298,38 @@ class Sealer:
                 codec=self._codec,
                 level=MERGE_LEVEL,
                 suffix=GONE if is_alone else SEALED,
+                keep=keep,
+                revised=revised,
+                before=merge.before,
             )
         except Damaged as error:
             log.error("segments %s are not merged: %s", logs, error)
             return
         made = self._open(path)
         self._views.merged(run, made)
-        self.expired += merge.expired
-        self.copies += sum(segment.rows for segment in run) - made.rows - merge.expired
+        expired += merge.expired
+        self.expired += expired
+        self.copies += sum(segment.rows for segment in run) - made.rows - expired
         with self._keeping:
             for segment in run:
                 self._files.remove(segment.path)
+                for rolls in segment.rolls.values():
+                    self._files.remove(rolls.path)
 
     def _expire(self, *, fully: bool) -> None:
         """Writes segments again without what is too old: where that is half, or `fully` any."""
-        keep_from = self._earliest()
+        if self._keep_from is None:
+            return
+        keep = self._keep()
         for segment in self._views.now.segments:
-            is_due = segment.time_min < keep_from if fully else segment.is_half_before(keep_from)
-            if segment.rows and is_due and not segment.is_damaged:
+            if segment.is_due(keep, fully=fully) and not segment.is_damaged:
                 self.merge([segment])
 
-    def _earliest(self) -> int:
-        return EARLIEST if self._keep_from is None else self._keep_from()
+    def _keep(self) -> Keep:
+        if self._keep_from is None:
+            return KEEP_ALL
+        found = self._keep_from()
+        return found if isinstance(found, Keep) else keep_all_from(found)
 
     def compact(self) -> None:
         """Merges all that can be merged, on the sealer's thread; returns when it is done.

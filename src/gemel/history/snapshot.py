@@ -7,10 +7,11 @@ from pathlib import Path
 from gemel.history.files import Files
 from gemel.history.log import log_numbers, log_path
 from gemel.history.names import FILE
+from gemel.history.rollfile import ROLLED
 from gemel.history.segment import GONE, SEALED
 
 PATTERNS = {
-    "segments": ("*" + SEALED, "*" + GONE),
+    "segments": ("*" + SEALED, "*" + GONE, *("*" + suffix for suffix in ROLLED.values())),
     "rejects": ("*.jsonl.zst",),
     "checkpoints": ("*.ckpt",),
     "quarantine": ("*",),

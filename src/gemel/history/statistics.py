@@ -29,6 +29,9 @@ class Statistics:
     log_files: int
     log_bytes: int
     segment_bytes: int
+    """Of readings."""
+    rollup_bytes: int
+    """Of their minutes and hours."""
     pending_bytes: int
     commits: int
     """Since opening."""

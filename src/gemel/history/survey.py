@@ -11,12 +11,13 @@ from gemel.history.log import log_numbers, log_path
 from gemel.history.names import FILE
 from gemel.history.opening import check_files, segment_paths
 from gemel.history.rejects import Rejects
-from gemel.history.segment import GONE, SEALED, Segment
+from gemel.history.rollfile import ROLLED
+from gemel.history.segment import GONE, SEALED, open_segment
 
 NO_LIMIT = 1 << 62
 SUFFIXES = {
     "log": (".wal",),
-    "segments": (SEALED, GONE),
+    "segments": (SEALED, GONE, *ROLLED.values()),
     "rejects": (".jsonl.zst",),
     "checkpoints": (".ckpt",),
     "quarantine": ("",),
@@ -37,7 +38,10 @@ def survey(folder: Path) -> list[Damage]:
         if first != through + 1:
             what = f"the segments of log files {through + 1} to {first - 1} are missing"
             damage.add(Damage(f"segments/{path.name}", 0, 0, what))
-        Segment(path, files, damage).verify()
+        segment = open_segment(path, files, damage)
+        segment.verify()
+        for rolls in segment.rolls.values():
+            rolls.verify()
         through = last
     for number in log_numbers(folder / "log"):
         if number > through:
