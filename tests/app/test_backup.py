@@ -17,10 +17,8 @@ from app.inside import PUMP, Device, Inside, inside, until
 from gemel.app import backup, snapshot
 from gemel.app.backup import MANIFEST, manifest, newest, restore, store
 from gemel.app.checkup import check_at_rest
-from gemel.app.config import Config
 from gemel.app.folder import INCOMPLETE, DataFolder, announce_file
-from gemel.app.upkeep import keep_from
-from gemel.core.clock import SECOND, FakeClock
+from gemel.core.clock import SECOND
 from gemel.core.errors import (
     Conflict,
     Damaged,
@@ -494,19 +492,6 @@ def _flip(path: Path, place: int) -> None:
 
 
 # ---- retention ---------------------------------------------------------------------------------
-
-
-def test_days_of_retention_count_from_now() -> None:
-    clock = FakeClock(NOW)
-    assert keep_from(Config(), clock) is None
-    found = keep_from(Config(retention_days=0.5), clock)
-    assert found is not None
-    assert found() == NOW - 43_200 * SECOND
-    clock.advance(10)
-    ages = keep_from(Config(retention_days=1e9), clock)
-    assert ages is not None
-    assert ages() == -(1 << 62), "what numpy can still compare"
-    assert found() == NOW - 43_190 * SECOND
 
 
 def test_readings_older_than_the_setting_go(tmp_path: Path) -> None:

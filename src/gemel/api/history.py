@@ -24,7 +24,7 @@ from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound
 from gemel.core.series import MEASURED, check_provenance, quantile_of
 
-AGGREGATES = ("avg", "min", "max", "sum", "count", "first", "last")
+AGGREGATES = ("avg", "min", "max", "sum", "count", "first", "last", "sd")
 ALL = "all"
 MOST_SERIES = 100
 MOST_BUCKETS = 100_000
@@ -114,6 +114,7 @@ def _reader(platform: Platform, request: Request, start: int, end: int) -> Reade
     history = platform.history
     bad = request.query_params.get("quality", "") == ALL
     versions = request.query_params.get("versions", "") == ALL
+    exact = request.query_params.get("exact", "") == "true"
     pixels = int(read_number(request, "px", 0, 0, 20_000))
     bucket = read_number(request, "bucket", 0, 0, 1e9)
     limit = int(read_number(request, "limit", 100_000, 1, 5_000_000))
@@ -134,7 +135,8 @@ def _reader(platform: Platform, request: Request, start: int, end: int) -> Reade
 
     def rows(series: int) -> tuple[str, dict[str, Any]]:
         if pixels and not bad and not versions:
-            return "m4", _columns(history.downsample(series, start, end, pixels))
+            found = history.downsample(series, start, end, pixels, exact=exact)
+            return "m4", _columns(found)
         found = history.read(series, start, end, bad=bad, limit=limit, versions=versions)
         columns = _columns(found)
         if versions:
@@ -252,9 +254,10 @@ QUERY = (
     ("to", "likewise; default now"),
     ("px", "M4 for this many pixels: first, last, lowest and highest of each"),
     ("bucket", "seconds of a bucket"),
-    ("aggregate", "avg, min, max, sum, count, first or last of each bucket"),
+    ("aggregate", "avg, min, max, sum, count, first, last or sd of each bucket"),
     ("limit", "most raw readings"),
     ("quality", "all: bad readings too"),
+    ("exact", "true: M4 of every reading, however many"),
     ("versions", "all: raw, also what was said before for the same time, with received"),
 )
 ROUTES = [

@@ -82,6 +82,10 @@ SETTINGS = {
         "geometry": {"type": "string"},
         "scope": {"type": "string"},
         "properties": {"type": "object"},
+        "retention": {
+            "type": "object",
+            "properties": {k: {"type": "number"} for k in ("readings", "minutes", "hours")},
+        },
     },
 }
 ROUTES = [

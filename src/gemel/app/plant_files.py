@@ -14,6 +14,7 @@ import orjson
 
 from gemel.app.alarm_files import export_alarm_part, read_alarm_part
 from gemel.app.guarding import check_settings
+from gemel.app.retention import check_retention
 from gemel.app.yaml_files import as_yaml, read_text, read_yaml
 from gemel.commands.desired import RULES
 from gemel.core.document import Edit, Json
@@ -377,7 +378,7 @@ def _plan_plain(platform: Platform, graph: Graph, context: EditContext, plant: J
     ]
 
 
-SETTINGS = ("staleAfter", "geometry", "scope", "properties", "commands")
+SETTINGS = ("staleAfter", "geometry", "scope", "properties", "commands", "retention")
 LIMITS = ("minimum", "maximum", "tolerance")
 
 
@@ -408,6 +409,7 @@ def _check_settings(platform: Platform, graph: Graph, model: str, settings: Json
     stale = settings.get("staleAfter", 1)
     if isinstance(stale, bool) or not isinstance(stale, int | float) or stale <= 0:
         raise InvalidInput(f"{place}: staleAfter must be a number of seconds above 0")
+    check_retention(settings.get("retention"), place)
     properties = _object(settings, "properties", place)
     _check_fields(properties, tuple(interface.contents), f"{place}.properties")
     for name, limits in properties.items():

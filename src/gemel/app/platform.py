@@ -33,10 +33,11 @@ from gemel.app.queries import Queries
 from gemel.app.reactions import Reactions
 from gemel.app.recovery import checkpoint, rebuild
 from gemel.app.results import Results
+from gemel.app.retention import Retention
 from gemel.app.room import Room
 from gemel.app.services import Services
 from gemel.app.tokens import Tokens
-from gemel.app.upkeep import Upkeep, keep_from
+from gemel.app.upkeep import Upkeep
 from gemel.app.values import value_reader
 from gemel.backends.sqlite import SqliteDocuments
 from gemel.core import fast
@@ -85,6 +86,7 @@ class Platform:
         self.presence = Presence()
         self.hub = Hub()
         self.results = Results(self)
+        self.retention = Retention(self)
         self.catalogue = Catalogue(self)
         self.services = Services(self)
         self.reactions = Reactions(self)
@@ -269,10 +271,11 @@ class Platform:
                 on_seal=lambda: checkpoint(self),
                 segment_rows=self.config.seal_rows,
                 seal_seconds=self.config.seal_seconds,
-                keep_from=keep_from(self.config, self.clock),
+                keep_from=self.retention.keep,
             ),
         )
         self.catalogue.load()
+        self.retention.is_known = True
         rebuild(self)
         gc.freeze()  # what was loaded stays: collections need not look at it again
         self.reactions.after_edit()

@@ -8,26 +8,13 @@ from threading import Lock
 from typing import TYPE_CHECKING
 
 from gemel.app.checkup import report
-from gemel.app.config import Config
 from gemel.app.snapshot import FOLDER, compact_name, take
-from gemel.core.clock import SECOND, Clock
 from gemel.core.document import Json
 from gemel.core.errors import Unavailable
 from gemel.history import History
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
-
-DAY = 86_400 * SECOND
-EARLIEST = -(1 << 62)
-
-
-def keep_from(config: Config, clock: Clock) -> Callable[[], int] | None:
-    """The time before which readings are too old, asked whenever it is needed; None: for ever."""
-    if not config.retention_days:
-        return None
-    kept = round(config.retention_days * DAY)
-    return lambda: max(clock() - kept, EARLIEST)
 
 
 class Upkeep:
@@ -82,7 +69,7 @@ def compact(history: History, *, seal: bool) -> Json:
         "copies": after.copies - before.copies,
         "segments": {"before": before.segments, "after": after.segments},
         "bytes": {
-            "before": before.segment_bytes + before.log_bytes,
-            "after": after.segment_bytes + after.log_bytes,
+            "before": before.segment_bytes + before.rollup_bytes + before.log_bytes,
+            "after": after.segment_bytes + after.rollup_bytes + after.log_bytes,
         },
     }
