@@ -60,10 +60,11 @@ def plain(rows: list[Row], series: int, width: int, revised: bool) -> dict[int, 
     if revised:
         mine = list({t: (t, v, q) for t, v, q in mine}.values())
     else:
-        first: dict[tuple[int, float], tuple[int, float, int]] = {}
-        for t, v, q in mine:
-            first.setdefault((t, v), (t, v, q))
-        mine = list(first.values())
+        last: dict[tuple[int, float], tuple[int, float, int]] = {}
+        for t, v, q in mine:  # of copies the last to arrive stays, at its place
+            last.pop((t, v), None)
+            last[t, v] = (t, v, q)
+        mine = list(last.values())
     found: dict[int, list[float]] = {}
     for t, v, q in sorted(mine, key=lambda row: row[0]):
         if q < 128:

@@ -42,10 +42,10 @@ def test_copies_of_revised_series_are_repetitions_of_the_one_before(
     expected: list[tuple[int, int, int]] = []
     for one in rows:
         before = [r for r in expected if r[:2] == one[:2]]
-        if one[0] not in revised and one in before:
-            expected.remove(one)  # the last to arrive of equals stays
-        elif before and before[-1] == one:
+        if one[0] in revised and before and before[-1] == one:
             continue
+        if one[0] not in revised and one in before:
+            expected.remove(one)
         expected.append(one)
     expected.sort(key=lambda r: r[:2])
     columns = zip(kept.series.tolist(), kept.time.tolist(), kept.value.tolist(), strict=True)
