@@ -71,6 +71,7 @@ class RollBlock(NamedTuple):
     rolls: Rolls
 
 
+@np.errstate(over="ignore")
 def encode_rolls(rolls: Rolls, codec: Codec) -> bytes:
     """The bytes of a block; `rolls` are sorted and not empty."""
     series, counts = parts_of(rolls.series)

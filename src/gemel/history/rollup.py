@@ -122,6 +122,7 @@ def roll_columns(series: int, columns: Columns, width: int) -> Rolls:
     return _rolled(number, columns.time, columns.value, width)
 
 
+@np.errstate(over="ignore", invalid="ignore")  # sums of the very largest numbers
 def _rolled(series: I32, time: I64, value: F64, width: int) -> Rolls:
     if not len(series):
         return NO_ROLLS
@@ -162,6 +163,7 @@ def _first_equal(value: F64, wanted: F64, group: NDArray[np.intp]) -> NDArray[np
     return rows[is_first]
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def coarsened(rolls: Rolls, width: int) -> Rolls:
     """The same in rows of `width`, a multiple of theirs; equal (series, time) become one row.
 
