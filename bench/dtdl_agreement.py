@@ -18,7 +18,7 @@ from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests/twins/dtdl"))
+sys.path[:0] = [str(ROOT / "tests/twins/dtdl"), str(ROOT / "tests")]
 
 import agreement  # noqa: E402
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
-import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +12,7 @@ from typing import Any
 
 from mutations import cases, transcribed
 
+import peers
 from gemel.twins.dtdl.metamodel import metamodel
 from gemel.twins.dtdl.parser import check
 
@@ -31,18 +30,7 @@ class Agreement:
 
 def reference() -> tuple[Path | None, str]:
     """The folder with the reference parser, fetched when it is not there; or None and why."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        return None, "node and npm are not installed"
-    folder = Path(tempfile.gettempdir()) / f"gemel-{PACKAGE.replace('/', '-').strip('@')}"
-    if not (folder / "node_modules/@digicatapult/dtdl-parser/package.json").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(folder)]
-        done = subprocess.run(
-            [*command, PACKAGE], capture_output=True, text=True, check=False, timeout=120
-        )
-        if done.returncode:
-            return None, f"npm cannot fetch {PACKAGE}: {done.stderr.strip()[-200:]}"
-    return folder, ""
+    return peers.npm(PACKAGE)
 
 
 def ask(folder: Path, questions: list[Any]) -> list[dict[str, Any]]:
