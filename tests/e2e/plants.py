@@ -123,3 +123,55 @@ def running_plant(running: Running, count: int = 3) -> None:
     for number in range(1, count + 1):
         vibration = TOO_MUCH if number < count else 1.2
         send(running, f"motor-{number}", vibration=vibration, temperature=41.5, mode="running")
+
+
+def scene_of_motors(count: int) -> dict[str, Any]:
+    """Pumps in a row, a cabinet beside them, a zone below and a pipe behind."""
+    return {
+        "version": 1,
+        "name": "Test plant",
+        "zones": [
+            {"id": "hall", "label": "Hall", "at": [5, 0], "size": [24, 12], "twin": "hall-1"}
+        ],
+        "objects": [
+            *(
+                {"kind": "pump", "twin": f"motor-{n}", "at": [n * 5 - 5, 0, 0]}
+                for n in range(1, count + 1)
+            ),
+            {"kind": "cabinet", "at": [-4, 0, 4]},
+        ],
+        "pipes": [{"points": [[0, 1, -3], [10, 1, -3], [10, 1, -1]], "diameter": 0.3}],
+    }
+
+
+KINDS = (
+    *("pump", "tank", "silo", "compressor", "heat-exchanger", "valve", "motor", "air-handler"),
+    *("conveyor", "robot", "cnc", "press", "furnace", "agv", "rack", "cabinet"),
+)
+
+
+def large_scene(machines: int, sensors: int) -> dict[str, Any]:
+    """Machines of 16 kinds on a grid, each in two sizes, with sensors above them."""
+    side = max(1, round(machines**0.5))
+    places = [(i % side * 9.0, i // side * 9.0) for i in range(machines)]
+    things: list[dict[str, Any]] = []
+    for i, (x, z) in enumerate(places):
+        kind = KINDS[i % len(KINDS)]
+        sizes = {"length": 2.5} if kind == "pump" and i % 2 else {}
+        things.append(
+            {"kind": kind, "twin": f"motor-{i + 1}", "at": [x, 0, z], "parameters": sizes}
+        )
+    for i in range(sensors):
+        x, z = places[i % machines]
+        at = [x + i % 7 * 0.4 - 1.2, 2.5 + i % 3 * 0.4, z + i % 5 * 0.4 - 0.8]
+        things.append({"kind": "sensor", "twin": f"motor-{i % machines + 1}", "at": at})
+    zones = [
+        {
+            "id": f"z{i}",
+            "label": f"Hall {i + 1}",
+            "at": [side * 4.5, i * side * 2 + side],
+            "size": [side * 9, side * 2],
+        }
+        for i in range(4)
+    ]
+    return {"version": 1, "name": "Large", "zones": zones, "objects": things, "pipes": []}

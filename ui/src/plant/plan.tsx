@@ -142,7 +142,7 @@ function Feet({ drawing, look, selected, choose, isTabbed = false }: { drawing: 
           "fill-opacity": isFaded ? 0.35 : foot.layer === "buildings" ? 0.55 : 1,
           transform: `translate(${foot.at[0]} ${foot.at[1]}) rotate(${-foot.turn})`,
           "data-twin": foot.twin || undefined,
-          ...(foot.twin && isTabbed ? { role: "button" as const, tabIndex: 0, "aria-label": nameOf(foot.twin), "aria-pressed": foot.twin === selected, onKeyDown: (event: KeyboardEvent) => event.key === "Enter" && choose(foot.twin) } : {}),
+          ...(foot.twin && isTabbed ? { role: "button" as const, tabindex: 0, "aria-label": nameOf(foot.twin), "aria-pressed": foot.twin === selected, onKeyDown: (event: KeyboardEvent) => event.key === "Enter" && choose(foot.twin) } : {}),
           onClick: foot.twin ? (event: Event) => (event.stopPropagation(), choose(foot.twin)) : undefined,
         };
         return ROUND.has(foot.object.kind) ? <ellipse key={i} {...given} cx={x + w / 2} cy={z + d / 2} rx={w / 2} ry={d / 2} /> : <rect key={i} {...given} x={x} y={z} width={w} height={d} />;

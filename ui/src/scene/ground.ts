@@ -36,6 +36,8 @@ const ROWS = 32;
 
 export class Ground {
   readonly group = new Group();
+  /** What stands on no budget of its own: patches, pipes and words. */
+  triangles = 4;
   #floor: Mesh<PlaneGeometry, MeshBasicMaterial>;
   #shadow: Mesh<PlaneGeometry, ShadowMaterial>;
   #lines = new LineBasicMaterial();
@@ -127,6 +129,7 @@ export class Ground {
       mesh.setMatrixAt(i, new Matrix4().makeScale(size.x * 1.35 + 0.3, 1, size.z * 1.35 + 0.3).setPosition(centre.x, 0.004, centre.z));
     });
     mesh.frustumCulled = false;
+    this.triangles += standing.length * 2;
     this.group.add(mesh);
     this.#disposables.push(plane, mesh);
   }
@@ -151,6 +154,7 @@ export class Ground {
     if (!planes.length) return;
     const merged = mergeGeometries(planes);
     for (const plane of planes) plane.dispose();
+    this.triangles += planes.length * 2;
     this.#wordsMesh = new Mesh(merged, new MeshBasicMaterial({ transparent: true, depthWrite: false }));
     this.#zones.add(this.#wordsMesh);
     this.#disposables.push(merged);
@@ -178,6 +182,7 @@ export class Ground {
     if (!tubes.length) return;
     const merged = mergeGeometries(tubes);
     for (const tube of tubes) tube.dispose();
+    this.triangles += (merged.index ?? merged.getAttribute("position")).count / 3;
     this.#pipesMesh = new Mesh(merged, this.#pipes);
     this.#pipesMesh.castShadow = this.#pipesMesh.receiveShadow = true;
     this.group.add(this.#pipesMesh);

@@ -190,11 +190,17 @@ export class Things {
   hide(thing: Thing, isHidden: boolean): void {
     if (thing.isHidden === isHidden) return;
     thing.isHidden = isHidden;
+    this.#refinedAt.set(Infinity, 0, 0);
     this.#show(thing);
   }
 
+  #refinedAt = new Vector3(Infinity, 0, 0);
+
   /** Gives the triangles to what is largest on the screen; whatever the plant, at most `budget` of them. */
   refine(camera: PerspectiveCamera, budget: number): void {
+    // A camera that has moved little would give the same answer: most frames of a turn need none.
+    if (this.#refinedAt.distanceTo(camera.position) < Math.max(0.4, camera.position.y * 0.08)) return;
+    this.#refinedAt.copy(camera.position);
     const scale = 1 / Math.tan((camera.fov * Math.PI) / 360);
     const seen = this.all.filter((thing) => !thing.isHidden).map((thing) => ({ thing, size: (thing.radius * scale) / Math.max(0.1, camera.position.distanceTo(thing.centre)) }));
     let left = budget - seen.reduce((sum, { thing }) => sum + thing.forms.triangles[2], 0);

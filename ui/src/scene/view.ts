@@ -394,7 +394,7 @@ class View implements PlantView {
     const isMoving = this.#isAnyMoving();
     if (isMoving) this.#advance(Math.min(0.25, (now - this.#lastFrame) / 1000));
     this.#lastFrame = now;
-    this.#things.refine(this.#driver.camera, this.#budget);
+    this.#things.refine(this.#driver.camera, this.#budget - this.#ground.triangles);
     this.#renderer.render(this.#stage, this.#driver.camera);
     this.#labels.layout(this.#driver.camera, this.home_.clientWidth, this.home_.clientHeight);
     this.#cost = performance.now() - start;

@@ -1,0 +1,212 @@
+"""The page against its targets, in a real Chromium with software graphics on the real server.
+
+Usage: scripts/bench ui [--json]
+
+Each row is one function below: its name, its target, and what was measured. Sizes and counts are
+budgets; times are those of this machine (software graphics), so read them as +-30 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import json
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Browser, sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from e2e.browsing import ARGUMENTS, CHROMIUM, Visitor, visiting
+from e2e.plants import large_scene, motors, set_up
+from running import Running
+
+WEB = ROOT / "src" / "gemel" / "_web"
+KIB = 1024
+MACHINES, SENSORS = 1_000, 10_000
+
+
+@dataclass
+class Bench:
+    """What every row may use: a browser, and a server with a large plant."""
+
+    browser: Browser
+    running: Running
+
+    def in_3d(self, visitor: Visitor) -> None:
+        visitor.log_in(at="/app/plant")
+        visitor.page.wait_for_selector("html[data-scene=ready]", state="attached")
+        visitor.until("document.querySelector('canvas.plant-canvas').dataset.frames > 0")
+
+
+Row = dict[str, Any]
+ROWS: list[Callable[[Bench], list[Row]]] = []
+
+
+def measure(rows: Callable[[Bench], list[Row]]) -> Callable[[Bench], list[Row]]:
+    ROWS.append(rows)
+    return rows
+
+
+def row(name: str, target: str, value: float | str, is_ok: bool) -> Row:
+    return {"name": name, "target": target, "value": value, "ok": is_ok}
+
+
+def at_most(name: str, most: float, value: float, unit: str) -> Row:
+    return row(name, f"<= {most:g} {unit}".strip(), round(value, 2), value <= most)
+
+
+@measure
+def first_load(_: Bench) -> list[Row]:
+    """What the browser fetches before any 3D, packed; and the scene's own chunk."""
+    manifest = json.loads((WEB / "manifest.json").read_text("utf-8"))
+    first = _files(manifest, "index.html") | _files(manifest, "src/charts/plot.ts")
+    first |= {f"assets/{file.name}" for file in (WEB / "assets").glob("worker-*.js")}
+    scene = _files(manifest, "src/scene/view.ts") | _files(manifest, "src/plant/page.tsx")
+    return [
+        at_most("first load, JS and CSS, gz", 90, _packed(first), "KiB"),
+        at_most("scene chunk with Plant 3D, gz", 200, _packed(scene - first), "KiB"),
+    ]
+
+
+def _files(manifest: Any, name: str, seen: set[str] | None = None) -> set[str]:
+    seen = set() if seen is None else seen
+    chunk = manifest.get(name)
+    if chunk is None or chunk["file"] in seen:
+        return seen
+    seen.update([chunk["file"], *chunk.get("css", [])])
+    for inner in chunk.get("imports", []):
+        _files(manifest, inner, seen)
+    return seen
+
+
+def _packed(files: set[str]) -> float:
+    return sum(len(gzip.compress((WEB / file).read_bytes(), 9)) for file in files) / KIB
+
+
+INTERACTIVE = """() => new Promise((resolve) => {
+  const look = () => document.documentElement.dataset.ready === "true"
+    ? resolve(performance.now()) : requestAnimationFrame(look);
+  look();
+})"""
+
+
+@measure
+def time_to_interactive(bench: Bench) -> list[Row]:
+    """From the address to a page that answers, with values: warm server, cold page."""
+    rows = []
+    for words, most, is_slow in (("desktop", 1.0, False), ("4x CPU, 1.6 Mbit/s", 3.0, True)):
+        times = []
+        for _ in range(3):
+            with visiting(bench.browser, bench.running, size=(1440, 900)) as visitor:
+                visitor.log_in(at="/app/alarms")
+                cdp = visitor.context.new_cdp_session(visitor.page)
+                cdp.send("Network.clearBrowserCache")
+                if is_slow:
+                    cdp.send("Emulation.setCPUThrottlingRate", {"rate": 4})
+                    speed = 1.6e6 / 8
+                    conditions = {"offline": False, "latency": 150}
+                    conditions |= {"downloadThroughput": speed, "uploadThroughput": speed}
+                    cdp.send("Network.emulateNetworkConditions", conditions)
+                visitor.page.goto(bench.running.url + "/app/alarms")
+                times.append(visitor.page.evaluate(INTERACTIVE) / 1000)
+        rows.append(at_most(f"time to interactive, {words}", most, statistics.median(times), "s"))
+    return rows
+
+
+FRAMES = """(count) => new Promise((resolve) => {
+  const canvas = document.querySelector("canvas.plant-canvas");
+  const costs = [];
+  let seen = canvas.dataset.frames;
+  const turn = () => canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+  const look = () => {
+    if (canvas.dataset.frames !== seen) {
+      seen = canvas.dataset.frames;
+      costs.push(["cost", "calls", "triangles"].map((name) => Number(canvas.dataset[name])));
+      if (costs.length >= count) return resolve(costs);
+      turn();
+    }
+    requestAnimationFrame(look);
+  };
+  turn();
+  look();
+})"""
+
+
+@measure
+def scene_budgets(bench: Bench) -> list[Row]:
+    """1,000 machines of 16 kinds and 10,000 sensors, turned through 40 frames."""
+    rows = []
+    phone = {"size": (390, 844), "has_touch": True, "is_mobile": True}
+    for words, most, options in (("", 150_000, {"size": (1280, 720)}), (", phone", 60_000, phone)):
+        with visiting(bench.browser, bench.running, **options) as visitor:
+            bench.in_3d(visitor)
+            visitor.page.evaluate(FRAMES, 5)
+            costs, calls, triangles = zip(*visitor.page.evaluate(FRAMES, 40), strict=True)
+            rows.append(at_most(f"3D draw calls{words}", 40, max(calls), ""))
+            rows.append(at_most(f"3D triangles{words}", most, max(triangles), ""))
+            rows.append(at_most(f"3D JS per frame, p50{words}", 3, statistics.median(costs), "ms"))
+            p95 = sorted(costs)[int(len(costs) * 0.95)]
+            rows.append(at_most(f"3D JS per frame, p95{words}", 8, p95, "ms"))
+    return rows
+
+
+IDLE = """() => new Promise((resolve) => {
+  const canvas = document.querySelector("canvas.plant-canvas");
+  let [start, before] = [performance.now(), Number(canvas.dataset.frames)];
+  const look = () => performance.now() - start > 3000
+    ? resolve(Number(canvas.dataset.frames) - before) : requestAnimationFrame(look);
+  look();
+})"""
+
+
+@measure
+def idle_scene(bench: Bench) -> list[Row]:
+    """Frames drawn in 3 s while nothing changes; WebGL contexts that live."""
+    with visiting(bench.browser, bench.running, size=(1280, 720)) as visitor:
+        bench.in_3d(visitor)
+        visitor.page.evaluate(FRAMES, 2)
+        visitor.page.evaluate(IDLE)
+        frames = visitor.page.evaluate(IDLE)
+        contexts = visitor.page.evaluate("() => document.querySelectorAll('canvas').length")
+    return [
+        row("idle scene, frames in 3 s", "0", frames, frames == 0),
+        row("canvases on Plant 3D", "1", contexts, contexts == 1),
+    ]
+
+
+def main() -> int:
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--json", action="store_true")
+    arguments.add_argument("--only", help="rows of this function alone")
+    given = arguments.parse_args()
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="gemel-bench-ui-") as folder, sync_playwright() as play:
+        browser = play.chromium.launch(
+            executable_path=CHROMIUM, headless=True, args=ARGUMENTS, chromium_sandbox=False
+        )
+        with Running(Path(folder) / "data") as running:
+            scene = large_scene(MACHINES, SENSORS)
+            set_up(running, {**motors(MACHINES), "scene": scene})
+            for rows_of in ROWS:
+                if given.only in (None, rows_of.__name__):
+                    rows += rows_of(Bench(browser, running))
+        browser.close()
+    if given.json:
+        print(json.dumps({"rows": rows}))
+    else:
+        for one in rows:
+            mark = "ok " if one["ok"] else "NOT"
+            print(f"{mark} {one['name']:<44} {one['target']:<16} {one['value']}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

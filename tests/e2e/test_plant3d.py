@@ -1,0 +1,204 @@
+"""Plant 3D and the one clock, in a real browser against the real server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+
+from e2e.browsing import PHONE, Visitor
+from e2e.conftest import Visit
+from e2e.plants import large_scene, motors, scene_of_motors, send, set_up
+from running import Running
+
+pytestmark = pytest.mark.browser
+
+COLOUR_OF = """(name) => {
+  const probe = document.createElement("span");
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const color = getComputedStyle(probe).color;
+  probe.remove();
+  return color;
+}"""
+FIGURES = "() => ({...document.querySelector('canvas.plant-canvas').dataset})"
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Three pumps: one critical, one hot, one well; ten minutes ago all were well."""
+    with Running(tmp_path_factory.mktemp("plant3d") / "data") as running:
+        set_up(running, {**motors(3), "scene": scene_of_motors(3)})
+        before = (time.time_ns() // 1_000_000) - 600_000
+        for number in (1, 2, 3):
+            body = {"time": before, "vibration": 2.5, "temperature": 40.0 + number}
+            running.call("POST", f"/ingest/motor-{number}", body)
+        send(running, "motor-1", vibration=9.5, temperature=51.0)
+        send(running, "motor-2", vibration=1.5, temperature=91.0)
+        send(running, "motor-3", vibration=1.5, temperature=45.0)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with Running(tmp_path_factory.mktemp("large3d") / "data") as running:
+        set_up(running, {**motors(1000), "scene": large_scene(1000, 10_000)})
+        yield running
+
+
+def in_3d(visit: Visit, running: Running, path: str = "/app/plant", **options: object) -> Visitor:
+    visitor = visit(running, **options).log_in(at=path)
+    visitor.page.wait_for_selector("html[data-scene=ready]", state="attached")
+    visitor.until("document.querySelector('canvas.plant-canvas').dataset.frames > 0")
+    return visitor
+
+
+def twin_shown(visitor: Visitor, twin: str) -> None:
+    visitor.find("selected-twin", twin_id=twin).wait_for()
+    visitor.until("(twin) => new URLSearchParams(location.search).get('twin') === twin", twin)
+
+
+def test_what_is_chosen_is_the_same_in_3d_outline_address_and_panel(
+    plant: Running, visit: Visit
+) -> None:
+    visitor = in_3d(visit, plant, size=(1280, 800))
+    row = visitor.page.get_by_role("treeitem", name="Motor 3")
+    row.click()
+    twin_shown(visitor, "motor-3")
+    assert row.get_attribute("aria-selected") == "true"
+    visitor.page.locator(".scene-label.chosen", has_text="Motor 3").wait_for()
+    visitor.page.keyboard.press("n")  # the most urgent first
+    twin_shown(visitor, "motor-1")
+    visitor.page.keyboard.press("n")
+    twin_shown(visitor, "motor-2")
+    visitor.page.keyboard.press("p")
+    twin_shown(visitor, "motor-1")
+    visitor.until("document.querySelector('canvas.plant-canvas').dataset.frames > 3")
+    visitor.until("new URLSearchParams(location.search).get('eye') !== null")
+    box = visitor.page.locator("canvas.plant-canvas").bounding_box()
+    assert box
+    visitor.page.get_by_role("treeitem", name="Motor 2").click()
+    twin_shown(visitor, "motor-2")
+    visitor.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    twin_shown(visitor, "motor-1")  # the camera stands before it
+
+
+def test_the_clock_shows_the_plant_of_a_moment_and_goes_back_to_live(
+    plant: Running, visit: Visit
+) -> None:
+    then = datetime.fromtimestamp(time.time() - 300, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    visitor = in_3d(visit, plant, f"/app/plant?twin=motor-1&t={then}", size=(1280, 800))
+    panel = visitor.find("selected-twin", twin_id="motor-1")
+    panel.get_by_text("2.50").wait_for()
+    assert visitor.find("timebar").get_attribute("data-mode") == "replay"
+    visitor.until("document.querySelector('[data-testid=counter-p1]').dataset.count === '0'")
+    panel.get_by_role("button", name="Set speed").wait_for()
+    visitor.page.locator("h1").first.evaluate("(one) => one.ownerDocument.activeElement?.blur()")
+    visitor.page.keyboard.press("l")
+    panel.get_by_text("9.50").wait_for()
+    visitor.until("document.querySelector('[data-testid=counter-p1]').dataset.count === '1'")
+    assert visitor.find("timebar").get_attribute("data-mode") == "live"
+    visitor.until("new URLSearchParams(location.search).get('t') === null")
+    visitor.page.keyboard.press("Space")  # plays the past from an hour ago
+    visitor.until("document.querySelector('[data-testid=timebar]').dataset.mode === 'replay'")
+
+
+def test_the_plan_shows_the_same_colours_and_choice_without_webgl(
+    plant: Running, visit: Visit
+) -> None:
+    visitor = visit(plant, size=(1280, 800))
+    visitor.context.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+    visitor.allowed = "WebGL"
+    visitor.log_in(at="/app/plant")
+    thing = visitor.page.locator(".plan [data-twin=motor-1]")
+    thing.wait_for()
+    critical = visitor.page.evaluate(COLOUR_OF, "p1")
+    visitor.until(
+        "([c]) => document.querySelector('.plan [data-twin=motor-1]').getAttribute('fill') === c",
+        [critical],
+    )
+    visitor.page.locator(".plan [data-twin=motor-2]").focus()
+    visitor.page.keyboard.press("Enter")
+    twin_shown(visitor, "motor-2")
+    thing.click()
+    twin_shown(visitor, "motor-1")
+    visitor.page.get_by_role("button", name="Property").click()
+    visitor.find("colour-property").select_option("temperature")
+    visitor.find("legend").get_by_text("3 of 3 twins").wait_for()
+    visitor.until(
+        """() => {
+          const find = (n) => document.querySelector(`.plan [data-twin=motor-${n}]`);
+          return find(1).getAttribute("fill") !== find(2).getAttribute("fill");
+        }"""
+    )
+
+
+def test_a_view_is_saved_and_shown_to_others(plant: Running, visit: Visit) -> None:
+    engineer = in_3d(visit, plant, "/app/plant?by=state&hide=pipes&section=0,1,0,0.5,0,1")
+    engineer.find("menu-views").click()
+    engineer.page.get_by_label("Name of the view").fill("Half height")
+    engineer.page.get_by_role("button", name="Save").click()
+    engineer.page.get_by_role("button", name="Half height", exact=True).wait_for()
+    assert plant.call("GET", "/views")["value"] == [
+        {
+            "id": "half-height",
+            "name": "Half height",
+            "search": {"by": "state", "hide": "pipes", "section": "0,1,0,0.5,0,1"},
+        }
+    ]
+    viewer = visit(plant).log_in(role="viewer", at="/app/plant?plan=1")
+    viewer.find("menu-views").click()
+    viewer.page.get_by_text("may not change the plant").wait_for()
+    viewer.page.get_by_role("button", name="Half height", exact=True).click()
+    viewer.until("new URLSearchParams(location.search).get('by') === 'state'")
+    viewer.until("new URLSearchParams(location.search).get('plan') === null")
+
+
+@pytest.mark.parametrize(("device", "most"), [("desk", 150_000), ("phone", 60_000)])
+def test_a_large_plant_keeps_to_its_budgets_and_rests_when_idle(
+    large: Running, visit: Visit, device: str, most: int
+) -> None:
+    options = {"size": PHONE, "has_touch": True, "is_mobile": True} if device == "phone" else {}
+    visitor = in_3d(visit, large, **options)
+    canvas = visitor.page.locator("canvas.plant-canvas")
+    for _ in range(3):  # into the midst of it
+        before = visitor.page.evaluate(FIGURES)
+        canvas.press("+")
+        visitor.until(
+            f"document.querySelector('canvas.plant-canvas').dataset.frames > {before['frames']}"
+        )
+        figures = visitor.page.evaluate(FIGURES)
+        assert int(figures["calls"]) <= 40, figures
+        assert 12_000 <= int(figures["triangles"]) <= most, figures
+    idle = """() => new Promise((resolve) => {
+      const canvas = document.querySelector('canvas.plant-canvas');
+      let [still, seen] = [0, canvas.dataset.frames];
+      const look = () => {
+        still = canvas.dataset.frames === seen ? still + 1 : 0;
+        seen = canvas.dataset.frames;
+        if (still > 40) resolve(true);
+        else requestAnimationFrame(look);
+      };
+      look();
+    })"""
+    assert visitor.page.evaluate(idle)
+    assert visitor.page.locator(".scene-label").count() <= 30
+
+
+def test_a_lost_graphics_context_comes_back(plant: Running, visit: Visit) -> None:
+    visitor = in_3d(visit, plant)
+    visitor.allowed = "WebGL|Context"
+    frames = visitor.page.evaluate(
+        """() => {
+          const canvas = document.querySelector('canvas.plant-canvas');
+          window.lost = canvas.getContext('webgl2').getExtension('WEBGL_lose_context');
+          canvas.addEventListener('webglcontextlost', () => (window.gone = true));
+          window.lost.loseContext();
+          return Number(canvas.dataset.frames);
+        }"""
+    )
+    visitor.until("window.gone === true")
+    visitor.page.evaluate("() => window.lost.restoreContext()")
+    visitor.until(f"document.querySelector('canvas.plant-canvas').dataset.frames > {frames}")
