@@ -118,12 +118,13 @@ def run_gemel(folder: Path, load: Load, is_pure: bool = False) -> dict[str, Any]
         used = cpu_seconds(pid) - before
         seconds = sent["seconds"] if load.qos else ended - sent["began"]
         memory = memory_mb(pid)
+        shed = running.call("GET", "/status")["lost"] * load.readings
         questions = _ask_gemel(running)
         running.stop()
     _seal(folder / "data" / "history")
     return row(
         load, seconds, stored, p50_ms=sent["p50_ms"], p99_ms=sent["p99_ms"], cpu_s=used,
-        rss_mb=memory, generator_cpu_s=sent["cpu_s"], query_ms=questions,
+        rss_mb=memory, shed=shed, generator_cpu_s=sent["cpu_s"], query_ms=questions,
         bytes_per_reading=disk_bytes(folder / "data" / "history", "ballast") / max(stored, 1),
     )  # fmt: skip
 
