@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import shutil
+import stat
 import subprocess
 import sys
 import time
@@ -88,5 +89,12 @@ def memory_mb(pids: list[int]) -> float:
 
 def disk_bytes(folder: Path, without: str = "") -> int:
     """What the files of a folder take of the disk, but for those of a name."""
-    files = (file for file in folder.rglob("*") if file.is_file() and file.name != without)
-    return sum(512 * file.stat().st_blocks for file in files)
+    total = 0
+    for file in folder.rglob("*"):
+        try:
+            found = file.stat()
+        except FileNotFoundError:  # a server at work on its files
+            continue
+        if file.name != without and stat.S_ISREG(found.st_mode):
+            total += 512 * found.st_blocks
+    return total
