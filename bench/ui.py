@@ -21,13 +21,13 @@ from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from e2e.browsing import ARGUMENTS, CHROMIUM, Visitor, visiting
 from e2e.plants import large_scene, motors, set_up
 from running import Running
 
+ROOT = Path(__file__).parents[1]
 WEB = ROOT / "src" / "gemel" / "_web"
 KIB = 1024
 MACHINES, SENSORS = 1_000, 10_000
