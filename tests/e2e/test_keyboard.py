@@ -74,6 +74,7 @@ def tab_through(visitor: Visitor) -> list[dict[str, Any]]:
 def test_two_letters_go_to_each_page(visitor: Visitor) -> None:
     for letter, page, title in (
         ("a", "alarms", "Alarms"),
+        ("c", "commands", "Commands"),
         ("t", "twins", "Twins"),
         ("o", "overview", "Overview"),
     ):

@@ -2,18 +2,22 @@
 
 import { signal } from "@preact/signals";
 import { get, post } from "./api.ts";
-import { on } from "@/live/client.ts";
-import type { Command, Json } from "./types.ts";
+import { on, status } from "@/live/client.ts";
+import type { Command, DryRun, Json, KillSwitch } from "./types.ts";
 
 const MOST = 300;
 export const commands = signal<ReadonlyMap<string, Command>>(new Map());
-export const FINAL = new Set(["succeeded", "failed", "expired", "unknown"]);
-
 export const STEP_WORDS: Record<string, string> = {
+  proposed: "Suggested",
+  awaiting: "Waits for approval",
   queued: "Queued",
   sent: "Sent to the device",
   delivered: "The device has it",
-  succeeded: "Done",
+  succeeded: "The device says it is done",
+  confirmed: "Confirmed by a reading",
+  unconfirmed: "Not confirmed: the reading disagrees",
+  refused: "Refused",
+  cancelled: "Taken back",
   failed: "Failed",
   expired: "Expired before it was sent",
   unknown: "Unknown: no answer in time",
@@ -38,6 +42,35 @@ export async function loadCommands(twin: string, abort?: AbortSignal): Promise<C
   const page = await get<{ value: Command[] }>(`/commands?twin=${encodeURIComponent(twin)}&limit=50`, abort);
   for (const one of page.value) takeCommand(one);
   return page.value;
+}
+
+/** The latest of all twins. */
+export async function loadAllCommands(abort?: AbortSignal): Promise<Command[]> {
+  const page = await get<{ value: Command[] }>(`/commands?limit=${MOST}`, abort);
+  for (const one of [...page.value].reverse()) takeCommand(one);
+  return page.value;
+}
+
+export async function dryRun(twin: string, command: string, body: Json, deadline: number): Promise<DryRun> {
+  return post<DryRun>("/commands?dryRun=true", { twin, command, arguments: body, deadline });
+}
+
+/** Approves what is shown: the hash binds the word to it. */
+export async function approve(command: Command, comment: string): Promise<void> {
+  takeCommand(await post<Command>(`/commands/${encodeURIComponent(command.id)}/approve`, { hash: command.hash, comment }));
+}
+
+export async function refuse(command: Command, comment: string): Promise<void> {
+  takeCommand(await post<Command>(`/commands/${encodeURIComponent(command.id)}/refuse`, { comment }));
+}
+
+export async function cancel(command: Command, comment: string): Promise<void> {
+  takeCommand(await post<Command>(`/commands/${encodeURIComponent(command.id)}/cancel`, { comment }));
+}
+
+export async function turnSwitch(isStopping: boolean, reason: string): Promise<void> {
+  const now = await post<KillSwitch>(`/killswitch/${isStopping ? "stop" : "resume"}`, { reason });
+  if (status.value) status.value = { ...status.value, killSwitch: now };
 }
 
 export function commandsOf(twin: string): Command[] {

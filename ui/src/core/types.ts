@@ -18,6 +18,7 @@ export interface Status {
   live: number;
   stale: number;
   abnormal: number;
+  killSwitch?: KillSwitch;
   alarms: Record<string, number>;
   flood?: { since: string | null; count: number };
   behind: number;
@@ -201,6 +202,30 @@ export interface AlarmFigures {
   heldBack: Record<string, number>;
 }
 
+export interface AuditRow {
+  seq: number;
+  time: string;
+  who: string;
+  why: string;
+  hash: string;
+}
+
+/** What every guard answers to a command that is not asked for yet. */
+export interface DryRun {
+  arguments: Json;
+  wouldBe: string;
+  guards: { guard: string; answer: "pass" | "refuse" | "wait"; said: string; hint: string }[];
+  topic: string;
+  deviceIsThere: boolean;
+}
+
+export interface KillSwitch {
+  engaged: boolean;
+  who: string;
+  since: string | null;
+  reason: string;
+}
+
 export interface Command {
   id: string;
   twin: string;
@@ -210,8 +235,14 @@ export interface Command {
   who: string;
   requested: string;
   deadline: string | null;
+  number: number;
   result: Json;
   message: string;
+  service: string;
+  hash: string;
+  isOver: boolean;
+  approval: { needed: number; role: string; until: string; by: string[]; takenBy: string } | null;
+  confirm: { property: string; asked: Json; tolerance: number; within: number; until: string | null; seen: Json; seenTime: string | null } | null;
   steps: { state: string; time: string; who: string; note: string }[];
 }
 

@@ -10,15 +10,12 @@ import { go, href, place, type RouteName } from "@/core/router.ts";
 import { dismiss, toasts } from "@/core/toasts.ts";
 import type { Status } from "@/core/types.ts";
 import { link, refetches, startLive, status, stopLive } from "@/live/client.ts";
-import { AlarmsPage } from "@/alarms/page.tsx";
 import { OverviewPage } from "@/overview/page.tsx";
-import { TwinsPage } from "@/twins/page.tsx";
 import { Header } from "./header.tsx";
 import { Icon } from "./icon.tsx";
 import { Login } from "./login.tsx";
 import { Nav, isNavNarrow } from "./nav.tsx";
 import { Palette } from "./palette.tsx";
-import { Shortcuts } from "./shortcuts.tsx";
 import { OfflineStrip, StatusBar } from "./status.tsx";
 import { TimeBar } from "./timebar.tsx";
 import { Lazy } from "./lazy.tsx";
@@ -64,15 +61,16 @@ function Shell() {
         <main id="main" class="main" tabIndex={-1}>
           {where.route === "overview" && <OverviewPage />}
           {where.route === "plant" && <Lazy load={loadPlantPage} />}
-          {where.route === "twins" && <TwinsPage id={where.id} />}
-          {where.route === "alarms" && <AlarmsPage id={where.id} />}
+          {where.route === "twins" && <Lazy load={loadTwinsPage} />}
+          {where.route === "alarms" && <Lazy load={loadAlarmsPage} />}
+          {where.route === "commands" && <Lazy load={loadCommandsPage} />}
           {where.route === "unknown" && <Unknown />}
         </main>
         <TimeBar />
         <StatusBar />
       </div>
       {layer.value === "palette" && <Palette close={closeLayer} />}
-      {layer.value === "shortcuts" && <Shortcuts close={closeLayer} />}
+      {layer.value === "shortcuts" && <Lazy load={loadShortcuts} />}
       <Toasts />
       <div class="visually-hidden" aria-live="assertive" data-testid="announcer">
         {announcement.value}
@@ -81,6 +79,20 @@ function Shell() {
   );
 }
 
+/** Pages are loaded when they are gone to; the first load is the overview. */
+const loadTwinsPage = async (): Promise<ComponentType> => {
+  const { TwinsPage } = await import("@/twins/page.tsx");
+  return () => <TwinsPage id={place.value.id} />;
+};
+const loadAlarmsPage = async (): Promise<ComponentType> => {
+  const { AlarmsPage } = await import("@/alarms/page.tsx");
+  return () => <AlarmsPage id={place.value.id} />;
+};
+const loadCommandsPage = async (): Promise<ComponentType> => (await import("@/commands/page.tsx")).CommandsPage;
+const loadShortcuts = async (): Promise<ComponentType> => {
+  const { Shortcuts } = await import("./shortcuts.tsx");
+  return () => <Shortcuts close={closeLayer} />;
+};
 const loadPlantPage = async (): Promise<ComponentType> => (await import("@/plant/page.tsx")).PlantPage;
 
 function closeLayer(): void {
@@ -99,7 +111,7 @@ async function loadStatus(): Promise<void> {
 
 let isGoing = false;
 let goingTimer = 0;
-const GO: Record<string, RouteName> = { o: "overview", p: "plant", t: "twins", a: "alarms" };
+const GO: Record<string, RouteName> = { o: "overview", p: "plant", t: "twins", a: "alarms", c: "commands" };
 
 function useGlobalKeys(): void {
   useKeys((event) => {
@@ -128,7 +140,7 @@ function useGlobalKeys(): void {
   });
 }
 
-const TITLES = { overview: "Overview", plant: "Plant 3D", twins: "Twins", alarms: "Alarms", unknown: "Not found" };
+const TITLES = { overview: "Overview", plant: "Plant 3D", twins: "Twins", alarms: "Alarms", commands: "Commands", unknown: "Not found" };
 
 function useTitle(): void {
   const plant = status.value?.plant ?? "";

@@ -31,6 +31,7 @@ const ITEMS: { route: RouteName; words: string; icon: string; keys: string }[] =
   { route: "plant", words: "Plant 3D", icon: "twins", keys: "g p" },
   { route: "twins", words: "Twins", icon: "nodes", keys: "g t" },
   { route: "alarms", words: "Alarms", icon: "alarms", keys: "g a" },
+  { route: "commands", words: "Commands", icon: "send", keys: "g c" },
 ];
 
 const NEXT: Record<Theme, Theme> = { system: "dark", dark: "light", light: "system" };

@@ -25,6 +25,7 @@ const ACTIONS: Entry[] = [
   { key: "o", group: "Go to", words: "Overview", hint: "g o", icon: "overview", act: () => go(href("overview")) },
   { key: "t", group: "Go to", words: "Twins", hint: "g t", icon: "twins", act: () => go(href("twins")) },
   { key: "a", group: "Go to", words: "Alarms", hint: "g a", icon: "alarms", act: () => go(href("alarms")) },
+  { key: "c", group: "Go to", words: "Commands", hint: "g c", icon: "send", act: () => go(href("commands")) },
   { key: "dark", group: "Actions", words: "Dark theme", hint: "", icon: "moon", act: () => setTheme("dark") },
   { key: "light", group: "Actions", words: "Light theme", hint: "", icon: "sun", act: () => setTheme("light") },
   { key: "system", group: "Actions", words: "Theme of the system", hint: "", icon: "system", act: () => setTheme("system") },

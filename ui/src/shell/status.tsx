@@ -2,6 +2,7 @@ import { me, signOut } from "@/core/api.ts";
 import { wall } from "@/core/clock.ts";
 import { formatAge, formatClock, formatNumber, zoneName } from "@/core/words.ts";
 import { link, retryLink, status } from "@/live/client.ts";
+import { href } from "@/core/router.ts";
 import { Icon } from "./icon.tsx";
 
 const WORDS = { connecting: "Connecting", online: "Connected", offline: "Offline" };
@@ -23,6 +24,11 @@ export function StatusBar() {
         <span data-testid="abnormal">
           {now.abnormal} of {now.twins} twins abnormal{now.stale > 0 ? `, ${now.stale} stale` : ""}
         </span>
+      )}
+      {now?.killSwitch?.engaged && (
+        <a class="stopped" href={href("commands")} data-testid="status-stopped">
+          Automatic commands stopped
+        </a>
       )}
       {now && now.behind > 1 && <span>Behind by {formatAge(now.behind)}</span>}
       <User />

@@ -1,7 +1,7 @@
 /** Sending a command: a form made from the model, a confirmation that is typed, then its life step by step. */
 
 import { useState } from "preact/hooks";
-import { commands, FINAL, send, STEP_WORDS } from "@/core/commands.ts";
+import { commands, send, STEP_WORDS } from "@/core/commands.ts";
 import { tick } from "@/core/clock.ts";
 import type { Command, CommandModel, Json, Twin } from "@/core/types.ts";
 import { formatClock, formatMoment, parseTime } from "@/core/words.ts";
@@ -141,7 +141,7 @@ function describe(fields: FormField[], value: Json): string {
   return fields.map((field) => words(field, field.path === "" ? value : ((value as Record<string, Json>)[field.path] ?? null))).join(", ");
 }
 
-function Field({ field, text, problem, change }: { field: FormField; text: string; problem: string; change: (text: string) => void }) {
+export function Field({ field, text, problem, change }: { field: FormField; text: string; problem: string; change: (text: string) => void }) {
   const id = `field-${field.path || "value"}`;
   const common = { id, class: "input", value: text, "aria-invalid": problem ? ("true" as const) : undefined, "aria-describedby": `${id}-help` };
   const isRanged = field.kind === "number" && field.minimum !== null && field.maximum !== null;
@@ -174,9 +174,12 @@ function Field({ field, text, problem, change }: { field: FormField; text: strin
   );
 }
 
+const STRUCK = new Set(["failed", "expired", "refused", "cancelled", "unconfirmed"]);
+const WAITING: Record<string, string> = { proposed: "Waiting for a person", awaiting: "Waiting for another person", succeeded: "Waiting for a reading that agrees" };
+
 /** Steps that were taken, each with its time; the last one says whether it goes on. */
 export function Life({ command }: { command: Command }) {
-  const isOver = FINAL.has(command.state);
+  const isOver = command.isOver;
   const deadline = parseTime(command.deadline);
   const left = deadline === null ? 0 : Math.max(0, Math.round((deadline - tick.value) / 1000));
   return (
@@ -184,7 +187,7 @@ export function Life({ command }: { command: Command }) {
       <ol class="life">
         {command.steps.map((step, i) => (
           <li key={i} class={i === command.steps.length - 1 && !isOver ? "now" : ""}>
-            <Icon name={step.state === "failed" || step.state === "expired" ? "strike" : step.state === "unknown" ? "help" : "check"} small />
+            <Icon name={STRUCK.has(step.state) ? "strike" : step.state === "unknown" ? "help" : "check"} small />
             <span class="grow">
               {STEP_WORDS[step.state] ?? step.state}
               {step.note ? <span class="muted"> {step.note}</span> : null}
@@ -197,8 +200,8 @@ export function Life({ command }: { command: Command }) {
         {!isOver && (
           <li class="waiting">
             <Icon name="clock" small />
-            <span class="grow">Waiting for the device</span>
-            {deadline !== null && <span class="meta">{left} s left</span>}
+            <span class="grow">{WAITING[command.state] ?? "Waiting for the device"}</span>
+            {deadline !== null && command.state !== "succeeded" && <span class="meta">{left} s left</span>}
           </li>
         )}
       </ol>

@@ -191,11 +191,11 @@ export class FakePlant {
 
   #send(body: Record<string, Json>): Command {
     const step = (state: string): Command["steps"][number] => ({ state, time: iso(this.now()), who: "fake", note: "" });
-    const command: Command = { id: String(body["id"]), twin: String(body["twin"]), command: String(body["command"]), arguments: body["arguments"] ?? null, state: "sent", who: "fake", requested: iso(this.now()), deadline: iso(this.now() + 30_000), result: null, message: "", steps: [step("queued"), step("sent")] };
+    const command: Command = { id: String(body["id"]), twin: String(body["twin"]), command: String(body["command"]), arguments: body["arguments"] ?? null, state: "sent", who: "fake", requested: iso(this.now()), deadline: iso(this.now() + 30_000), number: this.commands.length, result: null, message: "", service: "", hash: "0", isOver: false, approval: null, confirm: null, steps: [step("queued"), step("sent")] };
     this.commands.unshift(command);
     for (const [i, state] of ["delivered", "succeeded"].entries()) {
       setTimeout(() => {
-        Object.assign(command, { state, steps: [...command.steps, step(state)] });
+        Object.assign(command, { state, isOver: state === "succeeded", steps: [...command.steps, step(state)] });
         this.say({ type: "command", command });
       }, 700 * (i + 1));
     }

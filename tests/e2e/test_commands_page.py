@@ -1,0 +1,115 @@
+"""The Commands page with the keyboard alone: one person asks, another approves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from e2e.browsing import PHONE, Visitor
+from e2e.conftest import Visit
+from e2e.plants import MOTOR, STALE_AFTER, running_plant, send
+from running import Running
+
+pytestmark = pytest.mark.browser
+
+COMMANDS = {
+    "setSpeed": {
+        "minimum": 0,
+        "maximum": 100,
+        "interlocks": [{"when": "temperature < 80 °C", "title": "The motor is cool"}],
+        "approval": {"needed": 1, "within": 600},
+        "confirm": {"property": "setpoint", "tolerance": 1, "within": 600},
+    }
+}
+
+
+@pytest.fixture(scope="module")
+def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with Running(tmp_path_factory.mktemp("commands") / "data") as running:
+        running_plant(running, 3)
+        running.call("PUT", f"/settings/{MOTOR}", {"staleAfter": STALE_AFTER, "commands": COMMANDS})
+        send(running, "motor-1", temperature=40.0, vibration=1.0)
+        send(running, "motor-2", temperature=95.0, vibration=1.0)
+        yield running
+
+
+def press(visitor: Visitor, *keys: str) -> None:
+    for key in keys:
+        visitor.page.keyboard.press(key)
+
+
+def ask(visitor: Visitor, twin: str, speed: str) -> None:
+    """From any page to the answers of the guards, without a mouse."""
+    press(visitor, "g", "c")
+    visitor.page.wait_for_selector("[data-testid=commands-all]")
+    press(visitor, "n")
+    visitor.until("document.activeElement.id === 'request-twin'")
+    visitor.page.keyboard.type(twin)
+    visitor.page.wait_for_selector("#request-command")
+    press(visitor, "Tab", "Tab")  # past the choice of the command, to its value
+    visitor.until("document.activeElement.id === 'field-value'")
+    visitor.page.keyboard.type(speed)
+    press(visitor, "Enter")
+    visitor.page.wait_for_selector("[data-testid=guards]")
+
+
+def test_one_asks_and_another_approves_with_the_keyboard_alone(
+    plant: Running, visit: Visit
+) -> None:
+    ann = visit(plant).log_in("operator", "ann", at="/app/twins")
+    ask(ann, "motor-1", "70")
+    assert ann.find("guards").get_by_text("It would wait for another person").count() == 1
+    press(ann, "Enter")  # what was checked is asked for
+    ann.page.wait_for_selector("[data-testid=command-detail][data-state=awaiting]")
+    own = ann.find("command-detail").locator("[data-testid=approve]")
+    assert "another person must approve" in (own.get_attribute("aria-label") or "")
+
+    bob = visit(plant).log_in("operator", "bob", at="/app/commands?show=awaiting")
+    bob.page.wait_for_selector("[data-testid=command-line][data-state=awaiting]")
+    press(bob, "j")
+    bob.page.wait_for_selector("[data-testid=command-detail][data-state=awaiting]")
+    press(bob, "a")
+    bob.page.wait_for_selector("[data-testid=word-dialog]")
+    bob.page.keyboard.type("looks right")
+    press(bob, "Enter")
+    bob.page.wait_for_selector("[data-testid=command-detail][data-state=queued]")
+    assert bob.find("trail").get_by_text("approved: looks right").count() == 1
+    ann.page.wait_for_selector("[data-testid=command-detail][data-state=queued]")  # told at once
+
+
+def test_a_guard_that_refuses_says_why_and_nothing_can_be_sent(
+    plant: Running, visit: Visit
+) -> None:
+    ann = visit(plant).log_in("operator", "ann", at="/app/twins")
+    ask(ann, "motor-2", "70")
+    refused = ann.page.locator("[data-guard=interlock][data-answer=refuse]")
+    assert "temperature is 95 °C" in refused.inner_text()
+    assert ann.find("ask").get_attribute("aria-disabled") == "true"
+    press(ann, "Enter")
+    assert plant.call("GET", "/commands", twin="motor-2")["value"] == []
+
+
+def test_the_kill_switch_stands_in_the_status_bar(plant: Running, visit: Visit) -> None:
+    ann = visit(plant).log_in("operator", "ann", at="/app/commands")
+    ann.find("kill-switch").focus()
+    press(ann, "Enter")
+    ann.page.wait_for_selector("[data-testid=switch-dialog]")
+    ann.page.keyboard.type("smoke")
+    press(ann, "Enter")
+    ann.page.wait_for_selector("[data-testid=stopped]")
+    assert ann.find("status-stopped").count() == 1
+    again = ann.find("kill-switch")
+    assert "An engineer" in (again.get_attribute("aria-label") or "")
+    plant.call("POST", "/killswitch/resume", {})
+    ann.page.wait_for_selector("[data-testid=stopped]", state="detached")
+
+
+def test_nothing_sticks_out_on_a_phone(plant: Running, visit: Visit) -> None:
+    plant.call("POST", "/commands", {"twin": "motor-1", "command": "setSpeed", "arguments": 50})
+    visitor = visit(plant, size=PHONE).log_in("operator", "cid", at="/app/commands")
+    visitor.page.wait_for_selector("[data-testid=command-line]")
+    assert visitor.sideways() == []
+    visitor.page.locator(".command-what").first.click()
+    visitor.page.wait_for_selector("[data-testid=command-detail]")
+    assert visitor.sideways() == []
