@@ -27,8 +27,7 @@ from e2e.browsing import ARGUMENTS, CHROMIUM, Visitor, visiting
 from e2e.plants import large_scene, motors, set_up
 from running import Running
 
-ROOT = Path(__file__).parents[1]
-WEB = ROOT / "src" / "gemel" / "_web"
+WEB = Path(__file__).parents[1] / "src" / "gemel" / "_web"
 KIB = 1024
 MACHINES, SENSORS = 1_000, 10_000
 

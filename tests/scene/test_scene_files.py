@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import struct
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,11 @@ import pytest
 from gemel.cli.main import main
 from gemel.scene.evaluate import build
 from gemel.scene.gltf import to_glb
+from gemel.scene.kinds import builtin
 from gemel.scene.validate import findings
 
 DEMO = Path(__file__).parents[2] / "src/gemel/simulate/plants/demo/scene.json"
-SCENE = {
+SCENE: dict[str, Any] = {
     "version": 1,
     "name": "Small",
     "kinds": {
@@ -116,3 +119,26 @@ def test_commands_check_and_export_a_file(
     file.write_text('{"objects": [{"kind": "pump"}]}')
     assert main(["scene", "validate", str(file), "--json"]) == 1
     assert main(["scene", "export", str(file), "--gltf", str(target)]) == 1
+
+
+VALIDATOR = Path(__file__).parents[2] / "ui" / "node_modules" / "gltf-validator"
+VALIDATE = """
+const [, package_, file] = process.argv;
+const bytes = new Uint8Array(require("node:fs").readFileSync(file));
+require(package_).validateBytes(bytes).then((found) => console.log(JSON.stringify(found)));
+"""
+
+
+@pytest.mark.skipif(
+    shutil.which("node") is None or not VALIDATOR.exists(),
+    reason="needs Khronos' validator: npm ci --ignore-scripts in ui",
+)
+def test_the_validator_of_khronos_finds_nothing_in_a_scene_of_every_kind(tmp_path: Path) -> None:
+    things = [{"kind": kind, "at": [i * 20, 0, 0]} for i, kind in enumerate(builtin()["kinds"])]
+    file = tmp_path / "all.glb"
+    file.write_bytes(to_glb({**SCENE, "objects": things + SCENE["objects"]}))
+    command = ["node", "-e", VALIDATE, str(VALIDATOR), str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    found = json.loads(done.stdout)
+    assert found["issues"]["messages"] == []
+    assert found["info"]["totalTriangleCount"] > 20_000
