@@ -291,6 +291,17 @@ class Table:
         return cells
 
 
+def alike(cells: Cells, rows: I64) -> I64:
+    """A number for each of these rows, the same where the values are the same."""
+    codes = cells.code[rows].astype(np.int64)
+    is_number = codes == IS_NUMBER
+    codes[~is_number] = codes[~is_number] - IS_UNDEFINED
+    above = int(codes.max(initial=0)) + 1
+    codes[is_number] = np.unique(cells.number[rows[is_number]], return_inverse=True)[1] + above
+    _, dense = np.unique(codes, return_inverse=True)
+    return dense.astype(np.int64)
+
+
 def _empty(twins: list[Twin], distinct: Distinct, seen: int) -> Column:
     count = len(twins)
     cells = Cells(np.zeros(count, np.float64), np.full(count, IS_UNDEFINED, np.int32), distinct)

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from gemel.twins.graph import Graph
-from gemel.twins.query.columns import Table
+from gemel.twins.query.columns import Table, alike, is_columnar
 from gemel.twins.query.conditions import Compiler, Test, aliases, conjuncts
 from gemel.twins.query.meter import Meter
 from gemel.twins.query.reach import reach
@@ -93,6 +93,35 @@ class Finder:
             return None
         yield from self.prepare(self._conditions)
         return int(np.count_nonzero(self._mask(self._conditions)))
+
+    def alike_by_columns(
+        self, paths: Sequence[Path]
+    ) -> Generator[None, None, list[tuple[tuple[Twin], int]] | None]:
+        """One row of each kind of twins that are alike in some values, and how many there are.
+
+        In the order in which the first of each kind comes; None where columns cannot tell.
+        """
+        query = self._query
+        if query.hops or query.collection == "relationships":
+            return None
+        wanted = {path.steps for path in paths}
+        if not all(is_columnar(steps) for steps in wanted):
+            return None
+        if any(paths_of(condition) is None for condition in self._conditions):
+            return None
+        for condition in self._conditions:
+            wanted |= paths_of(condition) or set()
+        yield from self._table.prepare(wanted, self._meter)
+        rows = np.flatnonzero(self._mask(self._conditions))
+        kinds = np.zeros(len(rows), np.int64)
+        for path in paths:
+            own = alike(self._table.cells(path.steps, self._reader), rows)
+            _, kinds = np.unique(kinds * (len(rows) + 1) + own, return_inverse=True)
+        _, first, count = np.unique(kinds, return_index=True, return_counts=True)
+        twins = self._table.twins
+        order = np.argsort(first)
+        found = zip(rows[first[order]].tolist(), count[order].tolist(), strict=True)
+        return [((twins[row],), many) for row, many in found]
 
     def _mask(self, judged: Sequence[Condition]) -> Any:
         table, reader = self._table, self._reader

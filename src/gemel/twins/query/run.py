@@ -227,6 +227,15 @@ class _Page:
 
     def _fill(self, groups: Groups) -> Generator[None, None, None]:
         query, finder = self._query, self._finder
+        paths = groups.alike_by
+        alike = None if paths is None else (yield from finder.alike_by_columns(paths))
+        if alike is not None:
+            for one, times in alike:
+                groups.add(one, times)
+                self._check_count(groups)
+                if self._meter.tick():
+                    yield
+            return
         keys = identity(query, finder.slots)
         told: set[tuple[str, ...]] = set()
         for row in finder.rows():
@@ -239,8 +248,11 @@ class _Page:
                     continue
                 told.add(key)
             groups.add(row)
-            if len(groups) > MOST_GROUPS:
-                raise too_long(f"has more than {MOST_GROUPS:,} groups")
+            self._check_count(groups)
+
+    def _check_count(self, groups: Groups) -> None:
+        if len(groups) > MOST_GROUPS:
+            raise too_long(f"has more than {MOST_GROUPS:,} groups")
 
 
 def answer(run: Run) -> Answer:

@@ -112,10 +112,11 @@ class Tally:
     numbers: int = 0
     extreme: object = UNDEFINED
 
-    def add(self, value: object) -> None:
+    def add(self, value: object, times: int = 1) -> None:
+        """Takes in a value; `times` may be more than 1 where sums are not asked for."""
         if value is UNDEFINED or value is None:
             return
-        self.count += 1
+        self.count += times
         if kind_of(value) == NUMBER:
             self.numbers += 1
             self.total += value  # type: ignore[operator]
@@ -165,14 +166,14 @@ class Groups:
     def _new(self, values: list[object]) -> Group:
         return Group(values, [Tally(call.name) for call in self._calls])
 
-    def add(self, row: Row) -> None:
+    def add(self, row: Row, times: int = 1) -> None:
         values = [value(row) for value in self._by]
         key = tuple(map(order_key, values))
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = self._new(values)
         for tally, value in zip(group.tallies, self._values, strict=True):
-            tally.add(True if value is None else value(row))
+            tally.add(True if value is None else value(row), times)
 
     def count(self, rows: int) -> None:
         """All rows of the only group, where COUNT() is all that is asked."""
@@ -181,6 +182,14 @@ class Groups:
     @property
     def is_plain_count(self) -> bool:
         return not self._by and all(v is None for v in self._values) and len(self._calls) == 1
+
+    @property
+    def alike_by(self) -> list[Path] | None:
+        """Twins that are alike in these count as one many times; None where sums are asked for."""
+        if any(call.name in ("SUM", "AVG") for call in self._calls):
+            return None
+        values = [a for call in self._calls for a in call.arguments if isinstance(a, Path)]
+        return [*self._query.group, *values]
 
     def __len__(self) -> int:
         return len(self._groups)
