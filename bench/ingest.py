@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import signal
 import statistics
 import sys
 import tempfile
@@ -145,6 +146,7 @@ def main() -> int:
     parser.add_argument("--only", help="part of a load's name")
     parser.add_argument("--way", help="part of a way's name, such as Gemel")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended first
     found = []
     about = machine(PROGRAMS)
     for row in rows(arguments):
