@@ -45,6 +45,10 @@ def test_qos_0_is_shed_oldest_first_and_the_host_is_told(plant):
     client = plant.client()
     for number in range(200):
         client.send(message(b"%03d" % number + bytes(97)))
+        if number == 100:
+            assert plant.broker.inbox.is_congested
+            assert plant.host.losses == []
+            plant.clock.now += 6 * SECOND
     assert plant.broker.inbox.undurable <= LIMITS.undurable_bytes
     lost = [payload[:3] for payload, _ in plant.host.losses]
     assert {cause for _, cause in plant.host.losses} == {"behind"}
@@ -56,6 +60,19 @@ def test_qos_0_is_shed_oldest_first_and_the_host_is_told(plant):
     assert plant.broker.inbox.is_idle
 
 
+def test_a_burst_is_held_back_and_not_shed(plant):
+    client = plant.client()
+    for _ in range(3):
+        for number in range(100):
+            client.send(message(b"%03d" % number + bytes(97)))
+        assert plant.broker.inbox.is_congested
+        plant.clock.now += 4 * SECOND
+        answer_all(plant)
+        assert plant.broker.inbox.undurable == 0
+    assert plant.host.losses == []
+    assert len(given(plant)) == 300
+
+
 def test_qos_1_and_retained_messages_are_never_shed_and_keep_their_order(plant):
     client = plant.client()
     for number in range(1, 60):
@@ -64,6 +81,9 @@ def test_qos_1_and_retained_messages_are_never_shed_and_keep_their_order(plant):
             message(b"b%02d" % number, 1, number),
             message(b"c%02d" % number, retain=1),
         )
+    plant.clock.now += 6 * SECOND
+    plant.wake()
+    plant.turn()
     assert {payload[:1] for payload, _ in plant.host.losses} == {b"a"}
     answer_all(plant)
     kept = given(plant)

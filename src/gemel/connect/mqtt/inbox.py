@@ -130,6 +130,8 @@ class Inbox:
         self._since = 0
         self._urgent: list[_Urgent] = []
         self._waiting: deque[_Batch] = deque()
+        self._full_since = 0
+        """Since when too much has waited, or has again before all of it had its turn; 0: not."""
         self._handed = 0
         self._batches: deque[_Batch] = deque()
         """Handed over, in their order."""
@@ -176,6 +178,8 @@ class Inbox:
         self._hand_over()
         if self._waiting:
             self._shed()
+        else:
+            self._full_since = 0
 
     def hurry(self, message: Message) -> None:
         """Hands one message to the host before all that waits.
@@ -211,11 +215,16 @@ class Inbox:
                 self._done(batch, error)
 
     def _shed(self) -> None:
-        """Drops QoS 0 messages that wait, the oldest first, while too many or too old ones do."""
-        limits = self._broker.limits
+        """Drops QoS 0 messages that wait too long, the oldest first.
+
+        And where too much waits for that long: a burst is only held back, as QoS 1 is.
+        """
         eldest = self._eldest()
+        if self.is_congested and not self._full_since:
+            self._full_since = self._broker.clock()
+        is_lasting = 0 < self._full_since < eldest
         for batch in self._waiting:
-            if self.undurable <= limits.undurable_bytes and batch.since >= eldest:
+            if batch.since >= eldest and not (is_lasting and self.is_congested):
                 return
             if batch.is_thin:
                 continue

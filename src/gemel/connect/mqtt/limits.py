@@ -16,12 +16,12 @@ class Limits:
     greeting_bytes: int = 64 * 1024
     """... or this much."""
     undurable_bytes: int = 64 * 1024 * 1024
-    """Received and not yet durable; beyond this, QoS 0 messages that wait are dropped, the oldest
-    first, and if that is not enough no socket is read until half of it is durable."""
+    """Received and not yet durable; beyond this, no socket is read until half of it is durable."""
     handed_bytes: int = 4 * 1024 * 1024
     """Of these, so many are with the host at once; the others wait for their turn."""
     behind_seconds: float = 5.0
-    """QoS 0 messages that have waited longer than this are dropped."""
+    """QoS 0 messages that have waited longer are dropped; and, the oldest first, what is beyond
+    `undurable_bytes` once so much has waited for longer."""
     receive_maximum: int = 10_000
     """QoS 1 and 2 messages of one MQTT 5 client that may be unacknowledged."""
     topic_aliases: int = 64
