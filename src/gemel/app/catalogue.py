@@ -40,7 +40,9 @@ PLAIN_KINDS = (
     "service",
     "fit",
 )
-REACTED = frozenset({"alarm", "alarmgroup", "philosophy", "command"})
+REACTED = frozenset(
+    {"alarm", "alarmgroup", "philosophy", "receiver", "notification", "notice", "command"}
+)
 CONTAINS = "contains"
 DISCOVERED_SAVE_SECONDS = 30
 

@@ -70,6 +70,18 @@ class Config:
     """Processes that train, calibrate, simulate and study at once, beside the server."""
     webhook_private: bool = False
     """Whether events may be sent to webhooks at private, loopback and link-local addresses."""
+    smtp: str = ""
+    """HOST:PORT of the mail server that sends notices ('' for none)."""
+    smtp_security: str = "starttls"
+    """`starttls`, `tls` or `none`; with `none` there is no login."""
+    smtp_user: str = ""
+    """Who logs in ('' for no login)."""
+    smtp_password: str = ""
+    """The password; better as GEMEL_SMTP_PASSWORD than in a file."""
+    smtp_from: str = ""
+    """The sender's address."""
+    smtp_ca: str = ""
+    """PEM file with the authorities for its certificate ('' for those of the system)."""
     connections: Mapping[str, Connection] = field(default_factory=dict)
 
 

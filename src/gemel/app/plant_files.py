@@ -362,7 +362,7 @@ def _plan_plain(platform: Platform, graph: Graph, context: EditContext, plant: J
     for place, (key, doc) in enumerate(_by_id(plant, "kpis").items()):
         _check_kpi(key, doc)
         wanted.append(("kpi", key, {"order": place, **doc}))
-    wanted += read_alarm_part(plant)
+    wanted += read_alarm_part(platform, plant)
     scene = plant.get("scene")
     if scene is not None and not isinstance(scene, dict):
         raise InvalidInput("plant: scene must be a mapping", hint="docs/formats/scene.md")

@@ -227,7 +227,7 @@ class Platform:
                 now=self.clock(), who=who, why=why, new_etag=lambda: f'W/"{uuid.uuid4()}"'
             )
             edits, result = plan(self.graph, context)
-            edits = edits + self.reactions.closing(edits, context)
+            edits = edits + self.reactions.following(edits, context)
             if edits:
                 await asyncio.get_running_loop().run_in_executor(
                     self._executor, self.documents.commit, edits

@@ -15,6 +15,7 @@ import orjson
 
 from gemel.app.alarm_desk import AlarmDesk
 from gemel.app.dispatch import Dispatch
+from gemel.app.notify import Notify
 from gemel.app.rule_means import RuleMeans, kin_shapes, shapes_of
 from gemel.app.surroundings import GraphSurroundings
 from gemel.core.batch import Batch
@@ -79,6 +80,7 @@ class Reactions:
         self.around = GraphSurroundings(platform)
         self.alarms = AlarmBook(self._stored_alarm, around=self.around)
         self.desk = AlarmDesk(platform, self.around)
+        self.notify = Notify(platform)
         self.dispatch = Dispatch(platform)
         self.means = RuleMeans(platform)
         self._uncommitted: list[Transition] = []
@@ -113,6 +115,7 @@ class Reactions:
         self._take(self.engine.tick(now))
         self.commit_soon()  # what could not be committed before, when the disk was full
         self.desk.tick(now)
+        self.notify.tick()
         self.dispatch.tick(now)
 
     def follow(self, transitions: list[Transition]) -> None:
@@ -154,8 +157,11 @@ class Reactions:
                 edits += self.dispatch.plan_for_alarm(edit.doc, rule.then, context)
         return edits, len(taken)
 
-    def closing(self, edits: Iterable[Edit], context: EditContext) -> list[Edit]:
-        """The alarms that end with the twins that these edits delete."""
+    def following(self, edits: list[Edit], context: EditContext) -> list[Edit]:
+        """What is committed with edits: alarms that end with their twins, notices of alarms."""
+        return [*self._closing(edits, context), *self.notify.plan(edits, context.now)]
+
+    def _closing(self, edits: Iterable[Edit], context: EditContext) -> list[Edit]:
         gone = [edit.key for edit in edits if edit.kind == "twin" and edit.doc is None]
         return [
             edit
@@ -186,6 +192,7 @@ class Reactions:
     def load(self, alarms: Iterable[Document], commands: Iterable[Document]) -> None:
         self.alarms.load(alarms)
         self.desk.load()
+        self.notify.load()
         self.dispatch.book.load(commands)
 
     # ---- rules ---------------------------------------------------------------------------
@@ -391,6 +398,7 @@ class Reactions:
         """Makes committed alarms and commands visible."""
         edits = list(edits)
         self.desk.apply(edits)
+        self.notify.apply(edits)
         self.alarms.apply(edits)
         self.dispatch.apply(edits)
         hub = self._platform.hub

@@ -6,6 +6,7 @@ import asyncio
 import ipaddress
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ EMBEDDING = tuple(
     map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
 )
 """IPv6 networks whose addresses stand for IPv4 ones."""
+CLOUD_EVENT = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
 FINAL = frozenset({400, 405, 406, 411, 413, 414, 415, 422})
 """Answers that will be the same however often this event is sent."""
 
@@ -103,8 +105,14 @@ async def resolve(target: Target, allow_private: bool) -> str:
     return addresses[0]
 
 
-async def send(target: Target, body: bytes, allow_private: bool, authorization: str = "") -> int:
-    """Posts one CloudEvent; the status of the answer.
+async def send(
+    target: Target,
+    body: bytes,
+    allow_private: bool,
+    authorization: str = "",
+    headers: Mapping[str, str] = CLOUD_EVENT,
+) -> int:
+    """Posts one message, a CloudEvent unless the headers say else; the status of the answer.
 
     Raises:
         Unavailable: there was no answer in time.
@@ -113,14 +121,15 @@ async def send(target: Target, body: bytes, allow_private: bool, authorization: 
     try:
         async with asyncio.timeout(SECONDS):
             address = await resolve(target, allow_private)
-            return await _post(target, address, body, authorization)
+            more = {"Authorization": authorization} if authorization else {}
+            return await _post(target, address, body, {**headers, **more})
     except TimeoutError:
         raise Unavailable(f"'{target.authority}' did not answer within {SECONDS:.0f} s") from None
     except (OSError, ValueError, ssl.SSLError, asyncio.IncompleteReadError) as error:
         raise Unavailable(f"'{target.authority}' cannot be reached: {error}") from None
 
 
-async def _post(target: Target, address: str, body: bytes, authorization: str) -> int:
+async def _post(target: Target, address: str, body: bytes, headers: Mapping[str, str]) -> int:
     context = ssl.create_default_context() if target.scheme == "https" else None
     name = target.host if context is not None else None
     reader, writer = await asyncio.open_connection(
@@ -131,12 +140,10 @@ async def _post(target: Target, address: str, body: bytes, authorization: str) -
             f"POST {target.path} HTTP/1.1",
             f"Host: {target.authority}",
             "User-Agent: Gemel",
-            "Content-Type: application/cloudevents+json; charset=utf-8",
             f"Content-Length: {len(body)}",
             "Connection: close",
+            *(f"{name}: {value}" for name, value in headers.items()),
         ]
-        if authorization:
-            head.append(f"Authorization: {authorization}")
         writer.write("\r\n".join(head).encode("ascii") + b"\r\n\r\n" + body)
         await writer.drain()
         line = await reader.readuntil(b"\n")

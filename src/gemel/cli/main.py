@@ -83,6 +83,7 @@ COMMANDS = {
     ),
     "gaps": Command("messages lost by overload, by device", "gemel.cli.gaps", "add", ""),
     "alarm": Command("alarms: list, acknowledge, shelve, history", "gemel.cli.alarms", "add", ""),
+    "notify": Command("who is told of alarms: list, set, test", "gemel.cli.notify", "add", ""),
     "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
     "service": Command(
         "list, put and remove services; how they fare", "gemel.cli.services", "add_service", ""
