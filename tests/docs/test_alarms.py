@@ -7,6 +7,7 @@ import re
 from pages import read, section, table
 
 from gemel.services.alarms import STATES, TRANSITIONS
+from gemel.services.work import TRANSITIONS as WORK
 
 PAGE = read("docs/reference/alarms.md")
 
@@ -23,3 +24,11 @@ def test_the_table_of_transitions_is_the_one_in_the_program() -> None:
 def test_every_state_is_explained() -> None:
     rows = table(section(PAGE, "## The life of an alarm"), "state")
     assert [row[0].strip("`") for row in rows][: len(STATES)] == list(STATES)
+
+
+def test_the_table_of_work_orders_is_the_one_in_the_program() -> None:
+    rows = table(section(read("docs/reference/work.md"), "## The life of a work order"), "state")
+    documented = {
+        (state.strip("`"), act): then.strip("`") for state, act, then in (r[:3] for r in rows)
+    }
+    assert documented == WORK

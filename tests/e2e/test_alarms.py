@@ -83,3 +83,24 @@ def test_floods_and_figures_are_shown_and_nothing_sticks_out(plant: Running, vis
         visitor.open("/app/alarms?show=kpis")
         visitor.page.get_by_text("Per operator in 10 min").wait_for()
         assert visitor.sideways() == []
+
+
+def test_an_alarm_becomes_a_work_order_that_is_the_twins_maintenance(
+    plant: Running, visit: Visit
+) -> None:
+    alarm = plant.call("GET", "/alarms", state="open")["value"][0]
+    visitor = visit(plant).log_in(
+        "operator", "control room", at=f"/app/alarms/{alarm['id']}?show=all"
+    )
+    visitor.find("work-button").click()
+    order = visitor.find("work-order", state="open")
+    order.wait_for()
+    visitor.find("work-finish").click()
+    visitor.find("work-dialog").wait_for()
+    visitor.page.keyboard.type("bearing changed")
+    visitor.page.keyboard.press("Control+Enter")
+    visitor.find("work-order", state="done").wait_for()
+    assert "bearing changed" in visitor.find("work-order").inner_text()
+    (told,) = plant.call("GET", "/work", twin=alarm["twin"])["value"]
+    assert (told["state"], told["alarms"]) == ("done", [alarm["id"]])
+    assert visitor.sideways() == []

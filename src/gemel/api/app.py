@@ -32,6 +32,7 @@ from gemel.api import (
     session,
     system,
     twins,
+    work,
 )
 from gemel.api.errors import error_response
 from gemel.api.live import live
@@ -54,6 +55,7 @@ ROUTES: list[Route] = [
     *history.ROUTES,
     *alarms.ROUTES,
     *notify.ROUTES,
+    *work.ROUTES,
     *commands.ROUTES,
     *audit.ROUTES,
     *rules.ROUTES,

@@ -39,6 +39,7 @@ from gemel.app.services import Services
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep
 from gemel.app.values import value_reader
+from gemel.app.work import Work
 from gemel.backends.sqlite import SqliteDocuments
 from gemel.core import fast
 from gemel.core.access import Principal
@@ -96,6 +97,7 @@ class Platform:
         self.upkeep = Upkeep(self)
         self.jobs = Jobs(self)
         self.events = EventRoutes(self)
+        self.work = Work(self)
         self.gaps = Gaps(self)
         self.room = Room(self)
         self.history: History
@@ -235,6 +237,7 @@ class Platform:
                 self.catalogue.apply(edits)
                 self.jobs.apply(edits)
                 self.events.apply(edits)
+                self.work.apply(edits)
         self.reactions.after_edit()
         return result
 
@@ -275,6 +278,7 @@ class Platform:
             ),
         )
         self.catalogue.load()
+        self.work.load()
         self.retention.is_known = True
         rebuild(self)
         gc.freeze()  # what was loaded stays: collections need not look at it again

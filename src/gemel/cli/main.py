@@ -83,6 +83,7 @@ COMMANDS = {
     ),
     "gaps": Command("messages lost by overload, by device", "gemel.cli.gaps", "add", ""),
     "alarm": Command("alarms: list, acknowledge, shelve, history", "gemel.cli.alarms", "add", ""),
+    "work": Command("work orders: list, create, plan, finish", "gemel.cli.work", "add", ""),
     "notify": Command("who is told of alarms: list, set, test", "gemel.cli.notify", "add", ""),
     "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
     "service": Command(

@@ -1,11 +1,12 @@
 /** One alarm: what it means, the trend around it with its limit, and what people said. */
 
 import { type Act, groupOf, groups, needsAck } from "@/core/alarms.ts";
-import { get } from "@/core/api.ts";
+import { ApiError, get, post } from "@/core/api.ts";
 import { tick, serverNow } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
-import { href } from "@/core/router.ts";
-import type { Alarm, AlarmGroup, AlarmStep, Page } from "@/core/types.ts";
+import { go, href } from "@/core/router.ts";
+import { toast } from "@/core/toasts.ts";
+import type { Alarm, AlarmGroup, AlarmStep, Page, WorkOrder } from "@/core/types.ts";
 import { formatAge, formatMoment, formatPlain, parseTime, PRIORITY_WORDS } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Chart } from "@/charts/chart.tsx";
@@ -68,6 +69,9 @@ export function AlarmDetail({ alarm, open, close }: { alarm: Alarm; open: (what:
             {words}
           </ActionButton>
         ))}
+        <ActionButton testId="work-button" blocked={blocked} onAct={() => void order(alarm)}>
+          Work order
+        </ActionButton>
       </div>
       <Held alarm={alarm} />
       <AlarmTrend alarm={alarm} />
@@ -146,6 +150,16 @@ function Comments({ alarm }: { alarm: Alarm }) {
       </ul>
     </section>
   );
+}
+
+/** Makes a work order of an alarm, or goes to the one that is there. */
+async function order(alarm: Alarm): Promise<void> {
+  try {
+    await post<WorkOrder>("/work", { alarm: alarm.id });
+  } catch (error) {
+    if (!(error instanceof ApiError && error.code === "WorkOrderExists")) return toast(`No work order: ${error instanceof Error ? error.message : String(error)}`, true);
+  }
+  go(href("twins", alarm.twin, { tab: "maintenance" }));
 }
 
 function Held({ alarm }: { alarm: Alarm }) {

@@ -176,6 +176,23 @@ export interface AlarmGroup {
   into: string | null;
 }
 
+export interface WorkOrder {
+  id: string;
+  twin: string;
+  title: string;
+  description: string;
+  priority: number;
+  state: "open" | "planned" | "in progress" | "done" | "cancelled";
+  assignee: string;
+  due: string | null;
+  alarms: string[];
+  parts: { name: string; number: string; count: number }[];
+  created: string;
+  createdBy: string;
+  finished: string | null;
+  steps: { time: string; who: string; what: string; state: string; note: string }[];
+}
+
 export interface AlarmStep {
   time: string;
   who: string;

@@ -11,6 +11,7 @@ import { useTwins } from "@/live/client.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { AlarmsTab, ChangesTab, CommandsTab, RawTab, RelationsTab } from "./tabs.tsx";
+import { MaintenanceTab } from "./maintenance.tsx";
 import { StateTab } from "./state.tsx";
 import { StatusWord } from "./status-word.tsx";
 import { TrendsTab } from "./trends.tsx";
@@ -22,6 +23,7 @@ const TABS = [
   ["trends", "Trends"],
   ["relations", "Relations"],
   ["alarms", "Alarms"],
+  ["maintenance", "Maintenance"],
   ["commands", "Commands"],
   ["changes", "Changes"],
   ["raw", "Raw JSON"],
@@ -70,6 +72,7 @@ function Tab({ name, twin }: { name: TabName; twin: Twin }) {
   if (name === "trends") return <TrendsTab twin={twin} />;
   if (name === "relations") return <RelationsTab twin={twin} />;
   if (name === "alarms") return <AlarmsTab twin={twin} />;
+  if (name === "maintenance") return <MaintenanceTab twin={twin} />;
   if (name === "commands") return <CommandsTab twin={twin} />;
   if (name === "changes") return <ChangesTab twin={twin} />;
   return <RawTab twin={twin} />;

@@ -1,0 +1,100 @@
+"""`gemel work`: work orders from the command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from typing import Any
+
+from gemel.cli import output
+from gemel.cli.client import Client, segment
+
+STATES = ("open", "planned", "in progress", "done", "cancelled")
+ACTS = ("plan", "start", "pause", "finish", "cancel", "reopen")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    shown = _parser(actions, "list", "work orders, those to be done first", _list)
+    shown.add_argument("--twin")
+    shown.add_argument("--state", choices=STATES)
+    made = _parser(actions, "create", "a work order of an alarm, or for a twin", _create)
+    made.add_argument("--alarm")
+    made.add_argument("--twin")
+    made.add_argument("--title")
+    made.add_argument("--assignee")
+    one = _parser(actions, "show", "one work order with its steps", _show)
+    one.add_argument("id")
+    note = _parser(actions, "note", "add a note to a work order", _note)
+    note.add_argument("id")
+    note.add_argument("--note", required=True)
+    for act in ACTS:
+        done = _parser(actions, act, f"{act} a work order", _act)
+        done.add_argument("id")
+        done.add_argument("--note", default="", required=act in ("finish", "cancel", "reopen"))
+
+
+def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any:
+    parser = actions.add_parser(name, help=about, description=about)
+    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    found = Client(arguments.data).call("GET", "/work", twin=arguments.twin, state=arguments.state)
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (
+            w["id"],
+            f"P{w['priority']}",
+            w["state"],
+            w["twin"],
+            w["title"],
+            w["assignee"],
+            w["created"],
+        )
+        for w in found["value"]
+    ]
+    head = ("ORDER", "PRIORITY", "STATE", "TWIN", "TITLE", "ASSIGNEE", "CREATED")
+    output.table(head, rows, "no work orders")
+    return 0
+
+
+def _said(arguments: argparse.Namespace, found: dict[str, Any]) -> int:
+    if arguments.json:
+        output.as_json(found)
+    else:
+        output.say(f"{found['id']} is {found['state']}: {found['title']}")
+    return 0
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    names = ("alarm", "twin", "title", "assignee")
+    body = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
+    return _said(arguments, Client(arguments.data).call("POST", "/work", body))
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    found = Client(arguments.data).call("GET", f"/work/{segment(arguments.id)}")
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    output.say(f"{found['id']} is {found['state']}: {found['title']} ({found['twin']})")
+    rows = [(s["time"], s["who"], s["what"], s["state"], s["note"]) for s in found["steps"]]
+    output.table(("TIME", "WHO", "WHAT", "STATE", "NOTE"), rows, "")
+    return 0
+
+
+def _note(arguments: argparse.Namespace) -> int:
+    path = f"/work/{segment(arguments.id)}"
+    return _said(arguments, Client(arguments.data).call("PATCH", path, {"note": arguments.note}))
+
+
+def _act(arguments: argparse.Namespace) -> int:
+    path = f"/work/{segment(arguments.id)}/acts"
+    body = {"act": arguments.action, "note": arguments.note}
+    return _said(arguments, Client(arguments.data).call("POST", path, body))
