@@ -46,7 +46,9 @@ class Space:
         return t2, (residual**2).sum(axis=1), residual
 
 
-def learn_space(train: F64, judge: F64, false_alarms: float, weight: float) -> Space:
+def learn_space(
+    train: F64, judge: F64, false_alarms: float, weight: float, share: float = SHARE
+) -> Space:
     """The space of normal samples.
 
     Args:
@@ -54,6 +56,7 @@ def learn_space(train: F64, judge: F64, false_alarms: float, weight: float) -> S
         judge: (n, m) other normal samples in order of time, from which limits come.
         false_alarms: share of normal samples above each limit.
         weight: of the newest SPE in its EWMA.
+        share: of the variance that the components hold.
     """
     mean = np.median(train, axis=0)
     deviation = train.std(axis=0)
@@ -61,8 +64,8 @@ def learn_space(train: F64, judge: F64, false_alarms: float, weight: float) -> S
     z = (train - mean) / deviation
     _, size, vectors = np.linalg.svd(z - z.mean(axis=0), full_matrices=False)
     variance = size**2 / max(len(z) - 1, 1)
-    share = np.cumsum(variance) / max(variance.sum(), FLOOR)
-    count = min(int(np.searchsorted(share, SHARE)) + 1, max(train.shape[1] - 1, 1))
+    sums = np.cumsum(variance) / max(variance.sum(), FLOOR)
+    count = min(int(np.searchsorted(sums, share)) + 1, max(train.shape[1] - 1, 1))
     found = Space(
         mean,
         deviation,

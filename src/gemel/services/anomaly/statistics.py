@@ -70,7 +70,8 @@ class Statistics:
         deviation = np.sqrt(variance) + 1e-9 * np.abs(mean) + 1e-300
         is_known = (seen > settings.warmup) | fixed
         residual = value - mean
-        z = np.clip(residual / deviation, -LARGEST, LARGEST)
+        with np.errstate(over="ignore"):
+            z = np.clip(residual / deviation, -LARGEST, LARGEST)
         moved = np.clip(z, -settings.clip, settings.clip)
         step = np.where(is_known, moved * deviation, residual)
         ewma = self.ewma[rows]

@@ -1,0 +1,60 @@
+"""Studies: figures on recorded data, by the product's own code; `scripts/study NAME` runs one.
+
+A study is a module with `run(options) -> dict`; its first line says what it finds. Modules that
+begin with `_` are what several share. Choices are made on one part of the data, and judged on
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+SHARED = Path(__file__).resolve().parents[1].parent / "shared" / "data"
+"""Where recorded data lies unless `--data` names another folder of the same form."""
+
+
+class StudyError(Exception):
+    """It cannot be run; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Options:
+    data: Path = SHARED
+    set: str = ""
+    """Which set of the data, where a study has several; "" for the study's own choice."""
+    small: bool = False
+    """A few seconds, on a part of the data; the figures only show that it runs."""
+    seed: int = 1
+
+    def folder(self, name: str) -> Path:
+        """The data set of a study: a folder below `data`, or `data` itself if it is that folder.
+
+        Raises:
+            StudyError: it is not there.
+        """
+        for found in (self.data / name, self.data):
+            if found.name == name and found.is_dir():
+                return found
+        raise StudyError(
+            f"there is no folder '{name}' in {self.data}; --data names the folder that holds it"
+        )
+
+
+def left_out(count: int) -> Iterator[tuple[list[int], int]]:
+    """Each of so many parts in turn: (those to choose on, the one to judge)."""
+    for judge in range(count):
+        yield [i for i in range(count) if i != judge], judge
+
+
+def rounded(value: Any, digits: int = 4) -> Any:
+    """Figures for people: floats of a nested document with so many digits."""
+    if isinstance(value, dict):
+        return {str(k): rounded(v, digits) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(v, digits) for v in value]
+    if hasattr(value, "item"):
+        value = value.item()
+    return round(value, digits) if isinstance(value, float) else value

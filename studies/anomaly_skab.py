@@ -1,0 +1,127 @@
+"""SKAB pump and valve test bed: F1, false and missed alarms, events at fixed false-alarm rates.
+
+Each file's first 400 rows teach, the rest is judged (the benchmark's split). Statistic, weight and
+limit are chosen on all files but the one that is judged, for each in turn; `chosenOnItself` is the
+optimistic figure, as in published tables.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from studies import Options, StudyError, left_out
+from studies._detection import STATISTICS, WEIGHTS, held, judged, shares
+
+TRAIN, CUT = 400, 280
+LIMITS = np.geomspace(0.3, 60, 60)
+RATES = (0.01, 0.05, 0.10, 0.20)
+HELD = 10
+PUBLISHED = {  # github.com/waico/SKAB, outlier table, 34 files
+    "Conv-AE": {"f1": 0.78, "far": 0.136, "mar": 0.280},
+    "MSET": {"f1": 0.78, "far": 0.397, "mar": 0.141},
+    "T2+Q (PCA)": {"f1": 0.76},
+    "Isolation forest": {"f1": 0.29},
+}
+
+
+def run(options: Options) -> dict[str, Any]:
+    files = _files(options)
+    weights = WEIGHTS[1:3] if options.small else WEIGHTS
+    tables = {w: [judged(x[:TRAIN], CUT, x[TRAIN:], w) for x, _ in files] for w in weights}
+    truth = [y[TRAIN:] for _, y in files]
+    alarms, chosen = {}, Counter[Any]()
+    for tune, judge in left_out(len(files)):
+        best = _choose(tables, truth, tune)
+        chosen[best[:3]] += 1
+        alarms[judge] = tables[best[1]][judge][best[0]] > best[2]
+    pooled = np.concatenate([alarms[i] for i in range(len(files))])
+    whole = np.concatenate(truth)
+    best = _choose(tables, truth, range(len(files)))
+    optimistic = np.concatenate([t[best[0]] > best[2] for t in tables[best[1]]])
+    return {
+        "files": len(files),
+        "rows": len(whole),
+        "events": sum(len(_events(y)) for y in truth),
+        "judgedApart": shares(pooled, whole)
+        | _delays([alarms[i] for i in range(len(files))], truth),
+        "chosenMostOften": [
+            {"statistic": n, "weight": w, "limit": limit, "files": count}
+            for (n, w, limit), count in chosen.most_common(3)
+        ],
+        "chosenOnItself": shares(optimistic, whole)
+        | {"statistic": best[0], "weight": best[1], "limit": best[2]},
+        "alwaysAnomalous": shares(np.ones(len(whole), bool), whole),
+        "atFixedFalseAlarms": {str(rate): _fixed(tables, truth, rate) for rate in RATES},
+        "published": PUBLISHED,
+    }
+
+
+def _files(options: Options) -> list[tuple[np.ndarray, np.ndarray]]:
+    folder = options.folder("skab")
+    found = [p for p in folder.rglob("*.csv") if "anomaly-free" not in p.parts]
+    if options.set:
+        found = [p for p in found if p.parent.name == options.set]
+    found.sort(key=lambda p: (p.parent.name, int(p.stem) if p.stem.isdigit() else 0, p.stem))
+    if len(found) < 2:
+        raise StudyError(f"{folder} holds fewer than two experiments (folders of *.csv)")
+    return [_file(p) for p in (found[:4] if options.small else found)]
+
+
+def _file(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    with path.open(encoding="utf-8") as lines:
+        rows = list(csv.reader(lines, delimiter=";"))
+    label = rows[0].index("anomaly")
+    table = np.array([[float(v) for v in row[1:label]] for row in rows[1:]])
+    return table, np.array([float(row[label]) > 0 for row in rows[1:]])
+
+
+def _choose(tables: Any, truth: Any, rows: Any) -> tuple[str, float, float, float]:
+    """Statistic, weight, limit and F1 of the best on these files."""
+    found = []
+    whole = np.concatenate([truth[i] for i in rows])
+    for weight, table in tables.items():
+        for name in STATISTICS:
+            score = np.concatenate([table[i][name] for i in rows])
+            for limit in LIMITS:
+                found.append((shares(score > limit, whole)["f1"], name, weight, float(limit)))
+    f1, name, weight, limit = max(found)
+    return name, weight, limit, f1
+
+
+def _events(truth: np.ndarray) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], truth.astype(int), [0]))))
+    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _delays(alarms: list[np.ndarray], truth: list[np.ndarray]) -> dict[str, Any]:
+    delays = []
+    for alarm, labels in zip(alarms, truth, strict=True):
+        for begin, end in _events(labels):
+            hit = np.flatnonzero(alarm[begin:end])
+            if len(hit):
+                delays.append(int(hit[0]))
+    return {"eventsFound": len(delays), "medianDelay": float(np.median(delays)) if delays else None}
+
+
+def _fixed(tables: Any, truth: Any, rate: float) -> dict[str, Any]:
+    """Events found, held for 10 rows, at a limit set on the other files' normal rows."""
+    found: dict[str, Any] = {}
+    for name in STATISTICS:
+        weight = 0.1 if 0.1 in tables else next(iter(tables))
+        table = tables[weight]
+        hits, false, normal = 0, 0, 0
+        for tune, i in left_out(len(truth)):
+            calm = np.concatenate([table[i][name][~truth[i]] for i in tune])
+            limit = np.quantile(calm, 1 - rate)
+            alarm = table[i][name] > limit
+            false += int((alarm & ~truth[i]).sum())
+            normal += int((~truth[i]).sum())
+            stands = held(alarm, HELD)
+            hits += sum(bool(stands[a:b].any()) for a, b in _events(truth[i]))
+        found[name] = {"eventsFound": hits, "farThen": false / max(normal, 1)}
+    return found
