@@ -234,11 +234,21 @@ def real_data() -> dict[str, float]:
     return found
 
 
+def scale(readings: int) -> dict[str, float]:
+    import history_scale
+
+    return history_scale.run(readings)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--readings", type=float, help="only: questions to so many, such as 1e9")
     options = parser.parse_args()
+    if options.readings:
+        show(scale(round(options.readings)), options.json)
+        return
     found = appends(options.rows)
     found |= sealing_and_queries(options.rows)
     found |= long_span(options.rows)
@@ -246,11 +256,15 @@ def main() -> None:
     found["peak memory of this process, MiB"] = (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     )
-    if options.json:
+    show(found, options.json)
+
+
+def show(found: dict[str, float], as_json: bool) -> None:
+    if as_json:
         print(json.dumps(found, indent=1))
         return
     for name, figure in found.items():
-        print(f"{name:50} {figure:14,.2f}")
+        print(f"{name:52} {figure:14,.3f}")
 
 
 if __name__ == "__main__":

@@ -151,9 +151,8 @@ def test_texts_survive_downsampling(opened, rows_batch):
     history = opened(1)
     opened.store(history, rows_batch(*((0, i, f'"{i}"') for i in range(50))))
     found = history.downsample(0, T0, T0 + 50 * SECOND, 5)
-    expected = [f'"{i + d}"' for i in range(0, 50, 10) for d in (0, 9)]
-    assert list(found.text.values()) == expected
-    assert list(found.text) == list(range(10))
+    assert list(found.text.values()) == [f'"{i}"' for i in range(50)]
+    assert list(found.text) == list(range(50))
     counts = history.buckets(0, T0, T0 + 50 * SECOND, 10**10, ("count", "avg"))
     assert counts["count"].tolist() == [10] * 5
     assert np.isnan(counts["avg"]).all()
@@ -186,3 +185,23 @@ def test_sealed_columns_of_one_value_come_as_plain_arrays(opened, rows_batch):
     for found in (history.read(0, 0, 1 << 62), history.downsample(0, T0, T0 + 9 * SECOND, 100)):
         columns = (found.time, found.value, found.quality, found.received)
         assert [column.flags.c_contiguous for column in columns] == [True] * 4
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "c", ""]), min_size=1, max_size=40),
+    st.integers(1, 6),
+)
+@settings(max_examples=100, deadline=None)
+def test_outline_has_every_text_of_each_pixel(texts: list[str], px: int) -> None:
+    time = np.arange(len(texts), dtype=np.int64)
+    text = {i: one for i, one in enumerate(texts) if one}
+    value = np.array([np.nan if one else float(i) for i, one in enumerate(texts)])
+    columns = Columns(time, value, np.zeros(len(texts), np.uint8), time, text)
+    edges = pixel_edges(0, len(texts), px)
+    found = m4(columns, edges)
+    met = {
+        (int(np.searchsorted(edges, t, "right")), found.text.get(i))
+        for i, t in enumerate(found.time)
+    }
+    every = {(int(np.searchsorted(edges, t, "right")), one) for t, one in text.items()}
+    assert every <= met

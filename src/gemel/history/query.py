@@ -22,6 +22,7 @@ from gemel.history.table import (
 )
 
 Buckets: TypeAlias = dict[str, NDArray[Any]]
+TEXTS_A_PIXEL = 16
 AGGREGATES = ("avg", "min", "max", "sum", "count", "first", "last", "sd")
 
 
@@ -112,10 +113,26 @@ def m4(columns: Columns, edges: I64) -> Columns:
                 ends - 1,
                 _first_equal(value, np.repeat(lowest, counts), starts),
                 _first_equal(value, np.repeat(highest, counts), starts),
+                _texts_met(columns, starts),
             )
         )
     )
     return take(columns, chosen)
+
+
+def _texts_met(columns: Columns, starts: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The first row of each text in each stretch, of the first TEXTS_A_PIXEL texts there."""
+    if not columns.text:
+        return np.empty(0, np.intp)
+    rows = np.array(sorted(columns.text), np.intp)
+    numbers: dict[str, int] = {}
+    codes = np.array([numbers.setdefault(columns.text[int(r)], len(numbers)) for r in rows])
+    stretch = np.searchsorted(starts, rows, "right") - 1
+    _, first = np.unique(stretch * len(numbers) + codes, return_index=True)
+    first.sort()
+    rows, stretch = rows[first], stretch[first]
+    rank = np.arange(len(rows)) - np.searchsorted(stretch, stretch)
+    return rows[rank < TEXTS_A_PIXEL]
 
 
 def _spans(time: I64, edges: I64) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

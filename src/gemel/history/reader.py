@@ -144,7 +144,7 @@ class Reader:
         """First, last, lowest and highest reading of each of `px` pixels between start and end.
 
         A line drawn through them is the same, pixel for pixel, as one through all readings. Of
-        texts it has every one that differs from the one before in its pixel.
+        texts it has the first reading of each in each pixel, of up to 16 a pixel, and the last.
 
         Where there are very many readings, and where they are gone and their roll-ups are not,
         the readings that roll-ups remember stand for all. Each is a reading with its own time; a
