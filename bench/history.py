@@ -18,7 +18,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+import history_scale
 import numpy as np
+from against.machine import machine
 
 from gemel.core.batch import Batch
 from gemel.core.series import SeriesTable
@@ -234,12 +236,6 @@ def real_data() -> dict[str, float]:
     return found
 
 
-def scale(readings: int) -> dict[str, float]:
-    import history_scale
-
-    return history_scale.run(readings)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
@@ -247,7 +243,7 @@ def main() -> None:
     parser.add_argument("--readings", type=float, help="only: questions to so many, such as 1e9")
     options = parser.parse_args()
     if options.readings:
-        show(scale(round(options.readings)), options.json)
+        show(history_scale.run(round(options.readings)), options.json)
         return
     found = appends(options.rows)
     found |= sealing_and_queries(options.rows)
@@ -261,7 +257,8 @@ def main() -> None:
 
 def show(found: dict[str, float], as_json: bool) -> None:
     if as_json:
-        print(json.dumps(found, indent=1))
+        rows = [{"name": name, "value": figure} for name, figure in found.items()]
+        print(json.dumps({"machine": machine({}), "rows": rows}, indent=1))
         return
     for name, figure in found.items():
         print(f"{name:52} {figure:14,.3f}")
