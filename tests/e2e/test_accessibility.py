@@ -33,6 +33,8 @@ PAGES = {
     "changes": (f"/app/twins/{TWIN}?tab=changes", ".changes li"),
     "raw": (f"/app/twins/{TWIN}?tab=raw", "[data-testid=raw-json]"),
     "alarms": ("/app/alarms", "[data-testid=alarm-row]"),
+    "alarm figures": ("/app/alarms?show=kpis", "[data-testid=alarm-figures] .tile"),
+    "maintenance": (f"/app/twins/{TWIN}?tab=maintenance", "[data-testid=work-create]"),
     "alarm": ("/app/alarms/{alarm}", "[data-testid=alarm-chart][data-chart-state=ready] canvas"),
     "found devices": ("/app/twins?view=discovered", "[data-testid=discovered-row]"),
 }
