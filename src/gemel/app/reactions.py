@@ -213,15 +213,16 @@ class Reactions:
                 self.engine.drop_rule(key)
         unread: set[int] = set()
         judged: dict[tuple[str, int], set[int]] = {}
-        for rule in wanted.values():
-            is_new = rule.id not in self.engine.rules
-            instances = self.means.instances(rule)
-            self.engine.set_rule(rule, instances, self.means.kin, self.means.settings)
-            if is_new:
-                self.engine.assume_active(rule.id, self.alarms.raised(rule.id))
-            reads = self.engine.series_read(rule.id)
-            unread |= reads - self._judged.get((rule.id, rule.version), set())
-            judged[rule.id, rule.version] = reads
+        with self.means.remembering():
+            for rule in wanted.values():
+                is_new = rule.id not in self.engine.rules
+                instances = self.means.instances(rule)
+                self.engine.set_rule(rule, instances, self.means.kin, self.means.settings)
+                if is_new:
+                    self.engine.assume_active(rule.id, self.alarms.raised(rule.id))
+                reads = self.engine.series_read(rule.id)
+                unread |= reads - self._judged.get((rule.id, rule.version), set())
+                judged[rule.id, rule.version] = reads
         self._judged = judged
         self._take(self._known_again(unread))
         self._take(self._set_by_people())
@@ -245,16 +246,17 @@ class Reactions:
             return
         self._moved = Moved()
         unread: set[int] = set()
-        for rule in list(self.engine.rules.values()):
-            judged = self._judged.setdefault((rule.id, rule.version), set())
-            if moved.deleted:  # they may be there again by now, as others
-                judged -= self._move(rule, [], moved.deleted, is_kin=False)[1]
-            instances = self.means.instances(rule, moved.twins)
-            gone = moved.twins - {twin for twin, _ in instances}
-            reads, before = self._move(rule, instances, gone, is_kin=moved.is_kin)
-            unread |= reads - judged
-            judged -= before - reads
-            judged |= reads
+        with self.means.remembering():
+            for rule in list(self.engine.rules.values()):
+                judged = self._judged.setdefault((rule.id, rule.version), set())
+                if moved.deleted:  # they may be there again by now, as others
+                    judged -= self._move(rule, [], moved.deleted, is_kin=False)[1]
+                instances = self.means.instances(rule, moved.twins)
+                gone = moved.twins - {twin for twin, _ in instances}
+                reads, before = self._move(rule, instances, gone, is_kin=moved.is_kin)
+                unread |= reads - judged
+                judged -= before - reads
+                judged |= reads
         self._take(self._known_again(unread))
         self._take(self._set_by_people(moved.twins))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import orjson
@@ -119,13 +120,29 @@ class RuleMeans:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._known: dict[str, dict[str, int]] | None = None
+
+    @contextmanager
+    def remembering(self) -> Iterator[None]:
+        """Within it, no edit may be applied: what many rules ask of a twin is found out once."""
+        self._known = {}
+        try:
+            yield
+        finally:
+            self._known = None
 
     def series_of(self, twin: str, paths: Iterable[str] = ()) -> dict[str, int]:
-        """The series of all paths of a twin's model, and of further ones."""
+        """The series of all paths of a twin's model, and of further ones; not to be changed."""
+        known = self._known.get(twin) if self._known is not None else None
+        if known is not None and all(path in known for path in paths):
+            return known
         platform = self._platform
         model = platform.catalogue.model_of(twin)
         signals = platform.catalogue.signals.of(model) if model else {}
-        return {path: platform.series.id(twin, path) for path in {*signals, *paths}}
+        found = {path: platform.series.id(twin, path) for path in {*signals, *paths}}
+        if self._known is not None:
+            self._known[twin] = found
+        return found
 
     def instances(
         self, rule: Rule, among: Iterable[str] | None = None
