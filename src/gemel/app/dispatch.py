@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gemel.app.conditions import compile_condition
@@ -13,8 +15,8 @@ from gemel.commands import autonomy
 from gemel.commands.book import CommandBook
 from gemel.commands.command import PROPOSED, Command
 from gemel.commands.guards import Ask, Facts, at_sending
+from gemel.commands.wire import Response, parse_response, wire
 from gemel.commands.wire import message as as_message
-from gemel.commands.wire import parse_response, wire
 from gemel.core.access import Principal
 from gemel.core.batch import I32
 from gemel.core.clock import SECOND, to_iso
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("gemel.commands")
 RULE_DEADLINE = 300 * SECOND
 Planned = tuple[list[Edit], Command]
+Seen = tuple[str, str, tuple[Any, int], int]
+"""Twin, path, (value, time) and receipt of a reading that may confirm commands."""
 
 
 def _new_id() -> str:
@@ -46,6 +50,8 @@ class Dispatch:
         self.guarding = Guarding(platform)
         self._is_sending = False
         self._is_ticking = False
+        self._received: list[str] = []
+        self._readings: list[Seen] = []
 
     def _stored(self, key: str) -> Json | None:
         found = self._platform.documents.get("command", key)
@@ -280,19 +286,44 @@ class Dispatch:
 
     def _publish(self, command: Command) -> None:
         topic, payload = wire(command)
-        self._platform.publish(topic, payload, False)
+        left = max(1, (command.deadline - self._platform.clock()) // SECOND)
+        self._platform.publish(topic, payload, False, left)
+
+    def is_once(self, topic: str) -> bool:
+        """Whether a message must not be sent again to a device that was lost before it confirmed.
+
+        So it is for commands, unless their settings say that a repeated one does no harm.
+        """
+        levels = topic.split("/")
+        if len(levels) != 5 or levels[0] != "devices" or levels[2] != "commands":
+            return False
+        try:
+            shape = self.guarding.shapes(levels[1]).get(levels[3])
+        except NotFound:
+            return True
+        return shape is None or not shape.guards.repeatable
 
     def delivered(self, who: Principal, topic: str) -> None:
         """A subscriber has confirmed a message; from the device itself that is evidence."""
         levels = topic.split("/")
         is_command = len(levels) == 5 and levels[0] == "devices" and levels[2] == "commands"
         if is_command and who.role == "device" and who.may_write_twin(levels[1]):
-            self._platform.start_task(self._delivered(levels[4]))
+            self._received.append(levels[4])
+            if len(self._received) == 1:
+                self._platform.start_task(self._note_delivered())
 
-    async def _delivered(self, key: str) -> None:
-        await self._platform.edit(
-            lambda _, context: (self.book.delivered(key, context.now), None), why="delivered"
-        )
+    async def _note_delivered(self) -> None:
+        """All that were confirmed until the turn of this edit comes, in one."""
+
+        def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
+            keys, self._received = list(dict.fromkeys(self._received)), []
+            found: list[Edit] = []
+            for key in keys:
+                with suppress(NotFound):  # it was deleted meanwhile
+                    found += self.book.delivered(key, context.now)
+            return found, None
+
+        await self._platform.edit(plan, why="delivered")
 
     def tick(self, now: int) -> None:
         """Ends what is past its deadline; sends to devices that came back."""
@@ -324,22 +355,29 @@ class Dispatch:
         series = set(changed.tolist())
         find = self._platform.series.find
         places = [place for place in self.book.watched() if find(*place) in series]
-        if places:
-            self._platform.start_task(self._confirm(places))
+        seen = [one for place in places if (one := self._seen(*place)) is not None]
+        if seen and not self._readings:
+            self._platform.start_task(self._confirm())
+        self._readings += seen
 
-    async def _confirm(self, places: list[tuple[str, str]]) -> None:
+    def _seen(self, twin: str, path: str) -> Seen | None:
+        """The value as it is now: by the turn of an edit there may be another."""
+        found = self._platform.value_of(twin)(path)
+        series = self._platform.series.find(twin, path)
+        if found is None or series is None:
+            return None
+        return twin, path, found, int(self._platform.state.received[series])
+
+    async def _confirm(self) -> None:
         def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
-            return [e for place in places for e in self._confirming(*place, context.now)], None
+            readings, self._readings = self._readings, []
+            found: dict[str, Edit] = {}
+            for twin, path, value, received in readings:
+                for edit in self.book.reading(twin, path, value, received, context.now):
+                    found.setdefault(edit.key, edit)
+            return list(found.values()), None
 
         await self._platform.edit(plan, why="confirm")
-
-    def _confirming(self, twin: str, path: str, now: int) -> list[Edit]:
-        platform = self._platform
-        found = platform.value_of(twin)(path)
-        series = platform.series.find(twin, path)
-        if found is None or series is None:
-            return []
-        return self.book.reading(twin, path, found, int(platform.state.received[series]), now)
 
     # ---- answers -------------------------------------------------------------------------
 
@@ -357,29 +395,28 @@ class Dispatch:
         self, messages: list[Message], done: Callable[[Exception | None], None]
     ) -> None:
         problem: Exception | None = None
-        for message in messages:
+        waiting = [found for message in messages if (found := _read_answer(message)) is not None]
+        while waiting:
+            taken = {answer.id: answer for answer in reversed(waiting)}  # the first of each command
+            waiting = [answer for answer in waiting if taken[answer.id] is not answer]
             try:
-                await self._take_answer(message)
-            except (InvalidInput, NotFound) as error:
-                log.warning("an answer on '%s' is not taken: %s", message.topic, error)
+                await self._platform.edit(partial(self._plan_answers, taken), why="answer")
             except Exception as error:  # noqa: BLE001 - told to the sender, who sends again
                 problem = error
         done(problem)
 
-    async def _take_answer(self, message: Message) -> None:
-        found = parse_response(message.topic, message.payload)
-        if not message.who.may_write_twin(found.twin):
-            raise NotFound(f"{message.who.name} does not answer for '{found.twin}'")
-        await self._platform.edit(
-            lambda _, context: (
-                self.book.answered(
-                    found.id, found.status, found.result, found.message, context.now, found.twin
-                ),
-                None,
-            ),
-            found.twin,
-            "answer",
-        )
+    def _plan_answers(
+        self, answers: dict[str, Response], _: Graph, context: EditContext
+    ) -> tuple[list[Edit], None]:
+        """Answers to different commands in one edit."""
+        edits: list[Edit] = []
+        for key, found in answers.items():
+            said = (found.status, found.result, found.message)
+            try:
+                edits += self.book.answered(key, *said, context.now, found.twin)
+            except (InvalidInput, NotFound) as error:
+                log.warning("an answer to command '%s' is not taken: %s", key[:100], error)
+        return edits, None
 
     def apply(self, edits: Iterable[Edit]) -> None:
         edits = [e for e in edits if e.kind == "command"]
@@ -391,3 +428,15 @@ class Dispatch:
 
 def _everyone(_twin: str) -> bool:
     return True
+
+
+def _read_answer(message: Message) -> Response | None:
+    """A device's answer; None, with a line in the log, if it is none or not that device's."""
+    try:
+        found = parse_response(message.topic, message.payload)
+        if not message.who.may_write_twin(found.twin):
+            raise NotFound(f"{message.who.name} does not answer for '{found.twin}'")
+    except (InvalidInput, NotFound) as error:
+        log.warning("an answer on '%s' is not taken: %s", message.topic, error)
+        return None
+    return found

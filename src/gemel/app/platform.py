@@ -60,7 +60,7 @@ from gemel.twins.state import State
 log = logging.getLogger("gemel")
 T = TypeVar("T")
 Plan = Callable[[Graph, EditContext], tuple[list[Edit], T]]
-Publisher = Callable[[str, bytes, bool], int]
+Publisher = Callable[..., int]
 TICK_SECONDS = 1.0
 TOKEN_CHECK_SECONDS = 5
 CHECKPOINT_SECONDS = 60
@@ -102,7 +102,7 @@ class Platform:
         self.room = Room(self)
         self.history: History
         self.publish: Publisher = lambda *_: 0
-        """Sends to devices: (topic, payload, retain) -> how many it goes to."""
+        """Sends to devices: (topic, payload, retain, seconds to live) -> how many it goes to."""
         self.listeners: Callable[[str], list[str]] = lambda _: []
         """The devices that are connected and subscribed to a topic."""
         self.mqtt_statistics: Callable[[], Json] = dict

@@ -22,6 +22,7 @@ from gemel.app.platform import Platform
 from gemel.backends.mqtt_sessions import SqliteMqttSessions
 from gemel.connect.mqtt.bridge import Bridge, BridgeSettings
 from gemel.connect.mqtt.limits import Limits
+from gemel.connect.mqtt.packets import Properties, Property
 from gemel.connect.mqtt.server import MqttServer
 from gemel.core.access import Principal
 from gemel.core.errors import Unavailable
@@ -142,6 +143,7 @@ class Server:
             connections=config.max_connections,
             packet_bytes=config.max_packet,
             behind_seconds=config.max_behind,
+            never_twice=platform.reactions.dispatch.is_once,
         )
         self._mqtt = MqttServer(
             MqttHost(platform),
@@ -186,9 +188,10 @@ class Server:
         assert self._mqtt is not None
         return [who.name for who in self._mqtt.listeners(topic) if who.role == "device"]
 
-    def _publish(self, topic: str, payload: bytes, retain: bool) -> int:
+    def _publish(self, topic: str, payload: bytes, retain: bool, seconds: int = 0) -> int:
         assert self._mqtt is not None
-        return self._mqtt.publish(topic, payload, 1, retain)
+        properties: Properties | None = {Property.MESSAGE_EXPIRY: seconds} if seconds else None
+        return self._mqtt.publish(topic, payload, 1, retain, properties)
 
     async def _start_http(self, secure: tuple[Path, Path] | None, notes: list[str]) -> str:
         host, port = address(self.config.http, "http")

@@ -21,6 +21,7 @@ FIELDS = (
     "limits",
     "approval",
     "confirm",
+    "repeatable",
 )
 RANKS = ("operator", "engineer", "admin")
 """Roles that send commands, the least first."""
@@ -76,6 +77,8 @@ class Guards:
     limits: tuple[Limit, ...] = ()
     approval: Approving | None = None
     confirm: Confirming | None = None
+    repeatable: bool = False
+    """Whether the device may get it twice."""
 
 
 NONE = Guards()
@@ -102,6 +105,7 @@ def load(place: str, doc: object) -> Guards:
         _limits(f"{place}.limits", found.get("limits") or {}),
         None if approval in (None, False) else _approving(f"{place}.approval", approval),
         None if confirm is None else _confirming(f"{place}.confirm", confirm),
+        _truth(f"{place}.repeatable", found.get("repeatable", False)),
     )
 
 
@@ -139,6 +143,12 @@ def _whole(place: str, value: object, most: int) -> int:
 def _text(place: str, value: object) -> str:
     if not isinstance(value, str) or not value.strip() or len(value) > 1_000:
         raise InvalidInput(f"{place}: must be a text, not {str(value)[:60]!r}")
+    return value
+
+
+def _truth(place: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidInput(f"{place}: must be true or false, not {str(value)[:60]!r}")
     return value
 
 

@@ -16,6 +16,7 @@ import { Icon } from "./icon.tsx";
 import { Login } from "./login.tsx";
 import { Nav, isNavNarrow } from "./nav.tsx";
 import { Palette } from "./palette.tsx";
+import { Shortcuts } from "./shortcuts.tsx";
 import { OfflineStrip, StatusBar } from "./status.tsx";
 import { TimeBar } from "./timebar.tsx";
 import { Lazy } from "./lazy.tsx";
@@ -70,7 +71,7 @@ function Shell() {
         <StatusBar />
       </div>
       {layer.value === "palette" && <Palette close={closeLayer} />}
-      {layer.value === "shortcuts" && <Lazy load={loadShortcuts} />}
+      {layer.value === "shortcuts" && <Shortcuts close={closeLayer} />}
       <Toasts />
       <div class="visually-hidden" aria-live="assertive" data-testid="announcer">
         {announcement.value}
@@ -89,10 +90,6 @@ const loadAlarmsPage = async (): Promise<ComponentType> => {
   return () => <AlarmsPage id={place.value.id} />;
 };
 const loadCommandsPage = async (): Promise<ComponentType> => (await import("@/commands/page.tsx")).CommandsPage;
-const loadShortcuts = async (): Promise<ComponentType> => {
-  const { Shortcuts } = await import("./shortcuts.tsx");
-  return () => <Shortcuts close={closeLayer} />;
-};
 const loadPlantPage = async (): Promise<ComponentType> => (await import("@/plant/page.tsx")).PlantPage;
 
 function closeLayer(): void {

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+
+def _may_be_repeated(_topic: str) -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,8 @@ class Limits:
     sessions: int = 100_000
     session_seconds: int = 7 * 86_400
     """The longest a session is kept without a connection."""
+    never_twice: Callable[[str], bool] = _may_be_repeated
+    """Topics whose messages are not sent again to a client that was lost before it confirmed."""
     keep_alive_seconds: int = 0
     """The longest keep alive (MQTT 5 clients are told); 0 leaves it to the client."""
 

@@ -385,8 +385,11 @@ class Session:
         again.sort(key=lambda out: out.sequence)
         for out in again:
             out.is_inflight = False
-        self._waiting.extendleft(reversed(again))
         self.inflight -= len(again)
+        for out in [o for o in again if self._limits.never_twice(o.delivery.topic)]:
+            self._forget(out)  # it may have come: nobody knows, so it is not sent again
+            again.remove(out)
+        self._waiting.extendleft(reversed(again))
         if self.is_persistent:
             for out in again:
                 self._journal.put("message", self.row_key(out), self.row(out))
@@ -396,6 +399,9 @@ class Session:
         self.outgoing[out.packet_id] = out
         self.queued_bytes += out.delivery.size
         self._last_id = out.packet_id
+        if self._limits.never_twice(out.delivery.topic):
+            self._forget(out)  # it may have been sent before the process ended
+            return
         if out.state & RELEASED:
             self.inflight += 1
             out.is_inflight = True
