@@ -308,8 +308,6 @@ export interface Edit {
 
 export interface SceneObject {
   id?: string;
-  /** For kind `model`: the name of a GLB file that was stored on the server. */
-  model?: string;
   /** For a sensor: the property of its twin that it shows. */
   property?: string;
   kind: string;

@@ -21,9 +21,9 @@ export function Dialog({ title, close, children, foot, isBare = false, testId }:
     const before = document.activeElement as HTMLElement | null;
     const find = (selector: string): HTMLElement | null | undefined => box.current?.querySelector<HTMLElement>(selector);
     (find("input, select, textarea") ?? find(".dialog-foot .primary, .dialog-body button") ?? find("button"))?.focus();
-    // Afterwards: until then what is below the layer may still be inert, and take no focus.
+    // Afterwards, in the next frame: until then what is below the layer may still be inert, and take no focus.
     return () =>
-      queueMicrotask(() => {
+      requestAnimationFrame(() => {
         if (!document.activeElement || document.activeElement === document.body) before?.focus?.();
       });
   }, []);
