@@ -5,6 +5,12 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { useModal } from "@/core/keys.ts";
 import { Icon } from "./icon.tsx";
 
+/** What had the focus last outside of dialogs: what is made inert may have lost it before the dialog can ask. */
+let lastOutside: HTMLElement | null = null;
+document.addEventListener("focusin", ({ target }) => {
+  if (target instanceof HTMLElement && !target.closest("[role=dialog]")) lastOutside = target;
+});
+
 interface Props {
   title: string;
   close: () => void;
@@ -18,12 +24,13 @@ export function Dialog({ title, close, children, foot, isBare = false, testId }:
   const box = useRef<HTMLDivElement>(null);
   useModal(close);
   useLayoutEffect(() => {
-    const before = document.activeElement as HTMLElement | null;
+    const active = document.activeElement as HTMLElement | null;
+    const before = active && active !== document.body ? active : lastOutside;
     const find = (selector: string): HTMLElement | null | undefined => box.current?.querySelector<HTMLElement>(selector);
     (find("input, select, textarea") ?? find(".dialog-foot .primary, .dialog-body button") ?? find("button"))?.focus();
-    // Afterwards, in the next frame: until then what is below the layer may still be inert, and take no focus.
+    // Afterwards: until then what is below the layer may still be inert, and take no focus.
     return () =>
-      requestAnimationFrame(() => {
+      queueMicrotask(() => {
         if (!document.activeElement || document.activeElement === document.body) before?.focus?.();
       });
   }, []);
