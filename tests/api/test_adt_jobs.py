@@ -245,3 +245,27 @@ def test_lines_are_read_from_where_the_last_ended(tmp_path: Path) -> None:
     assert read_lines(path, lines[1].end, 2)[0].number == 3
     assert read_lines(path, lines[-1].end, 4) == []
     assert Progress().doc()["offset"] == 0
+
+
+def test_thousands_of_twins_go_in_and_out_whole(server: Inside) -> None:
+    count = 1_500
+    names = [f"t{n:05d}" for n in range(count)]
+    content = file_of(
+        models=[MODEL],
+        twins=[twin(one, name=one) for one in names],
+        relationships=[
+            relation(names[n], f"r{k}", names[(n + 1 + k) % count])
+            for n in range(count)
+            for k in range(2)
+        ],
+    )
+    job = imported(server, "many", content)
+    assert job["status"] == "succeeded"
+    expected = {"models": 1, "twins": count, "relationships": 2 * count, "errors": 0}
+    assert job["counts"] == expected
+    found = server.ask("POST", "/query", {"query": "SELECT COUNT() FROM DIGITALTWINS"})
+    assert found["value"] == [{"COUNT": count}]
+    assert len(server.ask("GET", f"/digitaltwins/{names[7]}/relationships")["value"]) == 2
+    server.http.post("/jobs/deletions", headers={"operation-id": "all"})
+    assert ended(server, "/jobs/deletions/all")["status"] == "succeeded"
+    assert server.call(server.platform.graph.counts) == (0, 0, 0)
