@@ -197,7 +197,7 @@ def test_a_command_is_followed_to_the_value_that_the_device_reports(
     shown = [line.split("\n")[0] for line in life.locator("li").all_inner_texts()]
     assert shown[0] == "Queued"
     assert shown[1].startswith("Sent to the device")
-    assert shown[-1].startswith("Done")
+    assert shown[-1].startswith("The device says it is done")
     [told] = demo.call("GET", "/commands", twin="pump-1")["value"]
     steps = [step["state"] for step in told["steps"]]
     assert len(steps) == len(shown)
