@@ -53,7 +53,7 @@ class Machine:
             return
         if way == "late":
             time.sleep(0.02)
-        reported = value + 50 if way == "lie" else value
+        reported = -value - 1 if way == "lie" else value
         if way != "silent":
             for _ in range(2 if way == "twice" else 1):
                 client.publish(f"devices/{self.twin}/responses/{key}", '{"status": "succeeded"}', 1)
@@ -121,7 +121,7 @@ class Storm:
             "id": f"s-{number}",
             "twin": self.twins[number % len(self.twins)],
             "command": "setSpeed",
-            "arguments": number % 97,
+            "arguments": number,
             "deadline": self.seconds,
         }
         end = time.monotonic() + PATIENCE
