@@ -1,0 +1,39 @@
+"""Finds a behaviour by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gemel.core.errors import NotFound
+from gemel.services.behaviour.flow import FAN, PUMP, TANK
+from gemel.services.behaviour.machines import BEARING, FIRST_ORDER, MACHINE, TURBINE
+from gemel.services.behaviour.model import Behaviour
+from gemel.services.behaviour.regression import regression
+from gemel.services.behaviour.thermal import RC1, RC2, RC3
+
+REGRESSION = "regression"
+FIXED = {
+    b.name: b for b in (RC1, RC2, RC3, FIRST_ORDER, MACHINE, BEARING, PUMP, FAN, TANK, TURBINE)
+}
+
+
+def behaviours() -> dict[str, Behaviour]:
+    """Those with inputs of their own; `regression` besides takes any inputs."""
+    return dict(FIXED)
+
+
+def behaviour_of(name: str, inputs: Sequence[str] = ()) -> Behaviour:
+    """One behaviour; `inputs` are those of a regression.
+
+    Raises:
+        NotFound: there is none of this name; says which there are.
+        InvalidInput: a regression without inputs.
+    """
+    if name == REGRESSION:
+        return regression(inputs)
+    found = FIXED.get(name)
+    if found is None:
+        raise NotFound(
+            f"there is no behaviour '{name}'", hint="one of: " + ", ".join([*FIXED, REGRESSION])
+        )
+    return found
