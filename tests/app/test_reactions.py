@@ -38,3 +38,30 @@ def test_twins_made_one_by_one_do_not_lay_the_rules_out_each_time(
     server.ingest("new-39", temperature=20)
     server.ingest("new-39", temperature=91)
     assert until(raised) == ["new-39"]
+
+
+def test_a_twin_made_again_raises_while_its_last_value_is_beyond_the_limit(tmp_path: Path) -> None:
+    twin = {"$metadata": {"$model": PUMP}, "bearing": {"$metadata": {}}}
+
+    def raised(server: Inside) -> list[dict[str, object]]:
+        return list(server.ask("GET", "/alarms", state="active")["value"])
+
+    with inside(tmp_path / "data") as server:
+        server.pumps("pump-1")
+        server.ask("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80 °C"})
+        server.ingest("pump-1", temperature=90)
+        first = until(lambda: raised(server))[0]
+        server.ask("DELETE", "/digitaltwins/pump-1")
+        assert not raised(server)
+        server.ask("PUT", "/digitaltwins/pump-1", twin)
+        again = until(lambda: raised(server))
+        assert [a["id"] for a in again] == [first["id"]]
+        assert again[0]["comments"][-1]["text"] == "the twin was deleted"
+        server.ask("DELETE", "/digitaltwins/pump-1")
+    with inside(tmp_path / "data") as server:  # the book knows it after a restart, too
+        assert not raised(server)
+        server.ask("PUT", "/digitaltwins/pump-1", twin)
+        assert [a["id"] for a in until(lambda: raised(server))] == [first["id"]]
+        before = server.ask("GET", f"/alarms/{first['id']}")
+    with inside(tmp_path / "data") as server:
+        assert server.ask("GET", f"/alarms/{first['id']}") == before

@@ -152,6 +152,7 @@ def test_a_raised_alarm_has_the_form_of_the_reference():
         "suppressedBy": None,
         "outOfService": None,
         "group": None,
+        "details": {},
         "occurrences": 1,
         "comments": [],
     }
@@ -353,7 +354,7 @@ def test_three_transitions_within_a_minute_are_chattering():
 def test_an_alarm_of_an_earlier_version_of_the_program_is_read():
     shop, key = brought_to("unacknowledged", True)
     new = {"stands", "class", "cause", "consequence", "response", "recent", "chattered"}
-    new |= {"shelved", "suppressedBy", "outOfService", "group"}
+    new |= {"shelved", "suppressedBy", "outOfService", "group", "details"}
     shop.documents[key] = {k: v for k, v in shop.only().items() if k not in new}
     again = shop.restarted()
     again.commit(again.book.shelve(key, "ann", "why", 60, NOW))

@@ -143,6 +143,11 @@ def returned(doc: Json, t: Transition) -> Json:
     return {"stands": False, "cleared": at, "latest": at, **_chatter(doc["recent"], at)}
 
 
+def before_raised(doc: Json) -> str:
+    """The moment before what stands was raised: all up to then has been taken in."""
+    return to_iso(max(0, from_iso(doc["lastRaised"]) - 1))
+
+
 def changed(doc: Json, state: str, **fields: Any) -> Json:
     """An alarm in another state: what holds only in the state before goes."""
     gone: Json = {}

@@ -15,6 +15,7 @@ from gemel.core.document import Edit, Json
 from gemel.core.errors import Conflict, InvalidInput
 from gemel.services.alarms import states
 from gemel.services.alarms.alarm import (
+    before_raised,
     changed,
     commented,
     first,
@@ -119,9 +120,14 @@ class AlarmBook(AlarmIndex):
             return None
         is_each = rule.design.repeats == "each"
         if doc is None or (is_each and doc["state"] == RETURNED):
-            return first(t, rule, name, recent)
+            return self._begun(first(t, rule, name, recent))
         state = next_state(doc["state"], states.RAISE, True)
         return None if state is None else changed(doc, state, **raised_again(doc, t))
+
+    def _begun(self, doc: Json) -> Json:
+        """An alarm that is raised; the same one again if its twin was deleted and is back."""
+        over = self._over.get(doc["id"])
+        return doc if over is None else {**doc, "comments": over["comments"]}
 
     # -- what design does ---------------------------------------------------------------------
 
@@ -333,7 +339,11 @@ class AlarmBook(AlarmIndex):
     def close(
         self, why: str, who: str, now: int, *, rule: str | None = None, twin: str | None = None
     ) -> list[Edit]:
-        """Closes all live alarms of a rule or a twin that is changed or deleted."""
+        """Closes all live alarms of a rule or a twin that is changed or deleted.
+
+        What stood may be raised again, by the same reading: for a twin of the same id that is made
+        while its last value is beyond the limit, or for what the rule says now.
+        """
         if rule is None and twin is None:
             raise InvalidInput("whose alarms?", hint="name a rule, a twin, or both")
         at = to_iso(now)
@@ -342,7 +352,12 @@ class AlarmBook(AlarmIndex):
             if twin in (None, doc["twin"]):
                 comments = commented(doc, who, why, at)
                 after = changed(
-                    doc, NORMAL, cleared=doc["cleared"] or at, stands=False, comments=comments
+                    doc,
+                    NORMAL,
+                    cleared=doc["cleared"] or at,
+                    stands=False,
+                    latest=before_raised(doc) if doc["stands"] else doc["latest"],
+                    comments=comments,
                 )
                 edits.append(Edit("alarm", doc["id"], after, now, who, f"closed: {why}"))
         return edits

@@ -166,8 +166,9 @@ class AlarmIndex:
         if old is not None:
             self._count(old, -1)
         pair = (doc["rule"], doc["twin"])
-        latest = from_iso(doc["latest"])
-        if latest >= self._latest.get(pair, latest):
+        latest, known = from_iso(doc["latest"]), self._latest.get(pair, 0)
+        is_taken_back = old is not None and from_iso(old["latest"]) == known
+        if latest >= known or is_taken_back:
             self._latest[pair] = latest
             self._recent[pair] = doc["recent"]
         self._shelved.pop(key, None)
