@@ -32,6 +32,7 @@ from gemel.api import (
     session,
     system,
     twins,
+    value,
     work,
 )
 from gemel.api.errors import error_response
@@ -60,6 +61,7 @@ ROUTES: list[Route] = [
     *audit.ROUTES,
     *rules.ROUTES,
     *services.ROUTES,
+    *value.ROUTES,
     *ingest.ROUTES,
     *session.ROUTES,
     *system.ROUTES,

@@ -39,6 +39,7 @@ PLAIN_KINDS = (
     "notification",
     "service",
     "fit",
+    "prices",
 )
 REACTED = frozenset(
     {"alarm", "alarmgroup", "philosophy", "receiver", "notification", "notice", "command"}

@@ -38,6 +38,7 @@ from gemel.app.room import Room
 from gemel.app.services import Services
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep
+from gemel.app.value import Value
 from gemel.app.values import value_reader
 from gemel.app.work import Work
 from gemel.backends.sqlite import SqliteDocuments
@@ -98,6 +99,7 @@ class Platform:
         self.jobs = Jobs(self)
         self.events = EventRoutes(self)
         self.work = Work(self)
+        self.value = Value(self)
         self.gaps = Gaps(self)
         self.room = Room(self)
         self.history: History

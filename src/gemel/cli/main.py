@@ -92,6 +92,12 @@ COMMANDS = {
     "run": Command(
         "start, list, show and cancel runs of services", "gemel.cli.services", "add_run", ""
     ),
+    "roi": Command(
+        "what the twin is worth: calculated, and measured from its record",
+        "gemel.cli.value",
+        "add",
+        "",
+    ),
     "command": Command(
         "send, approve, take back commands to devices; stop all automatic ones",
         "gemel.cli.commands",
