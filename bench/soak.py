@@ -27,14 +27,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import httpx
 import numpy as np
+from against.flat import verdict
 from against.machine import cpu_seconds, machine, memory_mb
 from against.ways import Load, gemel, until_stored
 
 from running import Running
 
 READINGS = 100
-GROWTH = 0.10
-LAG = 0.25
 
 
 def devices(rate: int) -> int:
@@ -130,25 +129,6 @@ def _seconds(moment: str | float) -> float:
 
         return from_iso(moment) / 1e9
     return float(moment) / 1000
-
-
-def trend(samples: list[dict[str, float]], name: str) -> dict[str, float]:
-    """A line through the samples after the first fifth."""
-    kept = samples[len(samples) // 5 :]
-    minutes = np.array([one["minute"] for one in kept])
-    values = np.array([one[name] for one in kept])
-    slope = float(np.polyfit(minutes, values, 1)[0]) if len(kept) > 2 else float("nan")
-    grown = slope * float(minutes[-1] - minutes[0])
-    return {"per_hour": slope * 60, "grown": grown, "median": float(np.median(values))}
-
-
-def verdict(samples: list[dict[str, float]]) -> dict[str, Any]:
-    memory, lag = trend(samples, "rss_mb"), trend(samples, "lag_s")
-    return {
-        "memory": {**memory, "bound": GROWTH * memory["median"],
-                   "is_flat": memory["grown"] < GROWTH * memory["median"]},
-        "lag": {**lag, "bound": LAG, "is_flat": lag["grown"] < LAG},
-    }  # fmt: skip
 
 
 def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
-from soak import verdict
+from bench.against.flat import verdict
 
 
 def samples(grown_mb: float, grown_lag: float) -> list[dict[str, float]]:

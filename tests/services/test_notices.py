@@ -142,7 +142,6 @@ def test_due_notices_survive_a_restart():
         (read_notification, {"steps": [{"to": ["x"]}], "priorities": [5]}, "priorities"),
         (read_notification, {"steps": [{"to": ["x"]}], "area": "x"}, "area"),
     ],
-    ids=str,
 )
 def test_what_cannot_be_is_refused_by_name(read, wrong, word):
     with pytest.raises(InvalidInput, match=word):
