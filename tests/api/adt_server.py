@@ -66,6 +66,8 @@ class GraphPlatform:
             self.graph.apply(edits)
             return result
 
+    edit_graph = edit
+
     def _new_etag(self) -> str:
         return f'W/"{uuid.UUID(int=next(self._etags))}"'
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from gemel.api.adt_requests import (
     PAGING,
     PatchFormInvalid,
-    edit,
+    edit_graph,
     no_content,
     page_response,
     patch_problem,
@@ -58,7 +58,7 @@ async def put(platform: Platform, request: Request, who: Principal) -> Response:
     body = await read_json(request)
     source, relationship = request.path_params["id"], request.path_params["rid"]
     headers = request.headers
-    link = await edit(
+    link = await edit_graph(
         platform,
         request,
         who,
@@ -82,7 +82,7 @@ async def patch(platform: Platform, request: Request, who: Principal) -> Respons
         return patch_problem(error)
     source, relationship = request.path_params["id"], request.path_params["rid"]
     if_match = request.headers.get("if-match")
-    link = await edit(
+    link = await edit_graph(
         platform,
         request,
         who,
@@ -96,7 +96,7 @@ async def patch(platform: Platform, request: Request, who: Principal) -> Respons
 async def delete(platform: Platform, request: Request, who: Principal) -> Response:
     source, relationship = request.path_params["id"], request.path_params["rid"]
     if_match = request.headers.get("if-match")
-    await edit(
+    await edit_graph(
         platform,
         request,
         who,

@@ -36,7 +36,16 @@ class PatchFormInvalid(GemelError):
 
 async def edit(platform: Platform, request: Request, who: Principal, plan: Plan[T]) -> T:
     """Does an edit in the name of who asked for it."""
-    return await platform.edit(plan, who.name, f"{request.method} {request.url.path}"[:300])
+    return await platform.edit(plan, who.name, _why(request))
+
+
+async def edit_graph(platform: Platform, request: Request, who: Principal, plan: Plan[T]) -> T:
+    """As `edit`, for twins and relationships: many share one commit."""
+    return await platform.edit_graph(plan, who.name, _why(request))
+
+
+def _why(request: Request) -> str:
+    return f"{request.method} {request.scope['path']}"[:300]
 
 
 async def read_patch_body(request: Request) -> list[dict[str, Any]]:

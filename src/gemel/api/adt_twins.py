@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from gemel.api.adt_requests import (
     PatchFormInvalid,
-    edit,
+    edit_graph,
     no_content,
     patch_problem,
     read_patch_body,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 async def put(platform: Platform, request: Request, who: Principal) -> Response:
     body = await read_json(request)
     twin_id, headers = request.path_params["id"], request.headers
-    twin = await edit(
+    twin = await edit_graph(
         platform,
         request,
         who,
@@ -62,7 +62,7 @@ async def patch(platform: Platform, request: Request, who: Principal) -> Respons
 
 async def delete(platform: Platform, request: Request, who: Principal) -> Response:
     twin_id, if_match = request.path_params["id"], request.headers.get("if-match")
-    await edit(
+    await edit_graph(
         platform,
         request,
         who,
@@ -89,7 +89,7 @@ async def _patch(platform: Platform, request: Request, who: Principal, component
         body = await read_patch_body(request)
     except PatchFormInvalid as error:
         return patch_problem(error)
-    twin = await edit(
+    twin = await edit_graph(
         platform,
         request,
         who,

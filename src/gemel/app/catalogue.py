@@ -100,6 +100,7 @@ class Catalogue:
         platform = self._platform
         edits = list(edits)
         kinds = {e.kind for e in edits}
+        moved = dict.fromkeys(e.key for e in edits if e.kind == "twin" and self._is_moved(e))
         if kinds & GRAPH_KINDS:
             platform.graph.apply([e for e in edits if e.kind in GRAPH_KINDS])
         for edit in edits:
@@ -112,13 +113,17 @@ class Catalogue:
             platform.reactions.apply(edits)
         if "binding" in kinds:
             self._set_bindings()
-        self._follow(edits, kinds)
+        self._follow(edits, kinds, moved)
         platform.services.runs.apply(edits)
         if kinds & {"service", "fit", "model", "settings", "twin"}:
             platform.services.changed()
         platform.desired.apply(edits)
 
-    def _follow(self, edits: list[Edit], kinds: set[str]) -> None:
+    def _is_moved(self, edit: Edit) -> bool:
+        """Whether a twin comes, goes or changes its model, and with it what it may report."""
+        return edit.doc is None or edit.doc["$metadata"]["$model"] != self.model_of(edit.key)
+
+    def _follow(self, edits: list[Edit], kinds: set[str], moved: Iterable[str]) -> None:
         """Brings points, presence and rules into line."""
         platform = self._platform
         if kinds & {"model", "settings"}:
@@ -127,9 +132,8 @@ class Catalogue:
             for twin in platform.graph.twins:
                 self._twin_changed(twin)
         else:
-            for edit in edits:
-                if edit.kind == "twin":
-                    self._twin_changed(edit.key)
+            for twin in moved:
+                self._twin_changed(twin)
         if kinds & {"model", "settings", "rule"}:
             platform.reactions.rules_changed(self.plain["rule"])
         elif kinds & {"twin", "relationship"}:

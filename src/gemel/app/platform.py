@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +23,7 @@ from gemel.app.backtest import Backtests
 from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
 from gemel.app.desired import Desired
+from gemel.app.edits import Edits, Plan
 from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
 from gemel.app.gaps import Gaps
@@ -55,12 +55,11 @@ from gemel.ingest.accept import Accepted, Ingest
 from gemel.ingest.discover import Discovery
 from gemel.ingest.points import PointTable
 from gemel.live.hub import Hub
-from gemel.twins.graph import EditContext, Graph
+from gemel.twins.graph import Graph
 from gemel.twins.state import State
 
 log = logging.getLogger("gemel")
 T = TypeVar("T")
-Plan = Callable[[Graph, EditContext], tuple[list[Edit], T]]
 Publisher = Callable[..., int]
 TICK_SECONDS = 1.0
 TOKEN_CHECK_SECONDS = 5
@@ -116,8 +115,8 @@ class Platform:
         self.duplicates = 0
         self._rate = 0.0
         self._counted = 0
-        self._editing = asyncio.Lock()
         self._executor = ThreadPoolExecutor(1, "documents")
+        self._edits = Edits(self, self._executor)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._pending: deque[int] = deque()
         self._ticker: asyncio.Task[None] | None = None
@@ -226,22 +225,11 @@ class Platform:
 
     async def edit(self, plan: Plan[T], who: str = "gemel", why: str = "") -> T:
         """Plans an edit against what is now, makes it durable, then applies it; one at a time."""
-        async with self._editing:
-            context = EditContext(
-                now=self.clock(), who=who, why=why, new_etag=lambda: f'W/"{uuid.uuid4()}"'
-            )
-            edits, result = plan(self.graph, context)
-            edits = edits + self.reactions.following(edits, context)
-            if edits:
-                await asyncio.get_running_loop().run_in_executor(
-                    self._executor, self.documents.commit, edits
-                )
-                self.catalogue.apply(edits)
-                self.jobs.apply(edits)
-                self.events.apply(edits)
-                self.work.apply(edits)
-        self.reactions.after_edit()
-        return result
+        return await self._edits.alone(plan, who, why)
+
+    async def edit_graph(self, plan: Plan[T], who: str = "gemel", why: str = "") -> T:
+        """As `edit`, for a plan that reads only the graph: many share one commit."""
+        return await self._edits.together(plan, who, why)
 
     async def put(self, kind: str, key: str, doc: Json | None, who: str, why: str = "") -> None:
         """Stores one plain document (None deletes it)."""
@@ -340,8 +328,8 @@ class Platform:
         while self._tasks:
             await asyncio.wait(set(self._tasks), timeout=2)
         self.services.runs.close()
-        async with self._editing:
-            self._executor.shutdown(wait=True)
+        await self._edits.drain()
+        self._executor.shutdown(wait=True)
         self.documents.close()
         self.folder.close()
 

@@ -151,9 +151,7 @@ class SqliteDocuments:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 seq, before = connection.execute(LAST).fetchone() or (0, chain.BEGIN)
-                for edit, doc in rows:
-                    seq += 1
-                    before = _write(connection, edit, doc, seq, before)
+                _write(connection, rows, seq, before)
                 connection.execute("COMMIT")
             except BaseException:
                 if connection.in_transaction:
@@ -371,19 +369,39 @@ def _encode(edit: Edit) -> bytes | None:
 
 
 def _write(
-    connection: sqlite3.Connection, edit: Edit, doc: bytes | None, seq: int, before: bytes
-) -> bytes:
-    """Appends an edit to the chain and puts its document; the hash of the edit."""
-    key, rest = (edit.kind, edit.key), (edit.time, edit.who, edit.why, edit.etag)
-    found = chain.link(
-        before, seq, *key, chain.digest(doc), edit.time, edit.who, edit.why, edit.etag
+    connection: sqlite3.Connection,
+    rows: Sequence[tuple[Edit, bytes | None]],
+    seq: int,
+    before: bytes,
+) -> None:
+    """Appends edits to the chain behind edit `seq`, and puts the documents they leave.
+
+    Cost: about 10 us an edit, two thirds of it SQLite's.
+    """
+    appended, left = [], dict[tuple[str, str], tuple[Edit, bytes | None]]()
+    for edit, doc in rows:
+        seq += 1
+        kind, key, time, who, why, etag = (
+            edit.kind,
+            edit.key,
+            edit.time,
+            edit.who,
+            edit.why,
+            edit.etag,
+        )
+        before = chain.link(before, seq, kind, key, chain.digest(doc), time, who, why, etag)
+        appended.append((seq, kind, key, doc, time, who, why, etag, before))
+        left[kind, key] = (edit, doc)
+    connection.executemany(APPEND, appended)
+    connection.executemany(DELETE, [place for place, (_, doc) in left.items() if doc is None])
+    connection.executemany(
+        PUT,
+        [
+            (*place, doc, edit.time, edit.who, edit.etag)
+            for place, (edit, doc) in left.items()
+            if doc is not None
+        ],
     )
-    connection.execute(APPEND, (seq, *key, doc, *rest, found))
-    if doc is None:
-        connection.execute(DELETE, key)
-    else:
-        connection.execute(PUT, (*key, doc, edit.time, edit.who, edit.etag))
-    return found
 
 
 def _sync_folder(folder: Path) -> None:

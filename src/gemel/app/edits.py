@@ -1,0 +1,167 @@
+"""Edits on their way to disk: one at a time, or many of the graph's made durable together.
+
+A plan that reads nothing but the graph can be planned against the graph as it will be with those
+before it (a `Draft`): what waits while one commit is under way shares the next one, and each is
+answered when that is durable. Every other plan is alone: nothing is planned until it is visible.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from gemel.core.document import Edit
+from gemel.core.errors import GemelError, Unavailable
+from gemel.twins.draft import Draft
+from gemel.twins.graph import EditContext, Graph
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+T = TypeVar("T")
+Plan = Callable[[Graph, EditContext], tuple[list[Edit], T]]
+MOST_TOGETHER = 256
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An edit that nobody has planned yet, and who waits for it."""
+
+    plan: Plan[Any]
+    who: str
+    why: str
+    answer: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class _Planned:
+    """An edit that is on its way to disk."""
+
+    edits: list[Edit]
+    result: Any
+    answer: asyncio.Future[Any]
+
+    def done(self) -> None:
+        if not self.answer.done():
+            self.answer.set_result(self.result)
+
+
+class Edits:
+    """Plans, commits and applies; on the event loop's thread, the disk on the executor's."""
+
+    def __init__(self, platform: Platform, executor: Executor) -> None:
+        self._platform = platform
+        self._executor = executor
+        self._turn = asyncio.Lock()
+        self._waiting: deque[_Waiting] = deque()
+        self._is_grouping = False
+
+    async def alone(self, plan: Plan[T], who: str, why: str) -> T:
+        """Plans an edit against what is now, makes it durable, then applies it."""
+        async with self._turn:
+            edits, result = self._planned(plan, self._platform.graph, who, why)
+            await self._commit(edits)
+        self._platform.reactions.after_edit()
+        return result
+
+    async def together(self, plan: Plan[T], who: str, why: str) -> T:
+        """As `alone`, for a plan that reads only the graph: it shares its commit with others."""
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(plan, who, why, answer))
+        if not self._is_grouping:
+            self._is_grouping = True
+            self._platform.start_task(self._group())
+        return await answer
+
+    async def drain(self) -> None:
+        """Waits until the edit that is under way is done; call when nothing new comes."""
+        async with self._turn:
+            pass
+
+    def _planned(self, plan: Plan[T], graph: Graph, who: str, why: str) -> tuple[list[Edit], T]:
+        context = EditContext(
+            now=self._platform.clock(), who=who, why=why, new_etag=lambda: f'W/"{uuid.uuid4()}"'
+        )
+        edits, result = plan(graph, context)
+        return edits + self._platform.reactions.following(edits, context), result
+
+    async def _commit(self, edits: list[Edit]) -> None:
+        if not edits:
+            return
+        platform = self._platform
+        await asyncio.get_running_loop().run_in_executor(
+            self._executor, platform.documents.commit, edits
+        )
+        platform.catalogue.apply(edits)
+        platform.jobs.apply(edits)
+        platform.events.apply(edits)
+        platform.work.apply(edits)
+
+    # ---- together ----------------------------------------------------------------------------
+
+    async def _group(self) -> None:
+        """Commits what waits until nothing does."""
+        try:
+            while self._waiting:
+                async with self._turn:
+                    group = self._next_group()
+                    try:
+                        await self._commit([edit for one in group for edit in one.edits])
+                    except Exception as error:  # noqa: BLE001 - it is theirs to hear
+                        for one in group:
+                            _fail(one.answer, error)
+                for one in group:
+                    one.done()
+                self._platform.reactions.after_edit()
+        finally:
+            self._is_grouping = False
+            while self._waiting:  # only when something failed before they had their turn
+                _fail(self._waiting.popleft().answer, _not_made())
+
+    def _next_group(self) -> list[_Planned]:
+        """Plans what waits, each edit against the graph as it will be with those before it."""
+        graph = self._platform.graph
+        draft = Draft(graph)
+        group: list[_Planned] = []
+        deleted: set[str] = set()
+        while self._waiting and len(group) < MOST_TOGETHER:
+            one = self._waiting.popleft()
+            try:
+                edits, result = self._planned(one.plan, draft if group else graph, one.who, one.why)
+            except Exception as error:  # noqa: BLE001 - its own, not its neighbours'
+                _fail(one.answer, error)
+                continue
+            is_plain = all(edit.kind in ("twin", "relationship") for edit in edits)
+            fits = is_plain and deleted.isdisjoint(edit.key for edit in edits)
+            fits = fits and _drafted(draft, edits)
+            if group and not fits:
+                self._waiting.appendleft(one)  # it comes first in the next group, by itself
+                break
+            group.append(_Planned(edits, result, one.answer))
+            if not fits:
+                break
+            deleted.update(edit.key for edit in edits if edit.doc is None)
+        return group
+
+
+def _drafted(draft: Draft, edits: list[Edit]) -> bool:
+    """Whether the draft could take edits in; one that did not is of no use any more."""
+    try:
+        draft.apply(edits)
+    except (TypeError, ValueError, GemelError):  # no JSON: alone, the commit says so by its name
+        return False
+    return True
+
+
+def _fail(answer: asyncio.Future[Any], error: Exception) -> None:
+    if not answer.done():
+        answer.set_exception(error)
+
+
+def _not_made() -> Unavailable:
+    return Unavailable("the edit was not made", hint="send it again later")
