@@ -19,9 +19,11 @@ from gemel.api.adt_requests import (
 )
 from gemel.api.bodies import MEBIBYTE, read_json
 from gemel.api.errors import json_response
+from gemel.api.moments import AS_OF, graph_of
 from gemel.api.routes import Route
 from gemel.core.access import Principal
 from gemel.core.document import Json
+from gemel.twins.graph import Graph
 from gemel.twins.models import (
     add_models,
     contents_view,
@@ -47,7 +49,7 @@ async def create(platform: Platform, request: Request, who: Principal) -> Respon
 
 
 async def listing(platform: Platform, request: Request, _: Principal) -> Response:
-    graph = platform.graph
+    graph = await graph_of(platform, request)
     with_definition = read_flag(request, "includeModelDefinition")
     wanted = [
         one
@@ -55,22 +57,27 @@ async def listing(platform: Platform, request: Request, _: Principal) -> Respons
         for one in text.split(",")
         if one
     ]
-    keys = with_dependencies(graph, wanted) if wanted else graph.models.keys()
+    keys = with_dependencies(graph, wanted) if wanted else graph.model_ids()
 
     def show(key: str) -> Json:
-        return model_view(graph.models[key], graph.records[key], with_definition)
+        return _view(graph, key, with_definition)
 
     return page_response(request, "/models", keys, show)
 
 
 async def read(platform: Platform, request: Request, _: Principal) -> Response:
-    graph = platform.graph
+    graph = await graph_of(platform, request)
     interface = graph.model(request.path_params["id"])
-    with_definition = read_flag(request, "includeModelDefinition")
-    shown = model_view(interface, graph.records[interface.id], with_definition)
+    shown = _view(graph, interface.id, read_flag(request, "includeModelDefinition"))
     if read_flag(request, "includeBaseModelContents"):
         shown |= contents_view(interface)
     return json_response(shown)
+
+
+def _view(graph: Graph, key: str, with_definition: bool) -> Json:
+    record = graph.find_record(key)
+    assert record is not None, "every model has a record"
+    return model_view(graph.model(key), record, with_definition)
 
 
 async def change(platform: Platform, request: Request, who: Principal) -> Response:
@@ -105,7 +112,12 @@ ROUTES = [
         listing,
         "models:read",
         "Models, in pages",
-        query=(DEFINITION, ("dependenciesFor", "only this model and what it needs"), *PAGING),
+        query=(
+            DEFINITION,
+            ("dependenciesFor", "only this model and what it needs"),
+            *AS_OF,
+            *PAGING,
+        ),
     ),
     Route(
         "GET",
@@ -113,7 +125,11 @@ ROUTES = [
         read,
         "models:read",
         "One model",
-        query=(DEFINITION, ("includeBaseModelContents", "true: with all contents by kind")),
+        query=(
+            DEFINITION,
+            ("includeBaseModelContents", "true: with all contents by kind"),
+            *AS_OF,
+        ),
     ),
     Route(
         "PATCH",

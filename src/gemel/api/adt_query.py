@@ -10,8 +10,11 @@ from starlette.responses import Response
 from gemel.api.adt_requests import page_size
 from gemel.api.bodies import read_json
 from gemel.api.errors import json_response
+from gemel.api.moments import asked_in
 from gemel.api.routes import Route
 from gemel.core.access import Principal
+from gemel.core.clock import to_iso
+from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -32,9 +35,14 @@ async def query(platform: Platform, request: Request, _: Principal) -> Response:
         raise InvalidInput(
             "the body lacks 'query'", hint='like {"query": "SELECT * FROM DIGITALTWINS"}'
         )
-    found = await platform.queries.answer(text or "", token or None, page_size(request))
+    moment = asked_in(platform, body)
+    found = await platform.queries.answer(text or "", token or None, page_size(request), moment)
+    answer: Json = {"value": found.rows, "continuationToken": found.token}
+    if moment is not None:
+        answer["asOf"] = to_iso(moment.at)  # what was asked for as -1d, for the pages that follow
+        answer["recordedAsOf"] = None if moment.recorded is None else to_iso(moment.recorded)
     return json_response(
-        {"value": found.rows, "continuationToken": found.token},
+        answer,
         headers={"query-charge": str(found.charge)},
     )
 
@@ -44,6 +52,8 @@ BODY = {
     "properties": {
         "query": {"type": "string", "example": "SELECT * FROM DIGITALTWINS"},
         "continuationToken": {"type": ["string", "null"]},
+        "asOf": {"type": "string", "example": "2026-11-22T10:00:00Z"},
+        "recordedAsOf": {"type": "string"},
     },
 }
 

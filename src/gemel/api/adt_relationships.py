@@ -19,6 +19,7 @@ from gemel.api.adt_requests import (
     with_etag,
 )
 from gemel.api.bodies import read_json
+from gemel.api.moments import AS_OF, graph_of
 from gemel.api.routes import Route
 from gemel.core.access import Principal
 from gemel.twins.relationship_edits import (
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 async def listing(platform: Platform, request: Request, _: Principal) -> Response:
-    graph = platform.graph
+    graph = await graph_of(platform, request)
     twin = graph.twin(request.path_params["id"])
     name = request.query_params.get("relationshipName") or None
     links = {link.id: link for link in graph.outgoing(twin.id) if name is None or link.name == name}
@@ -42,7 +43,7 @@ async def listing(platform: Platform, request: Request, _: Principal) -> Respons
 
 
 async def incoming(platform: Platform, request: Request, _: Principal) -> Response:
-    graph = platform.graph
+    graph = await graph_of(platform, request)
     twin = graph.twin(request.path_params["id"])
     links = {link.key: link for link in graph.incoming(twin.id)}
     path = f"/digitaltwins/{quote(twin.id, safe='')}/incomingrelationships"
@@ -50,7 +51,8 @@ async def incoming(platform: Platform, request: Request, _: Principal) -> Respon
 
 
 async def read(platform: Platform, request: Request, _: Principal) -> Response:
-    link = platform.graph.relationship(request.path_params["id"], request.path_params["rid"])
+    graph = await graph_of(platform, request)
+    link = graph.relationship(request.path_params["id"], request.path_params["rid"])
     return with_etag(link.view(), link.etag)
 
 
@@ -119,7 +121,7 @@ ROUTES = [
         listing,
         "twins:read",
         "Relationships of a twin, in pages",
-        query=(("relationshipName", "only those of this name"), *PAGING),
+        query=(("relationshipName", "only those of this name"), *AS_OF, *PAGING),
     ),
     Route(
         "GET",
@@ -127,9 +129,9 @@ ROUTES = [
         incoming,
         "twins:read",
         "Relationships that point at a twin, in pages",
-        query=PAGING,
+        query=(*AS_OF, *PAGING),
     ),
-    Route("GET", ONE, read, "twins:read", "One relationship"),
+    Route("GET", ONE, read, "twins:read", "One relationship", query=AS_OF),
     Route("PUT", ONE, put, "twins:write", "Make or replace a relationship", body=BODY),
     Route("PATCH", ONE, patch, "twins:write", "Change a relationship", body=PATCH_BODY, status=204),
     Route("DELETE", ONE, delete, "twins:write", "Delete a relationship", status=204),

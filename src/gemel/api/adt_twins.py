@@ -17,6 +17,7 @@ from gemel.api.adt_requests import (
     with_etag,
 )
 from gemel.api.bodies import read_json
+from gemel.api.moments import AS_OF, asked
 from gemel.api.routes import Route
 from gemel.core.access import Principal
 from gemel.core.document import Json
@@ -52,6 +53,10 @@ async def put(platform: Platform, request: Request, who: Principal) -> Response:
 
 
 async def read(platform: Platform, request: Request, _: Principal) -> Response:
+    moment = asked(platform, request)
+    if moment is not None:
+        was, shown = await platform.moments.twin(request.path_params["id"], moment)
+        return with_etag(shown, was.etag)
     twin = platform.graph.twin(request.path_params["id"])
     return with_etag(adt_view(platform.graph, twin, platform.value_of(twin.id)), twin.etag)
 
@@ -156,7 +161,7 @@ PART = TWIN + "/components/{path}"
 
 ROUTES = [
     Route("PUT", TWIN, put, "twins:write", "Make or replace a twin", body=OBJECT),
-    Route("GET", TWIN, read, "twins:read", "One twin"),
+    Route("GET", TWIN, read, "twins:read", "One twin", query=AS_OF),
     Route("PATCH", TWIN, patch, "twins:write", "Change a twin", body=PATCH_BODY, status=204),
     Route("DELETE", TWIN, delete, "twins:write", "Delete a twin", status=204),
     Route("GET", PART, read_component, "twins:read", "One component of a twin"),

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from gemel.api.bodies import read_number, read_object, read_time, text_field
 from gemel.api.errors import json_response
+from gemel.api.moments import AS_OF, asked
 from gemel.api.routes import Endpoint, Route
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
@@ -23,6 +24,9 @@ async def alarms(platform: Platform, request: Request, _: Principal) -> Response
     limit = int(read_number(request, "limit", 1_000, 1, 100_000))
     twin = query.get("twin") or None
     state = query.get("state", "active")
+    moment = asked(platform, request)
+    if moment is not None:
+        return json_response({"value": await platform.moments.alarms(moment, state, twin, limit)})
     return json_response(
         {"value": platform.reactions.alarms.find(state=state, twin=twin, limit=limit)}
     )
@@ -170,6 +174,7 @@ ROUTES = [
             ("state", "active, shelved, suppressed, out-of-service, open or all"),
             ("twin", "only of this twin"),
             ("limit", "at most this many"),
+            *AS_OF,
         ),
     ),
     Route("POST", "/alarms/acts", acts, WRITE, "Do one thing to many alarms", body=ACTS),

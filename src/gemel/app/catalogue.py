@@ -102,6 +102,7 @@ class Catalogue:
         kinds = {e.kind for e in edits}
         moved = dict.fromkeys(e.key for e in edits if e.kind == "twin" and self._is_moved(e))
         if kinds & GRAPH_KINDS:
+            platform.moments.follow(edits)
             platform.graph.apply([e for e in edits if e.kind in GRAPH_KINDS])
         for edit in edits:
             if edit.kind in self.plain:

@@ -28,6 +28,7 @@ from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
 from gemel.app.gaps import Gaps
 from gemel.app.jobs import Jobs
+from gemel.app.past import Moments
 from gemel.app.presence import Presence
 from gemel.app.queries import Queries
 from gemel.app.reactions import Reactions
@@ -94,6 +95,7 @@ class Platform:
         self.backtests = Backtests(self)
         self.desired = Desired(self)
         self.queries = Queries(self)
+        self.moments = Moments(self)
         self.upkeep = Upkeep(self)
         self.jobs = Jobs(self)
         self.events = EventRoutes(self)
@@ -171,6 +173,7 @@ class Platform:
     def _show(self, batch: Batch, provenance: str) -> None:
         """Durable readings change the state; what is only supposed goes no further."""
         changed = self.state.apply(batch)
+        self.moments.readings(batch)
         self.hub.values_changed(changed.series)
         if not is_supposed(provenance):
             self.reactions.react(batch)
@@ -214,6 +217,7 @@ class Platform:
             if error is None and provenance:
                 self._show(batch, provenance)
             elif error is None:
+                self.moments.readings(batch)
                 self.hub.values_changed(self.state.apply(batch).series)
             if not waiter.done():
                 waiter.set_result(None) if error is None else waiter.set_exception(error)

@@ -6,9 +6,12 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from gemel.app.past import Moment
+from gemel.core.errors import InvalidInput
 from gemel.twins.query.meter import too_long
+from gemel.twins.query.parser import parse
 from gemel.twins.query.reading import Live
-from gemel.twins.query.run import Answer, Engine
+from gemel.twins.query.run import Answer, Engine, read_token
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -22,10 +25,19 @@ class Queries:
     """The query engine of one platform."""
 
     def __init__(self, platform: Platform) -> None:
-        self._engine = Engine(platform.graph, Live(platform.series, platform.state))
+        self._platform = platform
+        self.engine = Engine(platform.graph, Live(platform.series, platform.state))
 
-    async def answer(self, text: str, token: str | None, size: int) -> Answer:
+    async def answer(
+        self, text: str, token: str | None, size: int, moment: Moment | None = None
+    ) -> Answer:
         """One page of an answer.
+
+        Args:
+            text: the query; "" takes it from the token.
+            token: what the page before gave.
+            size: rows in a page.
+            moment: as of when, where the query itself does not say it; None is now.
 
         What is edited while a long query runs may be seen or not; each twin and relationship is
         told as it was at one moment.
@@ -33,7 +45,8 @@ class Queries:
         Raises:
             InvalidInput: the query or the token is wrong, or it takes too long.
         """
-        run = self._engine.run(text, token, size)
+        engine = await self._engine_of(text, token, moment)
+        run = engine.run(text, token, size)
         begin = piece = time.monotonic()
         try:
             while True:
@@ -49,3 +62,14 @@ class Queries:
             return found
         finally:
             run.close()
+
+    async def _engine_of(self, text: str, token: str | None, moment: Moment | None) -> Engine:
+        query = parse(text if token is None else read_token(token, text).text)
+        said = self._platform.moments.moment(query.as_of, query.recorded)
+        if said is not None and moment is not None:
+            raise InvalidInput(
+                "the moment is given twice, in the query and beside it",
+                hint="leave one of them out",
+            )
+        said = said or moment
+        return self.engine if said is None else (await self._platform.moments.then(said)).engine

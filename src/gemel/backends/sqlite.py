@@ -217,7 +217,7 @@ class SqliteDocuments:
         last: dict[str, Json | None] = {}
         with self._lock, self._mapped("read"):
             connection = self._open()
-            first = _first_since(connection, begin)
+            first = first_since(connection, begin)
             for row in connection.execute(BETWEEN, (first, kind, begin, end)).fetchall():
                 seq, key, doc, time, who, why = row
                 if key not in last:
@@ -341,7 +341,7 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
-def _first_since(connection: sqlite3.Connection, begin: int) -> int:
+def first_since(connection: sqlite3.Connection, begin: int) -> int:
     """A number before all edits since a time; the clock may have been set back by an hour."""
     low, high = 0, int(connection.execute("SELECT ifnull(max(seq), 0) FROM edits").fetchone()[0])
     while low < high:

@@ -162,11 +162,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
+TIMES = ("--from", "--to", "--as-of", "--recorded-as-of")
+
+
 def _joined(words: list[str]) -> list[str]:
     """`--from -1h` as `--from=-1h`: argparse would take -1h for an option."""
     found: list[str] = []
     for word in words:
-        if found and found[-1] in ("--from", "--to") and word.startswith("-"):
+        if found and found[-1] in TIMES and word.startswith("-"):
             found[-1] += "=" + word
         else:
             found.append(word)

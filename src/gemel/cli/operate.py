@@ -9,6 +9,7 @@ from typing import Any
 from gemel.cli import output
 from gemel.cli.client import Client, segment
 from gemel.cli.commands import read_arguments
+from gemel.cli.past import show_then
 
 Actions = Any
 
@@ -78,6 +79,8 @@ def add_twin(parser: argparse.ArgumentParser) -> None:
     shown.add_argument("--status", choices=("live", "stale", "offline", "never"))
     one = _parser(actions, "show", "one twin with all its values", _twin_show)
     one.add_argument("twin")
+    one.add_argument("--as-of", help="as it was: 2026-11-22T10:00:00Z or -1d")
+    one.add_argument("--recorded-as-of", help="as it was known at this moment")
     about = "what is asked of a device's properties; with values, ask"
     asked = _parser(actions, "desired", about, _twin_desired)
     asked.add_argument("twin")
@@ -109,6 +112,8 @@ def _twin_list(arguments: argparse.Namespace) -> int:
 
 
 def _twin_show(arguments: argparse.Namespace) -> int:
+    if arguments.as_of or arguments.recorded_as_of:
+        return show_then(arguments)
     found = _client(arguments).call("GET", f"/twins/{segment(arguments.twin)}")
     if arguments.json:
         output.as_json(found)

@@ -20,6 +20,8 @@ def add_query(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("text", help='"SELECT T.$dtId, T.name FROM DIGITALTWINS T"; - reads it')
     parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
     parser.add_argument("--limit", type=int, default=1000, help="rows at most")
+    parser.add_argument("--as-of", help="as it was: 2026-11-22T10:00:00Z or -1d")
+    parser.add_argument("--recorded-as-of", help="as it was known at this moment")
     parser.add_argument("--json", action="store_true", help="for programs")
     parser.set_defaults(run=query)
 
@@ -32,10 +34,14 @@ def query(arguments: argparse.Namespace) -> int:
     client = Client(arguments.data)
     rows: list[dict[str, Any]] = []
     body: dict[str, Any] = {"query": text}
+    if arguments.as_of or arguments.recorded_as_of:
+        body |= {"asOf": arguments.as_of or "", "recordedAsOf": arguments.recorded_as_of or ""}
     while True:
         found = client.call("POST", "/query", body)
         rows += found["value"]
         body["continuationToken"] = found["continuationToken"]
+        for name in body.keys() & {"asOf", "recordedAsOf"}:
+            body[name] = found[name] or ""  # pages are of one moment
         if body["continuationToken"] is None or len(rows) >= arguments.limit:
             break
     is_cut = len(rows) > arguments.limit or body["continuationToken"] is not None

@@ -7,7 +7,7 @@ commits durably and only then gives to `Graph.apply`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gemel.core.document import Document, Edit, Json
@@ -78,6 +78,9 @@ class Graph:
     def incoming(self, twin_id: str) -> list[Link]:
         """Relationships whose target is this twin."""
         return list(self._incoming.get(twin_id, ()))
+
+    def all_twins(self) -> Mapping[str, Twin]:
+        return self.twins
 
     def sources(self) -> list[str]:
         """The twins that have outgoing relationships."""

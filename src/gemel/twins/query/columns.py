@@ -105,9 +105,13 @@ class Column:
 class Table:
     """Twins in order of id with columns of their values."""
 
-    def __init__(self, graph: Graph, live: Live | None, places: Places) -> None:
+    def __init__(
+        self, graph: Graph, live: Live | None, places: Places, nearby: Table | None = None
+    ) -> None:
         self._graph = graph
         self._live = live
+        self._nearby = nearby
+        """A table of much the same twins, whose columns are taken over for those."""
         self._places = places
         self._version = -1
         self.ids: list[str] = []
@@ -120,7 +124,7 @@ class Table:
         """Takes in what was edited since; the lists are replaced, never changed."""
         if self._version == self._graph.version:
             return
-        twins = self._graph.twins
+        twins = self._graph.all_twins()
         same = list(map(twins.get, self.ids)) if len(twins) == len(self.ids) else [None]
         if all(same):
             self.twins = same  # type: ignore[assignment]
@@ -137,9 +141,25 @@ class Table:
             self.refresh()
             stale = [p for p in paths if not self._is_current(p)]
             if not stale:
-                return
+                if self._live is None or (yield from self._load(paths, meter)):
+                    return
+                continue
             for path in stale:
                 yield from self._bring(path, meter)
+
+    def _load(self, paths: set[tuple[str, ...]], meter: Meter) -> Generator[None, None, bool]:
+        """Has the last values at hand that these columns need; true if no time went by."""
+        assert self._live is not None, "asked before"
+        is_at_once = True
+        for path in paths:
+            column = self._columns[path]
+            parts = [number for numbers in column.nested.values() for number in numbers]
+            single = column.series[column.series >= 0]
+            for _ in self._live.load(np.concatenate([single, np.array(parts, np.int32)])):
+                if meter.tick():
+                    is_at_once = False
+                    yield
+        return is_at_once
 
     def _is_current(self, path: tuple[str, ...]) -> bool:
         column = self._columns.get(path)
@@ -154,7 +174,12 @@ class Table:
         if old is None and len(self._columns) >= MOST_COLUMNS:
             self._columns.pop(next(iter(self._columns)))
         twins = self.twins
-        column, rows = self._aligned(old, twins, path)
+        if old is None and self._nearby is not None:
+            yield from self._nearby.prepare({path}, meter)
+            near = self._nearby._columns[path]
+            column, rows = self._moved(near, twins, path, near.seen)
+        else:
+            column, rows = self._aligned(old, twins, path)
         for row in rows:
             self._read(column, row, path)
             if meter.tick():

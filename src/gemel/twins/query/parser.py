@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, VisitError
 
+from gemel.core.clock import from_iso
+from gemel.core.errors import InvalidInput
 from gemel.twins.query.check import resolve
 from gemel.twins.query.mistakes import mistake
 from gemel.twins.query.tree import (
@@ -57,6 +60,8 @@ WORDS: dict[str, str] = {
     "ORDER": "ORDER BY",
     "BY": "BY",
     "AS": "AS",
+    "AS_OF": "AS OF",
+    "RECORDED": "RECORDED AS OF",
     "AND": "AND",
     "OR": "OR",
     "NOT": "NOT",
@@ -123,6 +128,31 @@ def _number(token: Token) -> int | float:
     if value in (float("inf"), float("-inf")):
         raise _Wrong(_at(token), "this number is too large", "use a number below 1e308")
     return value
+
+
+def _time(token: Token) -> int:
+    try:
+        return from_iso(_text(token))
+    except InvalidInput as error:
+        raise _Wrong(_at(token), f"{token[:60]} is not an ISO 8601 time", error.hint) from None
+
+
+class _Moment(NamedTuple):
+    """AS OF or RECORDED AS OF."""
+
+    word: str
+    time: int
+    at: int
+
+
+def _moments(parts: tuple[Any, ...]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in parts:
+        if isinstance(part, _Moment):
+            if part.word in found:
+                raise _Wrong(part.at, "this moment is given twice", "leave one of them out")
+            found[part.word] = part.time
+    return found
 
 
 def _hops(token: Token | None) -> tuple[int, int]:
@@ -269,7 +299,19 @@ class _Builder(Transformer[Token, Any]):
     def match(self, *parts: Any) -> tuple[str, tuple[Any, ...]]:
         return ("match", parts)
 
-    def from_(self, collection: Token, alias: Token | None, *rest: Any) -> dict[str, Any]:
+    def as_of(self, token: Token) -> _Moment:
+        return _Moment("as_of", _time(token), _at(token))
+
+    def recorded(self, token: Token) -> _Moment:
+        return _Moment("recorded", _time(token), _at(token))
+
+    def from_(self, collection: Token, alias: Token | None, *parts: Any) -> dict[str, Any]:
+        rest = [part for part in parts if not isinstance(part, _Moment)]
+        return self._source(collection, alias, rest) | _moments(parts)
+
+    def _source(
+        self, collection: Token, alias: Token | None, rest: Sequence[Any]
+    ) -> dict[str, Any]:
         found: dict[str, Any] = {
             "collection": "twins" if collection.upper() == "DIGITALTWINS" else "relationships",
             "base": "" if alias is None else _name(alias),
@@ -284,7 +326,7 @@ class _Builder(Transformer[Token, Any]):
                 _at(collection), "a collection that is joined needs a name", "FROM DIGITALTWINS T"
             )
         nodes = (found["base"], *(hop.target for hop in rest))
-        return found | {"hops": rest, "nodes": nodes}
+        return found | {"hops": tuple(rest), "nodes": nodes}
 
     def start(self, select: dict[str, Any], source: dict[str, Any], *clauses: Any) -> Query:
         found = source | dict(clauses)

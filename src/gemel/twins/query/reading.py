@@ -5,11 +5,12 @@ A property is as `GET /digitaltwins/{id}` shows it; telemetry is its latest valu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import orjson
 
+from gemel.core.batch import I32
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.quality import Quality, is_bad
@@ -26,6 +27,7 @@ from gemel.twins.dtdl.interface import (
 from gemel.twins.dtdl.schema import INTEGER_RANGES, Enum
 from gemel.twins.graph import Graph
 from gemel.twins.query.values import UNDEFINED, walk
+from gemel.twins.recalled import Recalled
 from gemel.twins.records import Link, Twin, value_time
 from gemel.twins.state import LastValue, State
 from gemel.twins.view import adt_view
@@ -39,9 +41,14 @@ CACHED_DOCUMENTS = 2_000
 class Live:
     """The last values of devices."""
 
-    def __init__(self, series: SeriesTable, state: State) -> None:
+    def __init__(self, series: SeriesTable, state: State | Recalled) -> None:
         self.series = series
         self.state = state
+
+    def load(self, numbers: I32) -> Iterator[None]:
+        """Has the last values of some series at hand; yields while they are asked for."""
+        if isinstance(self.state, Recalled):
+            yield from self.state.load(numbers)
 
     def last(self, twin: str, path: str) -> LastValue | None:
         number = self.series.find(twin, path)

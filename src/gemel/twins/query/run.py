@@ -32,6 +32,7 @@ from gemel.twins.query.shape import (
     tuples,
 )
 from gemel.twins.query.tree import Query
+from gemel.twins.records import Twin
 
 SPARE = 2_000
 """Rows that are kept beyond a page before the later ones are dropped."""
@@ -99,13 +100,18 @@ class Engine:
     """Queries over one graph, with columns that are kept between them."""
 
     def __init__(
-        self, graph: Graph, live: Live | None = None, most_steps: int = MOST_STEPS
+        self,
+        graph: Graph,
+        live: Live | None = None,
+        most_steps: int = MOST_STEPS,
+        nearby: Engine | None = None,
     ) -> None:
+        """`nearby` is over a graph of much the same twins and models: its columns are used."""
         self._graph = graph
         self._live = live
         self._most_steps = most_steps
         self._places = Places(graph)
-        self._table = Table(graph, live, self._places)
+        self._table: Table = Table(graph, live, self._places, nearby._table if nearby else None)
 
     def run(self, text: str, token: str | None = None, size: int = DEFAULT_SIZE) -> Run:
         """One page of an answer.
@@ -132,6 +138,10 @@ class Engine:
         is_over = last is None or (query.top is not None and told >= query.top)
         token = None if is_over else write_token(Place(place.text, last, told))
         return Answer(rows, token, meter.charge)
+
+    def view(self, twin: Twin) -> Json:
+        """A twin as the data plane shows it."""
+        return Reader(self._graph, self._live, self._places).view(twin)
 
     def finder(self, query: Query, meter: Meter) -> tuple[Finder, Reader]:
         reader = Reader(self._graph, self._live, self._places)

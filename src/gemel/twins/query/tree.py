@@ -123,6 +123,10 @@ class Query:
     group: tuple[Path, ...] = ()
     order: tuple[Sort, ...] = ()
     is_match: bool = False
+    as_of: int | None = None
+    """ns: what was true then; None is now."""
+    recorded: int | None = None
+    """ns: as it was known then; None is as it is known now."""
     top_at: int = 0
     star_at: int = 0
     base_at: int = 0
