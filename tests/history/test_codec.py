@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gemel.core.errors import Damaged
-from gemel.history.codec import Codec, compress, decode, encode_numbers
+from gemel.history.block import pieces_of
+from gemel.history.codec import Codec, compress, decode, encode_numbers, encode_pieces
 from gemel.history.table import (
     NO_ROWS,
     Table,
@@ -46,6 +47,39 @@ def test_regular_columns_get_small(codec):
         assert kind == codec
         assert len(data) < 8 * len(column) / 6
     assert encode_numbers(value[:1].repeat(99), codec=codec, level=6)[0] == Codec.CONSTANT
+
+
+@given(
+    pieces=st.lists(st.lists(any_bits, min_size=1, max_size=30), min_size=1, max_size=6),
+    codec=st.sampled_from([Codec.PCODEC, Codec.PLANES]),
+)
+def test_pieces_come_back_as_one_column(pieces, codec):
+    bits = [bit for piece in pieces for bit in piece]
+    column = np.array(bits, np.int64).view(np.float64)
+    kind, data = encode_pieces(column, [len(piece) for piece in pieces], codec=codec, level=6)
+    assert (kind == Codec.PIECES) == (len(pieces) > 1)
+    found = decode(kind, data, len(bits), np.float64)
+    assert np.ascontiguousarray(found).view(np.int64).tolist() == bits
+    if kind == Codec.PIECES:
+        for cut in range(4 + 9 * len(pieces)):
+            with pytest.raises(Damaged):
+                decode(kind, data[:cut], len(bits), np.float64)
+
+
+def test_values_of_different_series_are_smaller_apart():
+    rng = np.random.default_rng(4)
+    kinds = [np.round(rng.normal(10.0**k, 1, 1000), 3 - k) * 7 for k in range(4)]
+    column = np.concatenate(kinds)
+    together = encode_numbers(column, codec=Codec.PCODEC, level=8)[1]
+    apart = encode_pieces(column, [1000] * 4, codec=Codec.PCODEC, level=8)[1]
+    assert len(apart) < 0.9 * len(together)
+
+
+def test_only_parts_of_many_rows_are_pieces_of_their_own():
+    counts = np.array([3, 600, 512, 5, 6, 511, 9000], np.int32)
+    assert pieces_of(counts) == [3, 600, 512, 522, 9000]
+    assert pieces_of(counts[3:6]) == [522]
+    assert pieces_of(counts[-1:]) == [9000]
 
 
 def test_columns_that_do_not_fit_are_damage():

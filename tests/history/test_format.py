@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from gemel.core.batch import Batch
-from gemel.history import blockfile, index, segment
+from gemel.history import block, blockfile, index, segment
 from gemel.history.codec import Codec
 from gemel.history.record import FILE_HEADER, HEADER
 
@@ -21,8 +21,12 @@ T0 = 1_700_000_000_000_000_000
 
 @pytest.mark.parametrize("codec", [Codec.PCODEC, Codec.PLANES])
 @pytest.mark.parametrize("together", [True, False])
-def test_the_page_s_program_reads_a_segment(opened, tmp_path, monkeypatch, codec, together):
+@pytest.mark.parametrize("rows_apart", [8, 512])
+def test_the_page_s_program_reads_a_segment(
+    opened, tmp_path, monkeypatch, codec, together, rows_apart
+):
     monkeypatch.setattr(segment, "BLOCK_ROWS", 50)
+    monkeypatch.setattr(block, "ROWS_APART", rows_apart)
     history = opened(4, codec=codec)
     expected = []
     rng = np.random.default_rng(3)

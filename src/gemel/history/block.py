@@ -23,6 +23,7 @@ from gemel.history.codec import (
     decompress,
     encode_numbers,
     encode_octets,
+    encode_pieces,
 )
 from gemel.history.table import MILLISECOND, Table, text_codes, text_values
 
@@ -32,6 +33,8 @@ COLUMN = struct.Struct("<BBHI")  # column, codec, zero, length
 SERIES, COUNT, TIME, VALUE, QUALITY, LAG, TEXT, RECEIVED = range(1, 9)
 COLUMN_COUNT = 7  # LAG or RECEIVED, whichever changes less often
 LARGEST_TEXT = 1 << 30
+ROWS_APART = 512
+"""A series with so many rows in a block has its values packed apart from those of others."""
 
 
 class Block(NamedTuple):
@@ -82,6 +85,16 @@ def parts_of(series: I32) -> tuple[I32, I32]:
     return series[starts], counts
 
 
+def pieces_of(counts: I32) -> list[int]:
+    """Rows of each piece: parts of many rows alone, the small ones between them together."""
+    is_large = counts >= ROWS_APART
+    if len(counts) < 2 or not is_large.any():
+        return [int(counts.sum())]
+    is_border = np.ones(len(counts), bool)
+    is_border[1:] = is_large[1:] | is_large[:-1]
+    return [int(n) for n in np.add.reduceat(counts, np.flatnonzero(is_border))]
+
+
 def encode_block(table: Table, codec: Codec, level: int) -> bytes:
     """The bytes of a block; `table` is sorted by (series, time) and not empty."""
     series, counts = parts_of(table.series)
@@ -90,7 +103,7 @@ def encode_block(table: Table, codec: Codec, level: int) -> bytes:
         (SERIES, *encode_numbers(series, codec=codec, level=level, is_ordered=True)),
         (COUNT, *encode_numbers(counts, codec=codec, level=level)),
         (TIME, *encode_numbers(table.time, codec=codec, level=level, is_ordered=True)),
-        (VALUE, *encode_numbers(value, codec=codec, level=level)),
+        (VALUE, *encode_pieces(value, pieces_of(counts), codec=codec, level=level)),
         (QUALITY, *encode_octets(table.quality)),
         _encode_received(table, codec, level),
         (TEXT, *text),

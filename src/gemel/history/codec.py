@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, cast
 
@@ -24,6 +26,12 @@ class Codec(IntEnum):
     """zstd over the byte planes of the differences (floats: of their bits)."""
     ZSTD = 4
     """zstd over the bytes as they are."""
+    PIECES = 5
+    """Several columns one behind the other, each with a codec of its own."""
+
+
+PIECE_COUNT = struct.Struct("<I")
+PIECE = struct.Struct("<IIB")  # rows, length, codec
 
 
 def encode_numbers(
@@ -51,6 +59,28 @@ def encode_numbers(
     return (codec, packed) if len(packed) < raw else (Codec.RAW, column.tobytes())
 
 
+def encode_pieces(
+    column: NDArray[Any], rows: Sequence[int], *, codec: Codec, level: int
+) -> tuple[Codec, bytes]:
+    """As `encode_numbers`, but numbers of different kinds apart.
+
+    Args:
+        column: as there.
+        rows: of each piece.
+        codec: as there.
+        level: as there.
+    """
+    if len(rows) < 2:
+        return encode_numbers(column, codec=codec, level=level)
+    heads, packed, at = [PIECE_COUNT.pack(len(rows))], [], 0
+    for count in rows:
+        kind, data = encode_numbers(column[at : at + count], codec=codec, level=level)
+        heads.append(PIECE.pack(count, len(data), kind))
+        packed.append(data)
+        at += count
+    return Codec.PIECES, b"".join(heads + packed)
+
+
 def encode_octets(column: NDArray[np.uint8]) -> tuple[Codec, bytes]:
     """Qualities: nearly always one and the same, else in runs, which zstd makes short."""
     if len(column) and (column == column[0]).all():
@@ -75,11 +105,27 @@ def decode(codec: int, data: bytes, rows: int, dtype: DTypeLike) -> NDArray[Any]
         column = _from_planes(decompress(data, rows * kind.itemsize), kind)
     elif codec == Codec.ZSTD:
         column = np.frombuffer(decompress(data, rows * kind.itemsize), kind)
+    elif codec == Codec.PIECES:
+        column = _join_pieces(data, kind)
     else:
         raise Damaged(f"codec {codec} is not known here", hint="a newer Gemel wrote this file")
     if column is None or column.dtype != kind or len(column) != rows:
         raise Damaged(f"a column does not hold {rows} numbers of type {kind}")
     return column
+
+
+def _join_pieces(data: bytes, kind: np.dtype[Any]) -> NDArray[Any]:
+    try:
+        (count,) = PIECE_COUNT.unpack_from(data)
+        heads = [PIECE.unpack_from(data, PIECE_COUNT.size + i * PIECE.size) for i in range(count)]
+    except struct.error as error:
+        raise Damaged(f"the pieces of a column cannot be told apart: {error}") from error
+    at = PIECE_COUNT.size + count * PIECE.size
+    pieces = []
+    for rows, length, codec in heads:
+        pieces.append(decode(codec, data[at : at + length], rows, kind))
+        at += length
+    return np.concatenate(pieces) if pieces else np.empty(0, kind)
 
 
 def compress(data: bytes, *, checksum: bool = False) -> bytes:
