@@ -1,15 +1,13 @@
-"""Figures of the history: durable appends, sealing, size, queries, lateness of the event loop.
+"""The history: durable writes, size and queries, beside DuckDB, SQLite and Parquet.
 
-    python bench/history.py [--rows 2000000] [--json]
-
-Runs in a temporary folder and takes less than 20 s at the default size.
+Its own figures (appends, sealing, lateness of the event loop, recorded data) take about 20 s, the
+comparison a minute and a half, on a quiet machine; all in temporary folders.
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
-import json
 import resource
 import tempfile
 import threading
@@ -17,37 +15,21 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import history_scale
 import numpy as np
+from against import keeping
 from against.machine import machine
+from against.rows import row as filled
+from against.rows import whole
+from against.walks import SECOND, START, random_walk
 
 from gemel.core.batch import Batch
 from gemel.core.series import SeriesTable
 from gemel.history import History
 
-SECOND = 1_000_000_000
-START = 1_700_000_000 * SECOND
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
-
-
-def random_walk(rows: int, series: int, a_batch: int) -> list[Batch]:
-    """Walks with two decimals, 1 Hz with up to 1 s of jitter in ms, received some ms later."""
-    rng = np.random.default_rng(1)
-    steps = max(1, rows // series)
-    value = np.round(np.cumsum(rng.normal(0, 0.1, (steps, series)), axis=0) + 20, 2)
-    jitter = rng.integers(0, 1000, (steps, series)) * 1_000_000
-    base = START + np.arange(steps)[:, None] * SECOND
-    time_ = (base + jitter).ravel()
-    number = np.tile(np.arange(series, dtype=np.int32), steps)
-    quality = np.zeros(steps * series, np.uint8)
-    value = value.ravel()
-    batches = []
-    for first in range(0, len(number), a_batch):
-        part = slice(first, first + a_batch)
-        received = int(time_[part].max()) + 20_000_000
-        batches.append(Batch(number[part], time_[part], value[part], quality[part], received))
-    return batches
 
 
 def opened(folder: Path, series: int, **options: object) -> History:
@@ -130,7 +112,9 @@ def sealing_and_queries(rows: int) -> dict[str, float]:
         watch.join()
         found["lateness of a 1 ms tick while sealing, p99 ms"] = float(np.percentile(late, 99))
         found["lateness of a 1 ms tick while sealing, max ms"] = max(late)
-        found["random walk, bytes/reading"] = history.statistics().segment_bytes / total
+        facts = history.statistics()
+        size = facts.segment_bytes + facts.rollup_bytes
+        found["random walk with roll-ups, bytes/reading"] = size / total
         queries(found, "segment", history, span)
         history.close()
         wall = time.perf_counter()
@@ -230,38 +214,66 @@ def real_data() -> dict[str, float]:
                     history.append(Batch(number, time_, value[keep], quality, received))
                     total += len(number)
             history.seal()
-            found[f"{name}, bytes/reading"] = history.statistics().segment_bytes / total
+            facts = history.statistics()
+            size = facts.segment_bytes + facts.rollup_bytes
+            found[f"{name} with roll-ups, bytes/reading"] = size / total
             found[f"{name}, readings"] = total
             history.close()
     return found
 
 
+UNITS = {
+    "rows/s": ("readings_per_s", 1),
+    "readings/s": ("readings_per_s", 1),
+    "ms": ("p50_ms", 1),
+    "bytes/reading": ("bytes_per_reading", 1),
+    "MiB": ("rss_mb", 1.048576),
+}
+
+
+def as_row(name: str, figure: float) -> dict[str, Any]:
+    """A figure under the key that its unit belongs to, else as `value`."""
+    key, factor = UNITS.get(name.rsplit(" ", 1)[-1], ("value", 1))
+    return filled({"name": name, key: figure * factor})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--json", action="store_true", help="one object on standard output")
+    parser.add_argument("--runs", type=int, default=3, help="the comparison: median of so many")
+    parser.add_argument("--only", choices=("own", "comparison"), help="one half of it")
     parser.add_argument("--readings", type=float, help="only: questions to so many, such as 1e9")
     options = parser.parse_args()
     if options.readings:
-        show(history_scale.run(round(options.readings)), options.json)
+        show(history_scale.run(round(options.readings)), [], options.json)
         return
-    found = appends(options.rows)
-    found |= sealing_and_queries(options.rows)
-    found |= long_span(options.rows)
-    found |= real_data()
-    found["peak memory of this process, MiB"] = (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    )
-    show(found, options.json)
+    found: dict[str, float] = {}
+    if options.only != "comparison":
+        found = appends(options.rows)
+        found |= sealing_and_queries(options.rows)
+        found |= long_span(options.rows)
+        found |= real_data()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        found["peak memory of this process, MiB"] = peak
+    compared = [] if options.only == "own" else keeping.compare(options.runs, options.rows // 4)
+    show(found, compared, options.json)
 
 
-def show(found: dict[str, float], as_json: bool) -> None:
+def show(found: dict[str, float], compared: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
-        rows = [{"name": name, "value": figure} for name, figure in found.items()]
-        print(json.dumps({"machine": machine({}), "rows": rows}, indent=1))
+        rows = [as_row(name, figure) for name, figure in found.items()]
+        print(
+            whole(
+                machine({}) | {"versions": keeping.versions()},
+                rows + [filled(one) for one in compared],
+            )
+        )
         return
     for name, figure in found.items():
-        print(f"{name:52} {figure:14,.3f}")
+        print(f"{name:60} {figure:14,.3f}")
+    for one in compared:
+        print(keeping.line(one))
 
 
 if __name__ == "__main__":

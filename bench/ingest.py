@@ -9,10 +9,7 @@ started here is a row that says why.
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import signal
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from against import capacity
 from against.machine import machine
+from against.rows import medians, row, whole
 from against.servers import NotHere
 from against.ways import Load, run_gemel, run_influx, run_none, run_postgres
 
@@ -42,10 +40,6 @@ WAYS: dict[str, Run] = {
     "Mosquitto, paho, InfluxDB": run_influx,
     "Mosquitto, paho, PostgreSQL": run_postgres,
 }
-KEYS = (
-    "readings_per_s", "messages_per_s", "lost", "p50_ms", "p99_ms", "cpu_s", "rss_mb",
-    "bytes_per_reading", "ratio",
-)  # fmt: skip
 PROGRAMS = {"mosquitto": "-h", "influxd": "version", "postgres": "--version"}
 
 
@@ -64,20 +58,7 @@ def measured(runs: int, run: Callable[[Path], dict[str, Any]]) -> dict[str, Any]
                 found.append(run(Path(folder)))
         except (NotHere, AssertionError, OSError, ImportError) as error:
             return {"note": f"not measured: {error}"}
-    return _medians(found)
-
-
-def _medians(found: list[dict[str, Any]]) -> dict[str, Any]:
-    result: dict[str, Any] = {}
-    for key in found[0]:
-        values = [one[key] for one in found]
-        if isinstance(values[0], dict):
-            result[key] = _medians(values)
-        elif None in values:
-            result[key] = None
-        else:
-            result[key] = max(values) if key == "lost" else statistics.median(values)
-    return result
+    return medians(found)
 
 
 def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -131,13 +112,6 @@ def line(row: dict[str, Any]) -> str:
     return text
 
 
-def finite(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, dict):
-        return {key: finite(one) for key, one in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="one object on standard output")
@@ -149,11 +123,11 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended first
     found = []
     about = machine(PROGRAMS)
-    for row in rows(arguments):
-        found.append(finite({**dict.fromkeys(KEYS), **row}))
-        print(line(row), file=sys.stderr if arguments.json else sys.stdout, flush=True)
+    for one in rows(arguments):
+        found.append(row(one))
+        print(line(one), file=sys.stderr if arguments.json else sys.stdout, flush=True)
     if arguments.json:
-        print(json.dumps({"machine": about, "rows": found}))
+        print(whole(about, found))
     return 0
 
 

@@ -56,7 +56,7 @@ def add_compact(parser: argparse.ArgumentParser) -> None:
 
 
 def backup(arguments: argparse.Namespace) -> int:
-    data, target = _existing(arguments.data), Path(arguments.target)
+    data, target = existing(arguments.data), Path(arguments.target)
     if target.resolve().is_relative_to(data.resolve()):
         raise InvalidInput(
             f"{target} lies in the data folder that is backed up",
@@ -109,14 +109,14 @@ def _snapshot(data: Path, name: str) -> Json:
         found = Client.of(str(data)).call("POST", "/backup", {"name": name})
         return {key: found[key] for key in ("counts", "damage")}
     try:
-        with _opened(data) as history:
+        with opened(data) as history:
             return take(data, history, name)
     finally:
         folder.close()
 
 
 @contextmanager
-def _opened(data: Path) -> Iterator[History]:
+def opened(data: Path) -> Iterator[History]:
     """The history of a folder that no server has open; nothing that a server needs is dropped."""
     history = History(data / HISTORY, SeriesTable(), on_seal=_no_state, ballast_bytes=0)
     try:
@@ -142,7 +142,7 @@ def restore(arguments: argparse.Namespace) -> int:
 
 
 def check(arguments: argparse.Namespace) -> int:
-    data = _existing(arguments.data)
+    data = existing(arguments.data)
     found = _checked(data)
     if arguments.json:
         as_json(found)
@@ -182,7 +182,7 @@ def _place(one: Json) -> str:
 
 
 def compact(arguments: argparse.Namespace) -> int:
-    data = _existing(arguments.data)
+    data = existing(arguments.data)
     found = _compacted(data)
     if arguments.json:
         as_json(found)
@@ -201,7 +201,7 @@ def _compacted(data: Path) -> Json:
     except InUse:
         return dict(Client.of(str(data)).call("POST", "/compact"))
     try:
-        with _opened(data) as history:
+        with opened(data) as history:
             found = compact_history(history, seal=False)
         files = [data / name for name in (DOCUMENTS, SESSIONS) if (data / name).exists()]
         return {**found, "databases": sum(vacuum(file) for file in files)}
@@ -209,7 +209,7 @@ def _compacted(data: Path) -> Json:
         folder.close()
 
 
-def _existing(name: str) -> Path:
+def existing(name: str) -> Path:
     data = Path(name)
     if not any((data / one).exists() for one in (DOCUMENTS, HISTORY, backups.MANIFEST)):
         raise NotFound(f"there is no data in {data}", hint="name the folder with --data")

@@ -120,6 +120,7 @@ COMMANDS = {
     "compact": Command(
         "merge files, drop copies, free room", "gemel.cli.keep", "add_compact", "compact"
     ),
+    "parquet": Command("readings as a Parquet file", "gemel.cli.parquet", "add", ""),
     "token": Command("make, list and end tokens", "gemel.cli.tokens"),
 }
 
