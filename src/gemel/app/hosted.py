@@ -72,8 +72,8 @@ class Hosted:
         return same and self.instance == instance
 
     def goes_on_as(self, document: Json, fit_version: int | None) -> bool:
-        """Whether its successor goes on where it stands: at most the twins of its model differ."""
-        same = self.is_running and self.fit_version == fit_version
+        """Whether its successor goes on where it stands: at most twins, or a version, differ."""
+        same = self.is_running and (self.fit_version == fit_version or self.kind.remembers)
         return same and not decides(self.document, document)
 
     def begin(self, platform: Platform, before: bytes | None) -> None:
@@ -92,7 +92,8 @@ class Hosted:
             ]
             self._writes[level] = np.array(numbers, np.int32).reshape(len(twins), len(outputs))
         try:
-            self.live = self.kind.make(Setup(self.instance, fits.current(self.instance.id)))
+            fit = fits.current(self.instance.id)
+            self.live = self.kind.make(Setup(self.instance, fit, self.fit_version))
             self.condition = self.live.condition()
         except Exception as error:  # noqa: BLE001 - told by the status; the others go on
             self._failed("cannot be started", error)

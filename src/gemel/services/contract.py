@@ -107,6 +107,8 @@ class Kind:
     """Parameters with which it can be tried where some are required."""
     per_model: bool = True
     """False: an instance needs no model and no twins (a calculator, a study)."""
+    remembers: bool = False
+    """Whether a live part with another version goes on from the snapshot of the one before."""
 
     def run(self, name: str) -> Run | None:
         return next((run for run in self.runs if run.name == name), None)
@@ -149,6 +151,8 @@ class Setup:
 
     instance: Instance
     fit: Fit | None = None
+    version: int | None = None
+    """The number of the fit."""
 
     @property
     def signals(self) -> tuple[Signal, ...]:

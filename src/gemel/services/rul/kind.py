@@ -1,0 +1,119 @@
+"""The kind `rul`: what it declares."""
+
+from __future__ import annotations
+
+from gemel.core.document import Json
+from gemel.services.contract import Cost, Instance, Kind, Need, Output, Plant, Run, Signal
+from gemel.services.rul.live import REMAINING, RemainingLife
+from gemel.services.rul.model import LEVELS
+
+SECOND = 1_000_000_000
+PATHS: Json = {"type": "array", "items": {"type": "string"}, "default": []}
+
+
+def _number(default: float, about: str, low: float, high: float, unit: str = "") -> Json:
+    found = {"type": "number", "default": default, "description": about}
+    return found | {"minimum": low, "maximum": high} | ({"unit": unit} if unit else {})
+
+
+def _whole(default: int, about: str, low: int, high: int) -> Json:
+    found = {"type": "integer", "default": default, "description": about}
+    return found | {"minimum": low, "maximum": high}
+
+
+def _path(about: str) -> Json:
+    return {"type": "string", "default": "", "description": about}
+
+
+PARAMETERS: Json = {
+    "type": "object",
+    "properties": {
+        "signals": PATHS | {"description": "paths to learn from; all numbers without any"},
+        "conditions": PATHS
+        | {"description": "paths that say how it is run (load, speed, ambient), not how it is"},
+        "age": _path("path that counts from each renewal; falling is a renewal"),
+        "failed": _path("path that is above 0 when the machine has failed"),
+        "cycle": _number(86_400.0, "seconds of one cycle", 1, 1e8, "s"),
+        "level": {
+            "type": "string",
+            "enum": list(LEVELS),
+            "default": LEVELS[0],
+            "description": "learnt: boosted trees; trend: a line of wear; age: a Weibull of lives",
+        },
+        "most": _number(125.0, "cycles beyond which lives are not told apart", 2, 100_000),
+        "alarm": _number(30.0, "days left at which people are told", 0, 36_500),
+        "by": {
+            "type": "string",
+            "enum": ["median", "low"],
+            "default": "median",
+            "description": "what is held against `alarm`",
+        },
+        "hold": _whole(3, "cycles in a row before it is told", 1, 1_000),
+        "work": {
+            "type": "string",
+            "default": "Renew before it fails",
+            "description": "title of the work order that is proposed",
+        },
+        "parts": {
+            "type": "array",
+            "items": {"type": "object"},
+            "default": [],
+            "description": "for the work order: name, number and count of each",
+        },
+        "lead": _number(0.0, "days until the parts are there", 0, 3_650),
+    },
+}
+SPAN: Json = _number(3.2e8, "seconds of history", 60, 1e10, "s")
+TRAIN: Json = {
+    "type": "object",
+    "properties": {
+        "span": SPAN,
+        "runToFailure": {
+            "type": "boolean",
+            "default": False,
+            "description": "each twin's history ends with its failure",
+        },
+        "trees": _whole(450, "boosting rounds of the level `learnt`", 10, 5_000),
+        "folds": _whole(5, "parts of lives that are left out in turn", 2, 20),
+        "seed": _whole(1, "of the parts and the boosting", 0, 1_000_000),
+    },
+}
+
+
+def _reads(signal: Signal, parameters: Json) -> bool:
+    wanted = parameters["signals"]
+    others = {*parameters["conditions"], parameters["age"], parameters["failed"]}
+    return not wanted or signal.path in wanted or signal.path in others
+
+
+def _whole_history(parameters: Json, instance: Instance, plant: Plant, now: int) -> Need:
+    del plant
+    begin = max(0, now - round(float(parameters["span"]) * SECOND))
+    return Need(instance.signals, begin, now)
+
+
+KIND = Kind(
+    name="rul",
+    title="Remaining life",
+    about="how long each machine will go on, with an interval that holds, and why",
+    fidelity=2,
+    outputs=(
+        Output(REMAINING, "days until it fails: the median", "day", "predicted", has_interval=True),
+    ),
+    parameters=PARAMETERS,
+    cost=Cost(1.0, 700),
+    make=RemainingLife,
+    runs=(
+        Run(
+            "train",
+            "learns from lives that ended in failure; judged on lives that were left out",
+            "gemel.services.rul.learning:train",
+            TRAIN,
+            need=_whole_history,
+            memory_mb=2_048,
+            seconds=1_800.0,
+        ),
+    ),
+    reads=_reads,
+    remembers=True,
+)

@@ -1,0 +1,194 @@
+"""The run `train`: lives of history become a version, judged on lives that were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gemel.core.batch import F64
+from gemel.core.document import Json
+from gemel.core.errors import InvalidInput
+from gemel.services.contract import Fit, Job, Progress, Result
+from gemel.services.rul import bands, conditions, features, trees, trend, weibull
+from gemel.services.rul.lives import (
+    OPEN,
+    Life,
+    Paths,
+    carried,
+    lives_of,
+    open_lives,
+    paths_of,
+    width_of,
+)
+from gemel.services.rul.model import LEARNT, TREND, Model
+
+LEAST_LIVES = 4
+LEAST_CYCLES = 5
+MOST_ROWS = 30_000
+"""Learnt from; of more, every second, third, ... cycle."""
+NARROWEST, WIDEST = 0.85, 0.98
+"""A version passes if its intervals held so many of the lives that were left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to learn; the defaults of the run."""
+
+    level: str = LEARNT
+    most: float = 125.0
+    share: float = 0.9
+    folds: int = 5
+    trees: int = 450
+    seed: int = 1
+    averaged: int = 1
+    """Boosters with seeds of their own whose mean is taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Lives that failed, one row a cycle.
+
+    Shapes: rows (n, f); remaining, unit (n,).
+    """
+
+    rows: F64
+    remaining: F64
+    unit: NDArray[np.int64]
+
+    def take(self, mine: NDArray[np.bool_]) -> Table:
+        return Table(self.rows[mine], self.remaining[mine], self.unit[mine])
+
+
+def train(job: Job, progress: Progress) -> Result:
+    """A new version from the lives in the span; what it is worth is in its scores."""
+    parameters = job.instance.parameters
+    paths = paths_of(job.signals, parameters)
+    progress(0.02, "cutting history into lives")
+    lives = lives_of(job.signals, job.columns, paths, width_of(parameters))
+    if job.parameters["runToFailure"]:
+        lives = [replace(life, has_failed=True, is_over=True) for life in lives]
+    settings = Settings(
+        parameters["level"],
+        float(parameters["most"]),
+        trees=int(job.parameters["trees"]),
+        folds=int(job.parameters["folds"]),
+        seed=int(job.parameters["seed"]),
+    )
+    model, scores = learn(lives, paths, settings, progress)
+    head, arrays = model.document()
+    head[OPEN], going = open_lives(lives)
+    adopt = NARROWEST <= scores["coverage"] <= WIDEST
+    lengths = {"lives": len(lives), "failed": sum(life.has_failed for life in lives)}
+    fit = Fit(head, {**arrays, **going}, scores, job.begin, job.end, adopt)
+    return Result({"level": model.level, **lengths, "passed": adopt, **scores}, fit=fit)
+
+
+def learn(
+    lives: Sequence[Life], paths: Paths, settings: Settings, progress: Progress
+) -> tuple[Model, Json]:
+    """A model, and how it fared on lives that it had not seen.
+
+    Raises:
+        InvalidInput: too few lives ended in failure.
+    """
+    failed = [life for life in lives if life.has_failed and len(life) >= LEAST_CYCLES]
+    if len(failed) < LEAST_LIVES:
+        raise InvalidInput(
+            f"{len(failed)} lives of at least {LEAST_CYCLES} cycles ended in failure",
+            hint=f"at least {LEAST_LIVES} are needed; where each twin's history ends with its "
+            "failure, set runToFailure",
+        )
+    settings = replace(settings, folds=min(settings.folds, len(failed)))
+    blank, table = prepared(failed, paths, settings)
+    left_out = np.empty(len(table.remaining))
+    part = folds(len(failed), settings)
+    fold_of = part[table.unit]
+    censored = [life for life in lives if not life.has_failed]
+    for fold in range(settings.folds):
+        progress(0.1 + 0.7 * fold / settings.folds, f"leaving out part {fold + 1}")
+        out = fold_of == fold
+        rest = [life for life, mine in zip(failed, part, strict=True) if mine != fold]
+        core = fitted(blank, table.take(~out), [*rest, *censored], settings)
+        left_out[out] = core.centre(table.rows[out])
+    target = np.minimum(table.remaining, settings.most)
+    scores = judged(left_out, target, table.unit, fold_of, settings)
+    progress(0.85, "learning from all")
+    whole = fitted(blank, table, [*failed, *censored], settings)
+    band = bands.learn(left_out, target, table.unit, settings.most, settings.share)
+    return replace(whole, bands=band), scores
+
+
+def folds(count: int, settings: Settings) -> NDArray[np.int64]:
+    """The part of each life."""
+    order = np.random.default_rng(settings.seed).permutation(count)
+    found = np.empty(count, np.int64)
+    found[order] = np.arange(count) % settings.folds
+    return found
+
+
+def prepared(failed: Sequence[Life], paths: Paths, settings: Settings) -> tuple[Model, Table]:
+    """Scaling, the signals that say something, and the rows of all cycles."""
+    values = np.concatenate([life.values for life in failed])
+    given = np.concatenate([life.settings for life in failed])
+    scaling = conditions.learn(given, values)
+    moves = np.nanstd(scaling.apply(given, values), axis=0, where=np.isfinite(values)) > 0.5
+    keep = np.flatnonzero(moves)
+    if not len(keep):
+        raise InvalidInput("no signal varies within its conditions", hint="choose other signals")
+    scaling = replace(scaling, mean=scaling.mean[:, keep], deviation=scaling.deviation[:, keep])
+    names = tuple(paths.values[i] for i in keep.tolist())
+    nothing = weibull.Weibull(1.0, 1.0)
+    model = Model(names, paths.settings, scaling, settings.most, settings.level, nothing)
+    rows = [features_of(model, life, keep) for life in failed]
+    remaining = [np.arange(len(life), dtype=np.float64)[::-1] for life in failed]
+    unit = np.repeat(np.arange(len(failed)), [len(life) for life in failed])
+    return model, Table(np.concatenate(rows), np.concatenate(remaining), unit)
+
+
+def features_of(model: Model, life: Life, keep: NDArray[np.intp]) -> F64:
+    """Rows of features of one life; those of a life that is cut short are the same."""
+    scaled = carried(model.scaled(life.settings, life.values[:, keep]))
+    found = features.of_life(scaled)
+    found[:, -1] = life.age
+    return found
+
+
+def fitted(blank: Model, table: Table, lives: Sequence[Life], settings: Settings) -> Model:
+    """The model of these rows, at its level; without intervals."""
+    core: trees.Trees | trend.Trend | weibull.Weibull
+    if settings.level == LEARNT:
+        step = 1 + len(table.rows) // MOST_ROWS
+        target = np.minimum(table.remaining, settings.most)
+        core = trees.learn(
+            table.rows[::step], target[::step], settings.trees, settings.seed, settings.averaged
+        )
+    elif settings.level == TREND:
+        core = trend.learn(table.rows, table.remaining, len(blank.paths))
+    else:
+        ages = np.array([life.age[-1] for life in lives if len(life)])
+        core = weibull.fit(ages, np.array([life.has_failed for life in lives if len(life)]))
+    return replace(blank, core=core)
+
+
+def judged(
+    centre: F64, target: F64, unit: NDArray[np.int64], fold_of: NDArray[np.int64], of: Settings
+) -> Json:
+    """Figures on lives that were left out; intervals come from the other parts' residuals."""
+    low, middle, high = (np.empty(len(centre)) for _ in range(3))
+    for fold in range(of.folds):
+        out = fold_of == fold
+        band = bands.learn(centre[~out], target[~out], unit[~out], of.most, of.share)
+        low[out], middle[out], high[out] = band.apply(centre[out])
+    _, place, counts = np.unique(unit, return_inverse=True, return_counts=True)
+    weight = 1.0 / counts[place]
+    held = (target >= low) & (target <= high)
+    off = middle - target
+    return {
+        "rmse": round(float(np.sqrt(np.average(off**2, weights=weight))), 3),
+        "coverage": round(float(np.average(held, weights=weight)), 4),
+        "width": round(float(np.average(high - low, weights=weight)), 3),
+        "lives": len(counts),
+    }

@@ -1,0 +1,109 @@
+"""Remaining life of C-MAPSS engines: RMSE, NASA score, and whether 90 % intervals hold.
+
+The model is learnt from the training engines; intervals come from training engines that were left
+out, five parts by engine. All choices were made on those; each test engine is looked at once, at
+its last row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gemel.services.rul import learning
+from gemel.services.rul.lives import Life
+from gemel.services.rul.model import AGE, LEARNT, LEVELS, TREND, Model
+from studies import Options
+from studies._engines import PATHS, load
+
+CAP = 125.0
+PUBLISHED = {  # RMSE and score, test capped at 125; LLerDagu/RUL-FFVE, Benchmark.md
+    "FD001": {"MTSTAN": [10.97, 175], "FFVE": [12.31, 280], "CNN": [18.45, 1299]},
+    "FD002": {"MTSTAN": [16.81, 1154], "FFVE": [12.55, 772], "CNN": [30.29, 13_600]},
+    "FD003": {"MTSTAN": [10.90, 188], "FFVE": [12.43, 302]},
+    "FD004": {"MTSTAN": [18.85, 1446], "FFVE": [14.08, 1149], "CNN": [29.16, 7890]},
+}
+
+
+def run(options: Options) -> dict[str, Any]:
+    name = options.set or "FD001"
+    engines = load(options.folder("cmapss"), name)
+    train, test, truth = engines.train, engines.test, engines.remaining
+    settings = learning.Settings(seed=options.seed, averaged=3)
+    if options.small:
+        train = train[::3]
+        settings = replace(settings, trees=150, averaged=1, folds=3)
+    found: dict[str, Any] = {"set": name, "trainEngines": len(train), "testEngines": len(test)}
+    levels = {}
+    for level in LEVELS:
+        model, left_out = learning.learn(
+            train, PATHS, replace(settings, level=level), lambda share, what: None
+        )
+        levels[level] = figures(model, test, truth) | {"leftOut": left_out}
+        if level == LEARNT:
+            found["conditions"] = len(model.scaling.centres)
+            found["signals"] = len(model.paths)
+            found["truncation"] = truncation(model, train[:10])
+    found |= levels[LEARNT]
+    found["levels"] = {level: levels[level] for level in (TREND, AGE)}
+    found["constant"] = _errors(np.full(len(truth), np.mean(np.minimum(truth, CAP))), truth)
+    return found | {"published": PUBLISHED.get(name, {})}
+
+
+def figures(model: Model, test: Sequence[Life], truth: np.ndarray) -> dict[str, Any]:
+    rows = np.concatenate([last_row(model, life) for life in test])
+    low, middle, high = model.predict(rows)
+    capped = np.minimum(truth, model.most)
+    is_open = high >= model.most - 1e-9
+    return _errors(middle, truth) | {
+        "coverage": float(np.mean((capped >= low) & (capped <= high))),
+        "coverageUncapped": float(np.mean((truth >= low) & ((truth <= high) | is_open))),
+        "coverageUncappedStrict": float(np.mean((truth >= low) & (truth <= high))),
+        "width": float(np.mean(high - low)),
+        "openAbove": float(np.mean(is_open)),
+    }
+
+
+def last_row(model: Model, life: Life) -> np.ndarray:
+    return rows_of(model, life)[-1:]
+
+
+def rows_of(model: Model, life: Life) -> np.ndarray:
+    keep = np.array([PATHS.values.index(path) for path in model.paths], np.intp)
+    return learning.features_of(model, life, keep)
+
+
+def truncation(model: Model, lives: Sequence[Life]) -> bool:
+    """Whether a life that is cut short gives the same features: nothing comes from the future."""
+    for life in lives:
+        whole = rows_of(model, life)
+        for cut in (1, 7, 21, 60, len(life) - 1):
+            part = replace(
+                life, values=life.values[:cut], settings=life.settings[:cut], age=life.age[:cut]
+            )
+            if not np.array_equal(rows_of(model, part), whole[:cut]):
+                return False
+    return True
+
+
+def _errors(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    capped = np.minimum(truth, CAP)
+    return {
+        "rmse": _rmse(found - capped),
+        "score": score(found - capped),
+        "rmseUncapped": _rmse(found - truth),
+        "scoreUncapped": score(found - truth),
+        "bias": float(np.mean(found - capped)),
+    }
+
+
+def _rmse(off: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(off**2)))
+
+
+def score(off: np.ndarray) -> float:
+    """NASA's: what is told too late weighs more."""
+    return float(np.where(off < 0, np.exp(-off / 13) - 1, np.exp(off / 10) - 1).sum())

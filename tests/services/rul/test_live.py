@@ -1,0 +1,178 @@
+"""The live part says what history says, cycle by cycle, and tells when it is time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gemel.services.contract import Fit, Found, Instance, Readings, Setup, Signal
+from gemel.services.rul import learning
+from gemel.services.rul.kind import KIND
+from gemel.services.rul.live import RemainingLife
+from gemel.services.rul.lives import Life, Paths, open_lives
+from gemel.services.schema import completed
+
+DAY = 86_400 * 1_000_000_000
+PATHS = Paths(("heat", "shake"), ("load",), "age", "")
+NAMES = ("heat", "shake", "load", "age")
+
+
+def machine(seed: int) -> Life:
+    random = np.random.default_rng(seed)
+    n = int(random.integers(60, 110))
+    wear = (np.arange(1, n + 1) / n) ** 2
+    load = random.integers(0, 2, n).astype(float)
+    heat = 50 + 30 * load + 20 * wear + random.normal(0, 1.0, n)
+    shake = 2 + load + 3 * wear + random.normal(0, 0.3, n)
+    return Life(
+        f"m{seed}", np.stack((heat, shake), 1), load[:, None], np.arange(1.0, n + 1), True, True
+    )
+
+
+@pytest.fixture(scope="module")
+def fit() -> Fit:
+    settings = learning.Settings(trees=60, folds=3, most=60.0)
+    fleet = [machine(seed) for seed in range(20)]
+    model, scores = learning.learn(fleet, PATHS, settings, lambda share, what: None)
+    return Fit(*model.document(), scores)
+
+
+def live(
+    fit: Fit | None, twins: tuple[str, ...], version: int = 1, **given: object
+) -> RemainingLife:
+    parameters = completed(
+        KIND.parameters, {"conditions": ["load"], "age": "age", "most": 60, **given}
+    )
+    signals = tuple(Signal(t, p) for t in twins for p in sorted(NAMES))
+    return RemainingLife(Setup(Instance("wear", "rul", twins, parameters, signals), fit, version))
+
+
+def readings(lives: list[Life], first_day: int = 0) -> Readings:
+    """Each signal once a day; the lives of each twin one after the other."""
+    rows = []
+    twins = sorted({life.twin for life in lives})
+    day = dict.fromkeys(twins, first_day)
+    order = sorted(NAMES)
+    for life in lives:
+        for i in range(len(life)):
+            by = dict(zip(NAMES, (*life.values[i], life.settings[i, 0], life.age[i]), strict=True))
+            for path in order:
+                slot = twins.index(life.twin) * len(order) + order.index(path)
+                rows.append((day[life.twin] * DAY + 3600 * 10**9, slot, by[path]))
+            day[life.twin] += 1
+    rows.sort()
+    time, slot, value = zip(*rows, strict=True)
+    return Readings(np.array(slot, np.int32), np.array(time, np.int64), np.array(value))
+
+
+def test_live_says_what_history_says_to_the_last_bit(fit: Fit) -> None:
+    one, two = machine(50), machine(51)
+    part = live(fit, ("m50", "m51"))
+    found = part.update(readings([one, two])).outputs
+    assert part.model is not None
+    for place, life in enumerate((one, two)):
+        low, middle, high = part.model.predict(
+            learning.features_of(part.model, life, np.array([0, 1]))
+        )
+        mine = found.twin == place
+        assert mine.sum() == len(life) - 1  # the last cycle is open
+        np.testing.assert_array_equal(found.value[mine], middle[:-1])
+        assert found.low is not None
+        assert found.high is not None
+        np.testing.assert_array_equal(found.low[mine], low[:-1])
+        np.testing.assert_array_equal(found.high[mine], high[:-1])
+
+
+@pytest.mark.parametrize("step", [1, 7, 64])
+def test_how_readings_are_cut_changes_nothing(fit: Fit, step: int) -> None:
+    all_readings = readings([machine(50), machine(51)])
+    whole = live(fit, ("m50", "m51")).update(all_readings)
+    part = live(fit, ("m50", "m51"))
+    found = [
+        part.update(
+            Readings(
+                all_readings.slot[a : a + step],
+                all_readings.time[a : a + step],
+                all_readings.value[a : a + step],
+            )
+        )
+        for a in range(0, len(all_readings), step)
+    ]
+    assert told(found) == told([whole])
+    assert len(whole.notices) >= 2
+
+
+def told(found: list[Found]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = [
+        (int(t), "", int(when), float(v))
+        for f in found
+        for t, when, v in zip(f.outputs.twin, f.outputs.time, f.outputs.value, strict=True)
+    ]
+    return sorted(rows) + sorted(
+        (n.twin, n.kind, n.time, n.value, n.title) for f in found for n in f.notices
+    )
+
+
+def test_an_alarm_proposes_work_and_says_why(fit: Fit) -> None:
+    parts = [{"name": "bearing", "number": "6205", "count": 1}]
+    part = live(fit, ("m50",), alarm=20, hold=2, lead=7, parts=parts, work="Renew the bearing")
+    notices = part.update(readings([machine(50)])).notices
+    assert [n.kind for n in notices] == ["raise"]
+    details = notices[0].details
+    assert details["low"] <= details["median"] <= details["high"]
+    assert details["version"] == 1
+    assert {d["property"] for d in details["drivers"]} <= {"heat", "shake", "age"}
+    assert details["work"]["title"] == "Renew the bearing"
+    assert details["work"]["parts"] == parts
+    assert details["work"]["due"] >= details["work"]["earliest"]
+
+
+def test_a_renewal_ends_the_alarm_and_begins_anew(fit: Fit) -> None:
+    old, new = machine(50), machine(52)
+    new = Life("m50", new.values, new.settings, new.age, True, True)
+    part = live(fit, ("m50",), alarm=20)
+    found = part.update(readings([old, new]))
+    assert [n.kind for n in found.notices] == ["raise", "clear", "raise"]
+    assert found.notices[1].time == len(old) * DAY + 3600 * 10**9
+    alone = live(fit, ("m50",), alarm=20).update(readings([new])).outputs
+    np.testing.assert_array_equal(found.outputs.value[len(old) :], alone.value)
+
+
+def test_another_version_goes_on_with_the_cycles_it_knows(fit: Fit) -> None:
+    whole = readings([machine(50)])
+    cut = 40 * len(NAMES)
+    first = Readings(whole.slot[:cut], whole.time[:cut], whole.value[:cut])
+    rest = Readings(whole.slot[cut:], whole.time[cut:], whole.value[cut:])
+    before = live(None, ("m50",), 0)
+    before.update(first)
+    after = live(fit, ("m50",), 1)
+    after.restore(before.snapshot())
+    going_on = live(fit, ("m50",), 1)
+    going_on.update(first)
+    assert told([after.update(rest)]) == told([going_on.update(rest)])
+
+
+def test_a_version_knows_the_lives_that_were_open_when_it_was_learnt(fit: Fit) -> None:
+    life = machine(50)
+    n = 45
+    begun = Life("m50", life.values[:n], life.settings[:n], life.age[:n], False, False, n - 1)
+    twins, arrays = open_lives([begun])
+    knowing = Fit({**fit.document, "open": twins}, {**fit.arrays, **arrays})
+    later = readings([Life("m50", life.values[n:], life.settings[n:], life.age[n:], True, True)], n)
+    found = live(knowing, ("m50",)).update(later).outputs
+    whole = live(fit, ("m50",)).update(readings([life])).outputs
+    np.testing.assert_array_equal(found.value, whole.value[n:])
+
+
+def test_without_a_version_it_waits(fit: Fit) -> None:
+    part = live(None, ("m50",), 0)
+    assert len(part.update(readings([machine(50)])).outputs) == 0
+    assert part.status()["hasModel"] is False
+
+
+def test_those_with_least_left_come_first(fit: Fit) -> None:
+    part = live(fit, ("m50", "m51"))
+    part.update(readings([machine(50), machine(51)]))
+    listed = part.status()["predictions"]
+    assert len(listed) == 2
+    assert listed[0]["median"] <= listed[1]["median"]
