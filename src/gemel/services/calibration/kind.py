@@ -1,0 +1,107 @@
+"""The kind `behaviour`: a model of how twins behave, fitted to them, and followed live."""
+
+from __future__ import annotations
+
+from gemel.core.document import Json
+from gemel.services.behaviour.registry import REGRESSION, behaviours
+from gemel.services.calibration.live import (
+    BIAS,
+    CHANGE,
+    RESIDUAL,
+    STATE,
+    VALUE,
+    BehaviourFollower,
+)
+from gemel.services.calibration.runs import need
+from gemel.services.calibration.settings import reads
+from gemel.services.contract import Cost, Kind, Output, Run
+
+
+def _number(default: float, about: str, low: float, high: float, unit: str = "") -> Json:
+    found = {"type": "number", "default": default, "description": about}
+    return found | {"minimum": low, "maximum": high} | ({"unit": unit} if unit else {})
+
+
+def _names(about: str) -> Json:
+    return {"type": "array", "items": {"type": "string"}, "default": [], "description": about}
+
+
+def _table(about: str) -> Json:
+    return {"type": "object", "default": {}, "description": about}
+
+
+PARAMETERS: Json = {
+    "type": "object",
+    "required": ["behaviour", "observed"],
+    "properties": {
+        "behaviour": {
+            "type": "string",
+            "enum": [*behaviours(), REGRESSION],
+            "description": "the model",
+        },
+        "inputs": _table("by input: a path of the twin, or a number"),
+        "observed": {"type": "string", "description": "the path that reads the output"},
+        "output": {
+            "type": "string",
+            "default": "",
+            "description": "the output that is read; the first without",
+        },
+        "values": _table("by parameter: its value, where it is known"),
+        "follow": _names("parameters that may drift"),
+        "step": _number(900, "seconds of a step", 0.01, 86_400, "s"),
+        "readingNoise": _number(0.1, "deviation of a reading, in its unit", 1e-9, 1e9),
+        "stateNoise": _number(0.3, "of states, in their unit and in the root of a day", 0, 1e9),
+        "walk": _number(0.02, "of followed parameters, as a share in the root of a day", 0, 1),
+        "members": {
+            "type": "integer",
+            "default": 60,
+            "minimum": 10,
+            "maximum": 1000,
+            "description": "of the ensemble of each twin",
+        },
+    },
+}
+CALIBRATE: Json = {
+    "type": "object",
+    "properties": {
+        "span": _number(14 * 86_400, "seconds of history", 60, 1e9, "s"),
+        "fitted": _names("parameters to fit; all without any"),
+        "starts": {
+            "type": "integer",
+            "default": 8,
+            "minimum": 1,
+            "maximum": 100,
+            "description": "of the search",
+        },
+        "holdout": _number(1 / 3, "share of the span, from its end, to judge on", 0.05, 0.9),
+        "most": _number(0, "RMSE of the free run above which it does not pass; 0: none", 0, 1e9),
+    },
+}
+
+KIND = Kind(
+    name="behaviour",
+    title="Behaviour model",
+    about="what a twin should be by its model; tells drift of the plant from bias of its sensor",
+    fidelity=2,
+    outputs=(
+        Output(VALUE, "expected at the end of a step", "", "predicted", has_interval=True),
+        Output(RESIDUAL, "reading less expected, in deviations"),
+        Output(CHANGE, "largest change of a followed parameter, as a share"),
+        Output(BIAS, "what the sensor is off by; 0 where it is trusted"),
+        Output(STATE, "0 as calibrated, 1 changed, 2 the sensor is off"),
+    ),
+    parameters=PARAMETERS,
+    cost=Cost(1.0, 30_000),
+    make=BehaviourFollower,
+    runs=(
+        Run(
+            "calibrate",
+            "parameters of each twin from its history, judged on a part that is held out",
+            "gemel.services.calibration.runs:calibrate_twins",
+            CALIBRATE,
+            need,
+        ),
+    ),
+    reads=reads,
+    example={"behaviour": "first-order", "inputs": {"input": "x"}, "observed": "y"},
+)

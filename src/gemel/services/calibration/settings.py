@@ -1,0 +1,85 @@
+"""What an instance is set to: its behaviour, which signals are its inputs, what is followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gemel.core.document import Json
+from gemel.core.errors import InvalidInput
+from gemel.services.behaviour.model import Behaviour
+from gemel.services.behaviour.registry import behaviour_of
+from gemel.services.calibration.ensemble import Noise
+from gemel.services.contract import Instance, Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The parameters of an instance, checked against its behaviour."""
+
+    behaviour: Behaviour
+    output: str
+    observed: str
+    """The path that reads the output."""
+    paths: dict[str, str]
+    """Of inputs that are signals."""
+    held: dict[str, float]
+    """Inputs that are numbers."""
+    values: dict[str, float]
+    """Parameters that are not the behaviour's own."""
+    follow: tuple[str, ...]
+    seconds: float
+    members: int
+    noise: Noise
+
+
+def settings_of(given: Json) -> Settings:
+    """Reads the parameters of an instance.
+
+    Raises:
+        InvalidInput, NotFound: names what is wrong.
+    """
+    inputs: Json = given["inputs"]
+    behaviour = behaviour_of(given["behaviour"], list(inputs))
+    paths, held = {}, {}
+    for name, what in inputs.items():
+        behaviour.place("inputs", name)
+        if isinstance(what, str):
+            paths[name] = what
+        else:
+            held[name] = _number(f"inputs.{name}", what)
+    output = given["output"] or behaviour.outputs[0].name
+    behaviour.place("outputs", output)
+    for name in (*given["values"], *given["follow"]):
+        behaviour.place("parameters", name)
+    for name in given["follow"]:
+        if behaviour.parameters[behaviour.place("parameters", name)].low <= 0:
+            raise InvalidInput(
+                f"follow: '{name}' may be 0, and what may be 0 cannot be followed",
+                hint="calibrate it; follow conductances, capacities, lives",
+            )
+    noise = Noise(given["readingNoise"], given["stateNoise"], given["walk"])
+    return Settings(
+        behaviour, output, given["observed"], paths, held,
+        {n: _number(f"values.{n}", v) for n, v in given["values"].items()},
+        tuple(given["follow"]), float(given["step"]), int(given["members"]), noise,
+    )  # fmt: skip
+
+
+def _number(place: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidInput(f"{place} must be a number or a path, not {str(value)[:40]!r}")
+    return float(value)
+
+
+def reads(signal: Signal, parameters: Json) -> bool:
+    """Whether an instance with these parameters wants a signal."""
+    return signal.path == parameters["observed"] or signal.path in parameters["inputs"].values()
+
+
+def slots_of(instance: Instance, settings: Settings, twin: str) -> dict[str, int] | None:
+    """Places of a twin's input signals and of what is observed (`""`); None: some are missing."""
+    known = {s.path: i for i, s in enumerate(instance.signals) if s.twin == twin}
+    wanted = {**settings.paths, "": settings.observed}
+    if any(path not in known for path in wanted.values()):
+        return None
+    return {name: known[path] for name, path in wanted.items()}

@@ -1,0 +1,83 @@
+"""Houses to study on: richer than the models that are fitted to them, in the weather of a place.
+
+A house is the 3R3C network with parameters that differ by seed by up to 8 %, people who come and
+go, and a thermometer with noise. All seeds are one array.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import numpy as np
+
+from gemel.core.batch import F64
+from gemel.services.behaviour import behaviour_of
+from studies import StudyError
+
+STEP = 900.0
+DAY = 96
+"""Steps of a day."""
+SPREAD = 0.08
+
+
+def weather(folder: Path) -> tuple[F64, F64]:
+    """Outdoor temperature (°C) and sun on the horizontal (W/m²) of a year in steps of 15 minutes.
+
+    Source: Brussels.mos of BOPTEST; column 2 dry bulb, column 9 global horizontal.
+    """
+    file = folder / "bestest_hydronic" / "Brussels.mos.gz"
+    if not file.exists():
+        raise StudyError(f"there is no {file}")
+    rows = []
+    with gzip.open(file, "rt") as lines:
+        for line in lines:
+            if line[:1].isdigit():
+                words = line.split()
+                rows.append((float(words[0]), float(words[1]), float(words[8])))
+    table = np.array(rows)
+    times = np.arange(365 * DAY) * STEP
+    outdoor = np.interp(times, table[:, 0], table[:, 1])
+    sun = np.maximum(np.interp(times, table[:, 0], table[:, 2]), 0.0)
+    return outdoor, sun
+
+
+def at_home(steps: int, first: int = 0) -> np.ndarray:
+    """Whether people are in and awake, by the hour: 7-22."""
+    hour = ((first + np.arange(steps)) % DAY) / 4
+    return (hour >= 7) & (hour < 22)
+
+
+class Houses:
+    """As many as there are seeds; `outer` is what their heat loss is worth by now, 1 at first."""
+
+    def __init__(self, seeds: list[int], kind: str = "rc3") -> None:
+        self.behaviour = behaviour_of(kind)
+        self.random = [np.random.default_rng([1000, s]) for s in seeds]
+        usual = np.array([p.value for p in self.behaviour.parameters])
+        spread = np.stack(
+            [r.uniform(1 - SPREAD, 1 + SPREAD, len(usual)) for r in self.random], axis=1
+        )
+        self.parameters = usual[:, None] * spread
+        self.state = np.full((len(self.behaviour.states), len(seeds)), 20.0)
+        self.outer = 1.0
+        self._made = 0.0
+        self._row = self.behaviour.place("parameters", "outer")
+
+    def gains(self, is_in: bool) -> F64:
+        """From people and appliances, W."""
+        middle = 550.0 if is_in else 180.0
+        return np.array([middle * r.uniform(0.6, 1.4) for r in self.random])
+
+    def step(self, outdoor: float, heat: F64, sun: float, gains: F64) -> F64:
+        """Moves on by 15 minutes; the true temperature at its end."""
+        if self._made != self.outer:
+            values = self.parameters.copy()
+            values[self._row] *= self.outer
+            self._step, self._made = self.behaviour.prepare(values, STEP), self.outer
+        inputs = np.stack((np.full(len(heat), outdoor), heat, np.full(len(heat), sun), gains))
+        self.state, outputs = self._step(self.state, inputs)
+        return outputs[0].copy()
+
+    def noise(self, size: float) -> F64:
+        return np.array([r.normal(0.0, size) for r in self.random])

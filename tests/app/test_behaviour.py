@@ -1,0 +1,78 @@
+"""A house in the real server: calibrated from its history, then expected, with versions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from app.inside import inside, until
+from gemel.services.behaviour import behaviour_of, simulate
+
+SECOND = 1_000_000_000
+BEGIN = 1_700_000_000 // 900 * 900
+HOUSE = "dtmi:example:House;1"
+MODEL = {
+    "@id": HOUSE, "@type": "Interface", "@context": "dtmi:dtdl:context;3",
+    "contents": [
+        {"@type": "Telemetry", "name": n, "schema": "double"}
+        for n in ("outdoor", "heat", "indoor")
+    ],
+}  # fmt: skip
+SERVICE = {
+    "kind": "behaviour", "model": HOUSE,
+    "parameters": {"behaviour": "rc1", "observed": "indoor", "follow": ["loss"],
+                   "values": {"aperture": 0}, "inputs": {"outdoor": "outdoor", "heat": "heat"}},
+}  # fmt: skip
+
+
+def test_a_house_is_calibrated_and_expected(tmp_path: Path) -> None:
+    random = np.random.default_rng(2)
+    steps = 5 * 96
+    heat = random.uniform(0, 6000, steps // 8).repeat(8)
+    out = 5 + 4 * np.sin(np.arange(steps) / 15)
+    true = simulate(
+        behaviour_of("rc1"), {"outdoor": out, "heat": heat}, 900.0,
+        {"loss": 150.0, "capacity": 1.2e7, "aperture": 0.0},
+    ).output("temperature")[:, 0]  # fmt: skip
+    rows = [
+        {"twin": "h1", "time": (BEGIN + 900 * k) * 1000, "outdoor": out[k], "heat": heat[k]}
+        for k in range(steps)
+    ] + [
+        {"twin": "h1", "time": (BEGIN + 900 * k + 890) * 1000, "indoor": true[k]}
+        for k in range(steps)
+    ]
+    rows.sort(key=lambda row: row["time"])
+    cut = 4 * 96 * 2
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/models", [MODEL])
+        server.ask("PUT", "/digitaltwins/h1", {"$metadata": {"$model": HOUSE}})
+        server.ask("PUT", "/services/houses", SERVICE)
+        server.ask("POST", "/ingest", rows[:cut])
+        span = server.clock() // SECOND - BEGIN + 10
+        given = {"span": span, "starts": 2, "fitted": ["loss", "capacity"]}
+        asked = {"run": "calibrate", "service": "houses", "parameters": given}
+        run = server.ask("POST", "/runs", asked)
+        done = until(
+            lambda: (r := server.ask("GET", f"/runs/{run['id']}"))["ended"] and r, "the run's end"
+        )
+        assert done["state"] == "succeeded", done
+        status = server.ask("GET", "/services/houses/status")
+        assert status["version"] == 1
+        assert status["versions"][0]["scores"]["passed"] == 1
+        server.ask("POST", "/ingest", rows[cut:])
+        server.call(server.platform.tick, server.clock())
+
+        def look(least: int = 382 + 94) -> list[float]:
+            found = server.ask(
+                "GET", "/history", twin="h1", property="behaviour.value", provenance="predicted",
+                **{"from": str(BEGIN * 1000), "to": str((BEGIN + 900 * steps + 900) * 1000)},
+            )  # fmt: skip
+            values = found["series"][0]["value"] if found["series"] else []
+            return values if len(values) >= least else []
+
+        expected = until(look, "what is expected")
+        assert np.abs(np.array(expected)[-90:] - true[-91:-1]).mean() < 0.2
+        knows = server.ask("GET", "/services/houses/status")["knows"]["following"]["h1"]
+        assert abs(knows["parameters"]["loss"][1] / 150 - 1) < 0.1
+        assert knows["sensorOff"] is False
