@@ -16,6 +16,7 @@ export const SHORTCUTS: Shortcut[] = [
   { group: "Everywhere", keys: "g t", words: "Twins" },
   { group: "Everywhere", keys: "g a", words: "Alarms" },
   { group: "Everywhere", keys: "g c", words: "Commands" },
+  { group: "Everywhere", keys: "g v", words: "Value and fidelity" },
   { group: "Everywhere", keys: "?", words: "This list" },
   { group: "Everywhere", keys: "Esc", words: "Close the top layer" },
   { group: "Alarms", keys: "j k", words: "Next, previous alarm" },

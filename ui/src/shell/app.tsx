@@ -65,6 +65,7 @@ function Shell() {
           {where.route === "twins" && <Lazy load={loadTwinsPage} />}
           {where.route === "alarms" && <Lazy load={loadAlarmsPage} />}
           {where.route === "commands" && <Lazy load={loadCommandsPage} />}
+          {where.route === "value" && <Lazy load={loadValuePage} />}
           {where.route === "unknown" && <Unknown />}
         </main>
         <TimeBar />
@@ -90,6 +91,7 @@ const loadAlarmsPage = async (): Promise<ComponentType> => {
   return () => <AlarmsPage id={place.value.id} />;
 };
 const loadCommandsPage = async (): Promise<ComponentType> => (await import("@/commands/page.tsx")).CommandsPage;
+const loadValuePage = async (): Promise<ComponentType> => (await import("@/value/page.tsx")).ValuePage;
 const loadPlantPage = async (): Promise<ComponentType> => (await import("@/plant/page.tsx")).PlantPage;
 
 function closeLayer(): void {
@@ -108,7 +110,7 @@ async function loadStatus(): Promise<void> {
 
 let isGoing = false;
 let goingTimer = 0;
-const GO: Record<string, RouteName> = { o: "overview", p: "plant", t: "twins", a: "alarms", c: "commands" };
+const GO: Record<string, RouteName> = { o: "overview", p: "plant", t: "twins", a: "alarms", c: "commands", v: "value" };
 
 function useGlobalKeys(): void {
   useKeys((event) => {
@@ -137,7 +139,7 @@ function useGlobalKeys(): void {
   });
 }
 
-const TITLES = { overview: "Overview", plant: "Plant 3D", twins: "Twins", alarms: "Alarms", commands: "Commands", unknown: "Not found" };
+const TITLES = { overview: "Overview", plant: "Plant 3D", twins: "Twins", alarms: "Alarms", commands: "Commands", value: "Value and fidelity", unknown: "Not found" };
 
 function useTitle(): void {
   const plant = status.value?.plant ?? "";

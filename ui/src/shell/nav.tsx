@@ -26,12 +26,13 @@ function toggle(): void {
   }
 }
 
-const ITEMS: { route: RouteName; words: string; icon: string; keys: string }[] = [
+const ITEMS: { route: RouteName; words: string; more?: string; icon: string; keys: string }[] = [
   { route: "overview", words: "Overview", icon: "overview", keys: "g o" },
   { route: "plant", words: "Plant 3D", icon: "twins", keys: "g p" },
   { route: "twins", words: "Twins", icon: "nodes", keys: "g t" },
   { route: "alarms", words: "Alarms", icon: "alarms", keys: "g a" },
   { route: "commands", words: "Commands", icon: "send", keys: "g c" },
+  { route: "value", words: "Value", more: "& fidelity", icon: "trend", keys: "g v" },
 ];
 
 const NEXT: Record<Theme, Theme> = { system: "dark", dark: "light", light: "system" };
@@ -47,7 +48,10 @@ export function Nav() {
       {ITEMS.map((item) => (
         <a key={item.route} href={href(item.route)} aria-current={place.value.route === item.route ? "page" : undefined} title={isNarrow ? `${item.words} (${item.keys})` : undefined} data-testid={`nav-${item.route}`}>
           <Icon name={item.icon} />
-          <span class="word">{item.words}</span>
+          <span class="word">
+            {item.words}
+            {item.more && <span class="more"> {item.more}</span>}
+          </span>
           {count(item.route) > 0 && (
             <span class="count">
               {count(item.route)}

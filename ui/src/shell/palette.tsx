@@ -26,6 +26,7 @@ const ACTIONS: Entry[] = [
   { key: "t", group: "Go to", words: "Twins", hint: "g t", icon: "twins", act: () => go(href("twins")) },
   { key: "a", group: "Go to", words: "Alarms", hint: "g a", icon: "alarms", act: () => go(href("alarms")) },
   { key: "c", group: "Go to", words: "Commands", hint: "g c", icon: "send", act: () => go(href("commands")) },
+  { key: "v", group: "Go to", words: "Value and fidelity", hint: "g v", icon: "trend", act: () => go(href("value")) },
   { key: "dark", group: "Actions", words: "Dark theme", hint: "", icon: "moon", act: () => setTheme("dark") },
   { key: "light", group: "Actions", words: "Light theme", hint: "", icon: "sun", act: () => setTheme("light") },
   { key: "system", group: "Actions", words: "Theme of the system", hint: "", icon: "system", act: () => setTheme("system") },

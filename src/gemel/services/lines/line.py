@@ -33,7 +33,8 @@ class Station:
 class Line:
     """`buffers[i]` places lie between station i and i + 1.
 
-    The first station never lacks work, the last is never blocked. A finished job waits on its station while there is no place behind it.
+    The first station never lacks work, the last is never blocked. A finished job waits on its
+    station while there is no place behind it.
     """
 
     stations: tuple[Station, ...]

@@ -1,0 +1,120 @@
+/** Value from the twin's own record, and the prices it is counted with. */
+
+import { useState } from "preact/hooks";
+import { get, put } from "@/core/api.ts";
+import { useResource } from "@/core/resource.ts";
+import { href } from "@/core/router.ts";
+import { blockedFrom } from "@/core/writing.ts";
+import { ActionButton, Failed, SkeletonRows } from "@/shell/notices.tsx";
+import type { Item, Measured, Prices } from "./types.ts";
+import { money } from "./words.ts";
+
+export const loadMeasured = (days: string): Promise<Measured> => get<Measured>(`/value/measured?from=-${days}d`);
+
+export function MeasuredView({ days }: { days: string }) {
+  const [version, setVersion] = useState(0);
+  const found = useResource(`value measured ${days}`, () => loadMeasured(days), version);
+  if (found.error && !found.data) return <Failed error={found.error} what="The record" retry={found.retry} />;
+  if (!found.data) return <SkeletonRows count={5} height={56} />;
+  const { total, currency, items } = found.data;
+  return (
+    <div class="value-measured">
+      <div class="value-tiles">
+        <div class="value-tile" data-testid="value-total">
+          <span class="meta">Measured in {days} days</span>
+          <strong>{total.value === null ? "—" : `${money(total.value)} ${currency}`}</strong>
+          <span class="meta">{total.value === null ? "Enter prices below: counts alone are not money." : `90 %: ${money(total.low)} to ${money(total.high)}${total.without.length ? `; without ${total.without.join(", ")}` : ""}`}</span>
+        </div>
+      </div>
+      <div class="value-figures">
+        {items.map((item) => (
+          <details key={item.name} data-testid={`item-${item.name}`}>
+            <summary>
+              <span>
+                {item.title} <span class="meta">{Number.isInteger(item.count) ? item.count : `${item.count.toFixed(1)} h`}</span>
+              </span>
+              <strong>{worth(item)}</strong>
+            </summary>
+            <code>{item.formula}</code>
+            <p class="meta">{item.about}</p>
+            {item.needs.length > 0 && <p class="meta">Prices missing: {item.needs.join(", ")}</p>}
+            {item.evidence.length > 0 && (
+              <ul class="meta">
+                {item.evidence.map((id) => (
+                  <li key={id}>{item.name === "missed" ? <a class="link" href={href("alarms", id)}>{id}</a> : item.name === "commands" ? <a class="link" href={href("commands", id)}>{id}</a> : id}</li>
+                ))}
+              </ul>
+            )}
+          </details>
+        ))}
+      </div>
+      <PriceForm saved={() => setVersion(version + 1)} />
+    </div>
+  );
+}
+
+function worth(item: Item): string {
+  if (item.value === null) return "—";
+  return item.low === item.high ? money(item.value) : `${money(item.value)} (${money(item.low)} to ${money(item.high)})`;
+}
+
+const WORDS: Record<string, string> = {
+  currency: "Currency",
+  failed: "A failure, with all that follows",
+  planned: "The part replaced in time",
+  inspection: "Looking after a false alarm",
+  downtimeHour: "An hour of standing still",
+  minutes: "Minutes saved by an automatic command",
+  wage: "An hour of a person",
+  avoidedLow: "Share truly avoided, at least",
+  avoided: "Share truly avoided, likely",
+  avoidedHigh: "Share truly avoided, at most",
+  stopPriority: "Alarms that mean standing still, from priority",
+};
+
+function PriceForm({ saved }: { saved: () => void }) {
+  const found = useResource("value prices", () => get<Prices>("/value/prices"));
+  const [edited, setEdited] = useState<Prices>({});
+  const [problem, setProblem] = useState("");
+  if (!found.data) return null;
+  const prices = found.data;
+  const save = async (): Promise<void> => {
+    try {
+      await put("/value/prices", { ...prices, ...edited });
+      setProblem("");
+      setEdited({});
+      found.retry();
+      saved();
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    }
+  };
+  const read = (name: string, text: string): number | string | null => (name === "currency" ? text : text.trim() === "" ? null : Number(text));
+  return (
+    <form
+      class="value-prices"
+      onSubmit={(event) => {
+        event.preventDefault();
+        void save();
+      }}
+    >
+      <h2>Prices</h2>
+      <div class="value-price-grid">
+        {Object.entries(WORDS).map(([name, words]) => (
+          <div class="field" key={name}>
+            <label for={`price-${name}`}>{words}</label>
+            <input id={`price-${name}`} class="input" inputMode={name === "currency" ? "text" : "decimal"} autocomplete="off" value={String((name in edited ? edited[name] : prices[name]) ?? "")} onInput={(event) => setEdited({ ...edited, [name]: read(name, event.currentTarget.value) })} />
+          </div>
+        ))}
+      </div>
+      <p class="problem" role="alert">
+        {problem}
+      </p>
+      <div class="row no-print">
+        <ActionButton class="primary" testId="prices-save" label="Save the prices" blocked={blockedFrom("services:write")} onAct={() => void save()}>
+          Save the prices
+        </ActionButton>
+      </div>
+    </form>
+  );
+}
