@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from studies.test_anomaly import figures
+from studies import Options, lines
 
 
-def test_small_lines_keep_their_marks(tmp_path: Path) -> None:
-    found = figures("lines", tmp_path)
+def test_small_lines_keep_their_marks() -> None:
+    found = lines.run(Options(small=True))
     assert found["met"] is True
     assert found["buffer"]["twin"]["regret"] < found["buffer"]["anyChangeRegret"]
