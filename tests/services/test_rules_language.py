@@ -275,8 +275,8 @@ def test_a_long_backlog_is_judged_in_parts_and_nothing_is_lost(monkeypatch):
         return [(t.kind, t.time) for t in told], calls
 
     whole, once = judged()
-    monkeypatch.setattr("gemel.services.rules.clocked.LEAST_STEPS", 1)
-    monkeypatch.setattr("gemel.services.rules.clocked.MOST_STEPS", 7)
+    monkeypatch.setattr("gemel.services.rules.clock.LEAST_STEPS", 1)
+    monkeypatch.setattr("gemel.services.rules.clock.MOST_STEPS", 7)
     parts, calls = judged()
     assert parts == whole
     assert (once, len(whole)) == (1, 19)

@@ -16,7 +16,7 @@ from gemel.api.errors import json_response
 from gemel.api.routes import Route
 from gemel.app.moments import state_at
 from gemel.app.platform import Platform
-from gemel.app.values import typed
+from gemel.app.values import shown_series, typed
 from gemel.core.access import Principal
 from gemel.core.batch import F64, I64, Columns
 from gemel.core.clock import SECOND, to_iso
@@ -53,7 +53,9 @@ def _wanted(platform: Platform, request: Request) -> list[Wanted]:
     query = request.query_params
     twins = [t for t in query.get("twin", "").split(",") if t]
     paths = [p for p in query.get("property", "").split(",") if p]
-    asked = [p for p in query.get("provenance", MEASURED).split(",") if p] or [MEASURED]
+    asked = [p for p in query.get("provenance", "").split(",") if p]
+    is_default = not asked
+    asked = asked or [MEASURED]
     everything = asked == [ALL]
     for provenance in [] if everything else asked:
         check_provenance(provenance)
@@ -63,7 +65,9 @@ def _wanted(platform: Platform, request: Request) -> list[Wanted]:
         raise InvalidInput(f"more than {MOST_SERIES} series at once", hint="ask in parts")
     find = platform.series.find
     found = [
-        Wanted(twin, path, provenance, find(twin, path, provenance))
+        _shown(platform, twin, path)
+        if is_default
+        else Wanted(twin, path, provenance, find(twin, path, provenance))
         for twin in twins
         for path in paths
         for provenance in (_provenances(platform, twin, path) if everything else asked)
@@ -74,6 +78,14 @@ def _wanted(platform: Platform, request: Request) -> list[Wanted]:
     if missing and len(found) == 1:
         raise NotFound(f"'{missing.twin}' has no '{missing.path}'", hint="see GET /twins/{id}")
     return found
+
+
+def _shown(platform: Platform, twin: str, path: str) -> Wanted:
+    """What stands for a property where no provenance is asked for."""
+    series = shown_series(platform, twin, path)
+    if series is None:
+        return Wanted(twin, path, MEASURED, platform.series.find(twin, path))
+    return Wanted(twin, path, platform.series.keys[series].provenance, series)
 
 
 def _is_known(platform: Platform, wanted: Wanted) -> bool:

@@ -21,7 +21,7 @@ from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound, Unavailable
 from gemel.services.rules.expression import Relation
-from gemel.services.rules.features import Feature, longest_window
+from gemel.services.rules.features import Feature, every_path, longest_window
 from gemel.services.rules.rule import Rule
 from gemel.services.rules.text import code_of_json
 from gemel.services.rules.whole import Span
@@ -168,6 +168,7 @@ class Backtests:
         chosen = self._chosen(rules["tested"], twins)
         plan = Plan(rules, chosen, begin, end, list(labels), {}, {}, {})
         for rule in rules.values():
+            self._means.note(every_path(rule.kernel.paths, rule.kernel.features))
             for twin in chosen:
                 self._note(plan, rule, twin)
         return plan

@@ -27,6 +27,7 @@ PLAIN_KINDS = (
     "settings",
     "binding",
     "rule",
+    "derived",
     "scene",
     "view",
     "kpi",
@@ -44,6 +45,7 @@ PLAIN_KINDS = (
 REACTED = frozenset(
     {"alarm", "alarmgroup", "philosophy", "receiver", "notification", "notice", "command"}
 )
+SHOWN = frozenset({"settings", "scene", "kpi", "rule", "derived", "discovered", "service", "fit"})
 CONTAINS = "contains"
 DISCOVERED_SAVE_SECONDS = 30
 
@@ -73,7 +75,10 @@ class Catalogue:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self.plain: dict[str, dict[str, Json]] = {kind: {} for kind in PLAIN_KINDS}
-        self.signals = Signals(platform.graph.models, self.plain["settings"])
+        plain = self.plain
+        self.signals = Signals(
+            platform.graph.models, plain["settings"], plain["derived"], plain["service"]
+        )
         self._discovered_changed = False
         self._ticks = 0
 
@@ -115,6 +120,8 @@ class Catalogue:
         if "binding" in kinds:
             self._set_bindings()
         self._follow(edits, kinds, moved)
+        if kinds & {"model", "settings", "derived", "service", "twin", "relationship"}:
+            platform.derived.changed()
         platform.services.runs.apply(edits)
         if kinds & {"service", "fit", "model", "settings", "twin"}:
             platform.services.changed()
@@ -135,7 +142,9 @@ class Catalogue:
         else:
             for twin in moved:
                 self._twin_changed(twin)
-        if kinds & {"model", "settings", "rule"}:
+        if kinds & {"derived", "service"}:
+            self.signals.compiled.clear()
+        if kinds & {"model", "settings", "rule", "derived", "service"}:
             platform.reactions.rules_changed(self.plain["rule"])
         elif kinds & {"twin", "relationship"}:
             twins = [e.key for e in edits if e.kind == "twin"]
@@ -143,7 +152,8 @@ class Catalogue:
             is_kin = platform.reactions.engine.reads_relatives
             platform.reactions.twins_changed(twins, deleted, is_kin=is_kin)
         if kinds & (
-            GRAPH_KINDS | {"settings", "scene", "kpi", "rule", "discovered", "service", "fit"}
+            GRAPH_KINDS
+            | {"settings", "scene", "kpi", "rule", "derived", "discovered", "service", "fit"}
         ):
             platform.hub.event({"type": "graph"})
 
@@ -176,9 +186,13 @@ class Catalogue:
         default = platform.config.stale_after
         platform.presence.add(twin, float(self.signals.setting(model, "staleAfter", default)))
 
-    def signals_with(self, graph: Graph, settings: Mapping[str, Json]) -> Signals:
-        """The signals as they will be with a draft's models and further settings."""
-        return Signals(Models(graph), {**self.plain["settings"], **settings})
+    def signals_with(
+        self, graph: Graph, settings: Mapping[str, Json], derived: Mapping[str, Json] | None = None
+    ) -> Signals:
+        """The signals as they will be with a draft's models, further settings and formulas."""
+        plain = self.plain
+        formulas = {**plain["derived"], **(derived or {})}
+        return Signals(Models(graph), {**plain["settings"], **settings}, formulas, plain["service"])
 
     # ---- questions -----------------------------------------------------------------------
 
@@ -195,8 +209,14 @@ class Catalogue:
     def unit_of(self, twin: str, path: str) -> str:
         """The unit's symbol, "" if there is none."""
         model = self.model_of(twin)
-        signal = self.signals.of(model).get(path) if model else None
-        return symbol(signal.unit) if signal and signal.unit else ""
+        if model is None:
+            return ""
+        signal = self.signals.of(model).get(path)
+        if signal is not None:
+            return symbol(signal.unit) if signal.unit else ""
+        key = self.signals.derived_of(model).get(path)
+        unit = self._platform.derived.unit_of(key) if key else ""
+        return symbol(unit) if unit else ""
 
     def kind_of(self, twin: str, path: str) -> str:
         model = self.model_of(twin)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import orjson
 
-from gemel.app.rule_means import kin_shapes, shapes_of
+from gemel.app.formulas import kin_shapes, shapes_of
 from gemel.app.signals import Signals
 from gemel.commands.guards import Held
 from gemel.core.batch import F64, I64
@@ -42,7 +42,7 @@ def compile_condition(graph: Graph, signals: Signals, model: str, when: str, pla
     return load_rule(
         place,
         {"model": model, "when": when, "lateness": 1.0},
-        shapes_of(signals, model),
+        shapes_of(graph, signals, model),
         stale_after=1e9,
         kin=kin_shapes(graph, signals, model),
     )

@@ -37,6 +37,7 @@ FIELDS = (
     "settings",
     "twins",
     "bindings",
+    "derived",
     "rules",
     "alarms",
     "services",
@@ -46,7 +47,12 @@ FIELDS = (
 TWIN_FIELDS = ("model", "name", "properties", "components", "relationships")
 TARGET_FIELDS = ("to", "id", "properties")
 KPI_FIELDS = ("id", "label", "unit", "twin", "property", "target", "targetLabel", "digits", "order")
-PLURALS = {"settings": "settings", "scene": "scene", "philosophy": "philosophy"}
+PLURALS = {
+    "settings": "settings",
+    "derived": "derived",
+    "scene": "scene",
+    "philosophy": "philosophy",
+}
 
 
 # ---- files -----------------------------------------------------------------------------------
@@ -172,7 +178,10 @@ async def import_plant(platform: Platform, plant: Json, who: str) -> dict[str, i
         edits += _plan_twins(draft, context, twins)
         edits += _plan_relationships(draft, context, twins)
         edits += _plan_plain(platform, draft, context, plant)
-        edits += platform.reactions.plan_rules(draft, context, rules, _mapping(plant, "settings"))
+        settings = _mapping(plant, "settings")
+        derived = _by_id(plant, "derived")
+        edits += platform.derived.plan(draft, context, derived, settings)
+        edits += platform.reactions.plan_rules(draft, context, rules, settings, derived)
         edits += platform.services.plan(draft, context, _by_id(plant, "services"))
         counts: dict[str, int] = {}
         for edit in edits:
@@ -471,6 +480,10 @@ def export_plant(platform: Platform) -> Json:
         "settings": dict(sorted(plain["settings"].items())),
         "twins": {key: _twin_entry(graph, key) for key in sorted(graph.twins)},
         "bindings": platform.catalogue.bindings_in_order(),
+        "derived": [
+            {"id": key, **{k: v for k, v in doc.items() if k != "version"}}
+            for key, doc in sorted(plain["derived"].items())
+        ],
         "rules": [
             {"id": key, **{k: v for k, v in doc.items() if k not in ("id", "version")}}
             for key, doc in sorted(plain["rule"].items())

@@ -22,6 +22,7 @@ from gemel.app.audit import Signer
 from gemel.app.backtest import Backtests
 from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
+from gemel.app.derived import Derived
 from gemel.app.desired import Desired
 from gemel.app.edits import Edits, Plan
 from gemel.app.event_routes import EventRoutes
@@ -92,6 +93,7 @@ class Platform:
         self.catalogue = Catalogue(self)
         self.services = Services(self)
         self.reactions = Reactions(self)
+        self.derived = Derived(self)
         self.backtests = Backtests(self)
         self.desired = Desired(self)
         self.queries = Queries(self)
@@ -179,8 +181,11 @@ class Platform:
             self.reactions.react(batch)
             self.reactions.dispatch.readings(changed.series)
             self.desired.readings(changed.series)
+            self.derived.react(batch)
             self.services.react(batch)
             self.events.readings(batch)
+        else:
+            self.reactions.react_supposed(batch)
 
     async def ingest(self, messages: Sequence[Message], stage: Ingest | None = None) -> Accepted:
         """As `accept`, for callers that wait.
@@ -311,6 +316,7 @@ class Platform:
             self.hub.event({"type": "twin", "id": twin, "status": status})
         self.reactions.tick(now)
         self.gaps.tick(now)
+        self.derived.tick(now)
         self.services.tick(now)
         self.catalogue.save_discovered()
         self.hub.event({"type": "status", "status": self.status()})

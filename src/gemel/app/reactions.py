@@ -15,8 +15,11 @@ import orjson
 
 from gemel.app.alarm_desk import AlarmDesk
 from gemel.app.dispatch import Dispatch
+from gemel.app.formulas import kin_shapes, shapes_of
 from gemel.app.notify import Notify
-from gemel.app.rule_means import RuleMeans, kin_shapes, shapes_of
+from gemel.app.results import without_supposed
+from gemel.app.rule_means import RuleMeans
+from gemel.app.signals import Signals
 from gemel.app.surroundings import GraphSurroundings
 from gemel.core.batch import Batch
 from gemel.core.clock import to_iso
@@ -24,7 +27,7 @@ from gemel.core.document import Document, Edit, Json
 from gemel.core.errors import GemelError, NotFound
 from gemel.services.alarms import AlarmBook
 from gemel.services.rules.engine import RuleEngine, Transition
-from gemel.services.rules.features import reads_relatives
+from gemel.services.rules.features import every_path, reads_relatives
 from gemel.services.rules.rule import Rule, load_rule
 from gemel.services.rules.table import Instances
 from gemel.twins.graph import EditContext, Graph
@@ -101,6 +104,12 @@ class Reactions:
         if self._moved.concerns(batch):
             self.follow_twins()
         self._take(self.engine.react(batch))
+
+    def react_supposed(self, batch: Batch) -> None:
+        """As `react`, for predicted and simulated readings: rules see those that they name."""
+        named = without_supposed(batch, self._platform.series, self.means.is_named)
+        if len(named):
+            self._take(self.engine.react(named))
 
     def replay(self, batch: Batch) -> None:
         """As `react`, at start, for what was in the log: nothing is sent again."""
@@ -211,6 +220,8 @@ class Reactions:
         for key in list(self.engine.rules):
             if key not in wanted:
                 self.engine.drop_rule(key)
+        for rule in wanted.values():
+            self.means.note(every_path(rule.kernel.paths, rule.kernel.features))
         unread: set[int] = set()
         judged: dict[tuple[str, int], set[int]] = {}
         with self.means.remembering():
@@ -307,13 +318,18 @@ class Reactions:
         return found
 
     def load_rule(
-        self, key: str, doc: Json, graph: Graph, settings: Mapping[str, Json] | None = None
+        self,
+        key: str,
+        doc: Json,
+        graph: Graph,
+        settings: Mapping[str, Json] | None = None,
+        derived: Mapping[str, Json] | None = None,
     ) -> Rule:
         """A rule's document, checked against a model as it is or will be."""
         platform = self._platform
         signals = platform.catalogue.signals
-        if graph is not platform.graph or settings:
-            signals = platform.catalogue.signals_with(graph, settings or {})
+        if graph is not platform.graph or settings or derived:
+            signals = platform.catalogue.signals_with(graph, settings or {}, derived)
         model = doc.get("model")
         if not isinstance(model, str) or graph.find_model(model) is None:
             raise NotFound(
@@ -321,10 +337,16 @@ class Reactions:
                 hint="GET /models lists them",
                 code="ModelNotFound",
             )
+        return self.load_rule_with(key, doc, graph, signals)
+
+    def load_rule_with(self, key: str, doc: Json, graph: Graph, signals: Signals) -> Rule:
+        """As `load_rule`, where what its names mean is given."""
+        platform = self._platform
+        model = doc["model"]
         return load_rule(
             key,
             {name: value for name, value in doc.items() if name != "version"},
-            shapes_of(signals, model),
+            shapes_of(graph, signals, model),
             version=int(doc.get("version", 1)),
             stale_after=float(signals.setting(model, "staleAfter", platform.config.stale_after)),
             kin=kin_shapes(graph, signals, model),
@@ -336,6 +358,7 @@ class Reactions:
         context: EditContext,
         rules: Mapping[str, Json],
         settings: Mapping[str, Json] | None = None,
+        derived: Mapping[str, Json] | None = None,
     ) -> list[Edit]:
         """The edits that make or change rules; one that has not changed is left alone.
 
@@ -350,7 +373,7 @@ class Reactions:
             if old is not None and {**doc, "version": old.get("version")} == old:
                 continue
             doc["version"] = 1 if old is None else int(old.get("version", 0)) + 1
-            rule = self.load_rule(key, doc, graph, settings)
+            rule = self.load_rule(key, doc, graph, settings, derived)
             if rule.then is not None:
                 self.dispatch.check_action(graph, rule.model, rule.then, key)
             edits.append(context.edit("rule", key, doc))

@@ -19,15 +19,20 @@ def rebuild(platform: Platform) -> None:
         platform.state.restore(blobs["state"])
         platform.reactions.restore(blobs)
         platform.services.restore(blobs)
+        platform.derived.restore(blobs)
     else:
         _recall_values(platform)
     platform.services.changed()
+    platform.derived.begin()
+    named = platform.reactions.means.is_named
     for batch in platform.history.replay():
         platform.state.apply(batch)
-        platform.reactions.replay(without_supposed(batch, platform.series))
+        platform.reactions.replay(without_supposed(batch, platform.series, named))
+        platform.derived.react(without_supposed(batch, platform.series))
         platform.services.replay(batch)
     platform.reactions.recall()
     platform.services.after_replay()
+    platform.derived.after_replay()
     _recall_presence(platform)
 
 
@@ -58,4 +63,5 @@ def _recall_presence(platform: Platform) -> None:
 def checkpoint(platform: Platform) -> dict[str, bytes]:
     """The state after everything that was applied so far."""
     services = platform.services.snapshot()  # may add to what the reactions keep
-    return {"state": platform.state.snapshot(), **platform.reactions.snapshot(), **services}
+    rest = {**platform.reactions.snapshot(), **platform.derived.snapshot()}
+    return {"state": platform.state.snapshot(), **rest, **services}

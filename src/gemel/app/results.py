@@ -8,7 +8,7 @@ predicted and simulated ones reach only the history, the state and those who wat
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -248,13 +248,15 @@ def _joined(parts: list[Batch]) -> Batch:
     )
 
 
-def without_supposed(batch: Batch, series: SeriesTable) -> Batch:
-    """The batch without predicted and simulated readings, which must not reach rules."""
+def without_supposed(
+    batch: Batch, series: SeriesTable, is_named: Callable[[int], bool] = lambda _: False
+) -> Batch:
+    """The batch without predicted and simulated readings, but for series that rules name."""
     if not series.revised or not len(batch):
         return batch
     keys = series.keys
     numbers = np.unique(batch.series)
-    supposed = [n for n in numbers.tolist() if is_supposed(keys[n].provenance)]
+    supposed = [n for n in numbers.tolist() if is_supposed(keys[n].provenance) and not is_named(n)]
     if not supposed:
         return batch
     return batch.take(np.flatnonzero(~np.isin(batch.series, supposed)))

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from gemel.app.signals import Signals
+from gemel.app.signals import Signal, Signals
 from gemel.core.batch import Batch, make_batch
+from gemel.core.errors import GemelError
+from gemel.core.series import BESIDE, split_beside
+from gemel.services.registry import kind_of
 from gemel.services.rules.compiler import PropertyShape
 from gemel.services.rules.expression import Relation
-from gemel.services.rules.measures import Kin
 from gemel.services.rules.rule import Rule
 from gemel.twins.dtdl.interface import Enum, Relationship
 from gemel.twins.graph import Graph
@@ -20,6 +22,8 @@ from gemel.twins.graph import Graph
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
+MOST_HOPS = 32
+"""Of `anywhere in`."""
 TEXTS = frozenset({"string", "date", "dateTime", "duration", "time", "uuid"})
 NUMBERS = frozenset(
     {
@@ -38,7 +42,7 @@ NUMBERS = frozenset(
 )
 
 
-def shapes_of(signals: Signals, model: str) -> dict[str, PropertyShape]:
+def measured_shapes(signals: Signals, model: str) -> dict[str, PropertyShape]:
     """What rules may compare of a model's telemetry and properties."""
     found = {}
     for path, signal in signals.of(model).items():
@@ -60,28 +64,21 @@ def short_name(model: str) -> str:
     return model.rsplit(":", 1)[-1].split(";", 1)[0]
 
 
-def kin_shapes(graph: Graph, signals: Signals, model: str) -> Kin:
-    """What the relatives of a model's twins measure, by relation.
-
-    Where models measure one path in different units or kinds, it is `mixed`.
-    """
-
-    def lookup(relation: Relation) -> Mapping[str, PropertyShape] | None:
-        models = _candidates(graph, relation, model)
-        if models is None:
-            return None
-        found: dict[str, PropertyShape] = {}
-        for one in models:
-            for path, shape in shapes_of(signals, one).items():
-                if found.setdefault(path, shape) != shape:
-                    found[path] = PropertyShape("mixed")
-        return found
-
-    return lookup
-
-
-def _candidates(graph: Graph, relation: Relation, model: str) -> list[str] | None:
+def candidates(graph: Graph, relation: Relation, model: str) -> list[str] | None:
     """The models that relatives may have; None if there is no such relationship."""
+    found: list[str] = []
+    queue = [model]
+    while queue:
+        met = _next_models(graph, relation, queue.pop()) or []
+        new = [m for m in met if m not in found]
+        found += new
+        queue = queue + new if relation.is_deep else []
+    if relation.model:
+        found = [m for m in found if short_name(m) == relation.model]
+    return found or None
+
+
+def _next_models(graph: Graph, relation: Relation, model: str) -> list[str] | None:
     every = list(graph.model_ids())
     if relation.is_incoming:
         models = [m for m in every if _relationship(graph, m, relation.name) is not None]
@@ -91,9 +88,7 @@ def _candidates(graph: Graph, relation: Relation, model: str) -> list[str] | Non
             return None
         target = found.target
         models = [m for m in every if target is None or _is_a(graph, m, target)]
-    if relation.model:
-        models = [m for m in models if short_name(m) == relation.model]
-    return models or None
+    return models
 
 
 def _relationship(graph: Graph, model: str, name: str) -> Relationship | None:
@@ -115,12 +110,29 @@ def _is_a(graph: Graph, model: str, base: str) -> bool:
     return False
 
 
+def outputs_of(signals: Signals, model: str) -> dict[str, PropertyShape]:
+    """What services give for the twins of a model, by the name of the output."""
+    found = {}
+    for doc in signals.services.values():
+        if not doc.get("model") or not signals.is_a(model, doc["model"]):
+            continue
+        try:
+            outputs = kind_of(doc["kind"]).outputs
+        except GemelError:  # its package is gone; the service says so itself
+            continue
+        for output in outputs:
+            beside = f"{output.name}{BESIDE}{output.provenance}"
+            found[output.name] = PropertyShape("number", output.unit, stands_for=beside)
+    return found
+
+
 class RuleMeans:
     """Answers the engine's questions about twins as they are now."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._known: dict[str, dict[str, int]] | None = None
+        self._beside: set[str] = set()
 
     @contextmanager
     def remembering(self) -> Iterator[None]:
@@ -132,17 +144,36 @@ class RuleMeans:
             self._known = None
 
     def series_of(self, twin: str, paths: Iterable[str] = ()) -> dict[str, int]:
-        """The series of all paths of a twin's model, and of further ones; not to be changed."""
+        """The series of all paths of a twin's model, and of further ones; not to be changed.
+
+        A path such as `flow@predicted` is that of another provenance.
+        """
         known = self._known.get(twin) if self._known is not None else None
         if known is not None and all(path in known for path in paths):
             return known
         platform = self._platform
         model = platform.catalogue.model_of(twin)
         signals = platform.catalogue.signals.of(model) if model else {}
-        found = {path: platform.series.id(twin, path) for path in {*signals, *paths}}
+        wanted = {*signals, *paths, *self._beside_of(model, signals)}
+        found = {path: platform.series.id(twin, *split_beside(path)) for path in wanted}
         if self._known is not None:
             self._known[twin] = found
         return found
+
+    def note(self, paths: Iterable[str]) -> None:
+        """Remembers that a rule names series beside the measured ones."""
+        self._beside.update(path for path in paths if BESIDE in path)
+
+    def _beside_of(self, model: str | None, signals: Mapping[str, Signal]) -> list[str]:
+        if not self._beside or model is None:
+            return []
+        known = {*signals, *outputs_of(self._platform.catalogue.signals, model)}
+        return [path for path in self._beside if path.rpartition(BESIDE)[0] in known]
+
+    def is_named(self, number: int) -> bool:
+        """Whether rules name a series of what is predicted or simulated."""
+        key = self._platform.series.keys[number]
+        return f"{key.path}{BESIDE}{key.provenance}" in self._beside
 
     def instances(
         self, rule: Rule, among: Iterable[str] | None = None
@@ -163,8 +194,14 @@ class RuleMeans:
     def relatives(self, twin: str, relation: Relation) -> list[str]:
         """The twins that a relationship leads to, or is from; each once, in order of their ids."""
         graph = self._platform.graph
-        pairs = graph.sources_of(twin) if relation.is_incoming else graph.targets_of(twin)
-        found = sorted({who for who, name in pairs if name == relation.name})
+        step = graph.sources_of if relation.is_incoming else graph.targets_of
+        met: set[str] = set()
+        level = {twin}
+        for _ in range(MOST_HOPS if relation.is_deep else 1):
+            pairs = [pair for one in level for pair in step(one)]
+            level = {who for who, name in pairs if name == relation.name} - met
+            met |= level
+        found = sorted(met - {twin}) if relation.is_deep else sorted(met)
         if relation.model:
             found = [who for who in found if self._has_name(who, relation.model)]
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from collections.abc import Iterable
@@ -32,6 +33,8 @@ class ServiceWriter:
         self._platform = platform
         self._waiting: deque[Batch] = deque()
         self._is_writing = False
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     def queue(self, series: I32, time: I64, value: F64) -> None:
         """Adds values in the order in which they were found; NaN is left out."""
@@ -46,6 +49,7 @@ class ServiceWriter:
         """Starts writing unless that is under way."""
         if self._waiting and not self._is_writing:
             self._is_writing = True
+            self._idle.clear()
             self._platform.start_task(self._write())
 
     async def _write(self) -> None:
@@ -58,6 +62,12 @@ class ServiceWriter:
             log.warning("outputs of services wait: %s", error)
         finally:
             self._is_writing = False
+            self._idle.set()
+
+    async def flush(self) -> None:
+        """Returns when all that waits now is on disk, or cannot be written."""
+        self.write_soon()
+        await self._idle.wait()
 
     def _by_provenance(self, batch: Batch) -> list[tuple[str, Batch]]:
         keys = self._platform.series.keys

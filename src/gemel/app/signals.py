@@ -60,13 +60,36 @@ class CommandSignal:
 class Signals:
     """The signals of each model, worked out once and kept until the models or settings change."""
 
-    def __init__(self, interfaces: Mapping[str, Interface], settings: Mapping[str, Json]) -> None:
+    def __init__(
+        self,
+        interfaces: Mapping[str, Interface],
+        settings: Mapping[str, Json],
+        derived: Mapping[str, Json] | None = None,
+        services: Mapping[str, Json] | None = None,
+    ) -> None:
         self._interfaces = interfaces
         self._settings = settings
+        self.derived: Mapping[str, Json] = {} if derived is None else derived
+        """Documents of derived properties by id."""
+        self.services: Mapping[str, Json] = {} if services is None else services
+        self.compiled: dict[str, Any] = {}
+        """What became of formulas; see `formulas`."""
         self._signals: dict[str, dict[str, Signal]] = {}
         self._commands: dict[str, dict[str, CommandSignal]] = {}
 
+    def is_a(self, model: str, base: str) -> bool:
+        """Whether a model is another, or extends it."""
+        interface = self._interfaces.get(model)
+        return model == base or (interface is not None and base in interface.bases)
+
+    def derived_of(self, model: str) -> dict[str, str]:
+        """The derived properties of a model by path: their ids."""
+        return {
+            d["property"]: key for key, d in self.derived.items() if self.is_a(model, d["model"])
+        }
+
     def forget(self) -> None:
+        self.compiled.clear()
         self._signals.clear()
         self._commands.clear()
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from gemel.core.series import DERIVED, MEASURED, PREDICTED
+
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
@@ -38,15 +40,31 @@ def typed(value: float, text: str | None, kind: str) -> object:
     return value
 
 
+def shown_series(platform: Platform, twin: str, path: str) -> int | None:
+    """The series whose newest value stands for a property: the first that has one.
+
+    What was measured comes first, then what was derived, then predicted.
+    """
+    state = platform.state
+    for provenance in (MEASURED, DERIVED, PREDICTED):
+        series = platform.series.find(twin, path, provenance)
+        if series is not None and series < len(state.time) and state.time[series]:
+            return series
+    return None
+
+
 def value_reader(platform: Platform, twin: str) -> Callable[[str], tuple[object, int] | None]:
-    """A function from path to (value, time ns) as the device last sent it, or None."""
+    """A function from path to (value, time ns), or None: as the device last sent it.
+
+    Where no device ever sent it, what was derived or predicted stands for it.
+    """
     model = platform.catalogue.model_of(twin)
     signals = platform.catalogue.signals.of(model) if model else {}
     state = platform.state
 
     def read(path: str) -> tuple[object, int] | None:
-        series = platform.series.find(twin, path)
-        if series is None or series >= len(state.time) or not state.time[series]:
+        series = shown_series(platform, twin, path)
+        if series is None:
             return None
         signal = signals.get(path)
         kind = signal.schema.kind if signal else "double"

@@ -6,14 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gemel.app.rule_means import outputs_of
 from gemel.app.signals import CommandSignal, Signal
-from gemel.app.values import typed
+from gemel.app.values import shown_series, typed
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.quality import CAUSES, Quality, is_bad
 from gemel.core.series import MEASURED, quantile_of
 from gemel.core.units import symbol
-from gemel.twins.dtdl.interface import Enum, Object, Schema
+from gemel.twins.dtdl.interface import Enum, Object, Primitive, Schema
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -124,7 +125,7 @@ def faceplate(platform: Platform, twin: str) -> Json:
                 **_property(platform, twin, s, now, stale_after, desired.get(s.path), stored),
                 "others": others.get(s.path, []),
             }
-            for s in signals.of(model).values()
+            for s in (*signals.of(model).values(), *_computed(platform, twin, model))
         ],
         "commands": [
             _command(c, signals.guards_of(model, c.path))
@@ -137,6 +138,20 @@ def faceplate(platform: Platform, twin: str) -> Json:
     }
 
 
+def _computed(platform: Platform, twin: str, model: str) -> list[Signal]:
+    """What formulas and services give that the model does not have, as if it had."""
+    signals = platform.catalogue.signals
+    own = signals.of(model)
+    given = {path: shape.unit for path, shape in outputs_of(signals, model).items()}
+    for path, key in signals.derived_of(model).items():
+        given[path] = platform.derived.unit_of(key)
+    return [
+        Signal(path, path, "telemetry", Primitive("double"), unit, path, False, -math.inf, math.inf)
+        for path, unit in given.items()
+        if path not in own and shown_series(platform, twin, path) is not None
+    ]
+
+
 def _property(
     platform: Platform,
     twin: str,
@@ -146,12 +161,13 @@ def _property(
     desired: object,
     stored: Json,
 ) -> Json:
-    series = platform.series.id(twin, signal.path)
+    shown = shown_series(platform, twin, signal.path)
+    series = platform.series.id(twin, signal.path) if shown is None else shown
     state = platform.state
     value: object = None
     time = received = 0
     quality = int(Quality.GOOD)
-    if series < len(state.time) and state.time[series]:
+    if shown is not None:
         time, received = int(state.time[series]), int(state.received[series])
         quality = int(state.quality[series])
         text = state.text.get(series)
@@ -181,6 +197,7 @@ def _property(
         "maximum": _finite(signal.maximum),
         "values": _names(signal.schema),
         "series": series,
+        "provenance": platform.series.keys[series].provenance,
     }
 
 

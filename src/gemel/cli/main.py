@@ -86,6 +86,9 @@ COMMANDS = {
     "work": Command("work orders: list, create, plan, finish", "gemel.cli.work", "add", ""),
     "notify": Command("who is told of alarms: list, set, test", "gemel.cli.notify", "add", ""),
     "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
+    "derived": Command(
+        "properties computed by formulas: list, check, put, remove", "gemel.cli.derived", "add", ""
+    ),
     "service": Command(
         "list, put and remove services; how they fare", "gemel.cli.services", "add_service", ""
     ),

@@ -19,6 +19,7 @@ KINDS = (
     "relationship",
     "binding",
     "rule",
+    "derived",
     "alarm",
     "alarmgroup",
     "philosophy",

@@ -20,6 +20,8 @@ PROVENANCES: dict[str, str] = {
     SIMULATED: "what would be, under other conditions",
 }
 QUANTILE = "@q"
+BESIDE = "@"
+"""Between a path and a provenance, where one name stands for both: `flow@predicted`."""
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 
 
@@ -60,6 +62,14 @@ def is_revised(provenance: str) -> bool:
 def is_supposed(provenance: str) -> bool:
     """Whether it tells of what is not: such values raise no alarm and are no device's state."""
     return word_of(provenance) in (PREDICTED, SIMULATED)
+
+
+def split_beside(name: str) -> tuple[str, str]:
+    """(path, provenance) of a name such as `flow@predicted`; a plain path is measured."""
+    path, mark, provenance = name.rpartition(BESIDE)
+    if mark and word_of(provenance) in PROVENANCES:
+        return path, provenance
+    return name, MEASURED
 
 
 def quantile_path(path: str, level: float) -> str:

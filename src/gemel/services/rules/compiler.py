@@ -17,29 +17,25 @@ from numpy.typing import NDArray
 
 from gemel.core.batch import F64
 from gemel.core.errors import InvalidInput
+from gemel.core.series import BESIDE, DERIVED
 from gemel.services.rules import quantity
+from gemel.services.rules.about import first_compared, first_path, is_computed
 from gemel.services.rules.expression import (
     AllOf,
     AnyOf,
     Arithmetic,
-    Call,
     Comparison,
     Expression,
-    Gather,
-    Measure,
     Negate,
     Negative,
     Node,
-    NoReading,
     Number,
     Path,
-    Quantified,
-    Schedule,
     Text,
     Truth,
     start_of,
 )
-from gemel.services.rules.features import Feature, Named, raw_paths
+from gemel.services.rules.features import Feature, Inner, Named, raw_paths
 from gemel.services.rules.parser import mistake
 from gemel.services.rules.quantity import Unit
 from gemel.services.rules.text import code_of_value
@@ -60,6 +56,10 @@ class PropertyShape:
     """As in the model, such as `degreeCelsius`."""
     values: Mapping[str, Any] = field(default_factory=dict)
     """Enumerations: name to the value that telemetry carries."""
+    formula: Inner | None = None
+    """How it is computed, if it is a derived property."""
+    stands_for: str = ""
+    """The path under which its readings come, if that is another: `anomaly.score@derived`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,8 +197,14 @@ class Compiler:
     # -- names and numbers --------------------------------------------------------------------
 
     def property_of(self, path: Path) -> PropertyShape:
-        found = self.properties.get(path.name)
+        name, mark, _ = path.name.partition(BESIDE)
+        found = self.properties.get(name)
+        if found is not None and mark:
+            found = PropertyShape(found.kind, found.unit, found.values, stands_for=path.name)
+            if found.kind != "number":
+                raise self.wrong(path.at, f"'{name}' is no number", "a number")
         if found is None:
+            path = Path(name, path.at)
             near = difflib.get_close_matches(path.name, self.properties, 3, 0.5)
             names = near or sorted(self.properties)[:8]
             expected = "one of: " + ", ".join(names) if names else "a model with telemetry"
@@ -210,8 +216,16 @@ class Compiler:
             raise self.wrong(path.at, what, "the name of a model, such as 'of Pump'")
         return found
 
+    def place_of(self, path: Path) -> str:
+        """What the slot of a path is called."""
+        found = self.property_of(path)
+        if found.formula is not None:
+            self.features[found.formula.key] = found.formula
+            return found.formula.key
+        return found.stands_for or path.name
+
     def read(self, path: Path) -> tuple[Numbers, str]:
-        slot = self.slots.setdefault(path.name, len(self.slots))
+        slot = self.slots.setdefault(self.place_of(path), len(self.slots))
         return lambda x, _p: x[slot], f"x{slot}"
 
     def parameter(self, value: float) -> tuple[Numbers, str]:
@@ -477,30 +491,34 @@ class Compiler:
 
     # -- the whole ----------------------------------------------------------------------------
 
-    def subject(self) -> Subject:
-        compared = _first_compared(self.expression.condition)
+    def about(self) -> tuple[Path, Node | None]:
+        """The property that the condition is mainly about, and what it is compared with."""
+        compared = first_compared(self.expression.condition)
         if compared is not None:
-            path, other = compared
-            shape = self.property_of(path)
-            limit: float | str | bool | None = None
-            if isinstance(other, Number) and shape.kind == "number":
-                like = quantity.unit_of(shape.unit)
-                limit = self.fixed(other, like, is_difference=False)
-                limit = None if math.isnan(limit) else limit
-            elif not isinstance(other, Path):
-                limit = other.value
-            return Subject(path.name, shape.unit, limit, shape.kind == "number")
-        first = _first_path(self.expression.condition)
-        if first is None:
+            return compared
+        first = first_path(self.expression.condition)
+        return (first or Path("", 0)), None
+
+    def subject(self) -> Subject:
+        path, other = self.about()
+        if not path.name:
             return Subject("", "", None)
-        shape = self.property_of(first)
-        return Subject(first.name, shape.unit, None, shape.kind == "number")
+        shape = self.property_of(path)
+        limit: float | str | bool | None = None
+        if isinstance(other, Number) and shape.kind == "number":
+            like = quantity.unit_of(shape.unit)
+            limit = self.fixed(other, like, is_difference=False)
+            limit = None if math.isnan(limit) else limit
+        elif isinstance(other, (Text, Truth, Number)):
+            limit = other.value
+        name = f"{path.name}{BESIDE}{DERIVED}" if shape.formula is not None else path.name
+        return Subject(shape.stands_for or name, shape.unit, limit, shape.kind == "number")
 
     def kernel(self) -> Kernel:
-        first = _first_path(self.expression.condition)
-        if first is None and not _is_computed(self.expression.condition):
+        first = first_path(self.expression.condition)
+        if first is None and not is_computed(self.expression.condition):
             raise self.wrong(0, "the rule names no property", "such as temperature > 80 °C")
-        self.slots["" if first is None else self.subject().path] = 0
+        self.slots["" if first is None else self.place_of(self.about()[0])] = 0
         raised, shape = self.condition(self.expression.condition, held=False)
         over: Truths | None = None
         if self.has_deadband:
@@ -518,9 +536,6 @@ class Compiler:
             tuple(self.named),
         )
 
-
-LIKE_ITS_READINGS = frozenset({"mean", "min", "max", "percentile"})
-"""Statistics that are compared with the same limits as single readings."""
 
 _ONE: F64 = np.ones(1)
 
@@ -542,47 +557,3 @@ def measured(unit: Unit) -> str:
 
 def _a(kind: str) -> str:
     return f"an {kind}" if kind[0] in "aeiou" else f"a {kind}"
-
-
-def _children(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, (AllOf, AnyOf, Arithmetic, Comparison)):
-        return node.left, node.right
-    if isinstance(node, (Negate, Negative, Measure)):
-        return (node.operand,)
-    if isinstance(node, Call):
-        return node.operands
-    if isinstance(node, NoReading):
-        return (node.path,)
-    return ()
-
-
-def _is_computed(node: Node) -> bool:
-    """Whether something is read that is not of the twin itself: relatives, the time of day."""
-    return isinstance(node, (Gather, Quantified, Schedule)) or any(
-        _is_computed(child) for child in _children(node)
-    )
-
-
-def _first_compared(node: Node) -> tuple[Path, Number | Text | Truth | Path] | None:
-    """The first property that is compared with a fixed value."""
-    if isinstance(node, Comparison):
-        for side, other in ((node.left, node.right), (node.right, node.left)):
-            if isinstance(side, Measure) and side.statistic in LIKE_ITS_READINGS:
-                side = side.operand
-            if isinstance(side, Path) and isinstance(other, (Number, Text, Truth)):
-                return side, other
-    for child in _children(node):
-        found = _first_compared(child)
-        if found is not None:
-            return found
-    return None
-
-
-def _first_path(node: Node) -> Path | None:
-    if isinstance(node, Path):
-        return node
-    for child in _children(node):
-        found = _first_path(child)
-        if found is not None:
-            return found
-    return None

@@ -116,6 +116,8 @@ class Relation:
     is_incoming: bool = False
     model: str = ""
     """Only those whose model has this name; "" is all."""
+    is_deep: bool = False
+    """Those of relatives too, and so on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,16 @@ def raw_paths(paths: tuple[str, ...], features: Mapping[str, Feature]) -> set[st
     return found
 
 
+def every_path(paths: tuple[str, ...], features: Mapping[str, Feature]) -> set[str]:
+    """As `raw_paths`, with what is read of relatives too."""
+    found = raw_paths(paths, features)
+    for feature in features.values():
+        inner = feature if isinstance(feature, Inner) else getattr(feature, "inner", None)
+        if inner is not None:
+            found |= every_path(inner.paths, inner.features)
+    return found
+
+
 def of_source(source: str, inner: Inner | None) -> set[str]:
     return {source} if inner is None else raw_paths(inner.paths, inner.features)
 

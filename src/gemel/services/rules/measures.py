@@ -12,6 +12,7 @@ import numpy as np
 
 from gemel.core.batch import F64
 from gemel.services.rules import quantity
+from gemel.services.rules.about import first_path, is_computed
 from gemel.services.rules.compiler import (
     Compiler,
     Kernel,
@@ -38,6 +39,7 @@ from gemel.services.rules.expression import (
     Quantified,
     Relation,
     Schedule,
+    start_of,
 )
 from gemel.services.rules.features import (
     Feature,
@@ -82,8 +84,12 @@ class MeasureCompiler(Compiler):
         if isinstance(node, Quantified):
             return self.flag(self.quantified(node, held=held, is_positive=is_positive))
         if isinstance(node, NoReading):
-            self.property_of(node.path)
-            return self.flag(Silence(node.path.name, seconds_of(node.window)))
+            found = self.property_of(node.path)
+            if found.formula is not None:
+                what = f"'{node.path.name}' is computed and never sent"
+                raise self.wrong(node.path.at, what, "a property that its formula reads")
+            name = found.stands_for or node.path.name
+            return self.flag(Silence(name, seconds_of(node.window)))
         if isinstance(node, Schedule):
             return self.flag(Hours(node.begin, node.end, node.days, node.zone or "UTC"))
         return super().condition(node, held=held, is_positive=is_positive)
@@ -136,9 +142,9 @@ class MeasureCompiler(Compiler):
 
     def measure(self, node: Measure) -> Value:
         inner, unit = None, quantity.PLAIN
-        if isinstance(node.operand, Path):
+        if isinstance(node.operand, Path) and self.property_of(node.operand).formula is None:
             shape = self.property_of(node.operand)
-            source = node.operand.name
+            source = shape.stands_for or node.operand.name
             if shape.kind not in ("number", "boolean") and node.statistic != "count":
                 raise self.wrong(
                     node.operand.at, f"'{source}' is no number and has no statistics", "a number"
@@ -287,3 +293,33 @@ def compile_rule(
 
     condition = _filled(expression.condition, fill, zone)
     return MeasureCompiler(replace(expression, condition=condition), properties, kin).kernel()
+
+
+def compile_formula(
+    expression: Expression, properties: Shapes, kin: Kin = no_kin, unit: str = ""
+) -> tuple[Inner, str]:
+    """Checks a formula against a model and turns it into what rules compute with.
+
+    Args:
+        expression: what `parse_formula` returned.
+        properties: what it may name.
+        kin: what the relatives of a relationship measure.
+        unit: that its values shall have, as a DTDL name; "" is the formula's own. Where the
+            formula's is a product of units, or plain, its values are taken as they are.
+
+    Returns:
+        The formula, and the unit of its values ("" for none).
+
+    Raises:
+        InvalidInput: as `compile_rule`, or its unit cannot be converted to `unit`.
+    """
+    compiler = MeasureCompiler(expression, properties, kin)
+    node = expression.condition
+    if first_path(node) is None and not is_computed(node):
+        raise compiler.wrong(0, "the formula names no property", "such as sum of power in contains")
+    value = compiler.number(node)
+    if unit and len(value.unit) == 1 and value.unit[0][1] == 1:
+        value = compiler.converted(value, quantity.unit_of(unit), start_of(node), "compare")
+    elif not unit and len(value.unit) == 1 and value.unit[0][1] == 1:
+        unit = value.unit[0][0]
+    return compiler.inner(value.numbers, value.shape), unit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -13,6 +14,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken
 
 from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
+from gemel.core.series import PREDICTED
 from gemel.services.rules.expression import (
     AllOf,
     AnyOf,
@@ -72,6 +74,9 @@ WORDS: dict[str, str] = {
     "COMMA": ",",
     "PARAMETER": "a parameter in {braces}",
     "STATISTIC": "a statistic such as 'mean of'",
+    "PROVENANCE": "derived, predicted or simulated",
+    "DEVIATES": "deviates from its prediction by more than",
+    "ANYWHERE": "anywhere",
     "TIME": "a time of day such as 08:00",
     "DAYS": "days such as Mon-Fri",
     "ZONE": "a time zone such as Europe/Berlin",
@@ -162,8 +167,7 @@ def _statistic(token: Token, *, over_relatives: bool) -> tuple[str, float]:
         share = float(re.sub(r"[a-z]", "", words[0])) / 100
         if not 0 <= share <= 1:
             raise _Wrong(_at(token), "a percentile lies between 0 and 100", "95th percentile of")
-    if name == "median":
-        name = "percentile"
+    name = {"median": "percentile", "worst": "max"}.get(name, name)
     allowed = OVER_RELATIVES if over_relatives else OVER_TIME
     if name not in allowed:
         shown = ", ".join(sorted(allowed))
@@ -184,11 +188,16 @@ def _quantity(token: Token) -> tuple[str, int]:
     return words[1], int(words[2])
 
 
+def _is(part: Any, kind: str) -> bool:
+    return isinstance(part, Token) and part.type == kind
+
+
 def _relation(parts: tuple[Any, ...]) -> Relation:
     """The relation among what was matched, narrowed to the model that stands before it."""
     relation: Relation = next(part for part in parts if isinstance(part, Relation))
     model = next((part.name for part in parts if isinstance(part, Path)), "")
-    return Relation(relation.name, relation.is_incoming, model)
+    is_deep = any(_is(part, "ANYWHERE") for part in parts)
+    return Relation(relation.name, relation.is_incoming, model, is_deep)
 
 
 def _minute(token: Token) -> int:
@@ -296,6 +305,14 @@ class _Builder(Transformer[Token, Any]):
         measure = Measure("edges", operand, _whole(window, at), 0.0, start_of(operand))
         return Comparison(">=", measure, Number(count, "", at), None, at)
 
+    def beside(self, provenance: Token, path: Path) -> Path:
+        return Path(f"{path.name}@{provenance}", _at(provenance))
+
+    def deviates(self, path: Path, deviates: Token, limit: Node) -> Comparison:
+        predicted = Path(f"{path.name}@{PREDICTED}", path.at)
+        apart = Arithmetic("-", path, predicted, _at(deviates))
+        return Comparison(">", Call("abs", (apart,), path.at), limit, None, _at(deviates))
+
     def relation(self, *parts: Token) -> Relation:
         return Relation(str(parts[-1]), len(parts) > 1)
 
@@ -309,7 +326,7 @@ class _Builder(Transformer[Token, Any]):
 
     def some_compared(self, quantity: Token, path: Path, *rest: Any) -> Quantified:
         kind, count = _quantity(quantity)
-        place = next(i for i, part in enumerate(rest) if isinstance(part, Token))
+        place = next(i for i, part in enumerate(rest) if _is(part, "COMPARE"))
         operator, side, *band = rest[place:]
         compared = Comparison(str(operator), path, side, band[0] if band else None, _at(operator))
         return Quantified(kind, count, compared, _relation(rest[:place]), _at(quantity))
@@ -320,7 +337,7 @@ class _Builder(Transformer[Token, Any]):
         if relation.model:
             raise _Wrong(path.at, "name the model once", "any Pump in contains has (...)")
         model = "" if path.name == "twin" else path.name
-        named = Relation(relation.name, relation.is_incoming, model)
+        named = replace(relation, model=model)
         return Quantified(kind, count, rest[-1], named, _at(quantity))
 
     def no_reading(self, no: Token, path: Path, window: int) -> NoReading:
@@ -341,6 +358,9 @@ class _Builder(Transformer[Token, Any]):
     def off(self, *parts: Any) -> tuple[str, int]:
         return ("off", parts[-1])
 
+    def formula(self, value: Node) -> Node:
+        return value
+
     def start(self, condition: Node, *delays: tuple[str, int]) -> tuple[Node, dict[str, int]]:
         return condition, dict(delays)
 
@@ -350,6 +370,7 @@ def _grammar() -> Lark:
     text = files("gemel.services.rules").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(
         text,
+        start=["start", "formula"],
         parser="lalr",
         lexer="contextual",
         transformer=_Builder(),
@@ -391,16 +412,30 @@ def parse(text: str, rule: str = "") -> Expression:
     Raises:
         InvalidInput: with line, column, a caret under the place, and what was expected there.
     """
+    example = "such as temperature > 80 °C for 5 minutes"
+    condition, delays = _tree(text, rule, "start", example)
+    return Expression(text, condition, delays.get("hold", 0), delays.get("off", 0), rule)
+
+
+def parse_formula(text: str, name: str = "") -> Expression:
+    """Reads a formula, a value without a comparison: `sum of power in contains`.
+
+    Raises:
+        InvalidInput: as `parse`.
+    """
+    found: Node = _tree(text, name, "formula", "such as sum of power in contains")
+    return Expression(text, found, 0, 0, name)
+
+
+def _tree(text: str, rule: str, start: str, example: str) -> Any:
     if len(text) > LONGEST:
         raise mistake(rule, text[:80], 0, f"the text is longer than {LONGEST} characters", "less")
     if not text.strip():
-        raise mistake(
-            rule, text, 0, "the rule is empty", "such as temperature > 80 °C for 5 minutes"
-        )
+        raise mistake(rule, text, 0, "the text is empty", example)
     if len(re.findall(r"\w+|[^\w\s]", text)) > MOST_WORDS:
         raise mistake(rule, text, 0, f"the rule has more than {MOST_WORDS} words", "two rules")
     try:
-        found: Any = _grammar().parse(text)
+        return _grammar().parse(text, start=start)
     except VisitError as error:
         if isinstance(error.orig_exc, _Wrong):
             wrong = error.orig_exc
@@ -410,8 +445,6 @@ def parse(text: str, rule: str = "") -> Expression:
         raise mistake(rule, text, wrong.at, wrong.what, wrong.expected) from None
     except (UnexpectedCharacters, UnexpectedToken, UnexpectedEOF) as error:
         raise _misread(error, text, rule) from None
-    condition, delays = found
-    return Expression(text, condition, delays.get("hold", 0), delays.get("off", 0), rule)
 
 
 def _misread(

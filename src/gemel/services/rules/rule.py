@@ -9,10 +9,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
+from gemel.core.series import BESIDE
 from gemel.services.rules.compiler import Kernel, PropertyShape
 from gemel.services.rules.design import FIELDS as DESIGN_FIELDS
 from gemel.services.rules.design import PLAIN, Design, read_design
 from gemel.services.rules.expression import Comparison, Number
+from gemel.services.rules.features import every_path
 from gemel.services.rules.measures import Kin, compile_rule, no_kin
 from gemel.services.rules.parser import parse
 
@@ -32,6 +34,8 @@ FIELDS = {
 }
 LATENESS = 2.0
 """Seconds that a rule with words about time or relatives waits for readings on their way."""
+LATENESS_BESIDE = 5.0
+"""Of a rule that names what services and programs find, which is there a moment later."""
 LONGEST_LATENESS = 3_600.0
 
 
@@ -116,9 +120,16 @@ def load_rule(
         _action(key, document.get("then")),
         kernel,
         stale_after,
-        _lateness(key, document.get("lateness"), LATENESS if kernel.features else 0.0),
+        _lateness(key, document.get("lateness"), _least_lateness(kernel)),
         read_design(key, document),
     )
+
+
+def _least_lateness(kernel: Kernel) -> float:
+    """Of what is judged in order: services and forecasts write their values a moment later."""
+    if any(BESIDE in path for path in every_path(kernel.paths, kernel.features)):
+        return LATENESS_BESIDE
+    return LATENESS if kernel.features else 0.0
 
 
 def _text(key: str, document: Json, name: str) -> str:

@@ -117,6 +117,19 @@ class Span:
         subject = rows[0][np.maximum(at, 0)] if len(rows) and len(time) else np.zeros(len(time))
         return Outcome(time * self._quantum, subject)
 
+    def values(self, inner: Inner, twin: str) -> tuple[I64, F64]:
+        """Times (ns) and values of a formula: one for each second with a reading it looks at."""
+        self._quantum = SECOND
+        self._raw.clear()
+        self._tracks.clear()
+        moments = self._changes(inner, twin)
+        self._moments = moments[moments <= self.end // SECOND]
+        track = self._computed(inner, twin)
+        kept = np.isfinite(track.value) & (self._moments >= -(-self.begin // SECOND))
+        if track.fresh is not None:
+            kept &= track.fresh
+        return self._moments[kept] * SECOND, track.value[kept]
+
     def truth(self, rule: Rule, twin: str) -> bool | None:
         """Whether the condition holds at the end, for as long as it must; None if not known.
 
