@@ -53,6 +53,8 @@ TABLE = {
     "GET /twins": READERS,
     "GET /twins/{twin}": READERS,
     "GET /twins/{twin}/changes": READERS,
+    "GET /twins/{twin}/diff": READERS,
+    "GET /diff": READERS,
     "GET /twins/{twin}/desired": READERS,
     "PATCH /twins/{twin}/desired": OPERATORS,
     "GET /discovered": READERS,

@@ -18,6 +18,7 @@ from gemel.api import (
     adt,
     alarms,
     audit,
+    changes,
     commands,
     derived,
     gaps,
@@ -52,6 +53,7 @@ REQUEST_ID = "x-ms-client-request-id"
 ROUTES: list[Route] = [
     *adt.ROUTES,
     *twins.ROUTES,
+    *changes.ROUTES,
     *plant.ROUTES,
     *scene.ROUTES,
     *history.ROUTES,

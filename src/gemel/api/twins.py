@@ -15,8 +15,7 @@ from gemel.api.session import LOGGED_IN
 from gemel.app import adoption, views
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
-from gemel.core.clock import to_iso
-from gemel.core.errors import InvalidInput, NotFound
+from gemel.core.errors import InvalidInput
 
 STATUSES = ("live", "stale", "offline", "never")
 
@@ -52,21 +51,6 @@ async def faceplate(platform: Platform, request: Request, _: Principal) -> Respo
     twin = request.path_params["twin"]
     platform.catalogue.require_twin(twin)
     return json_response(views.faceplate(platform, twin))
-
-
-async def changes(platform: Platform, request: Request, _: Principal) -> Response:
-    twin = request.path_params["twin"]
-    found = platform.documents.versions("twin", twin)
-    if not found:
-        raise NotFound(f"there is no twin '{twin}'", code="DigitalTwinNotFound")
-    return json_response(
-        {
-            "value": [
-                {"seq": v.seq, "time": to_iso(v.time), "who": v.who, "why": v.why, "doc": v.doc}
-                for v in reversed(found)
-            ]
-        }
-    )
 
 
 async def patch_desired(platform: Platform, request: Request, who: Principal) -> Response:
@@ -131,7 +115,6 @@ ROUTES = [
     Route("GET", "/status", status, LOGGED_IN, "The installation at a glance"),
     Route("GET", "/twins", listing, "twins:read", "A page of twins", query=TWIN_QUERY),
     Route("GET", "/twins/{twin}", faceplate, "twins:read", "Everything about one twin"),
-    Route("GET", "/twins/{twin}/changes", changes, "twins:read", "Who changed it, when and why"),
     Route(
         "GET",
         "/twins/{twin}/desired",

@@ -77,6 +77,7 @@ COMMANDS = {
     "status": Command("the installation at a glance", "gemel.cli.operate", "add_status", ""),
     "twin": Command("list twins, show one", "gemel.cli.operate", "add_twin", ""),
     "query": Command("ask the graph of twins: SELECT ...", "gemel.cli.query", "add_query", ""),
+    "diff": Command("what is different between two moments", "gemel.cli.past", "add_diff", "diff"),
     "dtdl": Command("are models valid, do values conform: JSON lines", "gemel.cli.dtdl", "add", ""),
     "history": Command(
         "readings of one property over time", "gemel.cli.operate", "add_history", ""

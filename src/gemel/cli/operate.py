@@ -9,7 +9,7 @@ from typing import Any
 from gemel.cli import output
 from gemel.cli.client import Client, segment
 from gemel.cli.commands import read_arguments
-from gemel.cli.past import show_then
+from gemel.cli.past import add_twin_actions, show_then
 
 Actions = Any
 
@@ -81,6 +81,7 @@ def add_twin(parser: argparse.ArgumentParser) -> None:
     one.add_argument("twin")
     one.add_argument("--as-of", help="as it was: 2026-11-22T10:00:00Z or -1d")
     one.add_argument("--recorded-as-of", help="as it was known at this moment")
+    add_twin_actions(actions)
     about = "what is asked of a device's properties; with values, ask"
     asked = _parser(actions, "desired", about, _twin_desired)
     asked.add_argument("twin")
