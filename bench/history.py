@@ -12,7 +12,8 @@ import resource
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from against.walks import SECOND, START, random_walk
 from gemel.core.batch import Batch
 from gemel.core.series import SeriesTable
 from gemel.history import History
+from gemel.history.files import Bytes, Files
 
 DATA = Path(__file__).parents[1].parent / "shared" / "data"
 
@@ -178,6 +180,56 @@ def long_span(rows: int) -> dict[str, float]:
     return found
 
 
+class Counted(Files):
+    """A disk that counts what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = 0
+
+    def write(self, handle: int, pieces: Sequence[Bytes]) -> int:
+        written = super().write(handle, pieces)
+        self.written += written
+        return written
+
+
+def written(rows: int) -> dict[str, float]:
+    """All bytes that are written for a reading until it has been merged, and those that stay."""
+    found: dict[str, float] = {}
+    for name, batches in (
+        ("random walk", random_walk(rows, 500, 5_000)),
+        (
+            "noise, regular times",
+            [noisy(one, SECOND) for one in random_walk(rows // 4, 500, 5_000)],
+        ),
+        ("noise, times too", [noisy(one, 1) for one in random_walk(rows // 4, 500, 5_000)]),
+    ):
+        total, files = sum(map(len, batches)), Counted()
+        with tempfile.TemporaryDirectory() as folder:
+            history = opened(Path(folder), 500, segment_rows=total // 12, files=files)
+            cpu = time.process_time()
+            taken = stored(history, batches)[1]
+            history.seal()
+            history.compact()
+            facts = history.statistics()
+            kept = facts.segment_bytes + facts.rollup_bytes
+            found[f"{name}: merged, with roll-ups, bytes/reading"] = kept / total
+            found[f"{name}: written in all, bytes/reading"] = files.written / total
+            found[f"{name}: written in all / kept"] = files.written / kept
+            found[f"{name}: log, seal, roll up, merge, CPU ns/row"] = (
+                (time.process_time() - cpu) / total * 1e9
+            )
+            found[f"{name}: while appending, CPU ns/row"] = taken / total * 1e9
+            history.close()
+    return found
+
+
+def noisy(batch: Batch, step: int) -> Batch:
+    """Values without pattern, at times that are multiples of `step` ns."""
+    value = np.random.default_rng(int(batch.time.sum() % 2**32)).normal(0, 1, len(batch))
+    return replace(batch, value=value, time=batch.time // step * step)
+
+
 def real_files(folder: Path) -> Iterator[tuple[list[int], list[list[float]]]]:
     """(times, columns) of each CSV file with a time in its first column."""
     for path in sorted(folder.rglob("*.csv")):
@@ -244,15 +296,19 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=3, help="the comparison: median of so many")
     parser.add_argument("--only", choices=("own", "comparison"), help="one half of it")
     parser.add_argument("--readings", type=float, help="only: questions to so many, such as 1e9")
+    parser.add_argument("--folder", type=Path, help="with --readings: make it here, in goes")
+    parser.add_argument("--patience", type=float, default=120, help="seconds of such a go")
     options = parser.parse_args()
     if options.readings:
-        show(history_scale.run(round(options.readings)), [], options.json)
+        goes = (options.folder, options.patience) if options.folder else ()
+        show(history_scale.run(round(options.readings), *goes), [], options.json)
         return
     found: dict[str, float] = {}
     if options.only != "comparison":
         found = appends(options.rows)
         found |= sealing_and_queries(options.rows)
         found |= long_span(options.rows)
+        found |= written(options.rows * 2)
         found |= real_data()
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         found["peak memory of this process, MiB"] = peak

@@ -6,6 +6,7 @@ Sealed segments are written directly, several at a time, by the code that mergin
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import statistics
@@ -22,7 +23,7 @@ from gemel.core.batch import make_batch
 from gemel.core.series import SeriesTable
 from gemel.history import History
 from gemel.history.files import Files
-from gemel.history.names import Names
+from gemel.history.names import FILE, Names
 from gemel.history.rolling import write_segment
 from gemel.history.sealer import MERGE_LEVEL
 from gemel.history.table import Table
@@ -78,21 +79,33 @@ def make(folder: Path, number: int, rows: int) -> float:
     return time.process_time() - before
 
 
-def build(folder: Path, readings: int) -> tuple[float, float]:
-    """(wall, CPU) seconds for all segments."""
-    (folder / "segments").mkdir(parents=True)
+def build(folder: Path, readings: int, patience: float) -> tuple[float, float] | None:
+    """(wall, CPU) seconds for all segments; None if some are still to be made.
+
+    Segments that are there already stay, so a large history is made in several goes.
+    """
+    (folder / "segments").mkdir(parents=True, exist_ok=True)
     wanted = max(1, round((readings - YEAR) / SERIES))
     segments = max(1, -(-wanted * SERIES // LARGEST))
     rows = -(-wanted // segments)
-    table = SeriesTable()
-    for number in range(SERIES + 1):
-        table.id(f"twin-{number // A_TWIN}", f"signal-{number % A_TWIN}")
-    Names(folder, Files()).append(table, len(table))
-    wall = time.perf_counter()
+    if not (folder / FILE).exists():
+        table = SeriesTable()
+        for number in range(SERIES + 1):
+            table.id(f"twin-{number // A_TWIN}", f"signal-{number % A_TWIN}")
+        Names(folder, Files()).append(table, len(table))
+    notes = folder / "made.json"
+    wall, cpu = json.loads(notes.read_text()) if notes.exists() else (0.0, 0.0)
+    began = time.perf_counter()
+    missing = [
+        n for n in range(segments + 1) if not list(folder.glob(f"segments/{n + 1:08d}-*.seg"))
+    ]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        jobs = [pool.submit(make, folder, n, rows) for n in range(segments + 1)]
-        cpu = sum(job.result() for job in jobs)
-    return time.perf_counter() - wall, cpu
+        while missing and time.perf_counter() - began < patience:
+            jobs = [pool.submit(make, folder, missing.pop(0), rows) for _ in missing[:2]]
+            cpu += sum(job.result() for job in jobs)
+    wall += time.perf_counter() - began
+    notes.write_text(json.dumps((wall, cpu)))
+    return None if missing else (wall, cpu)
 
 
 def median_ms(call: Callable[[int], object], repeat: int = 9) -> float:
@@ -153,15 +166,25 @@ def questions(found: dict[str, float], folder: Path) -> None:
     )
 
 
-def run(readings: int) -> dict[str, float]:
-    """All figures; the folder is removed afterwards."""
-    folder = Path(tempfile.mkdtemp(prefix="gemel-history-scale-"))
+def run(readings: int, folder: Path | None = None, patience: float = 1e9) -> dict[str, float]:
+    """All figures; a folder of its own is removed afterwards.
+
+    Args:
+        readings: so many.
+        folder: where to make it; is kept. With one, a run that has lost its patience ends without
+            questions, and the next goes on where it was.
+        patience: seconds after which no further segment is begun.
+    """
+    place = folder or Path(tempfile.mkdtemp(prefix="gemel-history-scale-"))
     found: dict[str, float] = {}
     try:
-        wall, cpu = build(folder / "history", readings)
-        found["written in, s"] = wall
-        found["written with processor time, s"] = cpu
-        questions(found, folder / "history")
+        made = build(place / "history", readings, patience)
+        if made is None:
+            found["segments so far"] = len(list(place.glob("history/segments/*.seg")))
+            return found
+        found["written in, s"], found["written with processor time, s"] = made
+        questions(found, place / "history")
     finally:
-        shutil.rmtree(folder)
+        if folder is None:
+            shutil.rmtree(place)
     return found

@@ -76,9 +76,9 @@ def test_values_of_different_series_are_smaller_apart():
 
 
 def test_only_parts_of_many_rows_are_pieces_of_their_own():
-    counts = np.array([3, 600, 512, 5, 6, 511, 9000], np.int32)
-    assert pieces_of(counts) == [3, 600, 512, 522, 9000]
-    assert pieces_of(counts[3:6]) == [522]
+    counts = np.array([3, 1200, 1024, 5, 6, 1023, 9000], np.int32)
+    assert pieces_of(counts) == [3, 1200, 1024, 1034, 9000]
+    assert pieces_of(counts[3:6]) == [1034]
     assert pieces_of(counts[-1:]) == [9000]
 
 

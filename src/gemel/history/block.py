@@ -33,7 +33,7 @@ COLUMN = struct.Struct("<BBHI")  # column, codec, zero, length
 SERIES, COUNT, TIME, VALUE, QUALITY, LAG, TEXT, RECEIVED = range(1, 9)
 COLUMN_COUNT = 7  # LAG or RECEIVED, whichever changes less often
 LARGEST_TEXT = 1 << 30
-ROWS_APART = 512
+ROWS_APART = 1024
 """A series with so many rows in a block has its values packed apart from those of others."""
 
 

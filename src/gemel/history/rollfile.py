@@ -33,7 +33,7 @@ from gemel.history.rollup import HOUR, MINUTE, NO_ROLLS, Rolls, stacked
 ROLLED = {MINUTE: ".1m", HOUR: ".1h"}
 MAGIC = b"GmRo"
 BLOCK_ROWS = 8_192
-LEVEL = 8
+LEVEL = 6
 COLUMNS = (
     (16, "count"),
     (17, "first_time"),

@@ -132,11 +132,10 @@ def _rolled(series: I32, time: I64, value: F64, width: int) -> Rolls:
     starts = np.flatnonzero(is_first)
     ends = np.append(starts[1:], len(series))
     count = ends - starts
-    group = np.cumsum(is_first) - 1
     low, high = np.minimum.reduceat(value, starts), np.maximum.reduceat(value, starts)
     total = np.add.reduceat(value, starts)
-    mean = total / count
-    spread = np.add.reduceat((value - mean[group]) ** 2, starts)
+    off = value - np.repeat(total / count, count)
+    spread = np.add.reduceat(np.multiply(off, off, out=off), starts)
     return Rolls(
         np.ascontiguousarray(series[starts]),
         bucket[starts] * width,
@@ -145,22 +144,21 @@ def _rolled(series: I32, time: I64, value: F64, width: int) -> Rolls:
         value[starts],
         time[ends - 1],
         value[ends - 1],
-        time[_first_equal(value, low, group)],
+        time[_first_equal(value, low, starts, count)],
         low,
-        time[_first_equal(value, high, group)],
+        time[_first_equal(value, high, starts, count)],
         high,
         total,
         np.sqrt(spread / count),
     )
 
 
-def _first_equal(value: F64, wanted: F64, group: NDArray[np.intp]) -> NDArray[np.intp]:
+def _first_equal(
+    value: F64, wanted: F64, starts: NDArray[np.intp], count: NDArray[np.intp]
+) -> NDArray[np.intp]:
     """The first row of each group whose value is the wanted one."""
-    rows = np.flatnonzero(value == wanted[group])
-    of = group[rows]
-    is_first = np.ones(len(rows), bool)
-    is_first[1:] = of[1:] != of[:-1]
-    return rows[is_first]
+    rows = np.flatnonzero(value == np.repeat(wanted, count))
+    return rows[np.searchsorted(rows, starts)]
 
 
 @np.errstate(over="ignore", invalid="ignore")
@@ -181,6 +179,7 @@ def coarsened(rolls: Rolls, width: int) -> Rolls:
     is_first[1:] = (bucket[1:] != bucket[:-1]) | (rolls.series[1:] != rolls.series[:-1])
     starts = np.flatnonzero(is_first)
     group = np.cumsum(is_first) - 1
+    rows = np.diff(np.append(starts, len(rolls)))
     low, high = np.minimum.reduceat(rolls.low, starts), np.maximum.reduceat(rolls.high, starts)
     last_time = np.maximum.reduceat(rolls.last_time, starts)
     count, total = np.add.reduceat(rolls.count, starts), np.add.reduceat(rolls.total, starts)
@@ -194,9 +193,9 @@ def coarsened(rolls: Rolls, width: int) -> Rolls:
         rolls.first[starts],
         last_time,
         rolls.last[_last_equal(rolls.last_time, last_time, group)],
-        rolls.low_time[_first_equal(rolls.low, low, group)],
+        rolls.low_time[_first_equal(rolls.low, low, starts, rows)],
         low,
-        rolls.high_time[_first_equal(rolls.high, high, group)],
+        rolls.high_time[_first_equal(rolls.high, high, starts, rows)],
         high,
         total,
         np.sqrt(np.add.reduceat(squares, starts) / count),

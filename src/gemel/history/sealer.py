@@ -35,8 +35,8 @@ from gemel.history.segment import GONE, SEALED, Segment, open_segment
 from gemel.history.view import Views
 
 RETRY_SECONDS = 5.0
-SEAL_LEVEL = 6
-MERGE_LEVEL = 8
+SEAL_LEVEL = 5
+MERGE_LEVEL = 6
 log = logging.getLogger("gemel.history")
 
 
