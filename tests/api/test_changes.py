@@ -10,7 +10,6 @@ import pytest
 from app.inside import MODELS, PUMP, Inside, inside
 from gemel.cli.main import main
 
-
 CONTAINS = {"@type": "Relationship", "name": "contains"}
 
 
