@@ -11,7 +11,7 @@ import gc
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -47,7 +47,11 @@ RETRY_SECONDS = 5.0
 WAITING, RUNNING, CANCELLING = "notstarted", "running", "cancelling"
 SUCCEEDED, FAILED, CANCELLED = "succeeded", "failed", "cancelled"
 OVER = frozenset({SUCCEEDED, FAILED, CANCELLED})
-KINDS = {"imports": ("import", "ImportJobNotFound"), "deletions": ("deletion", "DeleteJobNotFound")}
+KINDS = {
+    "imports": ("import", "ImportJobNotFound"),
+    "deletions": ("deletion", "DeleteJobNotFound"),
+    "migrations": ("migration", "MigrationNotFound"),
+}
 INTERNAL = ("progress", "who", "kind")
 SUMMARY = ("models", "twins", "relationships", "errors")
 
@@ -62,6 +66,11 @@ class Jobs:
         self._queue: deque[str] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._unfrozen = 0
+        self.runners: dict[str, Callable[[str], Awaitable[None]]] = {
+            "imports": self._import,
+            "deletions": self._delete_everything,
+        }
+        """By kind, what does the work of a job to its end."""
 
     # ---- start and stop ------------------------------------------------------------------
 
@@ -124,13 +133,18 @@ class Jobs:
         self.blobs.path(output)
         self.blobs.existing(source)
         doc = {"inputBlobUri": source, "outputBlobUri": output, "progress": Progress().doc()}
-        return await self._add("imports", job, doc, who)
+        return await self.add("imports", job, doc, who)
 
     async def add_deletion(self, job: str, who: str) -> Json:
         """Makes a job that deletes all relationships, twins and models."""
-        return await self._add("deletions", job, {}, who)
+        return await self.add("deletions", job, {}, who)
 
-    async def _add(self, kind: str, job: str, more: Json, who: str) -> Json:
+    async def add(self, kind: str, job: str, more: Json, who: str) -> Json:
+        """Makes a job of a kind, to run when those before it are over.
+
+        Raises:
+            InvalidInput: the id is taken or cannot be one, or there are too many.
+        """
         check_id(job, "job")
         key = f"{kind}/{job}"
 
@@ -172,23 +186,23 @@ class Jobs:
             if doc["status"] in OVER and from_iso(doc["purgeDateTime"]) < now
         ]
 
-    async def cancel(self, job: str, who: str) -> Json:
-        """Ends an import after the batch that is under way; what it made stays.
+    async def cancel(self, job: str, who: str, kind: str = "imports") -> Json:
+        """Ends an import or migration after the batch that is under way; what it made stays.
 
         Raises:
             InvalidInput: it is over already.
         """
-        key = f"imports/{job}"
+        key = f"{kind}/{job}"
 
         def plan(_: Graph, context: EditContext) -> tuple[list[Edit], Json]:
-            doc = self.get("imports", job)
+            doc = self.get(kind, job)
             if doc["status"] in OVER:
                 raise _invalid(
                     f"job '{job}' has ended ({doc['status']})", "nothing is left to cancel"
                 )
             status = CANCELLING if doc["status"] != WAITING else CANCELLED
-            changed = _changed(doc, context.now, status)
-            return [context.edit("job", key, changed)], changed
+            ending = changed(doc, context.now, status)
+            return [context.edit("job", key, ending)], ending
 
         return await self._platform.edit(plan, who, "cancelled")
 
@@ -230,37 +244,36 @@ class Jobs:
         except Unavailable:
             raise
         except GemelError as error:
-            await self._end(key, FAILED, {"code": error.code, "message": str(error)})
+            await self.end(key, FAILED, {"code": error.code, "message": str(error)})
         except Exception:  # the next job must run
             log.exception("job '%s' failed", key)
             problem = {"code": "Internal", "message": "it failed inside; see the server's log"}
-            await self._end(key, FAILED, problem)
+            await self.end(key, FAILED, problem)
 
     async def _run(self, key: str) -> None:
         doc = self.documents.get(key)
         if doc is None or doc["status"] in OVER:
             return
         if doc["status"] == CANCELLING:
-            await self._end(key, CANCELLED, None)
+            await self.end(key, CANCELLED, None)
             return
         await self._save(key, {"status": RUNNING})
-        if key.startswith("imports/"):
-            await self._import(key)
-        else:
-            await self._delete_everything(key)
+        await self.runners[key.partition("/")[0]](key)
 
     async def _save(self, key: str, more: Json) -> None:
         def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
             doc = self.documents[key]
             if doc["status"] == CANCELLING:
                 return [], None
-            return [context.edit("job", key, _changed(doc, context.now, **more))], None
+            return [context.edit("job", key, changed(doc, context.now, **more))], None
 
         await self._platform.edit(plan, self.documents[key]["who"], "job")
 
-    async def _end(self, key: str, status: str, error: Json | None) -> None:
+    async def end(self, key: str, status: str, error: Json | None) -> None:
+        """A job is over."""
+
         def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
-            doc = _changed(self.documents[key], context.now, status, error=error)
+            doc = changed(self.documents[key], context.now, status, error=error)
             return [context.edit("job", key, doc)], None
 
         await self._platform.edit(plan, self.documents[key]["who"], f"job {status}")
@@ -282,7 +295,7 @@ class Jobs:
             self._log(doc, "Info", {"status": "Started"})
         while True:
             if self.documents[key]["status"] == CANCELLING:
-                await self._end(key, CANCELLED, None)
+                await self.end(key, CANCELLED, None)
                 return
             if progress.section == "Models":
                 models, rest = await loop.run_in_executor(None, read_models, path, progress)
@@ -300,7 +313,7 @@ class Jobs:
                 lines = [line for line in lines if line.number > done.line]
                 progress = done
                 await asyncio.sleep(PAUSE_SECONDS)
-        await self._end(key, *_outcome(progress))
+        await self.end(key, *_outcome(progress))
 
     async def _import_models(
         self, key: str, models: list[tuple[int, bytes]], rest: Line, progress: Progress
@@ -326,7 +339,7 @@ class Jobs:
         return found
 
     def _with_progress(self, key: str, context: EditContext, batch: Batch) -> list[Edit]:
-        doc = _changed(self.documents[key], context.now, progress=batch.progress.doc())
+        doc = changed(self.documents[key], context.now, progress=batch.progress.doc())
         return [*batch.edits, context.edit("job", key, doc)]
 
     def _committed(self, key: str, batch: Batch) -> Progress:
@@ -371,7 +384,7 @@ class Jobs:
             return [context.edit("model", model, None) for model in graph.model_ids()], None
 
         await self._platform.edit(plan_models_gone, self.documents[key]["who"], f"job {key}"[:300])
-        await self._end(key, SUCCEEDED, None)
+        await self.end(key, SUCCEEDED, None)
 
 
 def _plan_deletion(twins: deque[str]) -> Any:
@@ -404,7 +417,8 @@ def _summary(doc: Json) -> Json:
     return {name: doc["progress"][name] for name in SUMMARY}
 
 
-def _changed(doc: Json, now: int, status: str = "", **more: Any) -> Json:
+def changed(doc: Json, now: int, status: str = "", **more: Any) -> Json:
+    """A job with another status or progress."""
     found = {**doc, "lastActionDateTime": to_iso(now), **more}
     if status:
         found["status"] = status

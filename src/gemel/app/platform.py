@@ -29,6 +29,7 @@ from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
 from gemel.app.gaps import Gaps
 from gemel.app.jobs import Jobs
+from gemel.app.migrations import Migrations
 from gemel.app.past import Moments
 from gemel.app.presence import Presence
 from gemel.app.queries import Queries
@@ -100,6 +101,7 @@ class Platform:
         self.moments = Moments(self)
         self.upkeep = Upkeep(self)
         self.jobs = Jobs(self)
+        self.migrations = Migrations(self)
         self.events = EventRoutes(self)
         self.work = Work(self)
         self.value = Value(self)

@@ -38,6 +38,9 @@ LAST_BETWEEN = (
     "SELECT seq, time, who, why FROM edits WHERE kind = ? AND key = ? AND time > ? AND time <= ?"
     " ORDER BY seq DESC"
 )
+FOR_REASON = (
+    f"SELECT {COLUMNS}, etag FROM edits WHERE seq > ? AND kind = ? AND why = ? ORDER BY key, seq"
+)
 MOST_STEPS = 20
 """Edits of one document that a difference names."""
 
@@ -150,6 +153,16 @@ def steps(
             rows += connection.execute(OF_RANGE, (kind, low, high, highest, limit))
         rows.sort(key=lambda row: row[0], reverse=True)
         return list(_steps(path, connection, rows[:limit]))
+
+
+def done_for(path: Path, kind: str, why: str, since: int) -> list[tuple[Step, str]]:
+    """The edits of a kind that were made for a reason since a moment, each with its etag."""
+    with reading(path) as connection:
+        connection.execute("BEGIN")
+        begin = first_since(connection, since)
+        rows = connection.execute(FOR_REASON, (begin, kind, why)).fetchall()
+        steps = _steps(path, connection, [row[:-1] for row in rows])
+        return [(step, row[-1]) for step, row in zip(steps, rows, strict=True)]
 
 
 def _steps(

@@ -361,3 +361,39 @@ def _check_links(graph: Graph, old: Twin, interface: Interface) -> None:
 def _planned(context: EditContext, twin_id: str, doc: Json) -> tuple[list[Edit], Twin]:
     etag = context.new_etag()
     return [context.edit("twin", twin_id, doc, etag)], make_twin(twin_id, doc, etag)
+
+
+def move_twin(
+    graph: Graph, context: EditContext, twin: Twin, interface: Interface, doc: Json
+) -> tuple[list[Edit], Twin]:
+    """Gives a twin another model with a document that was made for it; times of values stay.
+
+    Raises:
+        TwinInvalid: the document or the twin's relationships do not fit the model.
+    """
+    what = f"twin '{twin.id}'"
+    refuse(twin_problems(interface, doc, graph.find_model), what, "Invalid twin specified")
+    desired = doc.pop("$desired", {})
+    _stamp(graph, interface, doc, to_iso(context.now), {MODEL_PATH})
+    _keep_desired(graph, interface, desired, doc)
+    _check_links(graph, twin, interface)
+    return _planned(context, twin.id, doc)
+
+
+def move_back(
+    graph: Graph, context: EditContext, twin: Twin, interface: Interface, before: Json, etag: str
+) -> tuple[list[Edit], Twin]:
+    """Gives a twin its old model and document back, if it was not changed since.
+
+    Args:
+        before: the document of then.
+        etag: what the twin had when it was moved.
+
+    Raises:
+        Conflict: it was changed since.
+        TwinInvalid: its relationships do not fit the old model.
+    """
+    if twin.etag != etag:
+        raise Conflict("it was changed after it was moved", hint="change its model by hand")
+    _check_links(graph, twin, interface)
+    return _planned(context, twin.id, before)
