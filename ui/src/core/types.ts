@@ -71,6 +71,18 @@ export interface Property {
   maximum: number | null;
   values?: Record<string, string> | null;
   series: number | null;
+  /** The newest values that were not measured. */
+  others?: Other[];
+}
+
+/** A derived, predicted or simulated value beside the measured one. */
+export interface Other {
+  provenance: string;
+  value: Json;
+  time: string;
+  quality: string;
+  /** By level, such as 0.05. */
+  quantiles: Record<string, number>;
 }
 
 export interface CommandField {

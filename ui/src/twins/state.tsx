@@ -4,8 +4,9 @@ import { useState } from "preact/hooks";
 import { patch } from "@/core/api.ts";
 import { href } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
-import type { Json, Property, Twin } from "@/core/types.ts";
-import { formatAge, formatPlain } from "@/core/words.ts";
+import { moment, tick } from "@/core/clock.ts";
+import type { Json, Other, Property, Twin } from "@/core/types.ts";
+import { formatAge, formatPlain, parseTime } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Dialog } from "@/shell/dialog.tsx";
 import { Icon } from "@/shell/icon.tsx";
@@ -16,6 +17,7 @@ import { check, fieldsOf, rangeOf } from "./form.ts";
 
 export function StateTab({ twin }: { twin: Twin }) {
   if (twin.properties.length === 0) return <Empty title="This model has no telemetry and no properties" />;
+  const isNow = moment.value === null; // the others are those of now
   const groups: [string, Property[]][] = [
     ["Telemetry", twin.properties.filter((one) => one.kind === "telemetry")],
     ["Properties", twin.properties.filter((one) => one.kind !== "telemetry")],
@@ -38,9 +40,10 @@ export function StateTab({ twin }: { twin: Twin }) {
               </tr>
             </thead>
             <tbody>
-              {list.map((property) => (
-                <Line key={property.path} twin={twin} property={property} />
-              ))}
+              {list.map((property) => [
+                <Line key={property.path} twin={twin} property={property} />,
+                ...(isNow ? (property.others ?? []) : []).map((other) => <OtherLine key={`${property.path} ${other.provenance}`} property={property} other={other} />),
+              ])}
             </tbody>
           </table>
         ),
@@ -75,6 +78,33 @@ function Line({ twin, property }: { twin: Twin; property: Property }) {
       </td>
     </tr>
   );
+}
+
+/** What was derived, predicted or simulated of a property: said to be that, with the bounds of what is uncertain. */
+function OtherLine({ property, other }: { property: Property; other: Other }) {
+  const time = parseTime(other.time);
+  const ahead = time === null ? 0 : (time - tick.value) / 1000;
+  return (
+    <tr class="other" data-testid="other-row" data-path={property.path} data-provenance={other.provenance}>
+      <th scope="row">
+        <span class="visually-hidden">{property.displayName || property.name} </span>
+        {other.provenance}
+      </th>
+      <td class="right">
+        {shown(other.value, property.schema, property.values)} {property.unit && <span class="unit">{property.unit}</span>}
+        {other.quality === "bad" && <span class="age"> bad</span>}
+      </td>
+      <td class="soft">{boundsOf(other)}</td>
+      <td class="soft age-cell">{time === null ? "—" : ahead > 0 ? `in ${formatAge(ahead)}` : formatAge(-ahead)}</td>
+      <td />
+    </tr>
+  );
+}
+
+/** `5 %: 1.2, 95 %: 3.4`, the lowest level first. */
+export function boundsOf(other: Other): string {
+  const levels = Object.entries(other.quantiles).sort(([a], [b]) => Number(a) - Number(b));
+  return levels.map(([level, value]) => `${formatPlain(Math.round(Number(level) * 1e4) / 100)} %: ${formatPlain(value)}`).join(", ");
 }
 
 const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9.]/g, "");
