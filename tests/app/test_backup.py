@@ -471,7 +471,7 @@ def test_damage_in_any_file_is_found_while_it_runs(tmp_path: Path) -> None:
         server.ingest("pump-1", flow=1.0)
         server.ask("POST", "/compact")
         assert server.ask("GET", "/check") == {"sound": True, "damage": [], "notes": []}
-        [path] = (data / "history" / "segments").iterdir()
+        [path] = (data / "history" / "segments").glob("*.seg")
         _flip(path, 60)
         _flip(next((data / "tls").glob("*.pem")), 40)
         (data / "event-cursors.json").write_bytes(b"{")

@@ -25,10 +25,18 @@ OTHER: dict[str, Any] = {
     "max_connections": 7,
     "max_packet": 1000,
     "max_body": 2000,
+    "max_behind": 1.5,
     "retention_days": 0.25,
     "seal_rows": 5,
     "seal_seconds": 1.5,
     "webhook_private": True,
+    "workers": 1,
+    "smtp": "mail.plant:25",
+    "smtp_ca": "authority.pem",
+    "smtp_from": "gemel@plant",
+    "smtp_password": "secret",
+    "smtp_security": "tls",
+    "smtp_user": "gemel",
 }
 SCALARS = sorted({f.name for f in dataclasses.fields(Config)} - {"connections"})
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from gemel.app import backup
 from gemel.app.event_routes import CURSORS
 from gemel.app.folder import INCOMPLETE
-from gemel.app.snapshot import DOCUMENTS, FOLDER, HISTORY, IMPORTS, SESSIONS
+from gemel.app.snapshot import BESIDES, DOCUMENTS, FOLDER, HISTORY, IMPORTS, SESSIONS
 from gemel.backends.upkeep import problems
 from gemel.core.document import Json
 from gemel.core.errors import GemelError
@@ -22,8 +22,8 @@ from gemel.history.survey import strays, survey
 OURS = frozenset(
     {
         *(name + end for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal", "-shm")),
-        *(HISTORY, IMPORTS, FOLDER, CURSORS, INCOMPLETE, backup.MANIFEST),
-        *("tls", "lock", "server.json"),
+        *(HISTORY, IMPORTS, FOLDER, INCOMPLETE, backup.MANIFEST),
+        *(*BESIDES, "lock", "server.json"),
     }
 )
 
@@ -50,7 +50,10 @@ def report(
         found: what else is known already.
         is_running: half-written files are then somebody's work, not leftovers.
     """
-    damage = list(found)
+    damage: list[Json] = []
+    if (data / INCOMPLETE).exists():
+        damage.append({"file": INCOMPLETE, "what": "the folder was not restored to the end"})
+    damage += found
     notes: list[Json] = []
     for one in history:
         place: Json = {"file": f"{HISTORY}/{one.file}", "what": one.what}
@@ -64,8 +67,6 @@ def report(
 
 def _in_the_rest(data: Path) -> Iterator[Json]:
     """Databases, certificates, cursors."""
-    if (data / INCOMPLETE).exists():
-        yield {"file": INCOMPLETE, "what": "the folder was not restored to the end"}
     if not (data / DOCUMENTS).exists():
         yield {"file": DOCUMENTS, "what": "is missing; so is everything but the readings"}
     for name in (DOCUMENTS, SESSIONS):

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
+from gemel.app.audit import KEY_FILE
 from gemel.app.blobs import PART
 from gemel.app.event_routes import CURSORS
 from gemel.app.fits import FOLDER as FITS
@@ -29,7 +30,7 @@ from gemel.history import History
 FOLDER = "backups"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}", re.ASCII)
 DOCUMENTS, SESSIONS, HISTORY, IMPORTS = "gemel.sqlite", "mqtt.sqlite", "history", "imports"
-BESIDES = ("tls", CURSORS, FITS, RUNS)
+BESIDES = ("tls", CURSORS, FITS, RUNS, KEY_FILE)
 SLACK = 16 << 20
 LOCK = ".lock"
 
