@@ -29,6 +29,7 @@ from gemel.api import (
     openapi,
     page,
     plant,
+    policies,
     rules,
     scene,
     services,
@@ -39,6 +40,7 @@ from gemel.api import (
     work,
 )
 from gemel.api.errors import error_response
+from gemel.api.guards import guarded
 from gemel.api.live import live
 from gemel.api.page import SECURITY_HEADERS
 from gemel.api.routes import ANYONE, Route
@@ -66,6 +68,7 @@ ROUTES: list[Route] = [
     *audit.ROUTES,
     *derived.ROUTES,
     *rules.ROUTES,
+    *policies.ROUTES,
     *services.ROUTES,
     *value.ROUTES,
     *ingest.ROUTES,
@@ -107,7 +110,7 @@ def _endpoint(platform: Platform, route: Route) -> Callable[[Request], Awaitable
                         f"role '{who.role}' lacks the permission {route.allow}",
                         hint="ask an admin for a token with another role",
                     )
-            response = await route.endpoint(platform, request, who)
+            response = await guarded(platform, route, request, who)
         except GemelError as error:
             response = error_response(error)
         except UnicodeError as error:

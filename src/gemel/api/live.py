@@ -13,9 +13,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gemel import __version__
 from gemel.api.session import authenticate, check_origin
 from gemel.app.platform import Platform
+from gemel.app.policies import Sight
 from gemel.core.access import Principal
 from gemel.core.clock import to_iso
 from gemel.core.errors import GemelError
+from gemel.core.policy import READ
 from gemel.live.hub import Watcher, encode_values
 
 log = logging.getLogger("gemel.live")
@@ -42,6 +44,21 @@ async def live(platform: Platform, socket: WebSocket) -> None:
     await _Session(platform, socket, who).run()
 
 
+def is_event_seen(sight: Sight, event: dict[str, Any]) -> bool:
+    """Whether an event tells nothing that policies hide; kinds not known here do not pass."""
+    kind = event["type"]
+    if kind == "alarm":
+        return sight.covers(READ, str(event["alarm"].get("twin", "")))
+    if kind == "work":
+        return sight.covers(READ, str(event["order"].get("twin", "")))
+    if kind == "command":
+        command = event["command"]
+        return sight.allows(READ, command["twin"], command["command"])
+    if kind == "twin":
+        return sight.touches(READ, event["id"])
+    return kind in ("graph", "status")
+
+
 class _Session:
     """One connection: a task that sends what changed, and the loop that reads requests."""
 
@@ -52,6 +69,8 @@ class _Session:
         self.awake = asyncio.Event()
         self.watcher = Watcher(self.awake.set)
         self.known = 0
+        self.sight = platform.policies.sight(who)
+        self.seen_at = 0
 
     async def run(self) -> None:
         self.platform.hub.join(self.watcher)
@@ -115,8 +134,23 @@ class _Session:
         self.awake.set()
 
     def _is_wanted(self, number: int) -> bool:
-        twin = self.platform.series.keys[number].twin
-        return self.watcher.all or twin in self.watcher.twins
+        key = self.platform.series.keys[number]
+        if not (self.watcher.all or key.twin in self.watcher.twins):
+            return False
+        if self.sight is None:
+            return True
+        is_there = key.twin in self.platform.graph.twins
+        return is_there and self.sight.allows(READ, key.twin, key.path)
+
+    async def _follow_policies(self) -> None:
+        """Chooses anew what is watched where policies, or the graph that they walk, changed."""
+        sight = self.platform.policies.sight(self.who)
+        if sight is not None:
+            sight.refresh()
+        seen_at = 0 if sight is None else sight.version
+        if sight is not self.sight or seen_at != self.seen_at:
+            self.sight, self.seen_at = sight, seen_at
+            await self._subscribe(list(self.watcher.twins), self.watcher.all)
 
     async def _name_series(self, numbers: list[int]) -> None:
         keys = self.platform.series.keys
@@ -145,9 +179,11 @@ class _Session:
         if self.watcher.overflowed:
             await self.socket.close(TOO_SLOW, "too slow: connect again")
             return
+        await self._follow_policies()
         await self._add_new_series()
         for event in self.watcher.take_events():
-            await self._json(event)
+            if self.sight is None or is_event_seen(self.sight, event):
+                await self._json(event)
         rows = self.watcher.take_dirty()
         state = self.platform.state
         rows = rows[rows < len(state.time)]

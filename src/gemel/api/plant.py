@@ -12,16 +12,24 @@ from gemel.app import plant_files
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.document import Json
-from gemel.core.errors import InvalidInput, NotFound
+from gemel.core.errors import Forbidden, InvalidInput, NotFound
 
 
 async def import_(platform: Platform, request: Request, who: Principal) -> Response:
     plant = await read_json(request, 64 * MEBIBYTE)
+    if isinstance(plant, dict) and plant.get("policies") and not who.allows("policies:write"):
+        raise Forbidden(
+            f"role '{who.role}' lacks the permission policies:write",
+            hint="leave 'policies' out of the plant, or let an admin import it",
+        )
     return json_response(await plant_files.import_plant(platform, plant, who.name))
 
 
-async def export(platform: Platform, _: Request, __: Principal) -> Response:
-    return json_response(plant_files.export_plant(platform))
+async def export(platform: Platform, _: Request, who: Principal) -> Response:
+    found = plant_files.export_plant(platform)
+    if not who.allows("policies:read"):
+        del found["policies"]
+    return json_response(found)
 
 
 async def bindings(platform: Platform, _: Request, __: Principal) -> Response:

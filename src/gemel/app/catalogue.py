@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 GRAPH_KINDS = frozenset({"model", "twin", "relationship"})
+POLICED = GRAPH_KINDS | {"policy"}
 PLAIN_KINDS = (
     "settings",
     "binding",
@@ -41,6 +42,7 @@ PLAIN_KINDS = (
     "service",
     "fit",
     "prices",
+    "policy",
 )
 REACTED = frozenset(
     {"alarm", "alarmgroup", "philosophy", "receiver", "notification", "notice", "command"}
@@ -95,6 +97,7 @@ class Catalogue:
         platform.discovery.restore(self.plain["discovered"].values())
         platform.reactions.load(documents.load("alarm"), documents.load("command"))
         self._set_bindings()
+        platform.policies.load()
         for twin in platform.graph.twins:
             self._twin_changed(twin)
         platform.reactions.rules_changed(self.plain["rule"])
@@ -119,6 +122,8 @@ class Catalogue:
             platform.reactions.apply(edits)
         if "binding" in kinds:
             self._set_bindings()
+        if kinds & POLICED:
+            platform.policies.apply(edits)
         self._follow(edits, kinds, moved)
         if kinds & {"model", "settings", "derived", "service", "twin", "relationship"}:
             platform.derived.changed()

@@ -17,6 +17,7 @@ from gemel.core.access import Principal
 from gemel.core.clock import SECOND
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, TwinInvalid
+from gemel.core.policy import COMMAND
 from gemel.core.units import symbol
 from gemel.twins.graph import Graph
 
@@ -106,7 +107,14 @@ class Guarding:
     def asked(
         self, who: Principal, twin: str, command: str, arguments: Any, seconds: float, **more: str
     ) -> Ask:
-        """What a principal asks for; `more` are `key`, `unit`, `revision` and `service`."""
+        """What a principal asks for; `more` are `key`, `unit`, `revision` and `service`.
+
+        Raises:
+            NotFound, Forbidden: policies hide the twin, or do not let this principal command it.
+        """
+        sight = self._platform.policies.sight(who)
+        if sight is not None:
+            sight.require(COMMAND, twin, command)
         service = more.get("service", "")
         return Ask(
             twin,

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from gemel.core.access import Principal
 from gemel.core.message import Message
+from gemel.core.policy import READ, WRITE
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
+    from gemel.app.policies import Sight
 
 DOWN = ("commands", "desired")
 """Second levels of `devices/{twin}/...` that only the platform itself publishes."""
@@ -32,6 +34,9 @@ class MqttHost:
         """Devices may publish below their own twins' topics and what a binding maps to them."""
         if not who.allows("mqtt:publish") or topic.startswith("$"):
             return False
+        sight = self._platform.policies.sight(who)
+        if sight is not None and not sight.covers(WRITE, self._twin_of(topic, who)):
+            return False
         levels = topic.split("/")
         if levels[0] == "devices" and len(levels) > 2:
             if levels[2] in DOWN:
@@ -50,19 +55,40 @@ class MqttHost:
         if not who.allows("mqtt:subscribe"):
             return False
         if who.role != "device":
-            return True
+            return True  # policies are asked for each message: see `may_receive`
         levels = topic_filter.split("/")
         if levels[0] == "devices" and len(levels) > 2:
             return who.may_write_twin(levels[1])
         return topic_filter.startswith(OWN)
 
     def may_receive(self, who: Principal, topic: str) -> bool:
+        sight = self._platform.policies.sight(who)
+        if sight is not None and who.role != "device":
+            return who.allows("mqtt:subscribe") and self._may_read(sight, who, topic)
         if who.role != "device":
             return who.allows("mqtt:subscribe")
         levels = topic.split("/")
         if levels[0] == "devices" and len(levels) > 2:
             return who.may_write_twin(levels[1])
         return False  # what is below v1/devices/me/ is another device's, for all we know
+
+    def _twin_of(self, topic: str, who: Principal) -> str:
+        """The twin that a topic is about, "" if it cannot be told."""
+        levels = topic.split("/")
+        if levels[0] == "devices" and len(levels) > 2:
+            return levels[1]
+        return self._platform.ingest_stage.device_of(topic, who)
+
+    def _may_read(self, sight: Sight, who: Principal, topic: str) -> bool:
+        """Whether policies let a message through: all of its twin, or the one name it carries."""
+        twin = self._twin_of(topic, who)
+        if twin not in self._platform.graph.twins:
+            return False
+        if sight.covers(READ, twin):
+            return True
+        levels = topic.split("/")
+        is_single = levels[0] == "devices" and len(levels) == 4 and levels[2] == "telemetry"
+        return is_single and sight.allows(READ, twin, levels[3])
 
     def accept(self, messages: Sequence[Message], done: Callable[[Exception | None], None]) -> None:
         self._platform.accept(messages, done)

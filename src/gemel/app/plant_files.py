@@ -19,6 +19,7 @@ from gemel.app.yaml_files import as_yaml, read_text, read_yaml
 from gemel.commands.desired import RULES
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Conflict, InvalidInput
+from gemel.core.policy import parse_policy
 from gemel.ingest.topics import binding_from_json
 from gemel.twins.draft import Draft
 from gemel.twins.dtdl.interface import Interface, Property
@@ -42,6 +43,7 @@ FIELDS = (
     "alarms",
     "services",
     "kpis",
+    "policies",
     "scene",
 )
 TWIN_FIELDS = ("model", "name", "properties", "components", "relationships")
@@ -52,6 +54,7 @@ PLURALS = {
     "derived": "derived",
     "scene": "scene",
     "philosophy": "philosophy",
+    "policy": "policies",
 }
 
 
@@ -371,6 +374,9 @@ def _plan_plain(platform: Platform, graph: Graph, context: EditContext, plant: J
     for place, (key, doc) in enumerate(_by_id(plant, "kpis").items()):
         _check_kpi(key, doc)
         wanted.append(("kpi", key, {"order": place, **doc}))
+    for key, doc in _by_id(plant, "policies").items():
+        parse_policy(doc)
+        wanted.append(("policy", key, doc))
     wanted += read_alarm_part(platform, plant)
     scene = plant.get("scene")
     if scene is not None and not isinstance(scene, dict):
@@ -494,6 +500,7 @@ def export_plant(platform: Platform) -> Json:
             for key, doc in sorted(plain["service"].items())
         ],
         "kpis": [{k: v for k, v in doc.items() if k != "order"} for _, doc in kpis],
+        "policies": platform.policies.documents(),
         "scene": scene,
     }
 

@@ -31,6 +31,7 @@ from gemel.app.gaps import Gaps
 from gemel.app.jobs import Jobs
 from gemel.app.migrations import Migrations
 from gemel.app.past import Moments
+from gemel.app.policies import Policies
 from gemel.app.presence import Presence
 from gemel.app.queries import Queries
 from gemel.app.reactions import Reactions
@@ -92,6 +93,8 @@ class Platform:
         self.results = Results(self)
         self.retention = Retention(self)
         self.catalogue = Catalogue(self)
+        self.policies = Policies(self)
+        self.tokens.narrowing = self.policies.narrowing
         self.services = Services(self)
         self.reactions = Reactions(self)
         self.derived = Derived(self)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from gemel.core.access import ROLES, Principal
+from gemel.core.access import ROLES, Narrowing, Principal
 from gemel.core.clock import SECOND, Clock, to_iso
 from gemel.core.document import Document, Edit, Json
 from gemel.core.errors import InvalidInput, NotFound
@@ -94,6 +95,8 @@ class Tokens:
         self._documents = documents
         self._clock = clock
         self._cache: dict[str, tuple[int, Document | None]] = {}
+        self.narrowing: Callable[[str, str], Narrowing | None] = lambda *_: None
+        """What policies leave of (role, name)."""
 
     def principal(
         self, secret: str, uses: tuple[str, ...] = ("token", "short")
@@ -103,7 +106,8 @@ class Tokens:
         if doc is None or doc.doc["use"] not in uses:
             return None
         found = doc.doc
-        return Principal(found["name"], found["role"], tuple(found["twins"]), doc.key)
+        role, name = found["role"], found["name"]
+        return Principal(name, role, tuple(found["twins"]), doc.key, self.narrowing(role, name))
 
     def take_link(self, secret: str) -> Principal | None:
         """The principal behind a login link, which is used up by this."""

@@ -91,6 +91,12 @@ COMMANDS = {
     "derived": Command(
         "properties computed by formulas: list, check, put, remove", "gemel.cli.derived", "add", ""
     ),
+    "policy": Command(
+        "who may read, write and command what: list, check, put, delete, explain",
+        "gemel.cli.policies",
+        "add",
+        "",
+    ),
     "service": Command(
         "list, put and remove services; how they fare", "gemel.cli.services", "add_service", ""
     ),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Protocol
 
 VIEWER = frozenset(
     {
@@ -33,7 +34,13 @@ ENGINEER = OPERATOR | {
     "plant:write",
     "commands:resume",
 }
-ADMIN = ENGINEER | {"tokens:read", "tokens:write", "system:write"}
+ADMIN = ENGINEER | {
+    "tokens:read",
+    "tokens:write",
+    "system:write",
+    "policies:read",
+    "policies:write",
+}
 DEVICE = frozenset({"ingest:write", "mqtt:publish", "mqtt:subscribe"})
 
 ROLES: dict[str, frozenset[str]] = {
@@ -43,6 +50,13 @@ ROLES: dict[str, frozenset[str]] = {
     "viewer": VIEWER,
     "device": DEVICE,
 }
+
+
+class Narrowing(Protocol):
+    """What policies leave of a role's permissions for one principal, as of now."""
+
+    def covers(self, action: str, twin: str) -> bool:
+        """Whether an action is allowed on all of a twin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,7 @@ class Principal:
     """For devices: the twins it may write, as names or patterns such as `line1-*`."""
     token: str = field(default="", compare=False)
     """Which token was shown (its hash): ending the token ends what it opened."""
+    narrowing: Narrowing | None = field(default=None, compare=False, repr=False)
 
     def allows(self, permission: str) -> bool:
         return permission in ROLES.get(self.role, frozenset())
@@ -62,6 +77,8 @@ class Principal:
     def may_write_twin(self, twin: str) -> bool:
         """Whether telemetry for this twin is accepted from this principal."""
         if not self.allows("ingest:write"):
+            return False
+        if self.narrowing is not None and not self.narrowing.covers("write", twin):
             return False
         if self.role != "device":
             return True

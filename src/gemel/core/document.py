@@ -31,6 +31,7 @@ KINDS = (
     "control",
     "desired",
     "token",
+    "policy",
     "scene",
     "view",
     "kpi",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gemel.core.access import Principal
@@ -96,6 +96,15 @@ class Ingest:
             return only_twin(who) or who.name
         found = self._bindings.find(topic) or (None, *(default_route(topic, who) or ("", "")))
         return found[1] or who.name
+
+    def forget_senders(self, twins: Iterable[str] | None = None) -> None:
+        """Asks anew whether senders may write, on the topics of these twins or on all."""
+        topics: Iterable[str] = self._routes
+        if twins is not None:
+            entries = map(self._points.find, twins)
+            topics = [topic for entry in entries if entry is not None for topic in entry.topics]
+        for topic in topics:
+            self._routes[topic].who = None
 
     def accept(self, messages: Sequence[Message], now: int) -> Accepted:
         """Takes messages in. Never raises, whatever was sent.

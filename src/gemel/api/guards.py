@@ -1,0 +1,170 @@
+"""What a principal whom policies narrow may ask: the one door between routes and endpoints.
+
+Every route is in one of three tables or is closed to such a principal, so that a new route shows
+nothing until somebody has thought about it. `OPEN` routes tell nothing of twins; `SEEN` routes are
+given the platform as policies let it be seen, which hides and refuses by itself; `TRIMMED` routes
+are too, and their answers hold more than twins, so some of it is taken out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemel.api.errors import json_response
+from gemel.api.routes import ANYONE, Route
+from gemel.app.policies import Sight
+from gemel.core.access import Principal
+from gemel.core.document import Json
+from gemel.core.errors import Forbidden
+from gemel.core.policy import READ
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+OPEN = frozenset(
+    {
+        "GET /status",
+        "GET /me",
+        "POST /session",
+        "GET /models",
+        "GET /models/{id}",
+        "GET /settings/{id}",
+        "GET /views",
+        "GET /alarms/philosophy",
+        "GET /rules",
+        "GET /killswitch",
+        "POST /killswitch/stop",
+        "POST /killswitch/resume",
+        "GET /autonomy",
+        "POST /ingest",
+        "POST /ingest/{twin}",
+    }
+)
+"""`/ingest` is held by the principal itself: see `Principal.may_write_twin`."""
+SEEN = frozenset(
+    {
+        "PUT /digitaltwins/{id}",
+        "GET /digitaltwins/{id}",
+        "PATCH /digitaltwins/{id}",
+        "DELETE /digitaltwins/{id}",
+        "GET /digitaltwins/{id}/components/{path}",
+        "PATCH /digitaltwins/{id}/components/{path}",
+        "POST /digitaltwins/{id}/telemetry",
+        "POST /digitaltwins/{id}/components/{path}/telemetry",
+        "GET /digitaltwins/{id}/relationships",
+        "GET /digitaltwins/{id}/incomingrelationships",
+        "GET /digitaltwins/{id}/relationships/{rid}",
+        "PUT /digitaltwins/{id}/relationships/{rid}",
+        "PATCH /digitaltwins/{id}/relationships/{rid}",
+        "DELETE /digitaltwins/{id}/relationships/{rid}",
+        "POST /query",
+        "GET /twins",
+        "GET /twins/{twin}/desired",
+        "GET /history",
+        "GET /history/series",
+        "GET /history/last",
+        "GET /state",
+        "GET /alarms",
+        "GET /alarms/{id}",
+        "GET /alarms/{id}/history",
+        "POST /alarms/acts",
+        "POST /alarms/out-of-service",
+        "POST /alarms/{id}/acknowledge",
+        "POST /alarms/{id}/unacknowledge",
+        "POST /alarms/{id}/shelve",
+        "POST /alarms/{id}/unshelve",
+        "POST /alarms/{id}/out-of-service",
+        "POST /alarms/{id}/return-to-service",
+        "POST /alarms/{id}/comment",
+        "POST /alarms/{id}/clear",
+        "GET /work",
+        "POST /work",
+        "GET /work/{id}",
+        "PATCH /work/{id}",
+        "POST /work/{id}/acts",
+        "GET /commands",
+        "GET /commands/{id}",
+        "POST /commands",
+        "POST /commands/{id}/approve",
+        "POST /commands/{id}/refuse",
+        "POST /commands/{id}/cancel",
+    }
+)
+
+
+def _faceplate(sight: Sight, request: Request, body: Json) -> Json:
+    twin = request.path_params["twin"]
+    mask = sight.mask(READ, twin)
+    body["properties"] = [one for one in body["properties"] if mask.allows(one["path"])]
+    body["commands"] = [one for one in body["commands"] if mask.allows(one["name"])]
+    return body
+
+
+def _desired(sight: Sight, request: Request, body: Json) -> Json:
+    mask = sight.mask(READ, request.path_params["twin"])
+    return {name: value for name, value in body.items() if mask.allows(name)}
+
+
+def _kpis(sight: Sight, _: Request, body: Json) -> Json:
+    rows = body["value"]
+    seen = [r for r in rows if sight.allows(READ, r["twin"], r["property"])]
+    return {**body, "value": seen}
+
+
+def _scene(sight: Sight, _: Request, body: Json) -> Json:
+    def is_seen(part: object) -> bool:
+        twin = part.get("twin") if isinstance(part, dict) else None
+        return not isinstance(twin, str) or sight.touches(READ, twin)
+
+    return {
+        name: list(filter(is_seen, value)) if isinstance(value, list) else value
+        for name, value in body.items()
+    }
+
+
+TRIMMED: dict[str, Callable[[Sight, Request, Json], Json]] = {
+    "GET /twins/{twin}": _faceplate,
+    "PATCH /twins/{twin}/desired": _desired,
+    "GET /kpis": _kpis,
+    "GET /scene": _scene,
+}
+WHOLE = frozenset({"GET /twins/{twin}/changes", "GET /rejects"})
+"""Routes of one twin that need all of it to be readable."""
+
+
+async def guarded(platform: Platform, route: Route, request: Request, who: Principal) -> Response:
+    """Calls a route's endpoint with what policies let the principal see.
+
+    Raises:
+        Forbidden: the route shows more than one part of the plant, and the principal has one.
+    """
+    sight = platform.policies.sight(who)
+    name = f"{route.method} {route.path}"
+    if sight is None or route.allow == ANYONE or name in OPEN:
+        return await route.endpoint(platform, request, who)
+    of_path = request.path_params
+    key = of_path.get("twin") or (of_path.get("id") if name.find(" /digitaltwins/") > 0 else "")
+    if key:
+        sight.require_seen(key)
+    seen = platform.policies.seen_by(who)
+    if name in SEEN:
+        return await route.endpoint(seen, request, who)
+    trim = TRIMMED.get(name)
+    if trim is not None:
+        response = await route.endpoint(seen, request, who)
+        body = trim(sight, request, orjson.loads(bytes(response.body)))
+        return json_response(body, response.status_code)
+    twin = key or request.query_params.get("twin", "")
+    if name in WHOLE and twin:
+        sight.require(READ, twin)
+        return await route.endpoint(platform, request, who)
+    raise Forbidden(
+        f"policies narrow what you may see, and {name} cannot be narrowed",
+        hint="ask somebody whom no policy narrows",
+        code="PolicyForbids",
+    )

@@ -1,0 +1,288 @@
+"""The platform as policies let somebody see it: a graph without what is hidden, and all above it.
+
+Faces are given this in place of the platform. What reads goes through the graph, the series and
+the books of here, which hold nothing that is hidden; what edits goes through `Seen.edit`, which
+looks at the planned edits before they are committed. So a face cannot forget to ask.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from gemel.app.policies import Sight, forbidden
+from gemel.app.queries import Queries
+from gemel.app.values import value_reader
+from gemel.core.document import Edit, Json
+from gemel.core.errors import NotFound
+from gemel.core.policy import ALARM, COMMAND, READ, WRITE, Mask
+from gemel.core.series import MEASURED, SeriesTable
+from gemel.twins.graph import EditContext, Graph
+from gemel.twins.records import Link, Twin, make_twin
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Plan, Platform
+
+T = TypeVar("T")
+NOWHERE = 1 << 31
+"""A series number that no state has."""
+
+
+class SeenGraph(Graph):
+    """The twins that may be seen, without the properties that may not; links between such twins."""
+
+    def __init__(self, real: Graph, sight: Sight) -> None:
+        super().__init__()
+        self._real = real
+        self._sight = sight
+        self.models, self.records = real.models, real.records
+        self.rebuild()
+
+    def rebuild(self) -> None:
+        """Looks at every twin again."""
+        self.twins.clear()
+        self.show(self._real.twins)
+
+    def show(self, twins: Iterable[str]) -> None:
+        """Looks at some twins again, after an edit of them or of what reaches them."""
+        for key in list(twins):
+            twin = self._real.find_twin(key)
+            mask = self._sight.mask(READ, key)
+            if twin is None or mask.is_none:
+                self.twins.pop(key, None)
+            else:
+                self.twins[key] = twin if mask.is_whole else redacted(twin, mask)
+        self.version += 1
+
+    def is_seen(self, link: Link) -> bool:
+        return (
+            link.source in self.twins
+            and link.target in self.twins
+            and self._sight.allows(READ, link.source, link.name)
+        )
+
+    def find_relationship(self, source: str, relationship: str) -> Link | None:
+        link = self._real.find_relationship(source, relationship)
+        return link if link is not None and self.is_seen(link) else None
+
+    def outgoing(self, twin_id: str) -> list[Link]:
+        return list(filter(self.is_seen, self._real.outgoing(twin_id)))
+
+    def incoming(self, twin_id: str) -> list[Link]:
+        return list(filter(self.is_seen, self._real.incoming(twin_id)))
+
+    def sources(self) -> list[str]:
+        return [twin for twin in self._real.sources() if twin in self.twins]
+
+
+def redacted(twin: Twin, mask: Mask) -> Twin:
+    """A twin without the values that a mask hides."""
+    return make_twin(twin.id, _without(twin.doc, mask, ""), twin.etag)
+
+
+def _without(doc: Json, mask: Mask, prefix: str) -> Json:
+    found: Json = {}
+    for name, value in doc.items():
+        path = prefix + name
+        if name == "$metadata":
+            found[name] = {
+                n: v for n, v in value.items() if n.startswith("$") or mask.allows(prefix + n)
+            }
+        elif name == "$desired":
+            found[name] = {n: v for n, v in value.items() if mask.allows(n)}
+        elif isinstance(value, dict) and "$metadata" in value:
+            found[name] = _without(value, mask, f"{path}.")
+        elif name.startswith("$") or mask.allows(path):
+            found[name] = value
+    return found
+
+
+class SeenSeries:
+    """The series table without the series that are hidden."""
+
+    def __init__(self, real: SeriesTable, sight: Sight, graph: SeenGraph) -> None:
+        self._real = real
+        self._sight = sight
+        self._graph = graph
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def __len__(self) -> int:
+        return len(self._real)
+
+    def _is_seen(self, twin: str, path: str) -> bool:
+        return twin in self._graph.twins and self._sight.allows(READ, twin, path)
+
+    def find(self, twin: str, path: str, provenance: str = MEASURED) -> int | None:
+        return self._real.find(twin, path, provenance) if self._is_seen(twin, path) else None
+
+    def id(self, twin: str, path: str, provenance: str = MEASURED) -> int:
+        return self._real.id(twin, path, provenance) if self._is_seen(twin, path) else NOWHERE
+
+    def of_twin(self, twin: str) -> list[int]:
+        keys = self._real.keys
+        return [n for n in self._real.of_twin(twin) if self._is_seen(twin, keys[n].path)]
+
+
+class _SeenBook:
+    """A book of documents without those that may not be read."""
+
+    def __init__(self, real: Any, is_seen: Callable[[Any], bool], what: str) -> None:
+        self._real = real
+        self._is_seen = is_seen
+        self._what = what
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def get(self, key: str) -> Any:
+        found = self._real.get(key)
+        if not self._is_seen(found):
+            raise NotFound(f"there is no {self._what} '{key}'", hint="policies may hide it")
+        return found
+
+    def find(self, *, limit: int = 1_000, **wanted: Any) -> list[Any]:
+        found = self._real.find(limit=1 << 31, **wanted)
+        return [one for one in found if self._is_seen(one)][:limit]
+
+
+class _SeenAlarms(_SeenBook):
+    def __init__(self, real: Any, sight: Sight) -> None:
+        super().__init__(real, lambda doc: sight.covers(READ, str(doc.get("twin", ""))), "alarm")
+        self._sight = sight
+
+    def of_twin(self, twin: str) -> Any:
+        return self._real.of_twin(twin) if self._sight.covers(READ, twin) else []
+
+    def highest(self, twin: str) -> Any:
+        return self._real.highest(twin) if self._sight.covers(READ, twin) else None
+
+
+class Seen:
+    """What stands in for the platform where policies name who asks."""
+
+    def __init__(self, real: Platform, sight: Sight) -> None:
+        self.real = real
+        self.sight = sight
+        self.graph = SeenGraph(real.graph, sight)
+        self.series = SeenSeries(real.series, sight, self.graph)
+        self.platform = cast("Platform", self)
+        self.catalogue = self._of(real.catalogue)
+        self.queries = Queries(self.platform)
+        self.desired = self._of(real.desired)
+        self.reactions = self._of(real.reactions)
+        self.reactions.alarms = cast(Any, _SeenAlarms(self.reactions.alarms, sight))
+        self.reactions.desk = self._of(real.reactions.desk)
+        dispatch = self._of(real.reactions.dispatch)
+        dispatch.book = cast(
+            Any,
+            _SeenBook(dispatch.book, lambda c: sight.allows(READ, c.twin, c.command), "command"),
+        )
+        dispatch.guarding = self._of(real.reactions.dispatch.guarding)
+        self.reactions.dispatch = dispatch
+        self.work = self._of(real.work)
+        self.work.book = cast(
+            Any,
+            _SeenBook(
+                real.work.book, lambda doc: sight.covers(READ, str(doc["twin"])), "work order"
+            ),
+        )
+
+    def _of(self, part: T) -> T:
+        """The same part of the platform, but over what is seen; it shares all state."""
+        found = copy.copy(part)
+        found._platform = self.platform  # type: ignore[attr-defined]
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def value_of(self, twin: str) -> Any:
+        return value_reader(self.platform, twin)
+
+    async def edit(self, plan: Plan[T], who: str = "gemel", why: str = "") -> T:
+        """As the platform's, if every planned edit is allowed.
+
+        Raises:
+            Forbidden: one is not; nothing is edited.
+        """
+
+        def checked(graph: Graph, context: EditContext) -> tuple[list[Edit], T]:
+            edits, result = plan(graph, context)
+            for edit in edits:
+                self._check(graph, edit)
+            return edits, result
+
+        result = await self.real.edit(checked, who, why)
+        self.sight.refresh()
+        if isinstance(result, Twin):
+            mask = self.sight.mask(READ, result.id)
+            return cast(T, result if mask.is_whole else redacted(result, mask))
+        return result
+
+    async def put(self, kind: str, key: str, doc: Json | None, who: str, why: str = "") -> None:
+        await self.edit(
+            lambda _, context: ([Edit(kind, key, doc, context.now, who, why)], None), who, why
+        )
+
+    def _check(self, graph: Graph, edit: Edit) -> None:
+        """Refuses an edit that policies do not allow."""
+        sight = self.sight
+        if edit.kind == "twin":
+            self._check_twin(graph.find_twin(edit.key), edit)
+        elif edit.kind == "relationship":
+            source, key = edit.key.split("\n", 1)
+            old = graph.find_relationship(source, key)
+            if old is not None:
+                sight.require(WRITE, source, old.name)
+            if edit.doc is not None:
+                sight.require(WRITE, source, edit.doc["$relationshipName"])
+                if not sight.touches(READ, edit.doc["$targetId"]):
+                    raise forbidden(READ, edit.doc["$targetId"])
+        elif edit.kind == "desired":
+            pass  # stands beside an edit of the twin's `$desired`
+        elif edit.kind in ("alarm", "workorder") and edit.doc is not None:
+            sight.require(ALARM, str(edit.doc.get("twin", "")))
+        elif edit.kind == "command" and edit.doc is not None:
+            sight.require(COMMAND, edit.doc["twin"], edit.doc["command"])
+
+    def _check_twin(self, old: Twin | None, edit: Edit) -> None:
+        sight = self.sight
+        if old is not None:
+            if not sight.touches(READ, edit.key):
+                raise forbidden(WRITE, edit.key)
+            if edit.doc is None:
+                sight.require(WRITE, edit.key)
+                return
+        if edit.doc is None:
+            return
+        model = edit.doc["$metadata"]["$model"]
+        masks = [sight.mask_of_new(WRITE, edit.key, model)]
+        if old is not None:
+            masks.append(sight.mask(WRITE, edit.key))
+        is_of_new_kind = old is None or old.model != model
+        for mask in masks:
+            if mask.is_none or (is_of_new_kind and not mask.is_whole):
+                raise forbidden(WRITE, edit.key)
+            for name in changed_names({} if old is None else old.doc, edit.doc):
+                if not mask.allows(name):
+                    raise forbidden(WRITE, edit.key, name)
+
+
+def changed_names(old: Json, new: Json, prefix: str = "") -> set[str]:
+    """The properties in which two documents of a twin differ, those in components with dots."""
+    found: set[str] = set()
+    for name in old.keys() | new.keys():
+        before, after = old.get(name), new.get(name)
+        if before == after or name in ("$metadata", "$etag"):
+            continue
+        parts = [part for part in (before, after) if part is not None]
+        if name == "$desired":
+            found |= changed_names(before or {}, after or {})
+        elif all(isinstance(part, dict) and "$metadata" in part for part in parts):
+            found |= changed_names(before or {}, after or {}, f"{prefix}{name}.")
+        else:
+            found.add(prefix + name)
+    return found
