@@ -51,6 +51,7 @@ PLANT: dict[str, Any] = {
     ],
     "services": [{"id": "watch", "kind": "anomaly", "model": PUMP, "parameters": {"hold": 3}}],
     "kpis": [{"id": "f", "label": "Flow", "twin": "pump-1", "property": "flow", "target": 3}],
+    "policies": [{"id": "guests", "who": {"names": ["guest-*"]}, "twins": ["pump-1"]}],
     "scene": {"version": 1, "zones": [], "objects": [{"kind": "pump", "twin": "pump-1"}]},
 }
 
@@ -81,6 +82,7 @@ def test_export_imports_into_an_empty_installation_as_the_same(one: Inside, tmp_
         "settings": 1,
         "bindings": 2,
         "kpis": 1,
+        "policies": 1,
         "scene": 1,
         "rules": 1,
         "services": 1,

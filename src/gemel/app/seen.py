@@ -15,14 +15,15 @@ from gemel.app.policies import Sight, forbidden
 from gemel.app.queries import Queries
 from gemel.app.values import value_reader
 from gemel.core.document import Edit, Json
-from gemel.core.errors import NotFound
+from gemel.core.errors import Forbidden, NotFound
 from gemel.core.policy import ALARM, COMMAND, READ, WRITE, Mask
 from gemel.core.series import MEASURED, SeriesTable
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.records import Link, Twin, make_twin
 
 if TYPE_CHECKING:
-    from gemel.app.platform import Plan, Platform
+    from gemel.app.edits import Plan
+    from gemel.app.platform import Platform
 
 T = TypeVar("T")
 NOWHERE = 1 << 31
@@ -160,6 +161,45 @@ class _SeenAlarms(_SeenBook):
         return self._real.highest(twin) if self._sight.covers(READ, twin) else None
 
 
+class _NoPast:
+    """The past cannot be narrowed: subtrees and properties of then are not known."""
+
+    def moment(self, at: int | None, recorded: int | None) -> None:
+        if at is not None or recorded is not None:
+            raise Forbidden(
+                "policies narrow what you may see, and the past cannot be narrowed",
+                hint="ask for now, or somebody whom no policy narrows",
+                code="PolicyForbids",
+            )
+
+
+SHARED = frozenset(
+    {
+        "accept",
+        "append",
+        "bound_twin",
+        "clock",
+        "config",
+        "documents",
+        "gaps",
+        "history",
+        "hub",
+        "ingest",
+        "ingest_stage",
+        "listeners",
+        "policies",
+        "presence",
+        "publish",
+        "start_task",
+        "state",
+        "status",
+        "tokens",
+    }
+)
+"""What of the platform is the same for everybody. It hides nothing by itself: what is found through
+it is looked up by series and ids that the parts below have let through."""
+
+
 class Seen:
     """What stands in for the platform where policies name who asks."""
 
@@ -171,6 +211,7 @@ class Seen:
         self.platform = cast("Platform", self)
         self.catalogue = self._of(real.catalogue)
         self.queries = Queries(self.platform)
+        self.moments = _NoPast()
         self.desired = self._of(real.desired)
         self.reactions = self._of(real.reactions)
         self.reactions.alarms = cast(Any, _SeenAlarms(self.reactions.alarms, sight))
@@ -197,6 +238,8 @@ class Seen:
         return found
 
     def __getattr__(self, name: str) -> Any:
+        if name not in SHARED:
+            raise AttributeError(f"'{name}' has not been made fit for policies")
         return getattr(self.real, name)
 
     def value_of(self, twin: str) -> Any:
@@ -208,14 +251,23 @@ class Seen:
         Raises:
             Forbidden: one is not; nothing is edited.
         """
+        return self._shown(await self.real.edit(self._checked(plan), who, why))
 
+    async def edit_graph(self, plan: Plan[T], who: str = "gemel", why: str = "") -> T:
+        """As `edit`, for a plan that reads only the graph."""
+        return self._shown(await self.real.edit_graph(self._checked(plan), who, why))
+
+    def _checked(self, plan: Plan[T]) -> Plan[T]:
         def checked(graph: Graph, context: EditContext) -> tuple[list[Edit], T]:
             edits, result = plan(graph, context)
             for edit in edits:
                 self._check(graph, edit)
             return edits, result
 
-        result = await self.real.edit(checked, who, why)
+        return checked
+
+    def _shown(self, result: T) -> T:
+        """What an edit made, without what is hidden."""
         self.sight.refresh()
         if isinstance(result, Twin):
             mask = self.sight.mask(READ, result.id)
