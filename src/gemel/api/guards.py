@@ -100,7 +100,6 @@ SEEN = frozenset(
 def _faceplate(sight: Sight, request: Request, body: Json) -> Json:
     twin = request.path_params["twin"]
     mask = sight.mask(READ, twin)
-    body["properties"] = [one for one in body["properties"] if mask.allows(one["path"])]
     body["commands"] = [one for one in body["commands"] if mask.allows(one["name"])]
     return body
 

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 T = TypeVar("T")
-NOWHERE = 1 << 31
-"""A series number that no state has."""
 
 
 class SeenGraph(Graph):
@@ -113,18 +111,20 @@ class SeenSeries:
     def __len__(self) -> int:
         return len(self._real)
 
-    def _is_seen(self, twin: str, path: str) -> bool:
+    def is_shown(self, twin: str, path: str) -> bool:
         return twin in self._graph.twins and self._sight.allows(READ, twin, path)
 
     def find(self, twin: str, path: str, provenance: str = MEASURED) -> int | None:
-        return self._real.find(twin, path, provenance) if self._is_seen(twin, path) else None
+        return self._real.find(twin, path, provenance) if self.is_shown(twin, path) else None
 
     def id(self, twin: str, path: str, provenance: str = MEASURED) -> int:
-        return self._real.id(twin, path, provenance) if self._is_seen(twin, path) else NOWHERE
+        if not self.is_shown(twin, path):
+            raise forbidden(READ, twin, path)
+        return self._real.id(twin, path, provenance)
 
     def of_twin(self, twin: str) -> list[int]:
         keys = self._real.keys
-        return [n for n in self._real.of_twin(twin) if self._is_seen(twin, keys[n].path)]
+        return [n for n in self._real.of_twin(twin) if self.is_shown(twin, keys[n].path)]
 
 
 class _SeenBook:

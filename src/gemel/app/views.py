@@ -126,6 +126,7 @@ def faceplate(platform: Platform, twin: str) -> Json:
                 "others": others.get(s.path, []),
             }
             for s in (*signals.of(model).values(), *_computed(platform, twin, model))
+            if platform.series.is_shown(twin, s.path)
         ],
         "commands": [
             _command(c, signals.guards_of(model, c.path))

@@ -121,5 +121,9 @@ class SeriesTable:
     def find(self, twin: str, path: str, provenance: str = MEASURED) -> int | None:
         return self._ids.get(SeriesKey(twin, path, provenance))
 
+    def is_shown(self, twin: str, path: str) -> bool:
+        """Whether whoever was given this table may know of a path; policies may hide some."""
+        return True
+
     def of_twin(self, twin: str) -> list[int]:
         return list(self._twins.get(twin, ()))
