@@ -63,8 +63,8 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
 
 
 def plain(plant: dict[str, Any]) -> dict[str, Any]:
-    """Without the order of things that have none."""
-    found = orjson.loads(orjson.dumps(plant))
+    """Without the order of things that have none, and without lists that are empty."""
+    found = {name: part for name, part in orjson.loads(orjson.dumps(plant)).items() if part}
     found["models"].sort(key=lambda m: m["@id"])
     for twin in found["twins"].values():
         for links in twin.values():
