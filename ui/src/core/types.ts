@@ -310,14 +310,6 @@ export interface Discovered {
   sample: Json;
 }
 
-export interface Edit {
-  seq: number;
-  time: string;
-  who: string;
-  why: string;
-  doc: Json;
-}
-
 export interface SceneObject {
   id?: string;
   /** For a sensor: the property of its twin that it shows. */

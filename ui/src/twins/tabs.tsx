@@ -1,4 +1,4 @@
-/** The smaller tabs of a twin: relations, alarms, commands, changes, raw JSON. */
+/** The smaller tabs of a twin: relations, alarms, commands, raw JSON. */
 
 import { useState } from "preact/hooks";
 import { byUrgency, heldBack, openAlarms } from "@/core/alarms.ts";
@@ -8,7 +8,7 @@ import { tick } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
-import type { Alarm, Edit, Json, Page, Relationship, Twin } from "@/core/types.ts";
+import type { Alarm, Json, Page, Relationship, Twin } from "@/core/types.ts";
 import { formatMoment } from "@/core/words.ts";
 import { AlarmLine } from "@/alarms/line.tsx";
 import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
@@ -103,52 +103,6 @@ export function CommandsTab({ twin }: { twin: Twin }) {
     </div>
   );
 }
-
-export function ChangesTab({ twin }: { twin: Twin }) {
-  const { data, error, retry } = useResource(`changes of ${twin.id}`, (abort) => get<{ value: Edit[] }>(`/twins/${encodeURIComponent(twin.id)}/changes`, abort));
-  if (error && !data) return <Failed error={error} what="The changes" retry={retry} />;
-  if (!data) return <SkeletonRows count={5} />;
-  if (data.value.length === 0) return <Empty title="Nothing has been changed by hand or by a program" />;
-  return (
-    <ol class="changes">
-      {data.value.map((edit, i) => (
-        <li key={edit.seq}>
-          <div class="row">
-            <time dateTime={edit.time}>{formatMoment(Date.parse(edit.time), tick.value)}</time>
-            <strong>{edit.who}</strong>
-            <span class="soft grow ellipsis">{edit.why || (edit.doc === null ? "removed" : i === data.value.length - 1 ? "created" : "changed")}</span>
-            <span class="meta">#{edit.seq}</span>
-          </div>
-          <Difference before={data.value[i + 1]?.doc ?? null} after={edit.doc} />
-        </li>
-      ))}
-    </ol>
-  );
-}
-
-/** The top-level fields that are not the same, old and new. */
-function Difference({ before, after }: { before: Json; after: Json }) {
-  const [old, now] = [before, after].map((doc) => (doc && typeof doc === "object" && !Array.isArray(doc) ? doc : {})) as [Record<string, Json>, Record<string, Json>];
-  const names = [...new Set([...Object.keys(old), ...Object.keys(now)])].filter((name) => !name.startsWith("$metadata") && JSON.stringify(old[name]) !== JSON.stringify(now[name]));
-  if (names.length === 0) return null;
-  return (
-    <dl class="difference">
-      {names.slice(0, 12).map((name) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>
-            {name in old && <del>{brief(old[name])}</del>} {name in now && <ins>{brief(now[name])}</ins>}
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-const brief = (value: Json | undefined): string => {
-  const text = JSON.stringify(value) ?? "";
-  return text.length > 120 ? `${text.slice(0, 117)}…` : text;
-};
 
 export function RawTab({ twin }: { twin: Twin }) {
   const { data, error, retry } = useResource(`raw ${twin.id}`, (abort) => get<Json>(`/digitaltwins/${encodeURIComponent(twin.id)}`, abort));

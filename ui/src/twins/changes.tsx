@@ -1,0 +1,170 @@
+/** Who changed a twin and why, and what is different between two moments: the clock's, and one before it. */
+
+import { useState } from "preact/hooks";
+import { get, query } from "@/core/api.ts";
+import { moment, tick } from "@/core/clock.ts";
+import { useResource } from "@/core/resource.ts";
+import { href } from "@/core/router.ts";
+import type { Json, Page, Twin } from "@/core/types.ts";
+import { formatMoment } from "@/core/words.ts";
+import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
+import { Icon } from "@/shell/icon.tsx";
+
+interface Change {
+  path: string;
+  before: Json;
+  after: Json;
+  act: "added" | "removed" | "changed";
+}
+
+interface Edit {
+  seq: number;
+  time: string;
+  who: string;
+  why: string;
+  kind: "twin" | "relationship";
+  key: string;
+  act: Change["act"];
+  changes: Change[];
+}
+
+interface Link {
+  $relationshipId: string;
+  $relationshipName: string;
+  $sourceId: string;
+  $targetId: string;
+  act: Change["act"];
+}
+
+interface Diff {
+  from: string;
+  to: string;
+  act: Change["act"] | "same";
+  changes: Change[];
+  relationships: Link[];
+  values: { path: string; before: { value: Json } | null; after: { value: Json } | null }[];
+}
+
+const HOUR = 3_600_000;
+const BACK: [string, number][] = [
+  ["an hour", HOUR],
+  ["a day", 24 * HOUR],
+  ["a week", 7 * 24 * HOUR],
+  ["30 days", 30 * 24 * HOUR],
+];
+const MOST_SHOWN = 40;
+
+export function ChangesTab({ twin }: { twin: Twin }) {
+  const { data, error, retry } = useResource(`changes of ${twin.id}`, (abort) => get<Page<Edit>>(`/twins/${encodeURIComponent(twin.id)}/changes`, abort));
+  return (
+    <div class="stack" style={{ gap: "24px" }}>
+      <Compare twin={twin} />
+      <section aria-labelledby="changes-title">
+        <h2 id="changes-title">Who changed it</h2>
+        {error && !data && <Failed error={error} what="The changes" retry={retry} />}
+        {!data && !error && <SkeletonRows count={5} />}
+        {data?.value.length === 0 && <Empty title="Nothing has been changed by hand or by a program" />}
+        <ol class="changes">
+          {data?.value.map((edit) => (
+            <li key={edit.seq} data-testid="edit">
+              <div class="row">
+                <time dateTime={edit.time}>{formatMoment(Date.parse(edit.time), tick.value)}</time>
+                <strong>{edit.who}</strong>
+                <span class="tag">
+                  {edit.kind === "relationship" ? `relationship ${edit.key} ` : ""}
+                  {edit.act}
+                </span>
+                <span class="soft grow ellipsis">{edit.why}</span>
+                <span class="meta">#{edit.seq}</span>
+              </div>
+              <Differences list={edit.changes} />
+            </li>
+          ))}
+        </ol>
+      </section>
+    </div>
+  );
+}
+
+/** What is different from a moment before the one that the clock shows. */
+function Compare({ twin }: { twin: Twin }) {
+  const [back, setBack] = useState(24 * HOUR);
+  const shown = moment.value;
+  const span = shown === null || shown > Date.now() ? { from: `-${back / HOUR}h`, to: "now" } : { from: shown - back, to: shown };
+  const path = `/twins/${encodeURIComponent(twin.id)}/diff${query(span)}`;
+  const { data, error, retry } = useResource(path, (abort) => get<Diff>(path, abort));
+  return (
+    <section aria-labelledby="compare-title" data-testid="compare">
+      <div class="row" style={{ flexWrap: "wrap" }}>
+        <h2 id="compare-title" class="grow">
+          What is different
+        </h2>
+        <label class="row">
+          <span class="soft">since</span>
+          <select class="input" value={String(back)} onChange={(event) => setBack(Number(event.currentTarget.value))}>
+            {BACK.map(([words, ms]) => (
+              <option key={ms} value={String(ms)}>
+                {words} {shown === null ? "ago" : "before"}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      {error && error.status !== 404 && <Failed error={error} what="The comparison" retry={retry} />}
+      {error?.status === 404 && <p class="soft">The twin was not there at either moment.</p>}
+      {!data && !error && <SkeletonRows count={3} />}
+      {data && <Found diff={data} />}
+    </section>
+  );
+}
+
+function Found({ diff }: { diff: Diff }) {
+  const values = diff.values.map((one): Change => ({ path: one.path, before: one.before?.value ?? null, after: one.after?.value ?? null, act: one.before ? (one.after ? "changed" : "removed") : "added" }));
+  const isSame = diff.act === "same" && diff.relationships.length === 0 && values.length === 0;
+  if (isSame) return <p class="soft">Nothing.</p>;
+  return (
+    <div class="stack" style={{ gap: "8px" }}>
+      {diff.act === "added" && <p>The twin was made in between.</p>}
+      {diff.act === "removed" && <p>The twin was deleted in between.</p>}
+      {diff.act === "changed" && <Differences list={diff.changes} />}
+      <Differences list={values} />
+      {diff.relationships.length > 0 && (
+        <ul class="plain">
+          {diff.relationships.map((link) => (
+            <li key={`${link.$sourceId} ${link.$relationshipId}`} class="row">
+              <Icon name="link" small />
+              <span class="tag">{link.act}</span>
+              <span class="ellipsis">
+                <a href={href("twins", link.$sourceId)}>{link.$sourceId}</a> {link.$relationshipName} <a href={href("twins", link.$targetId)}>{link.$targetId}</a>
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </div>
+  );
+}
+
+/** Values that are not the same, old and new; stamps of time are left out. */
+function Differences({ list }: { list: Change[] }) {
+  const shown = list.filter((one) => !one.path.startsWith("$metadata") || one.path === "$metadata.$model");
+  if (shown.length === 0) return null;
+  return (
+    <dl class="difference">
+      {shown.slice(0, MOST_SHOWN).map((one) => (
+        <div key={one.path}>
+          <dt>{one.path}</dt>
+          <dd>
+            {one.act !== "added" && <del>{brief(one.before)}</del>} {one.act !== "removed" && <ins>{brief(one.after)}</ins>}
+          </dd>
+        </div>
+      ))}
+      {shown.length > MOST_SHOWN && <div class="muted">and {shown.length - MOST_SHOWN} more</div>}
+    </dl>
+  );
+}
+
+function brief(value: Json): string {
+  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
+  return text.length > 120 ? `${text.slice(0, 117)}…` : text;
+}
