@@ -7,6 +7,7 @@ commits durably and only then gives to `Graph.apply`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ from gemel.twins.records import (
     make_twin,
     value_time,
 )
+
+MOST_RECENT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class Graph:
         self._parsed: dict[str, Interface] = {}
         self.version = 0
         """Grows with every change, so that what was worked out from a graph can tell its age."""
+        self._recent: deque[tuple[int, tuple[str, ...]]] = deque(maxlen=MOST_RECENT)
+        """The twins that the last versions changed."""
 
     # ---- what planning and views read; `Draft` overrides these ---------------------------
 
@@ -181,6 +186,14 @@ class Graph:
         _collect(twin.doc, "", found)
         return found
 
+    def twins_changed_since(self, version: int) -> list[str] | None:
+        """Which twins were changed, made or deleted since a version; None if it is too long ago."""
+        if version == self.version:
+            return []
+        if not self._recent or self._recent[0][0] > version + 1:
+            return None
+        return [twin for made, twins in self._recent if made > version for twin in twins]
+
     def counts(self) -> tuple[int, int, int]:
         """How many models, twins and relationships there are."""
         return len(self.models), len(self.twins), sum(map(len, self._outgoing.values()))
@@ -195,6 +208,7 @@ class Graph:
         """
         models: dict[str, Json] = {}
         self.version += 1
+        self._recent.clear()
         for document in documents:
             try:
                 if document.kind == "model":
@@ -217,6 +231,7 @@ class Graph:
     def apply(self, edits: Sequence[Edit]) -> None:
         """Makes committed edits visible; edits of other kinds are not for the graph."""
         self.version += 1
+        self._recent.append((self.version, tuple(e.key for e in edits if e.kind == "twin")))
         self._put_models({e.key: e.doc for e in edits if e.kind == "model" and e.doc is not None})
         for edit in edits:
             if edit.kind == "model":

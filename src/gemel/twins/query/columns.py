@@ -28,6 +28,8 @@ IS_NUMBER, IS_UNDEFINED = -1, -2
 EXACT = 1 << 53
 """Integers below are exact as float64; larger ones are kept as distinct values."""
 MOST_COLUMNS = 64
+MOST_PATCHED = 1_000
+"""Changed twins that are taken in one by one."""
 COMPUTED = (("$dtId",), ("$etag",), ("$metadata", "$model"))
 Pauses = Generator[None, None, None]
 
@@ -122,7 +124,7 @@ class Table:
 
     def refresh(self) -> None:
         """Takes in what was edited since; the lists are replaced, never changed."""
-        if self._version == self._graph.version:
+        if self._version == self._graph.version or self._patched():
             return
         twins = self._graph.all_twins()
         same = list(map(twins.get, self.ids)) if len(twins) == len(self.ids) else [None]
@@ -132,6 +134,27 @@ class Table:
             self.ids = sorted(twins)
             self.twins = list(map(twins.__getitem__, self.ids))
         self._version = self._graph.version
+
+    def _patched(self) -> bool:
+        """Takes in a few changed twins without looking at the others; false if that cannot be."""
+        graph = self._graph
+        changed = graph.twins_changed_since(self._version)
+        if changed is None or len(changed) > MOST_PATCHED:
+            return False
+        twins, rows = list(self.twins), set()
+        for key in changed:
+            row, twin = bisect_left(self.ids, key), graph.find_twin(key)
+            is_there = row < len(self.ids) and self.ids[row] == key
+            if is_there != (twin is not None):
+                return False
+            if twin is not None:
+                twins[row] = twin
+                rows.add(row)
+        if rows:
+            self._changes = (self.twins, twins, sorted(rows))
+            self.twins = twins
+        self._version = graph.version
+        return True
 
     # ---- columns -------------------------------------------------------------------------
 
