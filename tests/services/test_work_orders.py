@@ -13,6 +13,7 @@ from gemel.services.work import ACTS, STATES, TRANSITIONS, WorkBook
 
 NOW = 1_700_000_000 * SECOND
 WAYS = {
+    "proposed": [],
     "open": [],
     "planned": ["plan"],
     "in progress": ["start"],
@@ -24,7 +25,13 @@ ALARM = {"id": "a-1", "twin": "pump-1", "twinName": "Pump 1", "title": "Hot", "p
 
 def made(state="open", **body):
     book = WorkBook()
-    (edit,) = book.create({"twin": "pump-1", "title": "Bearing", **body}, None, "ann", NOW)
+    (edit,) = book.create(
+        {"twin": "pump-1", "title": "Bearing", **body},
+        None,
+        "ann",
+        NOW,
+        is_proposed=state == "proposed",
+    )
     book.apply([edit])
     for act in WAYS[state]:
         book.apply(book.act(edit.key, act, "ann", "note", NOW))
@@ -118,3 +125,46 @@ def test_what_cannot_be_is_refused(wrong):
         book.get("w-0")
     with pytest.raises(InvalidInput):
         book.find(state="lost")
+
+
+WORK = {"title": "Renew the bearing", "parts": [{"name": "bearing", "number": "6205", "count": 2}]}
+PROPOSING = {**ALARM, "rule": "service:life", "stands": True, "details": {"work": WORK}}
+
+
+def test_a_services_alarm_proposes_work_once():
+    book = WorkBook()
+    (edit,) = book.follow(PROPOSING, NOW)
+    book.apply([edit])
+    assert (edit.doc["state"], edit.doc["title"], edit.doc["createdBy"]) == (
+        "proposed",
+        "Renew the bearing",
+        "service:life",
+    )
+    assert edit.doc["parts"] == WORK["parts"]
+    assert book.follow(PROPOSING, NOW + SECOND) == []
+    book.apply(book.act(edit.key, "cancel", "ann", "not now", NOW))
+    assert book.follow(PROPOSING, NOW + SECOND) == []
+
+
+def test_a_proposal_ends_with_its_alarm_unless_somebody_took_it_up():
+    over = {**PROPOSING, "stands": False}
+    book = WorkBook()
+    book.apply(book.follow(PROPOSING, NOW))
+    (edit,) = book.follow(over, NOW)
+    assert edit.doc["state"] == "cancelled"
+    book.apply(book.act(edit.key, "accept", "ann", "", NOW))
+    assert book.follow(over, NOW) == []
+
+
+def test_an_alarm_that_is_raised_anew_proposes_anew():
+    book = WorkBook()
+    book.apply(book.follow({**PROPOSING, "occurrences": 1}, NOW))
+    book.apply(book.follow({**PROPOSING, "occurrences": 1, "stands": False}, NOW))
+    again = {**PROPOSING, "occurrences": 2}
+    (edit,) = book.follow(again, NOW + SECOND)
+    book.apply([edit])
+    assert book.follow(again, NOW + SECOND) == []
+
+
+def test_an_alarm_without_work_proposes_nothing():
+    assert WorkBook().follow({**ALARM, "rule": "hot", "stands": True, "details": None}, NOW) == []

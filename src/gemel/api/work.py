@@ -51,7 +51,7 @@ async def act(platform: Platform, request: Request, who: Principal) -> Response:
 
 
 QUERY = (
-    ("state", "open, planned, in progress, done or cancelled"),
+    ("state", "proposed, open, planned, in progress, done or cancelled"),
     ("twin", "only of this twin"),
     ("alarm", "only of this alarm"),
     ("limit", "at most this many"),
@@ -72,6 +72,11 @@ ROUTES = [
         "PATCH", "/work/{id}", change, WRITE, "Assign, add parts, notes", body={"type": "object"}
     ),
     Route(
-        "POST", "/work/{id}/acts", act, WRITE, "Plan, start, finish ...", body={"type": "object"}
+        "POST",
+        "/work/{id}/acts",
+        act,
+        WRITE,
+        "Accept, plan, start, finish ...",
+        body={"type": "object"},
     ),
 ]

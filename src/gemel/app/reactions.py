@@ -158,12 +158,18 @@ class Reactions:
         rules = {**self.engine.rules, **self._platform.services.conditions()}
         edits = self.alarms.apply_transitions(taken, rules, titles, context.now)
         edits = self.desk.groups.assign(edits, self.alarms.get, context.now)
+        latest: dict[str, Json] = {}
         for edit in list(edits):
-            if edit.kind != "alarm" or edit.doc is None or edit.doc["state"] != "unacknowledged":
+            if edit.kind != "alarm" or edit.doc is None:
+                continue
+            latest[edit.key] = edit.doc
+            if edit.doc["state"] != "unacknowledged":
                 continue
             rule = rules.get(edit.doc["rule"])
             if rule is not None and rule.then is not None and edit.doc["occurrences"] == 1:
                 edits += self.dispatch.plan_for_alarm(edit.doc, rule.then, context)
+        for alarm in latest.values():
+            edits += self._platform.work.book.follow(alarm, context.now)
         return edits, len(taken)
 
     def following(self, edits: list[Edit], context: EditContext) -> list[Edit]:

@@ -260,8 +260,10 @@ class Services:
         return [self.view(key) for key in sorted(self._platform.catalogue.plain["service"])]
 
     def status(self, key: str) -> Json:
-        """How an instance fares: its live part, its versions, its latest runs."""
+        """How an instance fares, as of every reading that is stored; its versions, its runs."""
         self.document(key)
+        if self._pending:
+            self._platform.reactions.follow(self.hand_over())
         fits = self.fits.view(key)
         return {
             "id": key,

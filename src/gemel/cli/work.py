@@ -9,8 +9,8 @@ from typing import Any
 from gemel.cli import output
 from gemel.cli.client import Client, segment
 
-STATES = ("open", "planned", "in progress", "done", "cancelled")
-ACTS = ("plan", "start", "pause", "finish", "cancel", "reopen")
+STATES = ("proposed", "open", "planned", "in progress", "done", "cancelled")
+ACTS = ("accept", "plan", "start", "pause", "finish", "cancel", "reopen")
 
 
 def add(parser: argparse.ArgumentParser) -> None:

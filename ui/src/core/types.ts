@@ -194,7 +194,7 @@ export interface WorkOrder {
   title: string;
   description: string;
   priority: number;
-  state: "open" | "planned" | "in progress" | "done" | "cancelled";
+  state: "proposed" | "open" | "planned" | "in progress" | "done" | "cancelled";
   assignee: string;
   due: string | null;
   alarms: string[];

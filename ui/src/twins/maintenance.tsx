@@ -12,17 +12,18 @@ import { Badge } from "@/shell/badge.tsx";
 import { Dialog } from "@/shell/dialog.tsx";
 import { ActionButton, Failed, SkeletonRows } from "@/shell/notices.tsx";
 
-type Doing = "create" | "note" | "plan" | "start" | "pause" | "finish" | "cancel" | "reopen";
+type Doing = "create" | "note" | "accept" | "plan" | "start" | "pause" | "finish" | "cancel" | "reopen";
 
 /** The table of docs/reference/work.md. */
 const POSSIBLE: Record<WorkOrder["state"], Doing[]> = {
+  proposed: ["accept", "plan", "cancel"],
   open: ["plan", "start", "finish", "cancel"],
   planned: ["start", "cancel"],
   "in progress": ["pause", "finish", "cancel"],
   done: ["reopen"],
   cancelled: ["reopen"],
 };
-const WORDS: Record<Doing, string> = { create: "New work order", note: "Add a note", plan: "Plan", start: "Start", pause: "Pause", finish: "Finish", cancel: "Cancel the order", reopen: "Reopen" };
+const WORDS: Record<Doing, string> = { create: "New work order", note: "Add a note", accept: "Accept", plan: "Plan", start: "Start", pause: "Pause", finish: "Finish", cancel: "Cancel the order", reopen: "Reopen" };
 const NEEDED: ReadonlySet<Doing> = new Set<Doing>(["create", "note", "finish", "cancel", "reopen"]);
 
 export function MaintenanceTab({ twin }: { twin: Twin }) {

@@ -80,6 +80,20 @@ TRAIN: Json = {
 }
 
 
+PLAN: Json = {
+    "type": "object",
+    "properties": {
+        "span": SPAN | {"default": 3.2e7},
+        "crews": _whole(1, "machines that can be served at a time", 1, 1_000),
+        "horizon": _whole(180, "days that are planned", 2, 3_650),
+        "days": _number(1.0, "that a planned renewal takes", 0.01, 365),
+        "planned": _number(1.0, "cost of a planned renewal", 0, 1e12),
+        "unplanned": _number(3.0, "cost of one after a failure", 0, 1e12),
+        "life": _number(200.0, "days that a new machine lasts", 1, 100_000),
+    },
+}
+
+
 def _reads(signal: Signal, parameters: Json) -> bool:
     wanted = parameters["signals"]
     others = {*parameters["conditions"], parameters["age"], parameters["failed"]}
@@ -112,6 +126,13 @@ KIND = Kind(
             need=_whole_history,
             memory_mb=2_048,
             seconds=1_800.0,
+        ),
+        Run(
+            "plan",
+            "when to serve which machine, under so many crews, so that the fleet costs least",
+            "gemel.services.rul.planning:run",
+            PLAN,
+            need=_whole_history,
         ),
     ),
     reads=_reads,

@@ -29,6 +29,8 @@ LEAST_LIVES = 4
 LEAST_CYCLES = 5
 MOST_ROWS = 30_000
 """Learnt from; of more, every second, third, ... cycle."""
+FAR, FAR_WEIGHT = 1.12, 0.15
+"""Cycles so far beyond `most` all say the same: they weigh less."""
 NARROWEST, WIDEST = 0.85, 0.98
 """A version passes if its intervals held so many of the lives that were left out."""
 
@@ -162,8 +164,15 @@ def fitted(blank: Model, table: Table, lives: Sequence[Life], settings: Settings
     if settings.level == LEARNT:
         step = 1 + len(table.rows) // MOST_ROWS
         target = np.minimum(table.remaining, settings.most)
+        is_far = table.remaining > FAR * settings.most
+        weight = np.where(is_far, FAR_WEIGHT, 1.0)
         core = trees.learn(
-            table.rows[::step], target[::step], settings.trees, settings.seed, settings.averaged
+            table.rows[::step],
+            target[::step],
+            weight[::step],
+            settings.trees,
+            settings.seed,
+            settings.averaged,
         )
     elif settings.level == TREND:
         core = trend.learn(table.rows, table.remaining, len(blank.paths))

@@ -289,6 +289,12 @@ class RemainingLife:
             "version": self.version,
         }
 
+    def fleet(self) -> dict[str, tuple[float, float, float]]:
+        """Low, median and high of each machine that was predicted, in days."""
+        known = np.flatnonzero(np.isfinite(self.middle)).tolist()
+        low, middle, high = (c * self._days for c in (self.low, self.middle, self.high))
+        return {self.twins[i]: (float(low[i]), float(middle[i]), float(high[i])) for i in known}
+
     # ---- for the platform ----------------------------------------------------------------------
 
     def condition(self) -> Condition:

@@ -78,7 +78,7 @@ def of_arrays(arrays: dict[str, np.ndarray[Any, Any]], depth: int) -> Trees:
     return Trees(**{name: arrays[name] for name in FIELDS}, depth=depth)
 
 
-def learn(rows: F64, target: F64, count: int, seed: int, averaged: int = 1) -> Trees:
+def learn(rows: F64, target: F64, weight: F64, count: int, seed: int, averaged: int = 1) -> Trees:
     """Boosts `averaged` times so many trees on squared error; the worker needs LightGBM.
 
     Raises:
@@ -94,7 +94,7 @@ def learn(rows: F64, target: F64, count: int, seed: int, averaged: int = 1) -> T
     settings = {**SETTINGS, "min_data_in_leaf": max(5, min(100, len(rows) // 50))}
     grown = []
     for one in range(averaged):
-        data = lightgbm.Dataset(rows, target, params=settings)
+        data = lightgbm.Dataset(rows, target, weight=weight, params=settings)
         booster = lightgbm.train({**settings, "seed": seed * 1_000 + one}, data, count)
         grown.append(booster.dump_model(num_iteration=count))
     return of_dumps(grown)

@@ -14,15 +14,19 @@ from gemel.core.document import Document, Edit, Json
 from gemel.core.errors import Conflict, InvalidInput, NotFound
 
 KIND = "workorder"
-OPEN, PLANNED, RUNNING, DONE, CANCELLED = STATES = (
+PROPOSED, OPEN, PLANNED, RUNNING, DONE, CANCELLED = STATES = (
+    "proposed",
     "open",
     "planned",
     "in progress",
     "done",
     "cancelled",
 )
-ACTS = ("plan", "start", "pause", "finish", "cancel", "reopen")
+ACTS = ("accept", "plan", "start", "pause", "finish", "cancel", "reopen")
 TRANSITIONS: dict[tuple[str, str], str] = {
+    (PROPOSED, "accept"): OPEN,
+    (PROPOSED, "plan"): PLANNED,
+    (PROPOSED, "cancel"): CANCELLED,
     (OPEN, "plan"): PLANNED,
     (OPEN, "start"): RUNNING,
     (OPEN, "finish"): DONE,
@@ -83,7 +87,9 @@ class WorkBook:
 
     # -- planning -----------------------------------------------------------------------------
 
-    def create(self, body: Json, alarm: Json | None, who: str, now: int) -> list[Edit]:
+    def create(
+        self, body: Json, alarm: Json | None, who: str, now: int, *, is_proposed: bool = False
+    ) -> list[Edit]:
         """A new order for a twin, or for an alarm and its twin.
 
         Raises:
@@ -103,6 +109,7 @@ class WorkBook:
         if not title or not twin:
             raise InvalidInput("a work order needs a title and a twin", hint="or an alarm")
         priority = body.get("priority") or (alarm["priority"] if alarm else 3)
+        state = PROPOSED if is_proposed else OPEN
         digest = blake2b(f"{twin}\n{title}\n{who}\n{now}".encode(), digest_size=4).hexdigest()
         key = f"w-{now // 1_000_000:011x}-{digest}"
         at = to_iso(now)
@@ -112,15 +119,16 @@ class WorkBook:
             "title": _text(title, "title"),
             "description": _text(body.get("description", ""), "description"),
             "priority": _priority(priority),
-            "state": OPEN,
+            "state": state,
             "assignee": _text(body.get("assignee", ""), "assignee"),
             "due": body.get("due"),
             "alarms": [alarm["id"]] if alarm else [],
+            "occurrence": alarm.get("occurrences", 1) if alarm else 0,
             "parts": _parts(body.get("parts", [])),
             "created": at,
             "createdBy": who,
             "finished": None,
-            "steps": [_step(at, who, "created", OPEN, "")],
+            "steps": [_step(at, who, state if is_proposed else "created", state, "")],
         }
         return [Edit(KIND, key, doc, now, who, "work order")]
 
@@ -183,6 +191,29 @@ class WorkBook:
         step = _step(at, who, what, doc["state"], said)
         changed = {**doc, **fields, "steps": [*doc["steps"], step]}
         return [Edit(KIND, key, changed, now, who, what)]
+
+    def follow(self, alarm: Json, now: int) -> list[Edit]:
+        """What a change of an alarm does to work: a service proposes it, and takes it back.
+
+        A proposal that nobody has answered ends with its alarm; what people took up does not.
+        """
+        mine = self.find(alarm=alarm["id"])
+        work = (alarm.get("details") or {}).get("work")
+        if alarm["stands"]:
+            occurrence = alarm.get("occurrences", 1)
+            if not work or any(
+                not is_over(order) or order.get("occurrence", 1) >= occurrence for order in mine
+            ):
+                return []
+            fields = ("title", "description", "parts", "due", "assignee", "priority")
+            body = {name: work[name] for name in fields if work.get(name)}
+            return self.create(body, alarm, alarm["rule"], now, is_proposed=True)
+        return [
+            edit
+            for order in mine
+            if order["state"] == PROPOSED
+            for edit in self.act(order["id"], "cancel", alarm["rule"], "its alarm is over", now)
+        ]
 
     # -- taking in ----------------------------------------------------------------------------
 
