@@ -113,6 +113,21 @@ def told(found: list[Found]) -> list[tuple[object, ...]]:
     )
 
 
+def test_a_sensor_that_is_gone_is_as_it_was_live_and_in_history(fit: Fit) -> None:
+    life = machine(50)
+    values = life.values.copy()
+    values[30:, 0] = np.nan
+    values[:5, 1] = np.nan
+    gone = Life("m50", values, life.settings, life.age, True, True)
+    every = readings([gone])
+    there = np.isfinite(every.value)
+    part = live(fit, ("m50",))
+    found = part.update(Readings(every.slot[there], every.time[there], every.value[there]))
+    assert part.model is not None
+    rows = learning.features_of(part.model, gone, np.array([0, 1]))
+    np.testing.assert_array_equal(found.outputs.value, part.model.predict(rows)[1][:-1])
+
+
 def test_an_alarm_proposes_work_and_says_why(fit: Fit) -> None:
     parts = [{"name": "bearing", "number": "6205", "count": 1}]
     part = live(fit, ("m50",), alarm=20, hold=2, lead=7, parts=parts, work="Renew the bearing")

@@ -31,8 +31,8 @@ MOST_ROWS = 30_000
 """Learnt from; of more, every second, third, ... cycle."""
 FAR, FAR_WEIGHT = 1.12, 0.15
 """Cycles so far beyond `most` all say the same: they weigh less."""
-NARROWEST, WIDEST = 0.85, 0.98
-"""A version passes if its intervals held so many of the lives that were left out."""
+DEVIATIONS = 2.0
+"""A version passes if its intervals held their share, less so many deviations of chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,8 @@ def train(job: Job, progress: Progress) -> Result:
     model, scores = learn(lives, paths, settings, progress)
     head, arrays = model.document()
     head[OPEN], going = open_lives(lives)
-    adopt = NARROWEST <= scores["coverage"] <= WIDEST
+    chance = (settings.share * (1 - settings.share) / scores["lives"]) ** 0.5
+    adopt = scores["coverage"] >= settings.share - DEVIATIONS * chance
     lengths = {"lives": len(lives), "failed": sum(life.has_failed for life in lives)}
     fit = Fit(head, {**arrays, **going}, scores, job.begin, job.end, adopt)
     return Result({"level": model.level, **lengths, "passed": adopt, **scores}, fit=fit)
@@ -152,7 +153,8 @@ def prepared(failed: Sequence[Life], paths: Paths, settings: Settings) -> tuple[
 
 def features_of(model: Model, life: Life, keep: NDArray[np.intp]) -> F64:
     """Rows of features of one life; those of a life that is cut short are the same."""
-    scaled = carried(model.scaled(life.settings, life.values[:, keep]))
+    values = carried(life.values[:, keep], np.nan)
+    scaled = np.nan_to_num(model.scaled(life.settings, values))
     found = features.of_life(scaled)
     found[:, -1] = life.age
     return found

@@ -120,13 +120,13 @@ def _carried(column: F64) -> F64:
     return found
 
 
-def carried(table: F64) -> F64:
-    """What was not read is as it was before; at the beginning, 0."""
+def carried(table: F64, blank: float = 0.0) -> F64:
+    """What was not read is as it was before; at the beginning, `blank`."""
     known = np.isfinite(table)
     row = np.where(known, np.arange(len(table))[:, None], -1)
     latest: NDArray[np.intp] = np.maximum.accumulate(row, axis=0)
     found = np.take_along_axis(np.where(known, table, 0.0), np.maximum(latest, 0), axis=0)
-    return np.where(latest >= 0, found, 0.0)
+    return np.where(latest >= 0, found, blank)
 
 
 def open_lives(lives: Sequence[Life]) -> tuple[list[str], Arrays]:
@@ -136,7 +136,7 @@ def open_lives(lives: Sequence[Life]) -> tuple[list[str], Arrays]:
     first = np.full((len(going), OWN, width), np.nan)
     ring = np.full((len(going), WINDOW, width), np.nan)
     for i, life in enumerate(going):
-        rows = carried(np.concatenate((life.values, life.settings), axis=1))
+        rows = carried(np.concatenate((life.values, life.settings), axis=1), np.nan)
         first[i, : len(rows[:OWN])] = rows[:OWN]
         latest = rows[::-1][:WINDOW]
         ring[i, : len(latest)] = latest

@@ -1,0 +1,97 @@
+"""The closed loop of maintenance: the rules of the crew, faults, figures, and the real server."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from studies._downtime_platform import through_platform
+from studies._fleet import BEARING, NEVER, Part, Work, bearings, faulty, fleet, simulate
+from studies.downtime import MARKS, Plant, closed_loop, cut, learnt, passed
+
+from gemel.services.rul.lives import Life
+from studies import Options
+
+QUICK = {"trees": 40, "folds": 3}
+
+
+def same(length: int) -> Life:
+    ages = np.arange(1.0, length + 1)
+    return Life("m", np.zeros((length, 2)), np.zeros((length, 1)), ages, True, True)
+
+
+def of_length(lengths: list[int]) -> object:
+    return lambda machine, number: Part(same(lengths[machine]), False, (machine,))
+
+
+def test_without_a_policy_every_life_ends_in_a_repair_of_three_days() -> None:
+    out = simulate(of_length([97]), Work(machines=1, horizon=400), lambda part: NEVER)  # type: ignore[arg-type]
+    assert [job.day for job in out.jobs] == [97, 197, 297, 397]
+    assert out.down == 12
+    assert out.failures == 4
+
+
+def test_two_failures_on_one_day_wait_for_one_crew() -> None:
+    out = simulate(of_length([50, 50]), Work(machines=2, horizon=60), lambda part: NEVER)  # type: ignore[arg-type]
+    assert [(job.day, job.machine) for job in out.jobs] == [(50, 0), (53, 1)]
+    assert out.down == 3 + 6
+
+
+def test_a_renewal_ordered_in_time_takes_one_day_when_the_parts_are_there() -> None:
+    work = Work(machines=1, horizon=95, lead=14)
+    out = simulate(of_length([100]), work, lambda part: 80)  # type: ignore[arg-type]
+    assert [(job.day, job.is_failure) for job in out.jobs] == [(93, False)]
+    assert (out.down, out.wasted, out.early) == (1, [7], [21])
+
+
+def test_every_policy_meets_the_same_lives() -> None:
+    lives = bearings(20, 1)
+    one, two = fleet(lives, 7, 6), fleet(lives, 7, 6)
+    for place in ((2, 3), (0, 0), (2, 4)):
+        np.testing.assert_array_equal(one(*place).life.values, two(*place).life.values)
+
+
+@pytest.mark.parametrize("kind", ["stuck", "bias", "dropout"])
+def test_a_fault_touches_its_sensor_from_its_day_on(kind: str) -> None:
+    values = np.random.default_rng(1).normal(size=(50, 3))
+    found = faulty(values, 1, kind, 30)
+    np.testing.assert_array_equal(found[:30], values[:30])
+    np.testing.assert_array_equal(found[:, [0, 2]], values[:, [0, 2]])
+    assert not np.array_equal(found[30:, 1], values[30:, 1])
+
+
+def test_a_cut_is_paired_by_fleet() -> None:
+    other = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    found = cut(0.7 * other, other)
+    assert found["cutPercent"] == pytest.approx(30)
+    assert found["high"] - found["low"] < 1e-9
+
+
+@pytest.fixture(scope="module")
+def plant() -> Plant:
+    made = bearings(50, 3)
+    return Plant("bearings", BEARING, made[:22], made[22:36], made[36:])
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("studies.downtime.SETTINGS", QUICK)
+
+
+def test_the_loop_judges_every_policy_on_other_lives(plant: Plant, quick: None) -> None:
+    model, _ = learnt(plant, Options())
+    rows = closed_loop(plant, model, Work(horizon=500), 2, 3, 1)
+    down = {name: row["downPercent"] for name, row in rows["policies"].items()}
+    assert down["oracle"] < down["twin median"] < down["run to failure"]
+    marks = json.loads(Path(MARKS).read_text("utf-8"))["marks"]["bearings"]
+    assert set(passed(rows, marks)) >= {"againstRunToFailure", "againstAge", "againstThreshold"}
+
+
+def test_the_server_comes_to_the_same_jobs_on_the_same_days(plant: Plant, quick: None) -> None:
+    found = through_platform(plant, 30.0, QUICK, Options(small=True))
+    assert found["jobs"] > 5
+    assert found["proposals"] > 0
+    assert found["decisionsThatDiffer"] == 0
+    assert found["downPercent"] == found["downPercentSimulated"]
