@@ -19,6 +19,7 @@ STEP = 900.0
 DAY = 96
 """Steps of a day."""
 SPREAD = 0.08
+CAPACITIES = ("air", "wallCapacity", "massCapacity")
 
 
 def weather(folder: Path) -> tuple[F64, F64]:
@@ -78,6 +79,11 @@ class Houses:
         inputs = np.stack((np.full(len(heat), outdoor), heat, np.full(len(heat), sun), gains))
         self.state, outputs = self._step(self.state, inputs)
         return outputs[0].copy()
+
+    def stored(self) -> F64:
+        """Heat in all its parts above 0 °C, J."""
+        rows = [self.behaviour.place("parameters", n) for n in CAPACITIES[: len(self.state)]]
+        return (self.parameters[rows] * self.state).sum(axis=0)
 
     def noise(self, size: float) -> F64:
         return np.array([r.normal(0.0, size) for r in self.random])

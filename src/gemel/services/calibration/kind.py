@@ -77,6 +77,27 @@ CALIBRATE: Json = {
         "most": _number(0, "RMSE of the free run above which it does not pass; 0: none", 0, 1e9),
     },
 }
+PLAN: Json = {
+    "type": "object",
+    "properties": {
+        "chosen": {"type": "string", "default": "heat", "description": "the input to plan"},
+        "low": _number(20, "least output from `from` to `to`", -1e9, 1e9),
+        "high": _number(26, "most output", -1e9, 1e9),
+        "lowOutside": _number(-1e9, "least output in other hours", -1e9, 1e9),
+        "from": _number(0, "hour of the day (UTC) from which `low` holds", 0, 24),
+        "to": _number(24, "hour until which it holds", 0, 24),
+        "most": _number(8000, "of the input; its least is 0", 0, 1e12),
+        "prices": {
+            "type": "array",
+            "items": {"type": "number"},
+            "default": [],
+            "description": "of one unit of the input for an hour; one, or one an hour of the day",
+        },
+        "discomfort": _number(1e6, "price of one unit outside the bounds for an hour", 0, 1e15),
+        "hours": _number(24, "to plan", 1, 168, "h"),
+        "span": _number(3 * 86_400, "seconds of readings, from which the state is found", 60, 1e7),
+    },
+}
 
 KIND = Kind(
     name="behaviour",
@@ -99,6 +120,13 @@ KIND = Kind(
             "parameters of each twin from its history, judged on a part that is held out",
             "gemel.services.calibration.runs:calibrate_twins",
             CALIBRATE,
+            need,
+        ),
+        Run(
+            "plan",
+            "the cheapest input for the hours to come that keeps the output within bounds",
+            "gemel.services.calibration.planning:plan_twins",
+            PLAN,
             need,
         ),
     ),
