@@ -170,7 +170,7 @@ class Plant:
             if not self.is_due:
                 return
             self.is_due = False
-            broker.inbox.flush()
+            broker.inbox.flush(may_gather=False)
             if broker.journal.is_due and self.is_committing:
                 self.store.commit(broker.journal.take())
                 broker.journal.finished(None)

@@ -676,3 +676,52 @@ def test_any_packets_in_any_order_leave_the_broker_sound(make_plant, steps, choi
         for out in session.outgoing.values()
     }
     assert queued == {key for table, key in plant.store.rows if table == "message"}
+
+
+def gathered(plant, seconds: float) -> int:
+    """Lets time pass and a turn of the loop come; in how many ns the next one must."""
+    plant.clock.advance(seconds)
+    return plant.broker.inbox.flush()
+
+
+def said(number: int) -> bytes:
+    return encode(Publish(2, "t", number, b"x"), 4)
+
+
+def test_what_nobody_waits_for_is_gathered_for_the_next_call(plant) -> None:
+    devices = [plant.client(f"d{number}", 4) for number in range(4)]
+    plant.clock.advance(60)
+    for device in devices[:1]:
+        device.connection.receive(said(1))
+    assert gathered(plant, 0.0) == 0, "after a pause nothing waits"
+    assert [len(call) for call in plant.host.calls] == [1]
+    for device in devices[1:]:
+        device.connection.receive(said(1))
+        assert 0 < gathered(plant, 0.002) < 20_000_000
+    assert [len(call) for call in plant.host.calls] == [1]
+    assert gathered(plant, 0.020) == 0
+    assert [len(call) for call in plant.host.calls] == [1, 3]
+
+
+def test_a_client_that_waits_for_its_acknowledgement_is_not_held_up(plant) -> None:
+    device = plant.client("d", 4)
+    plant.clock.advance(60)
+    for number in range(1, 6):
+        device.connection.receive(said(number))
+        assert gathered(plant, 0.0) == 0
+        plant.turn()
+        plant.clock.advance(0.001)
+    assert [len(call) for call in plant.host.calls] == [1] * 5
+
+
+def test_an_urgent_message_does_not_wait_for_others(plant) -> None:
+    device = plant.client("d", 4)
+    plant.clock.advance(60)
+    device.connection.receive(said(1))
+    assert gathered(plant, 0.0) == 0
+    plant.clock.advance(0.015)
+    device.connection.receive(encode(Publish(2, "devices/d/responses/1", 2, b"{}"), 4))
+    assert [m.topic for m in plant.host.messages] == ["t", "devices/d/responses/1"]
+    assert gathered(plant, 0.0) == 0
+    plant.turn()
+    assert [ack.packet_id for ack in device.got()] == [1, 2]

@@ -52,6 +52,9 @@ _CACHED_TOPICS = 4_096
 MESSAGE_COST = 300
 """Bytes that a small message takes in memory beside its own."""
 
+PROMPT_NS = 10_000_000
+"""A client that sends so soon after an acknowledgement may well have waited for it."""
+
 _make = tuple.__new__
 
 
@@ -87,6 +90,8 @@ class Connection:
         self.publishable: set[str] = set()
         self.known_topics: dict[bytes, str] = {}
         """The same as they stand in a packet."""
+        self.acknowledged = 0
+        """When it was last given acknowledgements (ns)."""
         self.unacknowledged = 0
         self.quota = 1 << 62
         self.wants_problems = True
@@ -158,7 +163,8 @@ class Connection:
         if count:
             count += inbox.in_runs - in_runs
             broker.counters.received_messages += count
-            inbox.held(len(data), MESSAGE_COST * count)
+            is_awaited = now - self.acknowledged < PROMPT_NS
+            inbox.held(len(data), MESSAGE_COST * count, is_awaited=is_awaited)
         if failure is not None:
             self.fail(failure)
 

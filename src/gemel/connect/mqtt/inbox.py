@@ -45,6 +45,8 @@ Entry = tuple[Connection | Session, Publish | Run, int]
 _puback = Struct(">BBH").pack
 ENOUGH_BYTES = 512 * 1024
 """So much is handed over at once: what follows is quickest with columns that fit into a cache."""
+GATHER_NS = 20_000_000
+"""So long after the last call at most, what nobody waits for is gathered for the next one."""
 
 
 @dataclass(slots=True)
@@ -128,6 +130,10 @@ class Inbox:
         self._batch_size = 0
         self._bytes = 0
         self._since = 0
+        self._flushed = 0
+        """When something was last handed over."""
+        self._is_awaited = False
+        """Whether what was received since holds up a client."""
         self._urgent: list[_Urgent] = []
         self._waiting: deque[_Batch] = deque()
         self._full_since = 0
@@ -152,10 +158,14 @@ class Inbox:
         """When the oldest message that is not handed over was received; 0 if there is none."""
         return self._waiting[0].since if self._waiting else self._since
 
-    def held(self, size: int, cost: int = 0) -> None:
-        """So many bytes came in that are not durable yet, and what they cost in memory beside."""
+    def held(self, size: int, cost: int = 0, *, is_awaited: bool = False) -> None:
+        """So many bytes came in that are not durable yet, and what they cost in memory beside.
+
+        `is_awaited`: their client sends no more before it has their acknowledgements.
+        """
         if not self._since:
             self._since = self._broker.clock()
+        self._is_awaited |= is_awaited
         self._bytes += size
         self._batch_size += size + cost
         self.undurable += size + cost
@@ -163,14 +173,21 @@ class Inbox:
             self.flush()
         self._broker.wake()
 
-    def flush(self) -> None:
+    def flush(self, *, may_gather: bool = True) -> int:
         """Hands what was received since the last call to the host, in one call.
 
-        While that call's forerunner is being made durable, little waits: one call for what many
-        devices send costs a fraction of many calls.
+        While that call's forerunner is being made durable, little waits, and nor does it so soon
+        after it that more will come of what nobody waits for: one call for what many devices send
+        costs a fraction of many calls.
+
+        Returns:
+            In how many ns to call again at the latest, for what is gathered; 0 for nothing.
         """
         is_free = not self._batches and not self._waiting
+        if self.entries and is_free and may_gather and (gathers := self._gathers()):
+            return gathers
         if self.entries and (is_free or self._bytes >= ENOUGH_BYTES or self._is_behind()):
+            self._flushed, self._is_awaited = self._broker.clock(), False
             batch = _Batch(self.entries, self.messages, self._batch_size, self._since, self._urgent)
             self._waiting.append(batch)
             self.entries, self.messages, self._urgent = [], fast.Messages(), []
@@ -180,6 +197,14 @@ class Inbox:
             self._shed()
         else:
             self._full_since = 0
+        return 0
+
+    def _gathers(self) -> int:
+        """How long (ns) what came waits for more; 0 after a pause, or where a client waits."""
+        if self._is_awaited or self._urgent or self._bytes >= ENOUGH_BYTES:
+            return 0
+        passed = self._broker.clock() - self._flushed
+        return GATHER_NS - passed if 0 <= passed < GATHER_NS else 0
 
     def hurry(self, message: Message) -> None:
         """Hands one message to the host before all that waits.
@@ -341,6 +366,7 @@ class Inbox:
     def _acknowledge(self, batch: _Batch, error: Exception | None) -> None:
         """The last step: one write for each connection, or the end of it."""
         self.undurable -= batch.size
+        now = self._broker.clock()
         for connection, acks in batch.acks.items():
             if connection.is_closing:
                 continue
@@ -353,6 +379,7 @@ class Inbox:
                 connection.write(b"".join(acks[: acks.index(b"")]))
                 self._broker.end(connection, "refused")
                 continue
+            connection.acknowledged = now
             if connection.version == 5:
                 connection.unacknowledged = max(0, connection.unacknowledged - _freed(acks))
             connection.write(b"".join(acks))

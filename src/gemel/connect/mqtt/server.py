@@ -134,6 +134,9 @@ class MqttServer:
         self._is_due = False
         self.is_closing = False
         self._timer: asyncio.TimerHandle | None = None
+        self._gathering: asyncio.TimerHandle | None = None
+        self._has_gathered = False
+        """Whether what was received has waited for as long as it may."""
         self._commit: asyncio.Future[None] | None = None
         self._settled: asyncio.Event = asyncio.Event()
 
@@ -259,8 +262,9 @@ class MqttServer:
         except TimeoutError:
             for sock in list(self._sockets.values()):
                 sock.transport.abort()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._gathering):
+            if timer is not None:
+                timer.cancel()
         if self._commit is not None:
             await asyncio.wait((self._commit,))
         self._executor.shutdown()
@@ -300,7 +304,8 @@ class MqttServer:
         """Once a turn of the loop: hand in, commit, write."""
         self._is_due = False
         broker = self.broker
-        broker.inbox.flush()
+        self._gather(broker.inbox.flush(may_gather=not self._has_gathered))
+        self._has_gathered = False
         if broker.journal.is_due:
             self._start_commit()
         dirty, broker.dirty = broker.dirty, []
@@ -311,6 +316,17 @@ class MqttServer:
             for sock in self._sockets.values():
                 sock.read_or_wait()
         self._settled.set()
+
+    def _gather(self, nanoseconds: int) -> None:
+        """Comes back for what is gathered."""
+        if nanoseconds and self._gathering is None:
+            assert self._loop is not None
+            self._gathering = self._loop.call_later(nanoseconds / 1e9, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        self._has_gathered = True
+        self._wake()
 
     def _drain(self, connection: Connection) -> None:
         sock = self._sockets.get(connection)
