@@ -201,7 +201,8 @@ class Inbox:
 
     def _gathers(self) -> int:
         """How long (ns) what came waits for more; 0 after a pause, or where a client waits."""
-        if self._is_awaited or self._urgent or self._bytes >= ENOUGH_BYTES:
+        is_more = self._bytes < ENOUGH_BYTES and not self.is_congested
+        if self._is_awaited or self._urgent or not is_more:
             return 0
         passed = self._broker.clock() - self._flushed
         return GATHER_NS - passed if 0 <= passed < GATHER_NS else 0
