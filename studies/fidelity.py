@@ -28,8 +28,8 @@ MARKS = {"right": 0.9, "regretWhenWrong": 0.05}
 
 
 def run(options: Options) -> dict[str, Any]:
-    plants = 3 if options.small else 20
-    fleets = 200 if options.small else 600
+    plants = 2 if options.small else 20
+    fleets = 80 if options.small else 600
     rows = []
     for number in range(plants):
         seeds = np.random.SeedSequence([options.seed, number]).spawn(4)

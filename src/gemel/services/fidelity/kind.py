@@ -33,8 +33,13 @@ ADVISE: Json = {
         "failure": _number(10.0, "cost of a failure", 0, 1e12),
         "planned": _number(1.0, "cost of a replacement in time", 1e-9, 1e12),
         "lead": _whole(10, "days from the order to the replacement", 0, 365),
-        "tolerance": _number(0.02, "cost that a lower level may have more, in shares", 0, 1),
         "seed": _whole(1, "the same gives the same", 0, 2**31),
+    },
+}
+PARAMETERS: Json = {
+    "type": "object",
+    "properties": {
+        "tolerance": _number(0.02, "cost that a lower level may have more, in shares", 0, 1)
     },
 }
 KIND = Kind(
@@ -42,6 +47,7 @@ KIND = Kind(
     title="Fidelity advisor",
     about="the lowest level of model whose decisions are as good, for the decision when to replace",
     fidelity=2,
+    parameters=PARAMETERS,
     per_model=False,
     runs=(
         Run(

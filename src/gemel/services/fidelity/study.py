@@ -27,17 +27,17 @@ def advice(
 
 def advise_run(job: Job, progress: Progress) -> Result:
     """The run of the kind `fidelity`."""
-    p = job.parameters
+    p, tolerance = job.parameters, job.instance.parameters["tolerance"]
     wear = Wear(
         p["begin"], p["rate"], p["rateSpread"], p["noise"], p["bend"], p["jitter"], p["sudden"]
     )
     prices = Prices(p["failure"], p["planned"], p["lead"])
     progress(0.1, "every level on the same lives")
     began = time.process_time()
-    found, limits = advice(wear, prices, p["tolerance"], p["seed"])
+    found, limits = advice(wear, prices, tolerance, p["seed"])
     return Result(
         document(found, limits)
-        | {"tolerance": p["tolerance"], "cpuSeconds": time.process_time() - began}
+        | {"tolerance": tolerance, "cpuSeconds": time.process_time() - began}
     )
 
 
