@@ -169,3 +169,34 @@ def test_every_order_and_every_restart_gives_one_group_with_the_right_first_out(
     )
     assert first is not None
     assert first_out == below_first["twin"]
+
+
+def again(shop, first, second):
+    """The same alarm raised once more after it was cleared and before it was acknowledged."""
+    doc = shop.documents["alarm"][first["id"]]
+    at = to_iso(BEGIN + round(second * SECOND))
+    return {**doc, "lastRaised": at, "occurrences": doc["occurrences"] + 1}
+
+
+def test_alarms_that_are_raised_again_later_are_grouped_anew_with_what_is_new():
+    shop = Shop()
+    feeder, panel = alarm("feeder-1", 0), alarm("panel-11", 20)
+    shop.take(feeder)
+    shop.take(panel)
+    assert shop.together() == [("feeder-1", "feeder-1", {"feeder-1", "panel-11"})]
+    shop.take(again(shop, feeder, 1000))
+    shop.take(again(shop, panel, 1020))
+    shop.take(alarm("pump-111", 1030))
+    shop.restart()
+    shop.take(alarm("pump-112", 1040))
+    every = {"feeder-1", "panel-11", "pump-111", "pump-112"}
+    assert shop.together() == [("feeder-1", "feeder-1", every)]
+
+
+def test_an_alarm_alone_that_is_raised_again_counts_with_its_new_time():
+    shop = Shop()
+    feeder = alarm("feeder-1", 0)
+    shop.take(feeder)
+    shop.take(again(shop, feeder, 90))
+    shop.take(alarm("panel-11", 100))
+    assert shop.together() == [("feeder-1", "feeder-1", {"feeder-1", "panel-11"})]

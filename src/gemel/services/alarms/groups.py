@@ -163,7 +163,7 @@ class Groups:
 
     def find(self, limit: int = 100) -> list[Json]:
         """The latest groups, the newest first."""
-        roots = [g for g in self._groups.values() if not g.into]
+        roots = [g for g in self._groups.values() if not g.into and g.count]
         roots.sort(key=lambda g: (g.latest, g.id), reverse=True)
         return [g.to_json(self._around.name) for g in roots[:limit]]
 
@@ -187,7 +187,7 @@ class Groups:
         for seen in sorted(map(self._seen, fresh), key=lambda s: (s.time, s.id)):
             self._place(seen, draft)
         planned = {e.key: e for e in edits if e.kind == "alarm"}
-        for key, group in draft.member.items():
+        for key, group in {**self._leave(fresh, draft), **draft.member}.items():
             old = planned.get(key)
             doc = old.doc if old is not None and old.doc is not None else read(key)
             who, why = (old.who, old.why) if old else (DESIGN, "grouped with others of its cause")
@@ -199,13 +199,30 @@ class Groups:
         ]
         return [*planned.values(), *made, *rest]
 
+    def _leave(self, fresh: list[Json], draft: Draft) -> dict[str, None]:
+        """Takes alarms that are raised anew out of their groups of old times.
+
+        Returns those of them that are in no group now.
+        """
+        alone: dict[str, None] = {}
+        for doc in fresh:
+            key = self.resolve(doc["group"]) if doc["group"] is not None else ""
+            old = draft.groups.get(key) or self._groups.get(key)
+            if old is None or draft.member.get(doc["id"]) == key:
+                continue
+            draft.groups[key] = replace(old, count=max(old.count - 1, 0))
+            if doc["id"] not in draft.member:
+                alone[doc["id"]] = None
+        return alone
+
     def _is_fresh(self, edit: Edit) -> bool:
         """Whether an edit raises an alarm that has not been placed, or belongs to old times."""
         doc = edit.doc
         if edit.kind != "alarm" or doc is None or doc["state"] not in (UNACKNOWLEDGED, RETURNED):
             return False
         if doc["group"] is None:
-            return edit.key not in self._single
+            known = self._single.get(edit.key)
+            return known is None or from_iso(doc["lastRaised"]) > known[0].time + self._window
         group = self._groups.get(self.resolve(doc["group"]))
         return group is not None and from_iso(doc["lastRaised"]) > group.latest + self._window
 
@@ -356,9 +373,15 @@ class Groups:
         if doc["group"] is not None:
             self._enter(key, self.resolve(doc["group"]))
             return
-        if key in self._single or not doc["occurrences"] or doc["state"] not in SHOWN:
+        if not doc["occurrences"] or doc["state"] not in SHOWN:
             return
         seen = self._seen(doc)
+        known = self._single.get(key)
+        if known is not None and known[0].time == seen.time:
+            return
+        self._forget(key)
+        if (root := self._member_of.pop(key, None)) is not None:
+            self._members.get(root, set()).discard(key)
         places = (seen.twin, *self._upstream(seen.twin))
         self._single[key] = seen, places
         for place in places:
