@@ -14,6 +14,7 @@ that happened since the last of them, and the runner accepts nothing beside it.
     10:00:00  the clock strikes
     10:00:00  WHO acknowledges RULE
     => RULE is raised [on TWIN ]at 10:00:00 | is cleared [on TWIN ]at 10:00:00
+    NAME@predicted is a prediction of NAME, NAME@predicted:LABEL one of several
     => nothing
     => the alarm RULE is STATE | has happened N times
 """
@@ -39,7 +40,7 @@ FOLDER = Path(__file__).parents[1] / "scenarios"
 SCENARIOS = sorted(FOLDER.glob("*.txt"))
 TWIN = "motor-1"
 CLOCK = r"(\d\d:\d\d:\d\d)"
-ASSIGN = re.compile(r'([\w.]+) is ("[^"]*"|true|false|-?[\d.]+)')
+ASSIGN = re.compile(r'([\w.@:]+) is ("[^"]*"|true|false|-?[\d.]+)')
 
 
 def time_of(clock):
@@ -61,6 +62,7 @@ class Stage:
     def __init__(self, restarts):
         self.restarts = restarts
         self.shapes, self.rules = {}, {}
+        self.beside = []
         self.stale_after = 30.0
         self.documents, self.told = {}, []
         self.engine, self.book = RuleEngine(), AlarmBook()
@@ -69,8 +71,9 @@ class Stage:
         self.defaults, self.own = {}, {}
 
     def series_of(self, twin):
-        first = len(self.shapes) * self.twins.index(twin)
-        return {name: first + i for i, name in enumerate(self.shapes)}
+        names = [*self.shapes, *self.beside]
+        first = len(names) * self.twins.index(twin)
+        return {name: first + i for i, name in enumerate(names)}
 
     def kin(self, twin, relation):
         pairs = [
@@ -174,6 +177,7 @@ def play(text, *, restarts):
     title, *lines = [line for line in text.splitlines() if line.strip()]
     assert title.endswith("."), "a scenario begins with a sentence"
     stage, expected, is_set = Stage(restarts), [], False
+    stage.beside = sorted(set(re.findall(r"[\w.]+@[\w:]+", text)))
     for line in lines:
         if found := re.fullmatch(r"telemetry ([\w.]+) (.*)", line):
             stage.shapes[found[1]] = shape_of(found[2])
