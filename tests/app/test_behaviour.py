@@ -1,10 +1,11 @@
-"""A house in the real server: calibrated from its history, then expected, with versions."""
+"""A house in the real server: calibrated from its history, then expected, then planned."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from app.inside import inside, until
 from gemel.services.behaviour import behaviour_of, simulate
@@ -44,6 +45,7 @@ def test_a_house_is_calibrated_and_expected(tmp_path: Path) -> None:
     ]
     rows.sort(key=lambda row: row["time"])
     cut = 4 * 96 * 2
+    given_plan = {"low": 20.0, "high": 40.0, "prices": [0.001]}
     with inside(tmp_path / "data") as server:
         server.ask("POST", "/models", [MODEL])
         server.ask("PUT", "/digitaltwins/h1", {"$metadata": {"$model": HOUSE}})
@@ -73,6 +75,22 @@ def test_a_house_is_calibrated_and_expected(tmp_path: Path) -> None:
 
         expected = until(look, "what is expected")
         assert np.abs(np.array(expected)[-90:] - true[-91:-1]).mean() < 0.2
+        asked = {"run": "plan", "service": "houses", "parameters": {**given_plan, "span": span}}
+        run = server.ask("POST", "/runs", asked)
+        done = until(
+            lambda: (r := server.ask("GET", f"/runs/{run['id']}"))["ended"] and r, "the plan's end"
+        )
+        assert done["state"] == "succeeded", done
+        found = server.ask("GET", f"/runs/{run['id']}/result")["result"]["twins"]["h1"]
+        assert found["outsideHours"] < 0.1
+        assert found["cost"] + found["gain"] == pytest.approx(found["costAsDayBefore"])
+        end = (BEGIN + 900 * steps + 2 * 86_400) * 1000
+        planned = server.ask(
+            "GET", "/history", twin="h1", property="behaviour.plan.output", provenance="simulated",
+            **{"from": str(BEGIN * 1000), "to": str(end)},
+        )["series"][0]["value"]  # fmt: skip
+        assert len(planned) == 96
+        assert min(planned) > 19.9
         knows = server.ask("GET", "/services/houses/status")["knows"]["following"]["h1"]
         assert abs(knows["parameters"]["loss"][1] / 150 - 1) < 0.1
         assert knows["sensorOff"] is False

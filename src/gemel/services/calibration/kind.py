@@ -95,7 +95,7 @@ PLAN: Json = {
         },
         "discomfort": _number(1e6, "price of one unit outside the bounds for an hour", 0, 1e15),
         "hours": _number(24, "to plan", 1, 168, "h"),
-        "span": _number(3 * 86_400, "seconds of readings, from which the state is found", 60, 1e7),
+        "span": _number(3 * 86_400, "seconds of readings, from which the state is found", 60, 1e9),
     },
 }
 
