@@ -121,6 +121,7 @@ TABLE = {
     "POST /derived/check": READERS,
     "PUT /derived/{id}": ENGINEERS,
     "DELETE /derived/{id}": ENGINEERS,
+    "POST /graphql": READERS,
     "GET /policies": ADMINS,
     "GET /policies/{id}": ADMINS,
     "PUT /policies/{id}": ADMINS,

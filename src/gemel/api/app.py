@@ -23,6 +23,7 @@ from gemel.api import (
     derived,
     evolution,
     gaps,
+    graphql,
     history,
     ingest,
     notify,
@@ -56,6 +57,7 @@ REQUEST_ID = "x-ms-client-request-id"
 ROUTES: list[Route] = [
     *adt.ROUTES,
     *twins.ROUTES,
+    *graphql.ROUTES,
     *changes.ROUTES,
     *evolution.ROUTES,
     *plant.ROUTES,

@@ -63,6 +63,7 @@ SEEN = frozenset(
         "PATCH /digitaltwins/{id}/relationships/{rid}",
         "DELETE /digitaltwins/{id}/relationships/{rid}",
         "POST /query",
+        "POST /graphql",
         "GET /twins",
         "GET /twins/{twin}/desired",
         "GET /history",

@@ -1,0 +1,45 @@
+"""GraphQL over HTTP; what it needs is imported with the first request."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemel.api.bodies import read_object
+from gemel.api.errors import json_response
+from gemel.api.routes import Route
+from gemel.core.access import Principal
+from gemel.core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+FIELDS = ("query", "variables", "operationName", "extensions")
+
+
+async def graphql(platform: Platform, request: Request, who: Principal) -> Response:
+    body = await read_object(request, ("query",), FIELDS)
+    try:
+        engine = import_module("gemel.api.graphql_run")
+    except ModuleNotFoundError as error:
+        raise Unavailable(
+            "GraphQL is not installed", hint="pip install 'gemel[graphql]', then start again"
+        ) from error
+    answer, is_run = await engine.run(platform, who, body)
+    return json_response(answer, 200 if is_run else 400)
+
+
+BODY = {
+    "type": "object",
+    "required": ["query"],
+    "properties": {
+        "query": {"type": "string", "example": "{ twins(first: 5) { items { id name } } }"},
+        "variables": {"type": ["object", "null"]},
+        "operationName": {"type": ["string", "null"]},
+        "extensions": {"type": ["object", "null"]},
+    },
+}
+ROUTES = [Route("POST", "/graphql", graphql, "twins:read", "GraphQL", body=BODY)]
