@@ -107,7 +107,8 @@ CLOCKED = {
     "mean over 10 min": "mean of temperature over 10 min > 80 °C for 1 min",
     "mean over 1 min": "mean of temperature over 1 min > 80 °C",
     "rises within 10 min": "temperature rises by more than 60 °C within 10 min",
-    "rate over 1 min": "rate of temperature > 300 °C/min",
+    "rate over 1 min": "rate of temperature > 3000 °C/min",
+    "rate, many alarms": "rate of temperature > 300 °C/min",
     "no data for 5 min": "no temperature for 5 min",
     "p95 over 10 min": "95th percentile of temperature over 10 min > 80 °C",
 }
@@ -127,7 +128,11 @@ def clocked_tick(when: str, instances: int, seconds: int = 40) -> dict[str, floa
         engine.react(batch)
         engine.tick(batch.received)
         taken.append(1_000 * (time.perf_counter() - begin))
-    return {"mean_ms": round(sum(taken) / len(taken), 2), "worst_ms": round(max(taken), 1)}
+    return {
+        "median_ms": round(median(taken), 2),
+        "mean_ms": round(sum(taken) / len(taken), 2),
+        "worst_ms": round(max(taken), 1),
+    }
 
 
 def backtest_rate(when: str, readings: int = 2_000_000) -> float:
@@ -145,11 +150,14 @@ def backtest_rate(when: str, readings: int = 2_000_000) -> float:
 
 
 def print_clocked() -> None:
-    print(f"\n{'a second of 50,000 readings':36}{'instances':>10}{'mean ms':>10}{'worst ms':>10}")
+    names = ("median_ms", "mean_ms", "worst_ms")
+    head = "".join(f"{name.replace('_', ' '):>10}" for name in names)
+    print(f"\n{'a second of 50,000 readings':36}{'instances':>10}{head}")
     for name, when in CLOCKED.items():
-        for instances in (10_000, 50_000):
+        for instances in (1_000, 10_000, 50_000):
             found = clocked_tick(when, instances)
-            print(f"{name:36}{instances:>10,}{found['mean_ms']:>10}{found['worst_ms']:>10}")
+            figures = "".join(f"{found[one]:>10}" for one in names)
+            print(f"{name:36}{instances:>10,}{figures}")
     print(f"\n{'back-test, one core':36}{'million readings/s':>20}")
     for name, when in {"threshold for 5 min": WHEN, **CLOCKED}.items():
         print(f"{name:36}{backtest_rate(when) / 1e6:>20.2f}")

@@ -298,19 +298,30 @@ class ClockedEngine(ClockedColumns[Flip]):
         at = at[is_alive | self._is_patient[at]]
         self._active[at] ^= True
         self._since[at] = NEVER
-        return [self._told(i, t) for i, t in zip(at.tolist(), due[at].tolist(), strict=True)]
+        return self._told(at, due[at])
 
-    def _told(self, instance: int, second: int) -> Flip:
-        number = int(np.searchsorted(self._first, instance, "right")) - 1
-        members = self._order[number]
-        time = max(second * SECOND, int(self._flipped[instance]) + 1)
-        self._flipped[instance] = time
-        column = int(self._subject[instance])
-        row = instance - int(self._first[number])
-        twin, series = members.instances[row]
-        kind = "raise" if self._active[instance] else "clear"
-        subject = series.get(members.rule.kernel.subject.path, -1)
-        return Flip(members.rule, twin, kind, time, float(self._state.value[column]), subject)
+    def _told(self, at: I64, seconds: I64) -> list[Flip]:
+        """The flips of instances; little Python for each, as thousands may flip at once."""
+        numbers = np.searchsorted(self._first, at, "right") - 1
+        rows = (at - self._first[numbers]).tolist()
+        times = np.maximum(seconds * SECOND, self._flipped[at] + 1)
+        self._flipped[at] = times
+        columns = zip(
+            numbers.tolist(),
+            rows,
+            times.tolist(),
+            self._active[at].tolist(),
+            self._state.value[self._subject[at]].tolist(),
+            strict=True,
+        )
+        found = []
+        for number, row, time, is_raised, value in columns:
+            members = self._order[number]
+            twin, series = members.instances[row]
+            subject = series.get(members.rule.kernel.subject.path, -1)
+            kind = "raise" if is_raised else "clear"
+            found.append(Flip(members.rule, twin, kind, time, value, subject))
+        return found
 
     # -- over rebuilds and restarts --------------------------------------------------------------
 
