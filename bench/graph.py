@@ -27,7 +27,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 
-from against.machine import machine  # noqa: E402
+from against.machine import cpu_seconds, machine  # noqa: E402
 from query import MODELS, SITE, twin_edit  # noqa: E402
 
 import peers  # noqa: E402
@@ -241,10 +241,13 @@ def gemel_http(folder: Path, count: int, number: int) -> Iterator[Row]:
             return f"{head}Content-Type: {kind}\r\n\r\n".encode() + content
 
         def row(measure: str, lines: list[bytes], connections: int) -> Row:
+            before = cpu_seconds([server.process.pid])
             took, refused = asyncio.run(requests(host, int(port), lines, connections))
+            cpu = cpu_seconds([server.process.pid]) - before
             return {
                 "measure": measure,
                 "per_second": round(len(lines) / took),
+                "server_cpu_us": round(cpu / len(lines) * 1e6),
                 "requests": len(lines),
                 "connections": connections,
                 "refused": refused,
