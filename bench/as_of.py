@@ -92,14 +92,14 @@ class Plant:
         moment = Moment(THEN)
         past = Past(self.graph, THEN)
         past.take(store.edited_since(self.path, KINDS, THEN))
-        values = Recalled(last_at(self.history, moment), THEN)
+        values = Recalled(last_at(self.history, self.state, moment), THEN)
         return Engine(past, Live(self.series, values), nearby=self.engine)
 
     def one(self, twin_id: str) -> None:
         """As `Moments.twin` makes it."""
         (was,) = store.at(self.path, [("twin", twin_id)], THEN)
         twin = make_twin(twin_id, was.doc or {}, was.etag)
-        values = Recalled(last_at(self.history, Moment(THEN)), THEN)
+        values = Recalled(last_at(self.history, self.state, Moment(THEN)), THEN)
         Reader(self.graph, Live(self.series, values), Places(self.graph)).view(twin)
 
 

@@ -27,7 +27,7 @@ from gemel.twins.query.reading import Live, Places, Reader
 from gemel.twins.query.run import Engine
 from gemel.twins.recalled import LastAt, Recalled
 from gemel.twins.records import Twin, make_twin
-from gemel.twins.state import LastValue
+from gemel.twins.state import LastValue, State
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -137,7 +137,8 @@ class Moments:
         return Then(moment, graph, values, engine)
 
     def _recalled(self, moment: Moment) -> Recalled:
-        values = Recalled(last_at(self._platform.history, moment), moment.at)
+        platform = self._platform
+        values = Recalled(last_at(platform.history, platform.state, moment), moment.at)
         self._values.add(values)
         return values
 
@@ -158,7 +159,7 @@ class Moments:
                 raise _no_twin(twin_id, moment)
             twin = make_twin(twin_id, was.doc, was.etag)
             if self._is_as_now(twin.model, moment):
-                live = Live(platform.series, Recalled(last_at(platform.history, moment), moment.at))
+                live = Live(platform.series, self._recalled(moment))
                 return twin, Reader(platform.graph, live, Places(platform.graph)).view(twin)
         then = await self.then(moment)
         found = then.graph.find_twin(twin_id)
@@ -183,11 +184,14 @@ class Moments:
         return index.find(state=state, twin=twin, limit=limit)
 
 
-def last_at(history: History, moment: Moment) -> LastAt:
+def last_at(history: History, state: State, moment: Moment) -> LastAt:
     """What finds the newest reading of a series as of a moment."""
     at, recorded = moment.at, moment.recorded
 
     def find(series: int) -> LastValue | None:
+        now = state.get(series)
+        if now is not None and now.time <= at and (recorded is None or now.received <= recorded):
+            return now  # nothing newer has come since
         found = history.last(series, at)
         if found is None or recorded is None or found.received <= recorded:
             return None if found is None else LastValue(*found)

@@ -32,6 +32,9 @@ MOST_PATCHED = 1_000
 """Changed twins that are taken in one by one."""
 COMPUTED = (("$dtId",), ("$etag",), ("$metadata", "$model"))
 Pauses = Generator[None, None, None]
+Steps = tuple[str, ...]
+Sums = dict[Steps, tuple[float, int]]
+"""By path: the sum of its numbers, and how many there are."""
 
 
 def is_columnar(steps: tuple[str, ...]) -> bool:
@@ -348,6 +351,23 @@ def alike(cells: Cells, rows: I64) -> I64:
     codes[is_number] = np.unique(cells.number[rows[is_number]], return_inverse=True)[1] + above
     _, dense = np.unique(codes, return_inverse=True)
     return dense.astype(np.int64)
+
+
+def sums_of(
+    cells: Cells, rows: I64, kinds: I64, count: int
+) -> tuple[list[float], list[int]] | None:
+    """Sum and number of the numbers among these rows, by kind; None where float64 is not exact."""
+    if (cells.distinct.kinds == NUMBER).any():
+        return None  # numbers too large for a column
+    is_number = cells.code[rows] == IS_NUMBER
+    values, kinds = cells.number[rows[is_number]], kinds[is_number]
+    if len(values) and float(np.abs(values).sum()) >= EXACT:
+        return None
+    totals = np.bincount(kinds, values, count).tolist()
+    is_whole = np.bincount(kinds, values % 1 != 0, count) == 0
+    for kind in np.flatnonzero(is_whole).tolist():
+        totals[kind] = int(totals[kind])  # as a sum of whole numbers is written
+    return totals, np.bincount(kinds, minlength=count).tolist()
 
 
 def _empty(twins: list[Twin], distinct: Distinct, seen: int) -> Column:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from gemel.twins.graph import Graph
-from gemel.twins.query.columns import Table, alike, is_columnar
+from gemel.twins.query.columns import Steps, Sums, Table, alike, is_columnar, sums_of
 from gemel.twins.query.conditions import Compiler, Test, aliases, conjuncts
 from gemel.twins.query.meter import Meter
 from gemel.twins.query.reach import reach
@@ -95,16 +95,16 @@ class Finder:
         return int(np.count_nonzero(self._mask(self._conditions)))
 
     def alike_by_columns(
-        self, paths: Sequence[Path]
-    ) -> Generator[None, None, list[tuple[tuple[Twin], int]] | None]:
-        """One row of each kind of twins that are alike in some values, and how many there are.
+        self, paths: Sequence[Path], summed: Set[Steps]
+    ) -> Generator[None, None, list[tuple[tuple[Twin], int, Sums]] | None]:
+        """One row of each kind of twins that are alike in some values, how many, and their sums.
 
         In the order in which the first of each kind comes; None where columns cannot tell.
         """
         query = self._query
         if query.hops or query.collection == "relationships":
             return None
-        wanted = {path.steps for path in paths}
+        wanted = {path.steps for path in paths} | summed
         if not all(is_columnar(steps) for steps in wanted):
             return None
         if any(paths_of(condition) is None for condition in self._conditions):
@@ -117,11 +117,25 @@ class Finder:
         for path in paths:
             own = alike(self._table.cells(path.steps, self._reader), rows)
             _, kinds = np.unique(kinds * (len(rows) + 1) + own, return_inverse=True)
-        _, first, count = np.unique(kinds, return_index=True, return_counts=True)
+        _, first, kinds, count = np.unique(
+            kinds, return_index=True, return_inverse=True, return_counts=True
+        )
+        sums: dict[Steps, tuple[list[float], list[int]]] = {}
+        for steps in summed:
+            found_sums = sums_of(self._table.cells(steps, self._reader), rows, kinds, len(first))
+            if found_sums is None:
+                return None
+            sums[steps] = found_sums
         twins = self._table.twins
         order = np.argsort(first)
-        found = zip(rows[first[order]].tolist(), count[order].tolist(), strict=True)
-        return [((twins[row],), many) for row, many in found]
+        return [
+            (
+                (twins[int(rows[first[kind]])],),
+                int(count[kind]),
+                {steps: (one[0][kind], one[1][kind]) for steps, one in sums.items()},
+            )
+            for kind in order.tolist()
+        ]
 
     def _mask(self, judged: Sequence[Condition]) -> Any:
         table, reader = self._table, self._reader

@@ -237,11 +237,10 @@ class _Page:
 
     def _fill(self, groups: Groups) -> Generator[None, None, None]:
         query, finder = self._query, self._finder
-        paths = groups.alike_by
-        alike = None if paths is None else (yield from finder.alike_by_columns(paths))
+        alike = yield from finder.alike_by_columns(groups.alike_by, groups.summed)
         if alike is not None:
-            for one, times in alike:
-                groups.add(one, times)
+            for one, times, sums in alike:
+                groups.add(one, times, sums)
                 self._check_count(groups)
                 if self._meter.tick():
                     yield

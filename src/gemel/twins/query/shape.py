@@ -9,6 +9,7 @@ from typing import Any
 
 from gemel.core.document import Json
 from gemel.twins.query.check import BASE
+from gemel.twins.query.columns import Steps, Sums
 from gemel.twins.query.conditions import Compiler, Row
 from gemel.twins.query.tree import AGGREGATES, Call, Path, Query, Sort
 from gemel.twins.query.values import NUMBER, UNDEFINED, kind_of, order_key
@@ -16,6 +17,7 @@ from gemel.twins.records import Link
 
 Key = tuple[Any, ...]
 MOST_GROUPS = 100_000
+SUMS = ("SUM", "AVG")
 
 
 @total_ordering
@@ -129,6 +131,11 @@ class Tally:
             if is_less if self.name == "MIN" else is_more:
                 self.extreme = value
 
+    def add_sum(self, total: float, numbers: int) -> None:
+        """Takes in the sum of many numbers at once."""
+        self.numbers += numbers
+        self.total += total
+
     def result(self) -> object:
         if self.name == "COUNT":
             return self.count
@@ -166,14 +173,18 @@ class Groups:
     def _new(self, values: list[object]) -> Group:
         return Group(values, [Tally(call.name) for call in self._calls])
 
-    def add(self, row: Row, times: int = 1) -> None:
+    def add(self, row: Row, times: int = 1, sums: Sums | None = None) -> None:
+        """Takes in a row that stands for `times`; SUM and AVG of those may be given."""
         values = [value(row) for value in self._by]
         key = tuple(map(order_key, values))
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = self._new(values)
-        for tally, value in zip(group.tallies, self._values, strict=True):
-            tally.add(True if value is None else value(row), times)
+        for tally, value, call in zip(group.tallies, self._values, self._calls, strict=True):
+            if sums is not None and call.name in SUMS:
+                tally.add_sum(*sums[_summed(call)])
+            else:
+                tally.add(True if value is None else value(row), times)
 
     def count(self, rows: int) -> None:
         """All rows of the only group, where COUNT() is all that is asked."""
@@ -184,12 +195,16 @@ class Groups:
         return not self._by and all(v is None for v in self._values) and len(self._calls) == 1
 
     @property
-    def alike_by(self) -> list[Path] | None:
-        """Twins that are alike in these count as one many times; None where sums are asked for."""
-        if any(call.name in ("SUM", "AVG") for call in self._calls):
-            return None
-        values = [a for call in self._calls for a in call.arguments if isinstance(a, Path)]
+    def alike_by(self) -> list[Path]:
+        """Twins that are alike in these count as one many times, but for SUM and AVG."""
+        calls = [call for call in self._calls if call.name not in SUMS]
+        values = [a for call in calls for a in call.arguments if isinstance(a, Path)]
         return [*self._query.group, *values]
+
+    @property
+    def summed(self) -> set[Steps]:
+        """What SUM and AVG ask for."""
+        return {_summed(call) for call in self._calls if call.name in SUMS}
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -210,6 +225,12 @@ class Groups:
             return group.values[at]
         at = [_call_key(call) for call in self._calls].index(_call_key(wanted))
         return group.tallies[at].result()
+
+
+def _summed(call: Call) -> Steps:
+    (path,) = call.arguments
+    assert isinstance(path, Path), "checked"
+    return path.steps
 
 
 def _call_key(call: Call) -> tuple[Any, ...]:
