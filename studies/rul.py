@@ -32,10 +32,10 @@ def run(options: Options) -> dict[str, Any]:
     name = options.set or "FD001"
     engines = load(options.folder("cmapss"), name)
     train, test, truth = engines.train, engines.test, engines.remaining
-    settings = learning.Settings(seed=options.seed, averaged=3)
+    settings = learning.Settings(seed=options.seed)
     if options.small:
         train = train[::3]
-        settings = replace(settings, trees=150, averaged=1, folds=3)
+        settings = replace(settings, trees=150, folds=3)
     found: dict[str, Any] = {"set": name, "trainEngines": len(train), "testEngines": len(test)}
     levels = {}
     for level in LEVELS:

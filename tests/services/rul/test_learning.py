@@ -112,7 +112,7 @@ def test_bands_hold_their_share_of_lives_not_seen() -> None:
         return centre, np.clip(centre + off, 0, 125), unit
 
     centre, target, unit = sample(80)
-    found = bands.learn(centre, target, unit, 125.0, 0.9)
+    found = bands.learn(centre, target, unit, np.ones(len(unit)), 125.0, 0.9)
     centre, target, _ = sample(200)
     low, middle, high = found.apply(centre)
     assert ((low <= middle) & (middle <= high)).all()

@@ -34,25 +34,32 @@ class Bands:
     most: float
 
     def apply(self, centre: F64) -> tuple[F64, F64, F64]:
-        """Low, median and high for each prediction; between 0 and the most that is told apart."""
-        low, middle, high = (
+        """Low, middle and high for each prediction; between 0 and the most that is told apart.
+
+        The middle is the prediction itself where it lies within: on lives that were left out it
+        is nearer than the median of the residuals, which the many cycles far away pull up.
+        """
+        low, _, high = (
             np.clip(centre + np.interp(centre, self.at, row), 0.0, self.most) for row in self.offset
         )
-        return np.minimum(low, middle), middle, np.maximum(high, middle)
+        return low, np.clip(centre, low, high), high
 
 
-def learn(centre: F64, target: F64, unit: NDArray[np.int64], most: float, share: float) -> Bands:
+def learn(
+    centre: F64, target: F64, unit: NDArray[np.int64], weight: F64, most: float, share: float
+) -> Bands:
     """Bands that hold this share of what was left out.
 
     Args:
         centre: predictions of models that had not seen the row's life.
         target: what was true, at most `most`.
         unit: the life of each row.
+        weight: of each row within its life.
         most: beyond this, lives are not told apart.
         share: of true values within, such as 0.9.
     """
     _, place, counts = np.unique(unit, return_inverse=True, return_counts=True)
-    weight = 1.0 / counts[place]
+    weight = weight / np.bincount(place, weight)[place]
     edges = np.quantile(centre, np.linspace(0, 1, KNOTS + 1))
     lives = max(len(counts), 1)
     reach = min(1.0, share * (lives + 1) / lives)  # lives, not rows, are what can be exchanged

@@ -117,10 +117,11 @@ def learn(
         core = fitted(blank, table.take(~out), [*rest, *censored], settings)
         left_out[out] = core.centre(table.rows[out])
     target = np.minimum(table.remaining, settings.most)
-    scores = judged(left_out, target, table.unit, fold_of, settings)
+    scores = judged(left_out, table, fold_of, settings)
     progress(0.85, "learning from all")
     whole = fitted(blank, table, [*failed, *censored], settings)
-    band = bands.learn(left_out, target, table.unit, settings.most, settings.share)
+    weight = weights(table.remaining, settings)
+    band = bands.learn(left_out, target, table.unit, weight, settings.most, settings.share)
     return replace(whole, bands=band), scores
 
 
@@ -166,8 +167,7 @@ def fitted(blank: Model, table: Table, lives: Sequence[Life], settings: Settings
     if settings.level == LEARNT:
         step = 1 + len(table.rows) // MOST_ROWS
         target = np.minimum(table.remaining, settings.most)
-        is_far = table.remaining > FAR * settings.most
-        weight = np.where(is_far, FAR_WEIGHT, 1.0)
+        weight = weights(table.remaining, settings)
         core = trees.learn(
             table.rows[::step],
             target[::step],
@@ -184,17 +184,22 @@ def fitted(blank: Model, table: Table, lives: Sequence[Life], settings: Settings
     return replace(blank, core=core)
 
 
-def judged(
-    centre: F64, target: F64, unit: NDArray[np.int64], fold_of: NDArray[np.int64], of: Settings
-) -> Json:
+def weights(remaining: F64, settings: Settings) -> F64:
+    """How much each cycle counts, in models and in intervals."""
+    return np.where(remaining > FAR * settings.most, FAR_WEIGHT, 1.0)
+
+
+def judged(centre: F64, table: Table, fold_of: NDArray[np.int64], of: Settings) -> Json:
     """Figures on lives that were left out; intervals come from the other parts' residuals."""
     low, middle, high = (np.empty(len(centre)) for _ in range(3))
+    target, unit = np.minimum(table.remaining, of.most), table.unit
+    by_row = weights(table.remaining, of)
     for fold in range(of.folds):
         out = fold_of == fold
-        band = bands.learn(centre[~out], target[~out], unit[~out], of.most, of.share)
+        band = bands.learn(centre[~out], target[~out], unit[~out], by_row[~out], of.most, of.share)
         low[out], middle[out], high[out] = band.apply(centre[out])
     _, place, counts = np.unique(unit, return_inverse=True, return_counts=True)
-    weight = 1.0 / counts[place]
+    weight = by_row / np.bincount(place, by_row)[place]
     held = (target >= low) & (target <= high)
     off = middle - target
     return {
