@@ -121,3 +121,16 @@ def test_an_edit_of_before_the_moment_that_comes_late_counts() -> None:
     graph.apply([later])
     assert past.find_twin("a") is not None
     assert graph.find_twin("a") is None
+
+
+def test_a_relationship_that_is_made_later_does_not_point_at_a_twin_of_then() -> None:
+    world = logged_world()
+    graph = world.graph
+    assert isinstance(graph, Logged)
+    world.twin("a")
+    world.twin("b")
+    past = Past(graph, len(graph.log))
+    graph.pasts.append(past)
+    world.link("a", "feeds", "b")
+    assert past.incoming("b") == past.outgoing("a") == []
+    assert len(graph.incoming("b")) == 1
