@@ -66,6 +66,17 @@ def test_results_stand_beside_what_is_measured(server: Inside) -> None:
     assert others == {"predicted": (11.0, {"0.05": 10.0, "0.95": 12.0}), "derived": (5.5, {})}
 
 
+def test_what_stands_for_a_value_is_shown_once_and_confirms_nothing(server: Inside) -> None:
+    now = server.clock()
+    record(server, Result("pump-1", "flow", "derived", [now], [5.5]))
+    shown = server.ask("GET", "/twins/pump-1")["properties"]
+    flow = next(p for p in shown if p["path"] == "flow")
+    assert (flow["value"], flow["provenance"], flow["others"]) == (5.5, "derived", [])
+    platform = server.platform
+    assert platform.value_of("pump-1")("flow") == (5.5, now)
+    assert platform.measured_value_of("pump-1")("flow") is None
+
+
 def test_results_survive_a_restart(tmp_path: Path) -> None:
     with inside(tmp_path / "data") as server:
         server.pumps("pump-1")

@@ -136,7 +136,7 @@ class Desired:
         return state if state != wish["state"] or is_first else None
 
     def _reported(self, twin: str, path: str) -> tuple[Any, int]:
-        return self._platform.value_of(twin)(path) or (None, 0)
+        return self._platform.measured_value_of(twin)(path) or (None, 0)
 
     def _rule(self, twin: str, path: str) -> tuple[str, float]:
         catalogue = self._platform.catalogue

@@ -346,7 +346,7 @@ class Dispatch:
     def _reading_of(self, command: Command) -> tuple[Any, int]:
         """The last value of the property that was to confirm a command."""
         path = command.check.path if command.check is not None else ""
-        return self._platform.value_of(command.twin)(path) or (None, 0)
+        return self._platform.measured_value_of(command.twin)(path) or (None, 0)
 
     def readings(self, changed: I32) -> None:
         """Looks whether new values confirm commands."""
@@ -362,7 +362,7 @@ class Dispatch:
 
     def _seen(self, twin: str, path: str) -> Seen | None:
         """The value as it is now: by the turn of an edit there may be another."""
-        found = self._platform.value_of(twin)(path)
+        found = self._platform.measured_value_of(twin)(path)
         series = self._platform.series.find(twin, path)
         if found is None or series is None:
             return None

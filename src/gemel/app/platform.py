@@ -43,7 +43,7 @@ from gemel.app.services import Services
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep
 from gemel.app.value import Value
-from gemel.app.values import value_reader
+from gemel.app.values import ONLY_MEASURED, value_reader
 from gemel.app.work import Work
 from gemel.backends.sqlite import SqliteDocuments
 from gemel.core import fast
@@ -351,8 +351,12 @@ class Platform:
     # ---- what others ask ---------------------------------------------------------------------
 
     def value_of(self, twin: str) -> Callable[[str], tuple[object, int] | None]:
-        """A function from path to the twin's last device value and its time (ns)."""
+        """A function from path to the twin's last value, as it is shown, and its time (ns)."""
         return value_reader(self, twin)
+
+    def measured_value_of(self, twin: str) -> Callable[[str], tuple[object, int] | None]:
+        """As `value_of`, of what the device itself sent: a prediction confirms no command."""
+        return value_reader(self, twin, ONLY_MEASURED)
 
     def bound_twin(self, topic: str) -> str | None:
         """The twin that a binding maps a topic to."""

@@ -40,30 +40,37 @@ def typed(value: float, text: str | None, kind: str) -> object:
     return value
 
 
-def shown_series(platform: Platform, twin: str, path: str) -> int | None:
-    """The series whose newest value stands for a property: the first that has one.
+SHOWN = (MEASURED, DERIVED, PREDICTED)
+"""What stands for a property where values are shown, the first that there is."""
+ONLY_MEASURED = (MEASURED,)
 
-    What was measured comes first, then what was derived, then predicted.
-    """
+
+def shown_series(
+    platform: Platform, twin: str, path: str, among: tuple[str, ...] = SHOWN
+) -> int | None:
+    """The series whose newest value stands for a property: the first that has one."""
     state = platform.state
-    for provenance in (MEASURED, DERIVED, PREDICTED):
+    for provenance in among:
         series = platform.series.find(twin, path, provenance)
         if series is not None and series < len(state.time) and state.time[series]:
             return series
     return None
 
 
-def value_reader(platform: Platform, twin: str) -> Callable[[str], tuple[object, int] | None]:
+def value_reader(
+    platform: Platform, twin: str, among: tuple[str, ...] = SHOWN
+) -> Callable[[str], tuple[object, int] | None]:
     """A function from path to (value, time ns), or None: as the device last sent it.
 
-    Where no device ever sent it, what was derived or predicted stands for it.
+    Where no device ever sent it, what was derived or predicted stands for it, unless `among`
+    leaves that out.
     """
     model = platform.catalogue.model_of(twin)
     signals = platform.catalogue.signals.of(model) if model else {}
     state = platform.state
 
     def read(path: str) -> tuple[object, int] | None:
-        series = shown_series(platform, twin, path)
+        series = shown_series(platform, twin, path, among)
         if series is None:
             return None
         signal = signals.get(path)

@@ -118,16 +118,19 @@ def faceplate(platform: Platform, twin: str) -> Json:
     stored = platform.graph.stored_values(twin)
     stale_after = platform.presence.stale_after(twin)
     others = unmeasured(platform, twin)
+    properties = [
+        _property(platform, twin, s, now, stale_after, desired.get(s.path), stored)
+        for s in (*signals.of(model).values(), *_computed(platform, twin, model))
+        if platform.series.is_shown(twin, s.path)
+    ]
+    for one in properties:
+        beside = others.get(one["path"], [])
+        one["others"] = [
+            o for o in beside if o["provenance"] != one["provenance"] or o["quantiles"]
+        ]
     return {
         **line,
-        "properties": [
-            {
-                **_property(platform, twin, s, now, stale_after, desired.get(s.path), stored),
-                "others": others.get(s.path, []),
-            }
-            for s in (*signals.of(model).values(), *_computed(platform, twin, model))
-            if platform.series.is_shown(twin, s.path)
-        ],
+        "properties": properties,
         "commands": [
             _command(c, signals.guards_of(model, c.path))
             for c in signals.commands_of(model).values()
