@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.inside import PUMP, Inside, inside, until
+from gemel.app.plant_files import demo_plant, import_plant
 
 BEGIN = 1_700_000_000
 LINE = "dtmi:test:Hall;1"
@@ -174,3 +175,41 @@ def test_a_plant_file_brings_formulas_before_the_rules_that_name_them(server: In
     assert server.ask("POST", "/plant", plant)["derived"] == 1
     assert server.ask("POST", "/plant", plant) == {}
     assert server.ask("GET", "/plant")["derived"] == [{"id": "line-total", **TOTAL}]
+
+
+def derived(server: Inside, twin: str, name: str) -> dict[str, Any] | None:
+    """A property of a twin as it is shown, once it has a value."""
+    server.call(server.platform.tick, server.clock())
+    shown = server.ask("GET", f"/twins/{twin}")["properties"]
+    found = [p for p in shown if p["path"] == name and p["time"]]
+    return next(iter(found), None)
+
+
+def test_the_demo_plant_computes_power_vibration_and_efficiency(tmp_path: Path) -> None:
+    with inside(tmp_path / "demo") as server:
+        server.run(import_plant(server.platform, demo_plant(), "demo"))
+        server.call(server.platform.tick, server.clock())
+        readings: dict[str, dict[str, float]] = {
+            "pump-station": {"power": 30.0},
+            "line-1": {"power": 12.0},
+            "motor-8-bearing": {"vibration": 5.5},
+            "motor-9-bearing": {"vibration": 2.0},
+            "motor-1-bearing": {"vibration": 9.0},
+            "pump-1": {"flow": 72, "suctionPressure": 0.5, "dischargePressure": 3, "power": 8},
+        }
+        for second in (1, 5):
+            at = (BEGIN + second) * 1000
+            sent = [{"twin": twin, "time": at, **row} for twin, row in readings.items()]
+            server.ask("POST", "/ingest", sent)
+        server.clock.advance(10)
+        for twin, name, expected in (
+            ("plant", "machinePower", 42.0),
+            ("line-1", "worstVibration", 5.5),
+            ("pump-1", "hydraulicEfficiency", 62.5),
+        ):
+            seen = until(lambda t=twin, n=name: derived(server, t, n), f"{name} of {twin}")
+            assert (seen["value"], seen["provenance"]) == (expected, "derived")
+            until(
+                lambda t=twin, n=name, v=expected: values(server, n, t) == {1: v, 5: v},
+                f"both values of {name}",
+            )

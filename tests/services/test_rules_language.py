@@ -107,6 +107,24 @@ def test_a_rate_is_converted_to_the_time_of_its_unit():
     )
 
 
+def test_a_quotient_is_compared_in_a_unit_that_is_one_word():
+    shapes = {
+        "way": PropertyShape("number", "metre"),
+        "volume": PropertyShape("number", "litre"),
+        "flow": PropertyShape("number", "cubicMetrePerHour"),
+    }
+
+    def limits(when):
+        return load_rule("r", {"model": "m", "when": when}, shapes).kernel.parameters
+
+    assert limits("slope of way over 10 s > 0.5 m/s") == (0.5,)
+    assert limits("rate of way > 36 km/h") == pytest.approx((10.0,))
+    assert limits("rate of volume > 60 l/min") == pytest.approx((1.0,))
+    assert limits("rate of volume > flow")[0] == pytest.approx(1_000 / 3_600)
+    with pytest.raises(InvalidInput, match="'kg/h' does not fit here"):
+        limits("rate of volume > 5 kg/h")
+
+
 def test_a_parameter_is_converted_from_the_unit_of_the_twin_s_property():
     loaded = rule("temperature > {limit}", parameters={"limit": "353.15 K"})
     assert loaded.kernel.parameters == (pytest.approx(80.0),)

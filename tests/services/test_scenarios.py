@@ -81,7 +81,10 @@ class Stage:
             for a, n, b in self.links
             if n == relation.name
         ]
-        return [(b, self.series_of(b)) for a, b in pairs if a == twin]
+        found = [b for a, b in pairs if a == twin]
+        for near in found if relation.is_deep else ():  # grows as it goes
+            found += [b for a, b in pairs if a == near and b not in found]
+        return [(b, self.series_of(b)) for b in found]
 
     def settings_of(self, twin):
         return self.own.get(twin, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TypeAlias
 
 from gemel.core import units
@@ -38,6 +39,7 @@ def conversion(source: Unit, target: Unit) -> tuple[float, float] | None:
         return 1.0, 0.0
     if len(source) == len(target) == 1 and source[0][1] == target[0][1] == 1:
         return _between(source[0][0], target[0][0])
+    source, target = _spread(source), _spread(target)
     left = list(source)
     scale = 1.0
     for name, power in target:
@@ -52,6 +54,25 @@ def conversion(source: Unit, target: Unit) -> tuple[float, float] | None:
     return None if left or not source else (scale, 0.0)
 
 
+def _spread(unit: Unit) -> Unit:
+    """A unit with its quotients taken apart: that of a slope in metres is that of `m/s`."""
+    found = PLAIN
+    for name, power in unit:
+        found = product(found, _parts(name), power)
+    return found
+
+
+@cache
+def _parts(name: str) -> Unit:
+    """What a unit such as `m/s` is a quotient of; itself where its symbol does not tell."""
+    above, stroke, below = units.symbol(name).rpartition("/")
+    try:
+        parts = product(written(above), unit_of(units.find(below).name), -1) if stroke else PLAIN
+    except InvalidInput:
+        parts = PLAIN
+    return parts or unit_of(name)
+
+
 def _between(source: str, target: str) -> tuple[float, float] | None:
     try:
         return units.conversion(source, target)
@@ -60,7 +81,7 @@ def _between(source: str, target: str) -> tuple[float, float] | None:
 
 
 def product(left: Unit, right: Unit, sign: int) -> Unit:
-    """The unit of left times right (sign 1) or left divided by right (sign -1)."""
+    """The unit of left times right to a power: 1 multiplies, -1 divides."""
     powers = dict(left)
     for name, power in right:
         powers[name] = powers.get(name, 0) + sign * power
