@@ -18,7 +18,7 @@ MODEL = {
     "contents": [
         {"@type": "Telemetry", "name": n, "schema": "double"}
         for n in ("outdoor", "heat", "indoor")
-    ],
+    ] + [{"@type": "Command", "name": "setHeat", "request": {"name": "power", "schema": "double"}}],
 }  # fmt: skip
 SERVICE = {
     "kind": "behaviour", "model": HOUSE,
@@ -94,3 +94,19 @@ def test_a_house_is_calibrated_and_expected(tmp_path: Path) -> None:
         knows = server.ask("GET", "/services/houses/status")["knows"]["following"]["h1"]
         assert abs(knows["parameters"]["loss"][1] / 150 - 1) < 0.1
         assert knows["sensorOff"] is False
+        planned = {**given_plan, "span": span, "command": "setHeat"}
+        schedule = {"plan": {"every": 3600, "parameters": planned}}
+        server.clock.advance(3601)  # after the plan that a person has asked for
+        with server.device("h1") as device:
+            device.answers["setHeat"] = b'{"status": "succeeded"}'
+            device.subscribe("devices/h1/commands/#")
+            server.ask("PUT", "/services/houses", {**SERVICE, "autonomy": "act",
+                                                   "schedule": schedule})  # fmt: skip
+            server.call(server.platform.tick, server.clock())
+            done = until(
+                lambda: (c := server.ask("GET", "/commands", twin="h1")["value"])
+                and c[0]["isOver"] and c[0], "the command of the plan"
+            )  # fmt: skip
+        assert (done["state"], done["service"]) == ("succeeded", "service houses")
+        assert 0 <= done["arguments"] <= 8000
+        assert "expected gain" in done["steps"][0]["note"]

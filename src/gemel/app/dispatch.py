@@ -69,10 +69,11 @@ class Dispatch:
             Conflict: the id is another command's.
         """
         self.guarding.shapes(ask.twin)
-        made = await self._platform.edit(lambda _, c: self._submit(ask, c), ask.who, "command")
+        made = await self._platform.edit(lambda _, c: self.submit(ask, c), ask.who, "command")
         return self.book.get(made.id).document()
 
-    def _submit(self, ask: Ask, context: EditContext) -> Planned:
+    def submit(self, ask: Ask, context: EditContext) -> Planned:
+        """What takes a command on, as edits: past every guard; errors as of `send`."""
         shapes = self.guarding.shapes(ask.twin)
         shape = shapes.get(ask.command)
         if shape is None:
@@ -129,7 +130,7 @@ class Dispatch:
                 service=service,
                 autonomy=self.guarding.autonomy_of(service, action.autonomy),
             )
-            edits, _ = self._submit(ask, context)
+            edits, _ = self.submit(ask, context)
         except GemelError as error:
             log.warning("%s cannot send to '%s': %s", service, alarm["twin"], error)
             return []

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 KILL_SWITCH = "kill-switch"
 AUTONOMY = "autonomy:"
+OF_SERVICES = {"advise": autonomy.SUGGEST, "approve": autonomy.APPROVE, "act": autonomy.ACT}
+"""How far commands go that an instance of a service recommends; `observe` is not among them."""
 
 
 class Guarding:
@@ -90,19 +92,25 @@ class Guarding:
             if doc.get("then"):
                 own = autonomy.load(key, doc["then"].get("autonomy") or autonomy.ACT)
                 found[f"rule {key}"] = {**autonomy.document(own), "by": "rule"}
+        for key, doc in plain["service"].items():
+            if doc["autonomy"] in OF_SERVICES:
+                found[f"service {key}"] = {"level": OF_SERVICES[doc["autonomy"]], "by": "service"}
         for key, doc in plain["control"].items():
             if key.startswith(AUTONOMY):
                 found[key.removeprefix(AUTONOMY)] = {**doc, "by": "setting"}
         return [{"service": key, **doc} for key, doc in sorted(found.items())]
 
     def autonomy_of(self, service: str, own: object = None) -> Autonomy:
-        """What a service may do: as an engineer has set, else as its rule says, else suggest."""
+        """What a service may do: as an engineer has set, else as `own` says, else suggest.
+
+        What is asked in the name of a rule is a rule's, which acts unless it says otherwise.
+        """
         found = self._platform.catalogue.plain["control"].get(AUTONOMY + service)
         if found is not None:
             return autonomy.load(service, found)
         if service.startswith("rule "):
             return autonomy.load(service, "act" if own is None else own)
-        return Autonomy(autonomy.SUGGEST)
+        return autonomy.load(service, autonomy.SUGGEST if own is None else own)
 
     def asked(
         self, who: Principal, twin: str, command: str, arguments: Any, seconds: float, **more: str

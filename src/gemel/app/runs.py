@@ -44,6 +44,8 @@ MOST_WAITING = 100
 MOST_READINGS = 20_000_000
 DAY = 86_400.0
 CALLED_OFF = "it was cancelled"
+SCHEDULE = "schedule"
+"""Why a run was asked for that a service's schedule has asked for."""
 
 
 class Runs:
@@ -311,6 +313,10 @@ class Runs:
             )
             await services.fits.add(instance.id, number, fit, key, self._docs[key]["who"])
             self._docs[key] = {**self._docs[key], "fit": number}
+        if found.proposals and instance.id:
+            is_by_itself = self._docs[key]["why"] == SCHEDULE
+            services.proposals.note(instance, found.proposals, is_by_itself=is_by_itself)
+            services.proposals.submit_soon()
 
     async def result_of_folder(self, key: str) -> Result:
         file = self._folder / key / RESULT

@@ -15,7 +15,8 @@ import orjson
 
 from gemel.app.fits import Fits
 from gemel.app.hosted import Hosted, decides
-from gemel.app.runs import Runs
+from gemel.app.proposals import Proposals
+from gemel.app.runs import SCHEDULE, Runs
 from gemel.app.service_documents import checked, rule_name, rule_of, subject_of
 from gemel.app.service_writer import HIGH, LOW, ServiceWriter
 from gemel.core.batch import Batch
@@ -46,6 +47,7 @@ class Services:
         self.fits = Fits(platform)
         self.runs = Runs(platform)
         self.writer = ServiceWriter(platform)
+        self.proposals = Proposals(platform)
         self.hosted: dict[str, Hosted] = {}
         self._pending: list[Batch] = []
         self._count = 0
@@ -76,18 +78,20 @@ class Services:
                     self.writer.queue(hosted.series_of(out, level), out.time, column)
             if hosted.document["autonomy"] != "observe":
                 transitions += [_transition(hosted, notice) for notice in found.notices]
+                self.proposals.note(hosted.instance, found.proposals)
         return transitions
 
     def tick(self, now: int) -> None:
         """Once a second: hands over, writes, and asks for the runs that are due."""
         self._platform.reactions.follow(self.hand_over())
         self.writer.write_soon()
+        self.proposals.submit_soon()
         for key, hosted in self.hosted.items():
             for run, plan in hosted.document.get("schedule", {}).items():
                 if hosted.document["enabled"] and self._is_due(key, run, plan, now):
                     self._asked[key, run] = now
                     given = plan.get("parameters")
-                    self._platform.start_task(self.start_run(key, run, given, "gemel", "schedule"))
+                    self._platform.start_task(self.start_run(key, run, given, "gemel", SCHEDULE))
 
     def _is_due(self, key: str, run: str, plan: Json, now: int) -> bool:
         if self.runs.is_under_way(key, run):
@@ -113,7 +117,11 @@ class Services:
                 body += data
         head = pack({"places": places}, {})
         length = len(head).to_bytes(8, "little")
-        return {"services": length + head + bytes(body), "outputs": self.writer.snapshot()}
+        return {
+            "services": length + head + bytes(body),
+            "outputs": self.writer.snapshot(),
+            "proposals": self.proposals.snapshot(),
+        }
 
     def restore(self, blobs: Mapping[str, bytes]) -> None:
         """Takes a checkpoint over, before `start_live`."""
@@ -126,6 +134,7 @@ class Services:
             body = data[8 + size :]
             self._saved = {key: body[at : at + n] for key, (at, n) in places.items()}
             self.writer.restore(blobs["outputs"])
+            self.proposals.restore(blobs.get("proposals", b"[]"))
         except (Damaged, KeyError, orjson.JSONDecodeError) as error:
             log.error("services begin anew: %s", error)
 
@@ -268,6 +277,7 @@ class Services:
         return {
             "id": key,
             **self.hosted[key].status(),
+            "proposals": self.proposals.status(key),
             "version": fits["current"],
             "versions": fits["versions"],
             "runs": self.runs.find(service=key, limit=10),

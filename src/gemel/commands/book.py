@@ -101,6 +101,10 @@ class CommandBook:
             raise NotFound(f"there is no command '{key}'", hint="GET /commands lists them")
         return found
 
+    def is_known(self, key: str) -> bool:
+        """Whether there is such a command, or was one that is still stored."""
+        return self._known(key) is not None
+
     def _known(self, key: str) -> Command | None:
         found = self._live.get(key) or self._over.get(key)
         if found is None and (doc := self._stored(key)) is not None:
@@ -197,9 +201,10 @@ class CommandBook:
                 "which is past",
                 hint="give the seconds that the device has, such as 30",
             )
-        state, note, approval = judgement.begins, "", None
+        state, note, approval = judgement.begins, ask.why, None
         if refusal is not None:
-            state, note = REFUSED, f"{refusal.guard}: {refusal.said}"
+            asked = f" (asked for because: {ask.why})" if ask.why else ""
+            state, note = REFUSED, f"{refusal.guard}: {refusal.said}{asked}"
         elif state == AWAITING and judgement.approval is not None:
             approval = approvals.asked_for(judgement.approval, now, ask.deadline)
         made = Command(

@@ -61,6 +61,8 @@ class Ask:
     revision: str = ""
     service: str = ""
     autonomy: Autonomy = UNBOUND
+    why: str = ""
+    """For people; the note of the first step."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,6 +219,30 @@ class Notice:
     """For the alarm: drivers, contributions, what the twin was compared with."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A command that a service recommends for one of its twins, and why.
+
+    What becomes of it, the instance's autonomy and the guards of commands decide: shown as
+    proposed, waiting for somebody's yes, or sent. A newer one for the same twin and command takes
+    the place of one that was not sent. Give one for each occasion, not with every update.
+    """
+
+    twin: str
+    command: str
+    arguments: Any
+    """In the unit of the model; None for a command without."""
+    why: str
+    time: int = 0
+    """ns: of the reading that led to it; a live part gives it. 0: now."""
+    seconds: float = 300.0
+    """How long from `time` it is worth following."""
+    gain: str = ""
+    """What is expected from it, with its unit, such as `1.20 EUR a day`."""
+    confidence: float | None = None
+    """From 0 to 1."""
+
+
 NO_OUTPUTS = Outputs(
     np.empty(0, np.int32),
     np.empty(0, np.int32),
@@ -233,6 +257,7 @@ class Found:
 
     outputs: Outputs = NO_OUTPUTS
     notices: tuple[Notice, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
 
 
 NOTHING = Found()
@@ -356,6 +381,7 @@ class Result:
     arrays: Arrays = field(default_factory=lambda: NO_ARRAYS)
     series: Sequence[Series] = ()
     fit: Fit | None = None
+    proposals: Sequence[Proposal] = ()
 
 
 Progress = Callable[[float, str], None]

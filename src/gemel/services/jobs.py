@@ -9,7 +9,17 @@ from typing import Any
 import numpy as np
 
 from gemel.core.document import Json
-from gemel.services.contract import Arrays, Column, Fit, Instance, Job, Result, Series, Signal
+from gemel.services.contract import (
+    Arrays,
+    Column,
+    Fit,
+    Instance,
+    Job,
+    Proposal,
+    Result,
+    Series,
+    Signal,
+)
 from gemel.services.packing import pack, unpack
 
 Packed = dict[str, np.ndarray[Any, Any]]
@@ -63,6 +73,7 @@ def result_bytes(result: Result) -> bytes:
         "document": result.document,
         "series": series,
         "fit": _fit(result.fit, arrays),
+        "proposals": [asdict(one) for one in result.proposals],
     }
     return pack(document, arrays)
 
@@ -81,6 +92,7 @@ def result_of(data: bytes) -> Result:
         {n.removeprefix("array/"): a for n, a in arrays.items() if n.startswith("array/")},
         series,
         _fit_of(document["fit"], arrays),
+        [Proposal(**one) for one in document.get("proposals", [])],
     )
 
 

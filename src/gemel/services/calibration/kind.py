@@ -81,6 +81,11 @@ PLAN: Json = {
     "type": "object",
     "properties": {
         "chosen": {"type": "string", "default": "heat", "description": "the input to plan"},
+        "command": {
+            "type": "string",
+            "default": "",
+            "description": "of the twin, that sets the input: recommended with the first step",
+        },
         "low": _number(20, "least output from `from` to `to`", -1e9, 1e9),
         "high": _number(26, "most output", -1e9, 1e9),
         "lowOutside": _number(-1e9, "least output in other hours", -1e9, 1e9),

@@ -13,7 +13,7 @@ from gemel.services.calibration.ensemble import Ensemble
 from gemel.services.calibration.offline import Data
 from gemel.services.calibration.runs import data_of
 from gemel.services.calibration.settings import Settings, settings_of, slots_of
-from gemel.services.contract import Job, Progress, Result, Series
+from gemel.services.contract import Job, Progress, Proposal, Result, Series
 from gemel.services.optimise.horizon import Plan, Wanted, plan, response_of
 
 DAY = 86_400.0
@@ -47,7 +47,25 @@ def plan_twins(job: Job, progress: Progress) -> Result:
     if not found:
         first = next(iter(problems.values()), "there are no twins")
         raise InvalidInput(f"nothing was planned: {first}", hint="see the readings of the inputs")
-    return Result({"twins": found, "problems": problems}, series=series)
+    proposals = [_proposal(job, settings, twin, one) for twin, one in found.items()]
+    wanted = proposals if job.parameters["command"] else []
+    return Result({"twins": found, "problems": problems}, series=series, proposals=wanted)
+
+
+def _proposal(job: Job, settings: Settings, twin: str, found: Json) -> Proposal:
+    """The first step of a twin's plan; it holds until the next one begins."""
+    hours, share = job.parameters["hours"], found["gainShare"]
+    saved = "" if share is None else f" ({share:.0%})"
+    return Proposal(
+        twin,
+        job.parameters["command"],
+        found["first"],
+        f"first step of the cheapest {job.parameters['chosen']} for {hours:g} h: costs "
+        f"{found['cost']:.4g} instead of {found['costAsDayBefore']:.4g} as on the day before",
+        seconds=max(60.0, settings.seconds),
+        gain=f"{found['gain']:.4g} in {hours:g} h{saved}",
+        confidence=found["confidence"],
+    )
 
 
 def _twin(job: Job, settings: Settings, twin: str, series: list[Series]) -> Json:
