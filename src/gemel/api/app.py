@@ -88,11 +88,15 @@ def create_app(platform: Platform) -> ASGIApp:
     async def socket_endpoint(socket: WebSocket) -> None:
         await live(platform, socket)
 
+    async def graphql_endpoint(socket: WebSocket) -> None:
+        await graphql.graphql_socket(platform, socket)
+
     table: list[BaseRoute] = [
         StarletteRoute(route.path, _endpoint(platform, route), methods=[route.method])
         for route in ROUTES
     ]
     table.append(WebSocketRoute("/live", socket_endpoint))
+    table.append(WebSocketRoute("/graphql", graphql_endpoint))
     app = Starlette(
         routes=table,
         exception_handlers={HTTPException: _http_exception, GemelError: _gemel_error},

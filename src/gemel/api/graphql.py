@@ -1,4 +1,4 @@
-"""GraphQL over HTTP; what it needs is imported with the first request."""
+"""GraphQL over HTTP and WebSocket; what it needs is imported with the first request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.websockets import WebSocket
 
 from gemel.api.bodies import read_object
 from gemel.api.errors import json_response
@@ -30,6 +31,17 @@ async def graphql(platform: Platform, request: Request, who: Principal) -> Respo
         ) from error
     answer, is_run = await engine.run(platform, who, body)
     return json_response(answer, 200 if is_run else 400)
+
+
+async def graphql_socket(platform: Platform, socket: WebSocket) -> None:
+    """Serves one connection of `graphql-transport-ws`."""
+    try:
+        engine = import_module("gemel.api.graphql_socket")
+    except ModuleNotFoundError:
+        await socket.accept()
+        await socket.close(1011, "GraphQL is not installed: pip install 'gemel[graphql]'")
+        return
+    await engine.serve(platform, socket)
 
 
 BODY = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -14,13 +15,16 @@ from graphql import (
     GraphQLSchema,
     IntValueNode,
     OperationDefinitionNode,
+    OperationType,
     SelectionSetNode,
     VariableNode,
     execute,
+    get_operation_ast,
     parse,
     validate,
 )
 
+from gemel.api.graphql_feeds import subscriptions
 from gemel.api.graphql_schema import DEFAULT_PAGE, Caller, build
 from gemel.core.access import Principal
 from gemel.core.document import Json
@@ -44,16 +48,36 @@ def schema_of(platform: Platform) -> GraphQLSchema:
     models = platform.graph.models
     known = _schemas.get(platform.policies)
     if known is None or known[0] != models:
-        known = (dict(models), build(platform.graph))
+        known = (dict(models), build(platform.graph, subscriptions))
         _schemas[platform.policies] = known
     return known[1]
 
 
-async def run(platform: Platform, who: Principal, body: Json) -> tuple[Json, bool]:
-    """The answer to a request, and whether it was one that could be carried out.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An operation that fits the schema and the limits."""
+
+    schema: GraphQLSchema
+    document: DocumentNode
+    variables: dict[str, Any]
+    name: str | None
+    is_subscription: bool
+
+
+class Unfit(Exception):
+    """An operation that cannot be carried out."""
+
+    def __init__(self, problems: list[GraphQLError]) -> None:
+        super().__init__(str(problems[0]))
+        self.errors = [formatted(one) for one in problems]
+
+
+def prepare(platform: Platform, body: Json) -> Prepared:
+    """Reads an operation and holds it against schema and limits.
 
     Raises:
         InvalidInput: the request is not of its form.
+        Unfit: the operation is not.
     """
     text, variables = body["query"], body.get("variables") or {}
     name = body.get("operationName")
@@ -70,19 +94,45 @@ async def run(platform: Platform, who: Principal, body: Json) -> tuple[Json, boo
     except GraphQLError as error:
         problems = [error]
     if problems:
-        return {"errors": [formatted(p) for p in problems]}, False
+        raise Unfit(problems)
+    operation = get_operation_ast(document, name)
+    is_subscription = operation is not None and operation.operation == OperationType.SUBSCRIPTION
+    return Prepared(schema, document, variables, name, is_subscription)
+
+
+async def run(platform: Platform, who: Principal, body: Json) -> tuple[Json, bool]:
+    """The answer to a request, and whether it was one that could be carried out.
+
+    Raises:
+        InvalidInput: the request is not of its form.
+    """
+    try:
+        prepared = prepare(platform, body)
+        if prepared.is_subscription:
+            raise Unfit([GraphQLError("a subscription needs a WebSocket at /graphql")])
+    except Unfit as unfit:
+        return {"errors": unfit.errors}, False
+    answer = await answered(prepared, Caller(platform, who))
+    return answer, True
+
+
+async def answered(prepared: Prepared, caller: Caller) -> Json:
+    """The answer to a query or a mutation."""
     found = execute(
-        schema,
-        document,
-        context_value=Caller(platform, who),
-        variable_values=variables,
-        operation_name=name,
+        prepared.schema,
+        prepared.document,
+        context_value=caller,
+        variable_values=prepared.variables,
+        operation_name=prepared.name,
     )
-    result: Any = await found if hasattr(found, "__await__") else found
+    return as_answer(await found if hasattr(found, "__await__") else found)
+
+
+def as_answer(result: Any) -> Json:
     answer: Json = {"data": result.data}
     if result.errors:
         answer["errors"] = [formatted(error) for error in result.errors]
-    return answer, True
+    return answer
 
 
 def formatted(error: GraphQLError) -> Json:
@@ -148,7 +198,8 @@ class _Meter:
             raise GraphQLError(f"more than {MOST_ALIASES} aliases", node)
         self._count(times, node)
         if node.selection_set is not None:
-            many = self._first(node) if node.name.value in LISTS else 1
+            is_list = node.name.value in LISTS or (depth == 1 and node.name.value == "values")
+            many = self._first(node) if is_list else 1
             self.add(node.selection_set, depth + 1, times * many)
 
     def _count(self, times: int, node: FieldNode | None = None) -> None:

@@ -229,12 +229,19 @@ def type_names(graph: Graph) -> dict[str, str]:
 BUILT_IN = frozenset(
     {"Query", "Mutation", "Twin", "Relationship", "History", "JSON", "String", "Int", "Float"}
     | {"Boolean", "ID", "TwinPage", "BooleanValue", "IntValue", "FloatValue", "StringValue"}
-    | {"JSONValue"}
+    | {"JSONValue", "Subscription", "ChangedValue"}
 )
 
 
-def build(graph: Graph) -> GraphQLSchema:
-    """The schema of the models in a graph."""
+def build(
+    graph: Graph, subscriptions: Callable[[GraphQLInterfaceType], dict[str, GraphQLField]]
+) -> GraphQLSchema:
+    """The schema of the models in a graph.
+
+    Args:
+        graph: has the models.
+        subscriptions: gives the fields of what can be subscribed to, from the type of twins.
+    """
     names = type_names(graph)
     values = _value_types()
     types: Types = {}
@@ -280,6 +287,7 @@ def build(graph: Graph) -> GraphQLSchema:
     return GraphQLSchema(
         GraphQLObjectType("Query", _queries(twin, page)),
         GraphQLObjectType("Mutation", _mutations(twin, relationship)),
+        GraphQLObjectType("Subscription", subscriptions(twin)),
         types=[twin, *types.values()],
     )
 
