@@ -36,6 +36,9 @@ PAGES = {
     "alarm figures": ("/app/alarms?show=kpis", "[data-testid=alarm-figures] .tile"),
     "maintenance": (f"/app/twins/{TWIN}?tab=maintenance", "[data-testid=work-create]"),
     "alarm": ("/app/alarms/{alarm}", "[data-testid=alarm-chart][data-chart-state=ready] canvas"),
+    "plan of the plant": ("/app/plant?plan=1", "[data-testid=plan]"),
+    "all commands": ("/app/commands", "[data-testid=command-line]"),
+    "value": ("/app/value", "[data-testid=figure-saving]"),
     "found devices": ("/app/twins?view=discovered", "[data-testid=discovered-row]"),
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gemel.app.policies import Sight, forbidden
 from gemel.app.queries import Queries
-from gemel.app.values import value_reader
+from gemel.app.values import ONLY_MEASURED, value_reader
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Forbidden, NotFound
 from gemel.core.policy import ALARM, COMMAND, READ, WRITE, Mask
@@ -244,6 +244,9 @@ class Seen:
 
     def value_of(self, twin: str) -> Any:
         return value_reader(self.platform, twin)
+
+    def measured_value_of(self, twin: str) -> Any:
+        return value_reader(self.platform, twin, ONLY_MEASURED)
 
     async def edit(self, plan: Plan[T], who: str = "gemel", why: str = "") -> T:
         """As the platform's, if every planned edit is allowed.
