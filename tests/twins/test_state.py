@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.core.batch import EMPTY, Batch, make_batch
+from gemel.core.batch import EMPTY, Batch, Columns, make_batch
 from gemel.core.errors import Damaged
 from gemel.twins.state import NEVER, LastValue, State
 
@@ -210,3 +210,23 @@ def test_a_cut_snapshot_is_refused() -> None:
     for cut in range(len(data)):
         with pytest.raises(Damaged):
             State().restore(data[:cut])
+
+
+def test_newest_readings_that_are_recalled_are_as_if_applied() -> None:
+    applied, recalled = State(1), State(1)
+    applied.apply(make_batch([(3, 10, 1.5, 0)], 20))
+    applied.apply(make_batch([(1, 11, float("nan"), 64)], 21, {0: '"on"'}))
+    newest = Columns(
+        np.array([11, 10]),
+        np.array([np.nan, 1.5]),
+        np.array([64, 0], np.uint8),
+        np.array([21, 20]),
+        {0: '"on"'},
+    )
+    recalled.recall(np.empty(0, np.int32), newest)
+    assert recalled.size == 0
+    recalled.recall(np.array([1, 3], np.int32), newest)
+    assert recalled.snapshot() == applied.snapshot()
+    applied.apply(make_batch([(1, 12, 2.0, 0)], 22))
+    recalled.apply(make_batch([(1, 12, 2.0, 0)], 22))
+    assert recalled.snapshot() == applied.snapshot()

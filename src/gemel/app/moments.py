@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gemel.app.values import typed
 from gemel.app.views import STATUS_ORDER
 from gemel.core.clock import SECOND
@@ -12,7 +14,8 @@ from gemel.core.document import Json
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
-Last = tuple[int, float, int, int, str | None]
+Last = tuple[int, float, int, str | None]
+"""Time, value, quality, text."""
 
 
 def state_at(platform: Platform, at: int, provenance: str, twins: list[str]) -> dict[str, Json]:
@@ -22,13 +25,14 @@ def state_at(platform: Platform, at: int, provenance: str, twins: list[str]) -> 
         twins: only of these; of all if empty.
 
     Cost:
-        One search in the history for each series.
+        One search in the history for all series together.
     """
     wanted = twins or list(platform.graph.twins)
+    last = _last(platform, wanted, at, provenance)
     found: dict[str, Json] = {}
     newest: dict[str, int] = {}
     for twin in wanted:
-        values, seen = _values(platform, twin, at, provenance)
+        values, seen = _values(platform, twin, last)
         found[twin] = {"values": values}
         newest[twin] = seen
     for twin in wanted:
@@ -36,7 +40,20 @@ def state_at(platform: Platform, at: int, provenance: str, twins: list[str]) -> 
     return found
 
 
-def _values(platform: Platform, twin: str, at: int, provenance: str) -> tuple[Json, int]:
+def _last(platform: Platform, twins: list[str], at: int, provenance: str) -> dict[int, Last]:
+    """The newest reading as of then of each series of some twins that had one."""
+    series, keys = platform.series, platform.series.keys
+    numbers = [
+        n for twin in twins for n in series.of_twin(twin) if keys[n].provenance == provenance
+    ]
+    found, columns = platform.history.last_of_many(np.array(numbers, np.int32), at)
+    text = columns.text
+    times, values = columns.time.tolist(), columns.value.tolist()
+    rows = zip(found.tolist(), times, values, columns.quality.tolist(), strict=True)
+    return {n: (time, v, q, text.get(row)) for row, (n, time, v, q) in enumerate(rows)}
+
+
+def _values(platform: Platform, twin: str, found: dict[int, Last]) -> tuple[Json, int]:
     """(path -> [value, ms, quality], when its newest telemetry was)."""
     catalogue = platform.catalogue
     model = catalogue.model_of(twin) or ""
@@ -46,12 +63,10 @@ def _values(platform: Platform, twin: str, at: int, provenance: str) -> tuple[Js
     for number in platform.series.of_twin(twin):
         key = platform.series.keys[number]
         signal = signals.get(key.path)
-        if key.provenance != provenance or signal is None:
+        last = found.get(number)
+        if signal is None or last is None:
             continue
-        last = platform.history.last(number, at)
-        if last is None:
-            continue
-        time, value, quality, _, text = last
+        time, value, quality, text = last
         values[key.path] = [typed(value, text, signal.schema.kind), time / 1e6, quality]
         if signal.category == "telemetry":
             seen = max(seen, time)

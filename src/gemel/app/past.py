@@ -8,7 +8,7 @@ its source and one of receipt.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from weakref import WeakSet
@@ -16,18 +16,19 @@ from weakref import WeakSet
 import numpy as np
 
 from gemel.backends import past as store
-from gemel.core.batch import Batch
+from gemel.core.batch import I32, Batch, Columns
 from gemel.core.clock import from_iso, to_iso
 from gemel.core.document import Document, Edit, Json
 from gemel.core.errors import GemelError, InvalidInput, NotFound
 from gemel.history import History
+from gemel.history.query import take
 from gemel.services.alarms.index import AlarmIndex
 from gemel.twins.past import KINDS, Past
 from gemel.twins.query.reading import Live, Places, Reader
 from gemel.twins.query.run import Engine
-from gemel.twins.recalled import LastAt, Recalled
+from gemel.twins.recalled import Found, LastAt, Recalled
 from gemel.twins.records import Twin, make_twin
-from gemel.twins.state import LastValue, State
+from gemel.twins.state import NEVER, State
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -185,39 +186,61 @@ class Moments:
 
 
 def last_at(history: History, state: State, moment: Moment) -> LastAt:
-    """What finds the newest reading of a series as of a moment."""
+    """What finds the newest readings of series as of a moment."""
     at, recorded = moment.at, moment.recorded
 
-    def find(series: int) -> LastValue | None:
-        now = state.get(series)
-        if now is not None and now.time <= at and (recorded is None or now.received <= recorded):
-            return now  # nothing newer has come since
-        found = history.last(series, at)
-        if found is None or recorded is None or found.received <= recorded:
-            return None if found is None else LastValue(*found)
-        return _known(history, series, at, recorded)
+    def find(series: I32) -> Iterator[Found]:
+        current = _current(state, series, moment)
+        yield current, current, _of_state(state, current)  # nothing newer has come since
+        rest = np.setdiff1d(series, current)
+        found, newest = history.last_of_many(rest, at)
+        if recorded is None:
+            yield rest, found, newest
+            return
+        late = found[newest.received > recorded]
+        rows = np.flatnonzero(newest.received <= recorded)
+        yield np.setdiff1d(rest, late), found[rows], take(newest, rows)
+        for number in late:
+            known = _known(history, int(number), at, recorded)
+            one = np.array([number], np.int32)
+            yield one, one[: len(known)], known
 
     return find
 
 
-def _known(history: History, series: int, at: int, recorded: int) -> LastValue | None:
-    """The newest reading up to `at` of those that had come by `recorded`."""
+def _current(state: State, series: I32, moment: Moment) -> I32:
+    """Those of which the last value of now was the last then, and was known."""
+    inside = series[series < state.size]
+    time, received = state.time[inside], state.received[inside]
+    is_current = (time != NEVER) & (time <= moment.at)
+    if moment.recorded is not None:
+        is_current &= received <= moment.recorded
+    current: I32 = inside[is_current]
+    return current
+
+
+def _of_state(state: State, series: I32) -> Columns:
+    text = {row: state.text[n] for row, n in enumerate(series.tolist()) if n in state.text}
+    return Columns(
+        state.time[series],
+        state.value[series],
+        state.quality[series],
+        state.received[series],
+        text,
+    )
+
+
+def _known(history: History, series: int, at: int, recorded: int) -> Columns:
+    """The newest reading up to `at` of those that had come by `recorded`; none, or one row."""
     width, end = FIRST_WINDOW, at + 1
     while end > 0:
         start = max(0, end - width)
         found = history.read(series, start, end, bad=True, versions=True)
         rows = np.flatnonzero(found.received <= recorded)
         if len(rows):
-            row = int(rows[-1])
-            return LastValue(
-                int(found.time[row]),
-                float(found.value[row]),
-                int(found.quality[row]),
-                int(found.received[row]),
-                found.text.get(row),
-            )
+            return take(found, rows[-1:])
         end, width = start, width * WIDER
-    return None
+    return take(found, slice(0, 0))
 
 
 def _no_twin(twin_id: str, moment: Moment) -> NotFound:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gemel.app.results import without_supposed
-from gemel.core.batch import make_batch
 from gemel.core.series import MEASURED
 
 if TYPE_CHECKING:
@@ -40,12 +41,8 @@ def _recall_values(platform: Platform) -> None:
     """Without a checkpoint (none yet, or damaged) the last values are read from the history."""
     if not platform.history.statistics().segments:
         return
-    for number in range(len(platform.series)):
-        found = platform.history.last(number)
-        if found is not None:
-            text = {} if found.text is None else {0: found.text}
-            row = (number, found.time, found.value, found.quality)
-            platform.state.apply(make_batch([row], found.received, text))
+    every = np.arange(len(platform.series), dtype=np.int32)
+    platform.state.recall(*platform.history.last_of_many(every))
 
 
 def _recall_presence(platform: Platform) -> None:

@@ -3,13 +3,15 @@
 Reading order: `history` (the face), `record` and `payload` (the log's bytes), `writer` (the group
 commit), `memory`, `table` (columns, order, duplicates), `codec`, `block`, `blockfile`, `index` and
 `segment` (sealed files), `rollup`, `rollfile`, `rolling` and `coarse` (minutes and hours), `keep`,
-`sealer` and `compaction` (from log to segment to larger segment), `query`, then the small ones:
-`checkpoints`, `rejects`, `names`, `files`, `damage`. The bytes: docs/formats/history.md.
+`sealer` and `compaction` (from log to segment to larger segment), `query` and `newest`, then
+the small ones: `checkpoints`, `rejects`, `names`, `files`, `damage`. The bytes:
+docs/formats/history.md.
 """
 
 from gemel.history.damage import Damage
 from gemel.history.history import History
 from gemel.history.keep import Keep
+from gemel.history.newest import Newest
 from gemel.history.statistics import Statistics
 
-__all__ = ["Damage", "History", "Keep", "Statistics"]
+__all__ = ["Damage", "History", "Keep", "Newest", "Statistics"]

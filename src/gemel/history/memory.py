@@ -77,6 +77,10 @@ class Chunk:
                 self._columns = self._sorted = sort(columns)
             return self._sorted
 
+    def is_sorted(self, table: Table) -> bool:
+        """Whether what `table` gave is in order of (series, time)."""
+        return table is self._sorted
+
     def rows_in_any_order(self) -> Table:
         return self._columns.take(slice(0, self.rows))
 
@@ -85,7 +89,7 @@ class Chunk:
         if self.rows == 0 or end <= self.time_min or start > self.time_max:
             return None
         table = self.table()
-        if self._sorted is not None and table is self._sorted:
+        if self.is_sorted(table):
             first, last = np.searchsorted(table.series, np.array((series, series + 1), np.int32))
             if first == last:
                 return None
@@ -166,6 +170,10 @@ class Memory:
         """At most this many rows, of all series, lie in a span."""
         chunks = list(self._chunks)
         return sum(c.rows for c in chunks if c.time_min < end and c.time_max >= start)
+
+    def chunks(self) -> list[Chunk]:
+        """In the order of arrival."""
+        return list(self._chunks)
 
     def tables(self) -> list[Table]:
         """All rows, in the order of arrival from one table to the next."""

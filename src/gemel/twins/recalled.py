@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 
-from gemel.core.batch import F64, I32, I64
+from gemel.core.batch import F64, I32, I64, Columns
 from gemel.twins.state import NEVER, LastValue
 
-LastAt = Callable[[int], LastValue | None]
-"""From a series' number to its newest reading up to the moment."""
+Found: TypeAlias = tuple[I32, I32, Columns]
+"""Series that this answers for; those of them that have a reading; row i is that of the i-th."""
+LastAt: TypeAlias = Callable[[I32], Iterator[Found]]
+"""From numbers of series to their newest readings up to the moment, in pieces."""
+SERIES_AT_ONCE = 2_000
+"""Looked up before others have their turn."""
 
 
 class Recalled:
@@ -34,7 +39,8 @@ class Recalled:
         if series < 0:
             return None
         if series >= len(self) or not self._is_known[series]:
-            self._recall(series)
+            for _ in self.load(np.array([series], np.int32)):
+                pass
         if self.time[series] == NEVER:
             return None
         return LastValue(
@@ -46,13 +52,15 @@ class Recalled:
         )
 
     def load(self, numbers: I32) -> Iterator[None]:
-        """Recalls some series; yields after each that had to be asked for."""
+        """Recalls some series; yields after each piece that had to be asked for."""
         if not len(numbers):
             return
         self._grow(int(numbers.max()) + 1)
-        for number in numbers[~self._is_known[numbers]].tolist():
-            self._recall(number)
-            yield
+        missing = np.unique(numbers[~self._is_known[numbers]])
+        for start in range(0, len(missing), SERIES_AT_ONCE):
+            for found in self._last_at(missing[start : start + SERIES_AT_ONCE]):
+                self._take(*found)
+                yield
 
     def forget(self, numbers: I32) -> None:
         """These series have had readings of before the moment since: they are asked for again."""
@@ -62,16 +70,12 @@ class Recalled:
         for number in known.tolist():
             self._text.pop(number, None)
 
-    def _recall(self, series: int) -> None:
-        self._grow(series + 1)
-        found = self._last_at(series)
-        self._is_known[series] = True
-        if found is None:
-            return
-        self.time[series], self.value[series] = found.time, found.value
-        self._quality[series], self._received[series] = found.quality, found.received
-        if found.text is not None:
-            self._text[series] = found.text
+    def _take(self, answered: I32, series: I32, newest: Columns) -> None:
+        self._is_known[answered] = True
+        self.time[series], self.value[series] = newest.time, newest.value
+        self._quality[series], self._received[series] = newest.quality, newest.received
+        for row, text in newest.text.items():
+            self._text[int(series[row])] = text
 
     def _grow(self, size: int) -> None:
         more = size - len(self.time)

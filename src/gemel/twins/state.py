@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from gemel.core.batch import F64, I32, I64, U8, Batch
+from gemel.core.batch import F64, I32, I64, U8, Batch, Columns
 from gemel.core.errors import Damaged
 
 NEVER = 0
@@ -143,6 +143,21 @@ class State:
             if old_text:
                 old_text = {n: old_text[n] for n in series.tolist() if n in old_text}
         return Changed(series, rows, old_time, old_value, old_quality, old_text)
+
+    def recall(self, series: I32, newest: Columns) -> None:
+        """Takes over the newest reading of some series: row i is of `series[i]`.
+
+        Each has none here yet, and stands there once.
+        """
+        if not len(series):
+            return
+        self._grow(int(series.max()) + 1)
+        self._time[series], self._value[series] = newest.time, newest.value
+        self._quality[series], self._received[series] = newest.quality, newest.received
+        for row, text in newest.text.items():
+            number = int(series[row])
+            self.text[number] = text
+            self._has_text[number] = True
 
     def _winners(self, batch: Batch) -> Rows:
         """The row of each series that stands in the batch: newest time, then the later row."""

@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from brute_force import BruteForce
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from query_world import MODELS, World
 from test_brute_force import beginnings, changes, happen, queries
 
+from gemel.core.batch import I32, Columns
 from gemel.core.document import Document, Edit
 from gemel.twins.graph import Graph
 from gemel.twins.past import KINDS, Past
 from gemel.twins.query.parser import parse
 from gemel.twins.query.reading import Live
 from gemel.twins.query.run import Engine, answer
-from gemel.twins.recalled import Recalled
+from gemel.twins.recalled import Found, Recalled
+from gemel.twins.state import LastValue
 
 
 class Logged(Graph):
@@ -58,6 +61,19 @@ def logged_world() -> World:
     return world
 
 
+def recalled(numbers: I32, last: list[LastValue | None]) -> Found:
+    rows = {n: last[n] for n in numbers.tolist() if n < len(last)}
+    there = {n: one for n, one in rows.items() if one is not None}
+    columns = Columns(
+        np.array([one.time for one in there.values()], np.int64),
+        np.array([one.value for one in there.values()], float),
+        np.array([one.quality for one in there.values()], np.uint8),
+        np.array([one.received for one in there.values()], np.int64),
+        {row: one.text for row, one in enumerate(there.values()) if one.text is not None},
+    )
+    return numbers, np.array(list(there), np.int32), columns
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     beginnings(),
@@ -79,7 +95,7 @@ def test_same_rows_as_edits_replayed_to_the_moment(
     past = Past(graph, moment)
     graph.pasts.append(past)
     past.take(graph.edited_since(moment))
-    values = Recalled(lambda number: last[number] if number < len(last) else None, moment)
+    values = Recalled(lambda numbers: iter([recalled(numbers, last)]), moment)
     engine = Engine(past, Live(world.series, values), nearby=world.engine)
     plain = BruteForce(graph.until(moment), live)
     for _ in range(2):

@@ -167,13 +167,13 @@ class Table:
             self.refresh()
             stale = [p for p in paths if not self._is_current(p)]
             if not stale:
-                if self._live is None or (yield from self._load(paths, meter)):
+                if self._live is None or (yield from self._load(paths)):
                     return
                 continue
             for path in stale:
                 yield from self._bring(path, meter)
 
-    def _load(self, paths: set[tuple[str, ...]], meter: Meter) -> Generator[None, None, bool]:
+    def _load(self, paths: set[tuple[str, ...]]) -> Generator[None, None, bool]:
         """Has the last values at hand that these columns need; true if no time went by."""
         assert self._live is not None, "asked before"
         is_at_once = True
@@ -182,9 +182,8 @@ class Table:
             parts = [number for numbers in column.nested.values() for number in numbers]
             single = column.series[column.series >= 0]
             for _ in self._live.load(np.concatenate([single, np.array(parts, np.int32)])):
-                if meter.tick():
-                    is_at_once = False
-                    yield
+                is_at_once = False
+                yield
         return is_at_once
 
     def _is_current(self, path: tuple[str, ...]) -> bool:
