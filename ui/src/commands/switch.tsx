@@ -19,7 +19,7 @@ export function KillSwitch() {
   const blocked = isStopped && !may("commands:resume") ? "An engineer lets them begin again" : blockedFrom("commands:send");
   return (
     <>
-      <ActionButton class={isStopped ? "" : "stop"} testId="kill-switch" blocked={blocked} label={isStopped ? "Let automatic commands begin again" : "Stop all automatic commands"} onAct={() => setOpen(true)}>
+      <ActionButton class={isStopped ? "" : "stop"} testId="kill-switch" blocked={blocked} label={isStopped ? "Resume automatic commands" : "Stop automatic commands"} onAct={() => setOpen(true)}>
         <Icon name={isStopped ? "play" : "pause"} small /> {isStopped ? "Resume automatic" : "Stop automatic"}
       </ActionButton>
       {isOpen && <SwitchDialog isStopped={isStopped} close={() => setOpen(false)} />}
