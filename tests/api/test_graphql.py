@@ -14,6 +14,8 @@ gql = pytest.importorskip("gql", reason="the extra graphql is not installed")
 from gql.transport.exceptions import TransportQueryError  # noqa: E402
 from gql.transport.httpx import HTTPXTransport  # noqa: E402
 
+from gemel.api.graphql import OWN_TYPE, prefers_own  # noqa: E402
+
 LINE = "dtmi:test:Line;1"
 
 
@@ -119,9 +121,37 @@ def test_mutations_have_the_errors_of_rest(server: Inside) -> None:
     ],
 )
 def test_limits_are_said_before_anything_is_done(server: Inside, query: str, words: str) -> None:
-    answer = server.http.post("/graphql", json={"query": query})
-    assert words in answer.json()["errors"][0]["message"]
-    assert answer.status_code == (200 if "501" in query else 400)
+    for kind, status in (("application/json", 200), (OWN_TYPE, 200 if "501" in query else 400)):
+        answer = server.http.post("/graphql", json={"query": query}, headers={"accept": kind})
+        assert words in answer.json()["errors"][0]["message"]
+        assert answer.status_code == status
+        assert answer.headers["content-type"] == kind
+
+
+@pytest.mark.parametrize(
+    ("accept", "is_own"),
+    [
+        ("", False),
+        ("*/*", False),
+        (OWN_TYPE, True),
+        (f"{OWN_TYPE}, application/json;q=0.9", True),
+        (f"application/json, {OWN_TYPE}; q=0.5", False),
+        (f"{OWN_TYPE};q=0", False),
+        (f"{OWN_TYPE};q=high", False),
+    ],
+)
+def test_accept_chooses_the_media_type(accept: str, is_own: bool) -> None:
+    assert prefers_own(accept) == is_own
+
+
+def test_a_wrong_variable_is_no_data(server: Inside) -> None:
+    query = "query Q($id: ID!) { twin(id: $id) { id } }"
+    headers = {"accept": OWN_TYPE}
+    for variables, status in (({}, 400), ({"id": "p-1"}, 200), ({"id": "none"}, 200)):
+        body = {"query": query, "variables": variables}
+        answer = server.http.post("/graphql", json=body, headers=headers)
+        assert answer.status_code == status
+        assert ("data" in answer.json()) == (status == 200)
 
 
 def test_several_operations_in_an_array_are_refused(server: Inside) -> None:

@@ -167,7 +167,8 @@ def test_what_is_too_costly_or_wrong_is_refused(server: Inside) -> None:
     ]:
         with pytest.raises(TransportQueryError, match=words):
             follow(server, query, [(None, lambda a: True)])
-    answer = server.http.post("/graphql", json={"query": VALUES})
+    accept = {"accept": "application/graphql-response+json"}
+    answer = server.http.post("/graphql", json={"query": VALUES}, headers=accept)
     assert answer.status_code == 400
     assert "WebSocket" in answer.json()["errors"][0]["message"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from gemel.core.errors import Unavailable
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
+OWN_TYPE = "application/graphql-response+json"
+WEIGHT = re.compile(r"[01](\.\d{0,3})?")
 FIELDS = ("query", "variables", "operationName", "extensions")
 
 
@@ -30,7 +33,22 @@ async def graphql(platform: Platform, request: Request, who: Principal) -> Respo
             "GraphQL is not installed", hint="pip install 'gemel[graphql]', then start again"
         ) from error
     answer, is_run = await engine.run(platform, who, body)
-    return json_response(answer, 200 if is_run else 400)
+    is_own = prefers_own(request.headers.get("accept", ""))
+    response = json_response(answer, 400 if is_own and not is_run else 200)
+    if is_own:
+        response.headers["content-type"] = OWN_TYPE
+    return response
+
+
+def prefers_own(accept: str) -> bool:
+    """Whether the header Accept asks for GraphQL's own media type, and no less than for JSON."""
+    weights = {OWN_TYPE: 0.0, "application/json": 0.0}
+    for part in accept.lower().split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        weight = next((p[2:] for p in parameters if p.startswith("q=")), "1")
+        if kind in weights and WEIGHT.fullmatch(weight):
+            weights[kind] = float(weight)
+    return 0 < weights[OWN_TYPE] >= weights["application/json"]
 
 
 async def graphql_socket(platform: Platform, socket: WebSocket) -> None:

@@ -67,9 +67,9 @@ class Prepared:
 class Unfit(Exception):
     """An operation that cannot be carried out."""
 
-    def __init__(self, problems: list[GraphQLError]) -> None:
-        super().__init__(str(problems[0]))
-        self.errors = [formatted(one) for one in problems]
+    def __init__(self, errors: list[Json]) -> None:
+        super().__init__("the operation cannot be carried out")
+        self.errors = errors
 
 
 def prepare(platform: Platform, body: Json) -> Prepared:
@@ -79,12 +79,14 @@ def prepare(platform: Platform, body: Json) -> Prepared:
         InvalidInput: the request is not of its form.
         Unfit: the operation is not.
     """
-    text, variables = body["query"], body.get("variables") or {}
-    name = body.get("operationName")
+    text, variables, name = body["query"], body.get("variables"), body.get("operationName")
+    variables = {} if variables is None else variables
     if not isinstance(text, str) or len(text) > MOST_CHARACTERS:
         raise InvalidInput(f"'query' must be a text of at most {MOST_CHARACTERS:,} characters")
     if not isinstance(variables, dict) or not isinstance(name, str | None):
         raise InvalidInput("'variables' must be an object and 'operationName' a text")
+    if not isinstance(body.get("extensions"), dict | None):
+        raise InvalidInput("'extensions' must be an object")
     schema = schema_of(platform)
     try:
         document = parse(text, max_tokens=MOST_TOKENS)
@@ -94,7 +96,7 @@ def prepare(platform: Platform, body: Json) -> Prepared:
     except GraphQLError as error:
         problems = [error]
     if problems:
-        raise Unfit(problems)
+        raise Unfit([formatted(one) for one in problems])
     operation = get_operation_ast(document, name)
     is_subscription = operation is not None and operation.operation == OperationType.SUBSCRIPTION
     return Prepared(schema, document, variables, name, is_subscription)
@@ -109,11 +111,11 @@ async def run(platform: Platform, who: Principal, body: Json) -> tuple[Json, boo
     try:
         prepared = prepare(platform, body)
         if prepared.is_subscription:
-            raise Unfit([GraphQLError("a subscription needs a WebSocket at /graphql")])
+            raise Unfit([{"message": "a subscription needs a WebSocket at /graphql"}])
     except Unfit as unfit:
         return {"errors": unfit.errors}, False
     answer = await answered(prepared, Caller(platform, who))
-    return answer, True
+    return answer, "data" in answer
 
 
 async def answered(prepared: Prepared, caller: Caller) -> Json:
@@ -129,10 +131,13 @@ async def answered(prepared: Prepared, caller: Caller) -> Json:
 
 
 def as_answer(result: Any) -> Json:
-    answer: Json = {"data": result.data}
-    if result.errors:
-        answer["errors"] = [formatted(error) for error in result.errors]
-    return answer
+    """The result as JSON; without `data` where nothing was begun, as for a wrong variable."""
+    if not result.errors:
+        return {"data": result.data}
+    errors = [formatted(error) for error in result.errors]
+    if result.data is None and all(error.path is None for error in result.errors):
+        return {"errors": errors}
+    return {"data": result.data, "errors": errors}
 
 
 def formatted(error: GraphQLError) -> Json:

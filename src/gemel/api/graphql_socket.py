@@ -184,7 +184,10 @@ class _Session:
         prepared = prepare(self._platform, payload)
         if not prepared.is_subscription:
             caller = Caller(self._platform.policies.seen_by(who), who)
-            await self._next(key, await answered(prepared, caller))
+            answer = await answered(prepared, caller)
+            if "data" not in answer:
+                raise Unfit(answer["errors"])
+            await self._next(key, answer)
             return
         current = prepared.schema
 
@@ -213,7 +216,7 @@ class _Session:
         )
         feed = await found if hasattr(found, "__await__") else found
         if isinstance(feed, ExecutionResult):
-            raise Unfit(feed.errors or [])
+            raise Unfit(as_answer(feed)["errors"])
         try:
             async for result in feed:
                 await self._next(key, as_answer(result))
