@@ -11,11 +11,11 @@ import numpy as np
 
 from gemel.core.batch import F64, I64
 from gemel.services.rules.features import Window
+from gemel.services.rules.ranks import percentile_of
 from gemel.services.rules.windows import (
     HIGHEST,
     LOWEST,
     SUMS,
-    percentile_of,
     result_of,
 )
 

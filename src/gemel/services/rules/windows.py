@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from gemel.core.batch import F64, I64
 from gemel.services.rules.features import Window
+from gemel.services.rules.ranks import Ranks
 
 Flags = NDArray[np.bool_]
 SUMS: dict[str, tuple[str, ...]] = {
@@ -54,19 +55,6 @@ def slope_of(n: F64, s: F64, t: F64, tt: F64, st: F64) -> F64:
     return found
 
 
-def percentile_of(samples: F64, share: float) -> F64:
-    """By column, among those that are not NaN, with linear interpolation."""
-    ordered = np.sort(samples, axis=0)
-    known = np.isfinite(ordered).sum(axis=0)
-    place = share * np.maximum(known - 1, 0)
-    below = np.floor(place).astype(np.int64)
-    above = np.minimum(below + 1, np.maximum(known - 1, 0))
-    columns = np.arange(samples.shape[1])
-    low, high = ordered[below, columns], ordered[above, columns]
-    found: F64 = low + (high - low) * (place - below)
-    return found
-
-
 class WindowColumns:
     """All windows of one statistic and length, a column each."""
 
@@ -85,6 +73,7 @@ class WindowColumns:
             self.arrays["high"] = np.full((rows, size), -np.inf)
         if window.statistic == "percentile":
             self.arrays["last"] = np.full((rows, size), np.nan)
+            self._ranks = Ranks(self.arrays["last"], window.share)
         self.origin: F64 = np.full(size, np.nan)
         """The first value; until there is one nothing is known."""
         self.previous: F64 = np.full(size, np.nan)
@@ -113,6 +102,8 @@ class WindowColumns:
             for name, array in old["of"].items():
                 mine = self.state()["of"][name]
                 mine[..., here] = array[..., from_there]
+        if "last" in self.arrays:
+            self._ranks.forget()
 
     # -- stepping ----------------------------------------------------------------------------------
 
@@ -139,6 +130,9 @@ class WindowColumns:
             return False
         if len(column):
             self._add(second, column, value, is_once=is_once)
+        if "last" in self.arrays and not moved:  # a part of the columns each second of the bucket
+            part = -(-len(self.keys) // max(1, self._bucket - 2))
+            self._ranks.prepare(self.current % self._count, part)
         values[self.out] = self._result(values[self.source])
         return True
 
@@ -163,6 +157,11 @@ class WindowColumns:
         is_next = bucket == self.current + 1 and bucket % self._count != 0
         if steps and is_next:
             self._close_one(bucket % self._count)
+        if "last" in self.arrays:
+            if steps == 1:
+                self._ranks.advance(self.current % self._count)
+            else:
+                self._ranks.forget()
         for number in range(bucket - steps + 1, bucket + 1):
             for name, array in self.arrays.items():
                 array[number % self._count] = EMPTY.get(name, 0.0)
@@ -248,7 +247,7 @@ class WindowColumns:
         if "high" in self.arrays:
             high = np.maximum(self.closed["high"], self.arrays["high"][row])
         if kind == "percentile":
-            return percentile_of(self.arrays["last"], self.window.share)
+            return self._ranks.now(row)
         totals = {name: self._total(name) for name in SUMS.get(kind, ())}
         return result_of(kind, totals, low, high, now, self.origin)
 
