@@ -6,15 +6,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from gemel.app.rule_means import outputs_of
-from gemel.app.signals import CommandSignal, Signal
+from gemel.app.computed import Computed, computed_with_values, stale_after
+from gemel.app.signals import CommandSignal
 from gemel.app.values import shown_series, typed
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.quality import CAUSES, Quality, is_bad
 from gemel.core.series import MEASURED, quantile_of
 from gemel.core.units import symbol
-from gemel.twins.dtdl.interface import Enum, Object, Primitive, Schema
+from gemel.twins.dtdl.interface import Enum, Object, Schema
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -116,12 +116,13 @@ def faceplate(platform: Platform, twin: str) -> Json:
     signals = platform.catalogue.signals
     desired = platform.graph.desired_of(twin)
     stored = platform.graph.stored_values(twin)
-    stale_after = platform.presence.stale_after(twin)
+    usual = platform.presence.stale_after(twin)
+    own = [Computed(signal, usual) for signal in signals.of(model).values()]
     others = unmeasured(platform, twin)
     properties = [
-        _property(platform, twin, s, now, stale_after, desired.get(s.path), stored)
-        for s in (*signals.of(model).values(), *_computed(platform, twin, model))
-        if platform.series.is_shown(twin, s.path)
+        _property(platform, twin, one, now, desired.get(one.signal.path), stored)
+        for one in (*own, *computed_with_values(platform, twin))
+        if platform.series.is_shown(twin, one.signal.path)
     ]
     for one in properties:
         beside = others.get(one["path"], [])
@@ -138,33 +139,20 @@ def faceplate(platform: Platform, twin: str) -> Json:
         "relationships": _relations(platform, twin),
         "alarms": platform.reactions.alarms.of_twin(twin),
         "rejects": sum(platform.history.reject_counts(twin).values()),
-        "staleAfter": stale_after,
+        "staleAfter": usual,
     }
-
-
-def _computed(platform: Platform, twin: str, model: str) -> list[Signal]:
-    """What formulas and services give that the model does not have, as if it had."""
-    signals = platform.catalogue.signals
-    own = signals.of(model)
-    given = {path: shape.unit for path, shape in outputs_of(signals, model).items()}
-    for path, key in signals.derived_of(model).items():
-        given[path] = platform.derived.unit_of(key)
-    return [
-        Signal(path, path, "telemetry", Primitive("double"), unit, path, False, -math.inf, math.inf)
-        for path, unit in given.items()
-        if path not in own and shown_series(platform, twin, path) is not None
-    ]
 
 
 def _property(
     platform: Platform,
     twin: str,
-    signal: Signal,
+    shown_as: Computed,
     now: int,
-    stale_after: float,
     desired: object,
     stored: Json,
 ) -> Json:
+    signal = shown_as.signal
+    limit = shown_as.stale_after if signal.category == "telemetry" else 0.0
     shown = shown_series(platform, twin, signal.path)
     series = platform.series.id(twin, signal.path) if shown is None else shown
     state = platform.state
@@ -194,7 +182,8 @@ def _property(
         "age": age,
         "quality": "bad" if is_bad(quality) else "good" if quality == 0 else "uncertain",
         "cause": "" if quality == 0 else CAUSES.get(quality, f"quality {quality}"),
-        "isStale": signal.category == "telemetry" and (age is None or age > stale_after),
+        "isStale": limit > 0 and (age is None or age > limit),
+        "staleAfter": limit,
         "writable": signal.is_writable,
         "desired": desired,
         "minimum": _finite(signal.minimum),
@@ -310,6 +299,7 @@ def kpis(platform: Platform) -> list[Json]:
                 "value": value,
                 "time": to_iso(time) if time else None,
                 "age": max(0.0, (now - time) / 1e9) if time else None,
+                "staleAfter": stale_after(platform, twin, path),
                 "target": doc.get("target"),
                 "targetLabel": doc.get("targetLabel", ""),
                 "digits": doc.get("digits", 1),

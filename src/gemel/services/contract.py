@@ -55,6 +55,11 @@ class Output:
     provenance: str = "derived"
     has_interval: bool = False
     """Whether values come with `low` and `high`."""
+    title: str = ""
+    """What people call it, such as `Anomaly score`; without, its path."""
+    every: str = ""
+    """The parameter that says how many seconds lie between its values; "": it comes as often as
+    readings do. Without a value for three times as long it is stale."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,8 @@ export interface Property {
   quality: string | number;
   cause: string;
   isStale: boolean;
+  /** Seconds without a value after which this one is stale; 0: it never is. */
+  staleAfter: number;
   writable: boolean;
   desired: Json;
   minimum: number | null;
@@ -284,6 +286,7 @@ export interface Kpi {
   value: number | null;
   time: string | null;
   age: number | null;
+  staleAfter: number;
   target: number | null;
   targetLabel: string | null;
   digits: number | null;

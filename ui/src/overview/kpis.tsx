@@ -13,7 +13,6 @@ import { Icon } from "@/shell/icon.tsx";
 import { newest } from "@/shell/value.tsx";
 import { chosenKpi, firstKpi, select } from "./page.tsx";
 
-const STALE_AFTER = 60;
 
 export function Kpis() {
   const { data, error, retry } = useResource("kpis", (abort) => get<{ value: Kpi[] }>("/kpis", abort));
@@ -52,7 +51,7 @@ function Tile({ kpi }: { kpi: Kpi }) {
   const fetched = time !== null && kpi.value !== null ? { time, value: kpi.value, quality: 0, period: 0 } : null;
   const reading = moment.value === null ? newest(fetched, live) : live;
   const now = tick.value;
-  const trust = judge({ time: reading?.time ?? null, quality: reading?.quality ?? 0, period: reading?.period ?? 0, staleAfter: STALE_AFTER }, now);
+  const trust = judge({ time: reading?.time ?? null, quality: reading?.quality ?? 0, period: reading?.period ?? 0, staleAfter: kpi.staleAfter }, now);
   const isChosen = chosenKpi.value?.id === kpi.id;
   const text = typeof reading?.value === "number" ? formatNumber(reading.value, kpi.digits) : "—";
   const age = reading ? (now - reading.time) / 1000 : 0;

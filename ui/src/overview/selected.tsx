@@ -39,7 +39,7 @@ export function SelectedTwin({ id, isChosen }: { id: string; isChosen: boolean }
           <div class="fact" key={property.path}>
             <dt class="ellipsis">{property.displayName || property.name}</dt>
             <dd>
-              <Value twin={id} property={property} staleAfter={data.staleAfter} />
+              <Value twin={id} property={property} />
             </dd>
           </div>
         ))}

@@ -37,24 +37,22 @@ export function shown(value: Json, schema: string, names?: Record<string, string
 interface Props {
   twin: string;
   property: Property;
-  staleAfter: number;
   /** The age stands beside the value already. */
   isAgeBeside?: boolean;
 }
 
-export function useTrusted(twin: string, property: Property, staleAfter: number): { reading: Reading | null; trust: Trust; age: number; cause: string } {
+export function useTrusted(twin: string, property: Property): { reading: Reading | null; trust: Trust; age: number; cause: string } {
   const live = useReading(twin, property.path).value;
   const reading = moment.value === null ? newest(readingOf(property), live) : live;
   const now = tick.value;
-  const grows = property.kind === "telemetry" ? staleAfter : 0;
-  const trust = judge({ time: reading?.time ?? null, quality: reading?.quality ?? 0, period: reading?.period ?? 0, staleAfter: grows }, now);
+  const trust = judge({ time: reading?.time ?? null, quality: reading?.quality ?? 0, period: reading?.period ?? 0, staleAfter: property.staleAfter }, now);
   const age = reading ? Math.max(0, (now - reading.time) / 1000) : 0;
   const cause = reading && reading.quality >= 64 ? (live && reading === live ? causeOf(reading.quality) : property.cause || causeOf(reading.quality)) : "";
   return { reading, trust, age, cause };
 }
 
-export function Value({ twin, property, staleAfter, isAgeBeside = false }: Props) {
-  const { reading, trust, age, cause } = useTrusted(twin, property, staleAfter);
+export function Value({ twin, property, isAgeBeside = false }: Props) {
+  const { reading, trust, age, cause } = useTrusted(twin, property);
   const text = reading ? shown(reading.value, property.schema, property.values) : "—";
   const isTimed = !isAgeBeside && (trust === "late" || trust === "stale");
   return (

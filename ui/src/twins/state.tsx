@@ -53,7 +53,7 @@ export function StateTab({ twin }: { twin: Twin }) {
 }
 
 function Line({ twin, property }: { twin: Twin; property: Property }) {
-  const { reading, age } = useTrusted(twin.id, property, twin.staleAfter);
+  const { reading, age } = useTrusted(twin.id, property);
   const isNumber = typeof reading?.value === "number" || property.series !== null;
   const name = property.displayName || property.name;
   return (
@@ -69,7 +69,7 @@ function Line({ twin, property }: { twin: Twin; property: Property }) {
         {plain(property.path) !== plain(name) && <span class="muted path"> {property.path}</span>}
       </th>
       <td class="right">
-        <Value twin={twin.id} property={property} staleAfter={twin.staleAfter} isAgeBeside />
+        <Value twin={twin.id} property={property} isAgeBeside />
       </td>
       <td class="limits">{typeof reading?.value === "number" && <LimitBar value={reading.value} property={property} alarms={twin} />}</td>
       <td class="soft age-cell">{reading ? formatAge(age) : "—"}</td>

@@ -59,7 +59,14 @@ KIND = Kind(
     title="Anomalies",
     about="tells when signals are unlike their normal, alone or together, and which ones",
     fidelity=1,
-    outputs=(Output(SCORE, "1 is the limit; the furthest of all statistics of the twin"),),
+    outputs=(
+        Output(
+            SCORE,
+            "1 is the limit; the furthest of all statistics of the twin",
+            title="Anomaly score",
+            every="every",
+        ),
+    ),
     parameters=PARAMETERS,
     cost=Cost(0.05, 120),
     make=AnomalyDetector,

@@ -30,6 +30,11 @@ def _table(about: str) -> Json:
     return {"type": "object", "default": {}, "description": about}
 
 
+def _output(name: str, title: str, about: str, provenance: str = "derived") -> Output:
+    is_expected = provenance == "predicted"
+    return Output(name, about, "", provenance, is_expected, title, every="step")
+
+
 PARAMETERS: Json = {
     "type": "object",
     "required": ["behaviour", "observed"],
@@ -110,11 +115,11 @@ KIND = Kind(
     about="what a twin should be by its model; tells drift of the plant from bias of its sensor",
     fidelity=2,
     outputs=(
-        Output(VALUE, "expected at the end of a step", "", "predicted", has_interval=True),
-        Output(RESIDUAL, "reading less expected, in deviations"),
-        Output(CHANGE, "largest change of a followed parameter, as a share"),
-        Output(BIAS, "what the sensor is off by; 0 where it is trusted"),
-        Output(STATE, "0 as calibrated, 1 changed, 2 the sensor is off"),
+        _output(VALUE, "Expected value", "expected at the end of a step", "predicted"),
+        _output(RESIDUAL, "Residual", "reading less expected, in deviations"),
+        _output(CHANGE, "Change of the plant", "largest of a followed parameter, as a share"),
+        _output(BIAS, "Bias of the sensor", "what it is off by; 0 where it is trusted"),
+        _output(STATE, "State of the model", "0 as calibrated, 1 changed, 2 the sensor is off"),
     ),
     parameters=PARAMETERS,
     cost=Cost(1.0, 30_000),

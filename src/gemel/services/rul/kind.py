@@ -112,7 +112,15 @@ KIND = Kind(
     about="how long each machine will go on, with an interval that holds, and why",
     fidelity=2,
     outputs=(
-        Output(REMAINING, "days until it fails: the median", "day", "predicted", has_interval=True),
+        Output(
+            REMAINING,
+            "days until it fails: the median",
+            "day",
+            "predicted",
+            has_interval=True,
+            title="Remaining life",
+            every="cycle",
+        ),
     ),
     parameters=PARAMETERS,
     cost=Cost(1.0, 700),
