@@ -191,3 +191,37 @@ def test_policies_hide_what_they_hide_over_rest(server: Inside) -> None:
     with pytest.raises(TransportQueryError, match="policies do not let you write"):
         eva.execute(change)
     server.ask("DELETE", "/policies/eva")
+
+
+def test_any_moment_can_be_asked_for(server: Inside) -> None:
+    put = """mutation { putRelationship(source: "past", id: "f", name: "feeds", target: "p-2")
+        { id } }"""
+    query = """query Q($then: String) { twin(id: "past", asOf: $then) {
+        relationships { target { id ... on Pump { flow { value } } } }
+        ... on Pump { target { value } flow { value } } } }"""
+    page = """query Q($then: String) { twins(where: "T.$dtId = 'past'", asOf: $then) {
+        items { ... on Pump { flow { value } } } } }"""
+    pump = {"model": PUMP, "name": "P", "properties": {"target": 1.0}}
+    server.ask("POST", "/plant", {"models": MODELS, "twins": {"past": pump}})
+    server.ingest("past", flow=1.0)
+    ask(server, put)
+    flow = ask(server, '{ twin(id: "p-2") { ... on Pump { flow { value } } } }')["twin"]["flow"]
+    then = server.ask("GET", "/status")["time"]
+    server.ingest("past", flow=2.0)
+    server.ingest("p-2", flow=9.0)
+    server.ask("DELETE", "/digitaltwins/past/relationships/f")
+    patch = [{"op": "replace", "path": "/target", "value": 8}]
+    server.ask("PATCH", "/digitaltwins/past", patch)
+    was, now = (ask(server, query, then=time)["twin"] for time in (then, None))
+    assert (was["flow"]["value"], was["target"]["value"]) == (1.0, 1.0)
+    assert was["relationships"] == [{"target": {"id": "p-2", "flow": flow}}]
+    assert (now["flow"]["value"], now["target"]["value"]) == (2.0, 8.0)
+    assert now["relationships"] == []
+    assert ask(server, page, then=then)["twins"]["items"] == [{"flow": {"value": 1.0}}]
+    assert ask(server, f'{{ alarms(asOf: "{then}") }}')["alarms"] == []
+    for wrong, words in [
+        ('{ twin(id: "past", asOf: "+1h") { id } }', "lies ahead"),
+        ('{ twin(id: "past", asOf: "-30d") { id } }', "no twin 'past'"),
+        (f'{{ twin(id: "past", asOf: "{then}") {{ alarms }} }}', "does not tell its alarms"),
+    ]:
+        assert words in problem(server, wrong)["message"]

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from graphql import (
     GraphQLArgument,
     GraphQLBoolean,
@@ -31,6 +32,8 @@ from graphql import (
 )
 
 from gemel.api.bodies import read_time
+from gemel.api.moments import AS_OF, asked_in
+from gemel.app.past import Moment, Then
 from gemel.app.values import typed
 from gemel.core.access import Principal
 from gemel.core.clock import to_iso
@@ -78,6 +81,16 @@ class Part:
 
     twin: Twin
     prefix: str = ""
+    then: Then | None = None
+    """The moment that is asked about; None is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A relationship, of now or of a moment."""
+
+    link: Link
+    then: Then | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +112,20 @@ Types = dict[str, GraphQLObjectType]
 def _caller(info: Info) -> Caller:
     found: Caller = info.context
     return found
+
+
+def _graph(info: Info, then: Then | None) -> Graph:
+    return _caller(info).platform.graph if then is None else then.graph
+
+
+def _moment(info: Info, asked: Json) -> Moment | None:
+    """The moment of the arguments `asOf` and `recordedAsOf`; None is now."""
+    return asked_in(_caller(info).platform, {n: v for n, v in asked.items() if v is not None})
+
+
+async def _then(info: Info, asked: Json) -> Then | None:
+    moment = _moment(info, asked)
+    return None if moment is None else await _caller(info).platform.moments.then(moment)
 
 
 def _list(of: Any) -> GraphQLNonNull[Any]:
@@ -194,12 +221,13 @@ def _value_of(content: Property | Telemetry) -> Callable[[Part, Info], Value | N
         path, twin = part.prefix + content.name, part.twin.id
         found: Value | None = None
         series = platform.series.find(twin, path)
-        last = None if series is None else platform.state.get(series)
+        state = platform.state if part.then is None else part.then.values
+        last = None if series is None else state.get(series)
         if last is not None:
             value = typed(last.value, last.text, content.schema.kind)
             found = Value(twin, path, unit, value, last.time, last.quality)
         if isinstance(content, Property):
-            stored = platform.graph.stored_values(twin).get(path)
+            stored = _graph(info, part.then).stored_values(twin).get(path)
             if stored is not None and (found is None or stored[1] >= found.time):
                 found = Value(twin, path, unit, stored[0], stored[1], 0)
         return found
@@ -250,8 +278,15 @@ def build(
     twin = GraphQLInterfaceType(
         "Twin",
         lambda: _twin_fields(relationship),
-        resolve_type=lambda part, *_: names[part.twin.model],
+        resolve_type=lambda part, *_: type_of(part.twin.model),
     )
+
+    def type_of(model: str) -> str:
+        if model not in names:
+            raise InvalidInput(
+                f"the model {model} is no longer there", hint="ask GET /digitaltwins/{id}?asOf="
+            )
+        return names[model]
 
     def fields_of(interface: Interface) -> dict[str, GraphQLField]:
         found = {}
@@ -293,7 +328,7 @@ def build(
 
 
 def _component(name: str) -> Callable[[Part, Info], Part]:
-    return lambda part, _: Part(part.twin, f"{part.prefix}{name}.")
+    return lambda part, _: Part(part.twin, f"{part.prefix}{name}.", part.then)
 
 
 def _twin_fields(relationship: GraphQLObjectType) -> dict[str, GraphQLField]:
@@ -314,36 +349,42 @@ def _twin_fields(relationship: GraphQLObjectType) -> dict[str, GraphQLField]:
     }
 
 
-def _outgoing(part: Part, info: Info, first: int, name: str | None = None) -> list[Link]:
-    links = _caller(info).platform.graph.outgoing(part.twin.id)
-    return [link for link in links if name in (None, link.name)][: _size(first)]
+def _outgoing(part: Part, info: Info, first: int, name: str | None = None) -> list[Edge]:
+    links = _graph(info, part.then).outgoing(part.twin.id)
+    return [Edge(one, part.then) for one in links if name in (None, one.name)][: _size(first)]
 
 
-def _incoming(part: Part, info: Info, first: int, name: str | None = None) -> list[Link]:
-    links = _caller(info).platform.graph.incoming(part.twin.id)
-    return [link for link in links if name in (None, link.name)][: _size(first)]
+def _incoming(part: Part, info: Info, first: int, name: str | None = None) -> list[Edge]:
+    links = _graph(info, part.then).incoming(part.twin.id)
+    return [Edge(one, part.then) for one in links if name in (None, one.name)][: _size(first)]
 
 
 def _alarms_of(part: Part, info: Info) -> list[Json]:
     caller = _caller(info)
     caller.require("alarms:read")
+    if part.then is not None:
+        raise InvalidInput(
+            "a twin of a moment does not tell its alarms", hint="alarms(twin, asOf) does"
+        )
     return list(caller.platform.reactions.alarms.of_twin(part.twin.id))[:LARGEST_PAGE]
 
 
 def _relationship_fields(twin: GraphQLInterfaceType) -> dict[str, GraphQLField]:
-    def end(name: str) -> Callable[[Link, Info], Part | None]:
-        def resolve(link: Link, info: Info) -> Part | None:
-            found = _caller(info).platform.graph.find_twin(getattr(link, name))
-            return None if found is None else Part(found)
+    def end(name: str) -> Callable[[Edge, Info], Part | None]:
+        def resolve(edge: Edge, info: Info) -> Part | None:
+            found = _graph(info, edge.then).find_twin(getattr(edge.link, name))
+            return None if found is None else Part(found, "", edge.then)
 
         return resolve
 
     return {
-        "id": GraphQLField(GraphQLNonNull(GraphQLID)),
-        "name": GraphQLField(GraphQLNonNull(GraphQLString)),
+        "id": GraphQLField(GraphQLNonNull(GraphQLID), resolve=lambda edge, _: edge.link.id),
+        "name": GraphQLField(GraphQLNonNull(GraphQLString), resolve=lambda edge, _: edge.link.name),
         "source": GraphQLField(twin, resolve=end("source")),
         "target": GraphQLField(twin, resolve=end("target")),
-        "properties": GraphQLField(GraphQLNonNull(JSON)),
+        "properties": GraphQLField(
+            GraphQLNonNull(JSON), resolve=lambda edge, _: edge.link.properties
+        ),
     }
 
 
@@ -356,8 +397,10 @@ def _queries(twin: GraphQLInterfaceType, page: GraphQLObjectType) -> dict[str, G
         "twin": GraphQLArgument(GraphQLID),
         "first": GraphQLArgument(GraphQLInt, DEFAULT_PAGE),
     }
+    moment = {name: GraphQLArgument(GraphQLString, description=about) for name, about in AS_OF}
+    one = {"id": GraphQLArgument(GraphQLNonNull(GraphQLID)), **moment}
     return {
-        "twin": GraphQLField(twin, {"id": GraphQLArgument(GraphQLNonNull(GraphQLID))}, _twin),
+        "twin": GraphQLField(twin, one, _twin),
         "twins": GraphQLField(
             GraphQLNonNull(page),
             {
@@ -366,40 +409,57 @@ def _queries(twin: GraphQLInterfaceType, page: GraphQLObjectType) -> dict[str, G
                 "orderBy": GraphQLArgument(GraphQLString, out_name="order"),
                 "first": GraphQLArgument(GraphQLInt, DEFAULT_PAGE),
                 "after": GraphQLArgument(GraphQLString),
+                **moment,
             },
             _twins,
         ),
-        "alarms": GraphQLField(_list(JSON), some, _alarms),
+        "alarms": GraphQLField(_list(JSON), {**some, **moment}, _alarms),
         "commands": GraphQLField(_list(JSON), some, _commands),
     }
 
 
-def _twin(_: object, info: Info, id: str) -> Part:
-    return Part(_caller(info).platform.graph.twin(id))
+async def _twin(_: object, info: Info, id: str, **asked: Any) -> Part:
+    then = await _then(info, asked)
+    return Part(_graph(info, then).twin(id), "", then)
 
 
 async def _twins(_: object, info: Info, **asked: Any) -> Json:
     platform = _caller(info).platform
     size, model = _size(asked["first"]), asked.get("model")
+    then = await _then(info, asked)
     tests = []
     if model is not None:
-        platform.graph.model(model)
+        _graph(info, then).model(model)
         tests.append(f"IS_OF_MODEL(T, '{model}')")
     if asked.get("where"):
         tests.append(f"({asked['where']})")
     text = "SELECT T.$dtId FROM DIGITALTWINS T"
     text += f" WHERE {' AND '.join(tests)}" if tests else ""
     text += f" ORDER BY {asked['order']}" if asked.get("order") else ""
-    found = await platform.queries.answer(text, asked.get("after"), size)
-    twins = (platform.graph.find_twin(row["$dtId"]) for row in found.rows)
-    return {"items": [Part(t) for t in twins if t is not None], "cursor": found.token}
+    moment = None if then is None else then.moment
+    found = await platform.queries.answer(text, asked.get("after"), size, moment)
+    ids = [row["$dtId"] for row in found.rows]
+    if then is not None:
+        series = [number for twin in ids for number in platform.series.of_twin(twin)]
+        for _piece in then.values.load(np.array(series, np.int32)):
+            await asyncio.sleep(0)
+    twins = map(_graph(info, then).find_twin, ids)
+    return {"items": [Part(t, "", then) for t in twins if t is not None], "cursor": found.token}
 
 
-def _alarms(
-    _: object, info: Info, first: int, state: str = "active", twin: str | None = None
+async def _alarms(
+    _: object,
+    info: Info,
+    first: int,
+    state: str = "active",
+    twin: str | None = None,
+    **asked: Any,
 ) -> list[Json]:
     caller = _caller(info)
     caller.require("alarms:read")
+    moment = _moment(info, asked)
+    if moment is not None:
+        return await caller.platform.moments.alarms(moment, state, twin, _size(first))
     book = caller.platform.reactions.alarms
     return list(book.find(state=state, twin=twin, limit=_size(first)))
 
@@ -483,18 +543,19 @@ async def _patch(
 
 async def _put_relationship(
     _: object, info: Info, source: str, name: str, target: str, **more: Any
-) -> Link:
+) -> Edge:
     caller = _caller(info)
     caller.require("twins:write")
     properties = more.get("properties") or {}
     if not isinstance(properties, Mapping):
         raise InvalidInput("properties must be an object")
     body = {**properties, "$relationshipName": name, "$targetId": target}
-    return await caller.platform.edit_graph(
+    made = await caller.platform.edit_graph(
         lambda graph, context: put_relationship(graph, context, source, more["id"], body),
         caller.who.name,
         "GraphQL putRelationship",
     )
+    return Edge(made)
 
 
 async def _delete_relationship(
