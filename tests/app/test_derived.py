@@ -136,13 +136,16 @@ def test_a_reading_that_comes_too_late_corrects_what_was_derived(server: Inside)
     assert found == {1: 1.0, 30: 101.0, 40: 107.0, 60: 102.0, 61: 103.0}
 
 
-def test_a_restart_loses_no_value_and_doubles_none(server: Inside, tmp_path: Path) -> None:
+@pytest.mark.parametrize("from_what", ["log", "checkpoint"])
+def test_a_restart_loses_no_value_and_doubles_none(tmp_path: Path, from_what: str) -> None:
     with inside(tmp_path / "other") as other:
         plant(other)
         other.ask("PUT", "/derived/line-total", TOTAL)
         other.ask("POST", "/ingest", rows("pump-1", 1, [1.0, 2.0, 3.0]))
         other.clock.advance(10)
         until(lambda: len(values(other)) >= 2, "some values")
+        if from_what == "checkpoint":
+            other.ask("POST", "/compact")
     with inside(tmp_path / "other") as other:
         other.ask("POST", "/ingest", rows("pump-2", 4, [4.0, 5.0]))
         other.ask("POST", "/ingest", rows("pump-2", 20, [6.0]))

@@ -127,10 +127,11 @@ class Derived:
             for key in engine.formulas:
                 if key not in self._formulas or _engine_of(self._formulas[key]) != name:
                     engine.drop_formula(key)
-            if not engine.formulas:
-                del self._engines[name]
         for formula in self._formulas.values():
             self._set(formula)
+        for name, engine in list(self._engines.items()):
+            if not engine.formulas:  # looked at last: one from a checkpoint has none at first
+                del self._engines[name]
         self._know_again()
 
     def _set(self, formula: Formula) -> None:
