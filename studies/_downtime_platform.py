@@ -269,10 +269,10 @@ class Closed:
         twin = f"machine-{machine:02}"
         key = orders.pop(machine, (0, ""))[1]
         if not key:
-            key = self.ask("POST", "/work", {"twin": twin, "title": "Repair"})["id"]
+            key = self.ask("POST", "/work-orders", {"twin": twin, "title": "Repair"})["id"]
         words = "repaired after a failure" if is_failure else "renewed in time"
-        self.ask("POST", f"/work/{key}/acts", {"act": "start"})
-        self.ask("POST", f"/work/{key}/acts", {"act": "finish", "note": words})
+        self.ask("POST", f"/work-orders/{key}/acts", {"act": "start"})
+        self.ask("POST", f"/work-orders/{key}/acts", {"act": "finish", "note": words})
 
     def _proposed(self, start: list[int]) -> dict[int, str]:
         """Work that is proposed for the life that each machine is in; it is accepted."""
@@ -286,12 +286,12 @@ class Closed:
         self._until(lambda: len(standing()) == near, WAIT)
         alarms = {a["id"]: a for a in standing()}
         found = {}
-        for order in self.ask("GET", "/work", state="proposed")["value"]:
+        for order in self.ask("GET", "/work-orders", state="proposed")["value"]:
             alarm = alarms.get(order["alarms"][0])
             machine = int(order["twin"].removeprefix("machine-"))
             begun = (self._first + start[machine] * DAY) * 1_000_000_000
             if alarm is not None and from_iso(alarm["lastRaised"]) >= begun:
-                self.ask("POST", f"/work/{order['id']}/acts", {"act": "accept"})
+                self.ask("POST", f"/work-orders/{order['id']}/acts", {"act": "accept"})
                 found[machine] = order["id"]
                 self.proposals += 1
         return found

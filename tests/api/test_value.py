@@ -32,8 +32,8 @@ def test_value_is_measured_from_the_record_and_prices_outlive_a_restart(tmp_path
     with inside(tmp_path / "data") as server:
         server.pumps("pump-1")
         alarm = raised(server, priority=1)
-        made = server.ask("POST", "/work", {"alarm": alarm})
-        server.ask("POST", f"/work/{made['id']}/acts", {"act": "finish", "note": "bearing"})
+        made = server.ask("POST", "/work-orders", {"alarm": alarm})
+        server.ask("POST", f"/work-orders/{made['id']}/acts", {"act": "finish", "note": "bearing"})
         server.ask("PUT", "/value/prices", {"failed": 50_000, "planned": 5_000, "currency": "EUR"})
         assert server.http.put("/value/prices", json={"failed": -1}).status_code == 400
     with inside(tmp_path / "data") as server:

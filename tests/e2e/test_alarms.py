@@ -101,6 +101,6 @@ def test_an_alarm_becomes_a_work_order_that_is_the_twins_maintenance(
     visitor.page.keyboard.press("Control+Enter")
     visitor.find("work-order", state="done").wait_for()
     assert "bearing changed" in visitor.find("work-order").inner_text()
-    (told,) = plant.call("GET", "/work", twin=alarm["twin"])["value"]
+    (told,) = plant.call("GET", "/work-orders", twin=alarm["twin"])["value"]
     assert (told["state"], told["alarms"]) == ("done", [alarm["id"]])
     assert visitor.sideways() == []

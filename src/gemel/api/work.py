@@ -57,23 +57,28 @@ QUERY = (
     ("limit", "at most this many"),
 )
 ROUTES = [
-    Route("GET", "/work", orders, READ, "Work orders, those to be done first", query=QUERY),
+    Route("GET", "/work-orders", orders, READ, "Work orders, those to be done first", query=QUERY),
     Route(
         "POST",
-        "/work",
+        "/work-orders",
         create,
         WRITE,
         "Make a work order of an alarm, or for a twin",
         body={"type": "object"},
         status=201,
     ),
-    Route("GET", "/work/{id}", order, READ, "One work order with its steps"),
+    Route("GET", "/work-orders/{id}", order, READ, "One work order with its steps"),
     Route(
-        "PATCH", "/work/{id}", change, WRITE, "Assign, add parts, notes", body={"type": "object"}
+        "PATCH",
+        "/work-orders/{id}",
+        change,
+        WRITE,
+        "Assign, add parts, notes",
+        body={"type": "object"},
     ),
     Route(
         "POST",
-        "/work/{id}/acts",
+        "/work-orders/{id}/acts",
         act,
         WRITE,
         "Accept, plan, start, finish ...",

@@ -43,7 +43,9 @@ def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    found = Client(arguments.data).call("GET", "/work", twin=arguments.twin, state=arguments.state)
+    found = Client(arguments.data).call(
+        "GET", "/work-orders", twin=arguments.twin, state=arguments.state
+    )
     if arguments.json:
         output.as_json(found)
         return 0
@@ -75,11 +77,11 @@ def _said(arguments: argparse.Namespace, found: dict[str, Any]) -> int:
 def _create(arguments: argparse.Namespace) -> int:
     names = ("alarm", "twin", "title", "assignee")
     body = {name: getattr(arguments, name) for name in names if getattr(arguments, name)}
-    return _said(arguments, Client(arguments.data).call("POST", "/work", body))
+    return _said(arguments, Client(arguments.data).call("POST", "/work-orders", body))
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    found = Client(arguments.data).call("GET", f"/work/{segment(arguments.id)}")
+    found = Client(arguments.data).call("GET", f"/work-orders/{segment(arguments.id)}")
     if arguments.json:
         output.as_json(found)
         return 0
@@ -90,11 +92,11 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _note(arguments: argparse.Namespace) -> int:
-    path = f"/work/{segment(arguments.id)}"
+    path = f"/work-orders/{segment(arguments.id)}"
     return _said(arguments, Client(arguments.data).call("PATCH", path, {"note": arguments.note}))
 
 
 def _act(arguments: argparse.Namespace) -> int:
-    path = f"/work/{segment(arguments.id)}/acts"
+    path = f"/work-orders/{segment(arguments.id)}/acts"
     body = {"act": arguments.action, "note": arguments.note}
     return _said(arguments, Client(arguments.data).call("POST", path, body))

@@ -155,7 +155,7 @@ function Comments({ alarm }: { alarm: Alarm }) {
 /** Makes a work order of an alarm, or goes to the one that is there. */
 async function order(alarm: Alarm): Promise<void> {
   try {
-    await post<WorkOrder>("/work", { alarm: alarm.id });
+    await post<WorkOrder>("/work-orders", { alarm: alarm.id });
   } catch (error) {
     if (!(error instanceof ApiError && error.code === "WorkOrderExists")) return toast(`No work order: ${error instanceof Error ? error.message : String(error)}`, true);
   }

@@ -27,7 +27,7 @@ const WORDS: Record<Doing, string> = { create: "New work order", note: "Add a no
 const NEEDED: ReadonlySet<Doing> = new Set<Doing>(["create", "note", "finish", "cancel", "reopen"]);
 
 export function MaintenanceTab({ twin }: { twin: Twin }) {
-  const { data, error, retry } = useResource(`work of ${twin.id}`, (abort) => get<Page<WorkOrder>>(`/work?twin=${encodeURIComponent(twin.id)}`, abort));
+  const { data, error, retry } = useResource(`work of ${twin.id}`, (abort) => get<Page<WorkOrder>>(`/work-orders?twin=${encodeURIComponent(twin.id)}`, abort));
   const [doing, setDoing] = useState<{ what: Doing; order?: WorkOrder } | null>(null);
   const blocked = blockedFrom("alarms:write");
   if (error && !data) return <Failed error={error} what="The work orders" retry={retry} />;
@@ -105,9 +105,9 @@ function WorkDialog({ what, order, twin, close }: { what: Doing; order?: WorkOrd
     const said = text.trim();
     if (NEEDED.has(what) && !said) return setProblem("Write something first.");
     try {
-      if (what === "create") await post("/work", { twin, title: said });
-      else if (what === "note") await patch(`/work/${encodeURIComponent(order!.id)}`, { note: said });
-      else await post(`/work/${encodeURIComponent(order!.id)}/acts`, { act: what, note: said });
+      if (what === "create") await post("/work-orders", { twin, title: said });
+      else if (what === "note") await patch(`/work-orders/${encodeURIComponent(order!.id)}`, { note: said });
+      else await post(`/work-orders/${encodeURIComponent(order!.id)}/acts`, { act: what, note: said });
       close();
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));

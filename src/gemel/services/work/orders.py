@@ -66,7 +66,7 @@ class WorkBook:
         """
         found = self._orders.get(key)
         if found is None:
-            raise NotFound(f"there is no work order '{key}'", hint="GET /work lists them")
+            raise NotFound(f"there is no work order '{key}'", hint="GET /work-orders lists them")
         return found
 
     def find(
