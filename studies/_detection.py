@@ -37,7 +37,7 @@ def judged(train: F64, cut: int, test: F64, weight: float, share: float = 0.9) -
     for i, sample in enumerate(test):
         z, shift = statistics.step(slice(None), sample)
         table[i, 0], table[i, 1] = np.abs(z).max(), np.abs(shift).max()
-        table[i, 2:] = together.step(only, sample)[0][0]
+        table[i, 2:] = together.step(only, sample)[0]
     return {name: table[:, k] for k, name in enumerate(STATISTICS)}
 
 

@@ -72,7 +72,8 @@ class AnomalyDetector:
         counts = np.bincount(self.twin_of, minlength=len(self.twins))
         self._starts = np.concatenate(([0], np.cumsum(counts)))[:-1]
         self._has_signals = counts > 0
-        self._scratch: Rows = np.zeros(len(self.signals), np.intp)
+        self._row_of: Rows = np.zeros(len(self.signals), np.intp)
+        self._span_of: I64 = np.zeros(len(self.twins), np.int64)
 
     # ---- readings ------------------------------------------------------------------------------
 
@@ -82,43 +83,53 @@ class AnomalyDetector:
             return NOTHING
         span = readings.time // self._width
         founds = []
-        if self._is_one_sample(readings.slot, span):
+        if self._is_one_sample_each(readings.slot, span):
             founds.append(self._take(readings.slot, readings.time, readings.value, span))
         else:
-            for rows in self._samples(readings.slot, span):
-                founds.append(
-                    self._take(
-                        readings.slot[rows], readings.time[rows], readings.value[rows], span[rows]
-                    )
-                )
+            for rows, time, of in self._samples(readings.slot, readings.time, span):
+                founds.append(self._take(readings.slot[rows], time, readings.value[rows], of))
         return _joined(founds)
 
-    def _is_one_sample(self, slot: NDArray[np.int32], span: I64) -> bool:
-        """Whether all readings are of one span, no signal twice: the usual case, and the quick."""
-        if span.min() != span.max():
+    def _is_one_sample_each(self, slot: NDArray[np.int32], span: I64) -> bool:
+        """Whether no signal comes twice and no twin in two spans: usual, and quick in any order."""
+        rows = np.arange(len(slot))
+        self._row_of[slot] = rows
+        if not (self._row_of[slot] == rows).all():
             return False
-        self._scratch[slot] = np.arange(len(slot))
-        return bool((self._scratch[slot] == np.arange(len(slot))).all())
+        if span.min() == span.max():
+            return True
+        twin = self.twin_of[slot]
+        self._span_of[twin] = span
+        return bool((self._span_of[twin] == span).all())
 
-    def _samples(self, slot: NDArray[np.int32], span: I64) -> list[Rows]:
-        """Rows in rounds: in each at most one sample of a twin and one reading of a signal."""
+    def _samples(
+        self, slot: NDArray[np.int32], time: I64, span: I64
+    ) -> list[tuple[Rows, I64, I64]]:
+        """Rounds of (rows, times, spans): at most one sample of a twin, one reading of a signal.
+
+        Of several readings of a signal in one sample the last counts, at the newest of their times.
+        """
         twin = self.twin_of[slot]
         order = np.argsort(twin, kind="stable")
-        ordered, spans = twin[order], span[order].copy()
+        ordered = twin[order]
         begins = np.flatnonzero(np.diff(ordered, prepend=-1))
-        ends = np.append(begins[1:], len(ordered))
-        number = np.empty(len(order), np.int64)
-        for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):  # twins, not readings
-            mine = np.maximum.accumulate(spans[begin:end])
-            number[begin:end] = np.cumsum(np.diff(mine, prepend=mine[:1]) > 0)
+        lengths = np.diff(begins, append=len(ordered))
+        group = np.repeat(np.arange(len(begins)), lengths)
+        # The newest span of each twin so far: ranks, lifted so that no twin sees the one before.
+        spans, ranks = np.unique(span, return_inverse=True)
+        newest = np.maximum.accumulate(group * len(slot) + ranks.reshape(-1)[order])
+        steps = np.cumsum(np.diff(newest, prepend=newest[:1]) > 0)
+        number: I64 = steps - np.repeat(steps[begins], lengths)
         keys = number * len(self.signals) + slot[order]
         by_key = np.argsort(keys, kind="stable")
-        last = np.append(keys[by_key][1:] != keys[by_key][:-1], True)
-        keep = np.sort(by_key[last])  # of several readings of a signal in a sample the last counts
-        rounds = number[keep]
-        by_round = np.argsort(rounds, kind="stable")
-        cuts = np.flatnonzero(np.diff(rounds[by_round])) + 1
-        return np.split(order[keep[by_round]], cuts)
+        firsts = np.flatnonzero(np.diff(keys[by_key], prepend=-1))
+        lasts = np.append(firsts[1:], len(keys)) - 1
+        kept = by_key[lasts]
+        times = np.maximum.reduceat(time[order][by_key], firsts)
+        of = spans[newest[kept] - group[kept] * len(slot)]
+        cuts = np.flatnonzero(np.diff(number[kept])) + 1
+        columns = (np.split(column, cuts) for column in (order[kept], times, of))
+        return list(zip(*columns, strict=True))
 
     def _take(self, slot: NDArray[np.int32], time: I64, value: F64, span: I64) -> Found:
         """One reading of each signal, one span of each twin."""
@@ -158,16 +169,14 @@ class AnomalyDetector:
         score = highest[over]
         places = self.multivariate.place[over]
         has_space = places >= 0
-        residuals: dict[int, F64] = {}
         if has_space.any():
-            together, squares = self.multivariate.step(places[has_space], self.last)
+            together = self.multivariate.step(places[has_space], self.last)
             self.together[over[has_space]] = together
             score[has_space] = np.maximum(score[has_space], together.max(axis=1))
-            residuals = dict(zip(over[has_space].tolist(), squares, strict=True))
         self.score[over] = score
         time = self.time[over]
         raises, clears = self.episodes.step(over, time, score)
-        notices = [self._raised(int(over[i]), int(time[i]), residuals) for i in raises.tolist()]
+        notices = [self._raised(int(over[i]), int(time[i])) for i in raises.tolist()]
         notices += [
             Notice(self.twins[over[i]], "clear", int(time[i]), float(score[i]))
             for i in clears.tolist()
@@ -181,9 +190,9 @@ class AnomalyDetector:
         self.written[at] = time[due]
         return Outputs(at.astype(np.int32), np.zeros(len(at), np.int32), time[due], score[due])
 
-    def _raised(self, twin: int, time: int, residuals: dict[int, F64]) -> Notice:
+    def _raised(self, twin: int, time: int) -> Notice:
         score = float(self.score[twin])
-        shares = self.contributions(twin, residuals.get(twin))
+        shares = self.contributions(twin)
         first = shares[0]["property"] if shares else "its signals"
         return Notice(
             self.twins[twin],
@@ -205,12 +214,12 @@ class AnomalyDetector:
             found |= dict(zip(("t2", "spe", "spe-ewma"), self.together[twin].tolist(), strict=True))
         return max(found, key=lambda name: found[name])
 
-    def contributions(self, twin: int, squares: F64 | None = None) -> list[Json]:
+    def contributions(self, twin: int) -> list[Json]:
         """The signals that made the score, with their share and what they were."""
         mine = np.flatnonzero(self.twin_of == twin)
         size = np.maximum(np.abs(self.z[mine]), np.abs(self.shift[mine])) ** 2
-        if squares is not None and self._which(twin) not in ("z", "ewma"):
-            size = squares[: len(mine)]
+        if self._which(twin) not in ("z", "ewma"):
+            size = self.multivariate.squares[self.multivariate.place[twin], : len(mine)]
         total = float(size.sum()) or 1.0
         order = np.argsort(-size, kind="stable")[:MOST_CONTRIBUTIONS]
         statistics = self.statistics

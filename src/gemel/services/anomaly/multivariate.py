@@ -120,6 +120,7 @@ class Multivariate:
         self._inverse = np.zeros((len(known), deep))
         self._limits = np.ones((len(known), 3))
         self.smooth = np.zeros(len(known))
+        self.squares = np.zeros(shape)
         for i, (space, mine) in enumerate(known):
             m, k = space.loadings.shape
             self.slots[i, :m], self.is_there[i, :m] = mine, True
@@ -128,25 +129,27 @@ class Multivariate:
             self._inverse[i, :k] = 1.0 / space.variance
             self._limits[i], self.smooth[i] = space.limits, space.level
 
-    def step(self, rows: Rows, last: F64) -> tuple[F64, F64]:
-        """Judges the last values of some twins.
+    def step(self, places: Rows, last: F64) -> F64:
+        """Judges the last values of some twins; `squares` has their squared residuals then.
 
         Args:
-            rows: places among `twins`.
+            places: among `twins`, each once.
             last: of all signals, by slot; NaN where none has come, which counts as the mean.
 
         Returns:
-            The three statistics in units of their limits (n, 3), and the squared residuals (n, m).
+            The three statistics in units of their limits (n, 3).
         """
+        is_all = len(places) == len(self.twins) and bool((places[1:] > places[:-1]).all())
+        rows = slice(None) if is_all else places  # all of them need no copies
         value = last[self.slots[rows]]
         z = (value - self._mean[rows]) * self._scale[rows]
         z[~self.is_there[rows] | ~np.isfinite(z)] = 0.0
         loadings = self._loadings[rows]
         scores = np.matmul(z[:, None, :], loadings)
-        residual = (z[:, None, :] - np.matmul(scores, loadings.transpose(0, 2, 1)))[:, 0, :] ** 2
+        squares = (z[:, None, :] - np.matmul(scores, loadings.transpose(0, 2, 1)))[:, 0, :] ** 2
+        self.squares[rows] = squares
         t2 = (scores[:, 0, :] ** 2 * self._inverse[rows]).sum(axis=1)
-        spe = residual.sum(axis=1)
-        smooth = self.smooth[rows]
-        smooth += self.weight * (spe - smooth)
+        spe = squares.sum(axis=1)
+        smooth = self.smooth[rows] + self.weight * (spe - self.smooth[rows])
         self.smooth[rows] = smooth
-        return np.stack((t2, spe, smooth), axis=1) / self._limits[rows], residual
+        return np.stack((t2, spe, smooth), axis=1) / self._limits[rows]
