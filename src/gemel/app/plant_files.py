@@ -14,6 +14,14 @@ import orjson
 
 from gemel.app.alarm_files import export_alarm_part, read_alarm_part
 from gemel.app.guarding import check_settings
+from gemel.app.model_files import (
+    ENDINGS,
+    dtdl_of,
+    file_name,
+    models_text,
+    parse_json,
+    read_models,
+)
 from gemel.app.retention import check_retention
 from gemel.app.yaml_files import as_yaml, read_text, read_yaml
 from gemel.commands.desired import RULES
@@ -85,8 +93,7 @@ def read(file: Path) -> Json:
             models.append(entry)
             continue
         for match in _matches(file, str(entry)):
-            read_in = read_json(match)
-            models.extend(read_in if isinstance(read_in, list) else [read_in])
+            models.extend(read_models(match))
     found["models"] = models
     if isinstance(found.get("scene"), str):
         found["scene"] = read_json(file.parent / found["scene"])
@@ -112,39 +119,41 @@ def read_json(file: Path) -> Any:
     Raises:
         InvalidInput: it cannot be read, or is not JSON.
     """
-    try:
-        return orjson.loads(read_text(file).lstrip("\ufeff"))
-    except orjson.JSONDecodeError as error:
-        raise InvalidInput(f"{file}, line {error.lineno}: not valid JSON: {error.msg}") from error
+    return parse_json(read_text(file).lstrip("\ufeff"), str(file))
 
 
-def write(plant: Json, folder: Path) -> list[Path]:
+def write(plant: Json, folder: Path, form: str = "dtdl") -> list[Path]:
     """Writes a plant as files that `read` reads back to the same.
+
+    Args:
+        plant: as `read` gives it.
+        folder: is made.
+        form: of the models, see `model_files.FORMS`.
 
     Raises:
         InvalidInput: the folder cannot be written.
     """
     try:
-        return _write(plant, folder)
+        return _write(plant, folder, form)
     except OSError as error:
         raise InvalidInput(
             f"{folder} cannot be written: {error.strerror}", hint="name another folder"
         ) from error
 
 
-def _write(plant: Json, folder: Path) -> list[Path]:
+def _write(plant: Json, folder: Path, form: str) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "models").mkdir(exist_ok=True)
     written = []
     for model in plant["models"]:
-        name = model["@id"].removeprefix("dtmi:").replace(":", ".").replace(";", "-")
-        file = folder / "models" / f"{name}.json"
-        file.write_bytes(orjson.dumps(model, option=orjson.OPT_INDENT_2) + b"\n")
+        file = folder / "models" / file_name(model["@id"], form)
+        file.write_text(models_text([model], form), "utf-8")
         written.append(file)
     rest = {k: v for k, v in plant.items() if k in FIELDS and k not in ("models", "scene") and v}
     names = [f"models/{file.name}" for file in written]
-    is_all = {file.name for file in written} == {f.name for f in folder.glob("models/*.json")}
-    models = ["models/*.json"] if names and is_all else names
+    pattern = f"models/*{ENDINGS[form]}"
+    is_all = {file.name for file in written} == {f.name for f in folder.glob(pattern)}
+    models = [pattern] if names and is_all else names
     body: Json = {"name": plant.get("name", ""), "models": models}
     if plant.get("scene"):
         body["scene"] = "scene.json"
@@ -243,7 +252,7 @@ def _plan_models(draft: Draft, context: EditContext, models: Any) -> list[Edit]:
     if not isinstance(models, list):
         raise InvalidInput("plant: models must be a list of DTDL interfaces")
     new = []
-    for model in models:
+    for model in dtdl_of(models):
         key = model.get("@id") if isinstance(model, dict) else None
         there = draft.find_record(key) if isinstance(key, str) else None
         if there is None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 MOST_DEEP = 64
@@ -35,9 +34,14 @@ def read_yaml(file: Path) -> Any:
     Raises:
         InvalidInput: not valid YAML, or something that JSON cannot hold; names file and line.
     """
+    return parse_yaml(read_text(file), str(file))
+
+
+def parse_yaml(text: str, file: str) -> Any:
+    """As `read_yaml`, of a text; `file` is where it stands."""
     try:
-        found = yaml.load(read_text(file), _Loader)
-        return _as_json(found, str(file), 0)
+        found = yaml.load(text, _Loader)
+        return _as_json(found, file, 0)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
@@ -47,9 +51,21 @@ def read_yaml(file: Path) -> Any:
         raise InvalidInput(f"{file}: cannot be read: {error}") from error
 
 
-def as_yaml(body: Json) -> str:
-    """A document as YAML that `read_yaml` reads back to the same."""
-    return yaml.dump(body, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110)
+def as_yaml(body: Any, *, is_compact: bool = False) -> str:
+    """A document as YAML that `read_yaml` reads back to the same.
+
+    Args:
+        body: what JSON can hold.
+        is_compact: writes what has nothing inside on one line: `{unit: bar, writable: true}`.
+    """
+    return yaml.dump(
+        body,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=110,
+        default_flow_style=None if is_compact else False,
+    )
 
 
 class _Dumper(yaml.SafeDumper):

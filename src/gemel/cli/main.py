@@ -78,7 +78,9 @@ COMMANDS = {
     "twin": Command("list twins, show one", "gemel.cli.operate", "add_twin", ""),
     "query": Command("ask the graph of twins: SELECT ...", "gemel.cli.query", "add_query", ""),
     "diff": Command("what is different between two moments", "gemel.cli.past", "add_diff", "diff"),
-    "model": Command("compare two models, move twins to a new one", "gemel.cli.models", "add", ""),
+    "model": Command(
+        "read, write and compare models, move twins to another", "gemel.cli.models", "add", ""
+    ),
     "dtdl": Command("are models valid, do values conform: JSON lines", "gemel.cli.dtdl", "add", ""),
     "history": Command(
         "readings of one property over time", "gemel.cli.operate", "add_history", ""

@@ -1,4 +1,4 @@
-"""Models evolve: what breaks between two versions, moving twins, and moving them back."""
+"""Models: in and out as files; what breaks between two versions, moving twins, and back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from gemel.cli import output
+from gemel.cli import model_files, output
 from gemel.cli.client import Client, segment
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
@@ -19,6 +19,7 @@ POLL_SECONDS = 0.2
 
 def add(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    model_files.add(actions)
     compared = _action(actions, "diff", "what breaks when twins move to another model", diff)
     compared.add_argument("old", metavar="OLD")
     compared.add_argument("new", metavar="NEW")

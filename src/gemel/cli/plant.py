@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from gemel.app import plant_files
+from gemel.app.model_files import FORMS
 from gemel.cli import output
 from gemel.cli.client import Client
 
@@ -18,6 +19,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
 
 def add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("folder", type=Path, help="is made; plant.yaml and models/ go into it")
+    parser.add_argument("--models", choices=FORMS, default="dtdl", help="the form of the models")
     parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
 
 
@@ -34,6 +36,6 @@ def import_(arguments: argparse.Namespace) -> int:
 
 def export(arguments: argparse.Namespace) -> int:
     plant = Client(arguments.data).call("GET", "/plant")
-    files = plant_files.write(plant, arguments.folder)
+    files = plant_files.write(plant, arguments.folder, arguments.models)
     output.say(f"wrote {len(files)} files to {arguments.folder}")
     return 0
