@@ -162,7 +162,8 @@ class _Expander:
         if not isinstance(body, dict):
             raise self._wrong(place, f"{body!r} is neither words nor a mapping", FORM)
         made: Json = {}
-        for name, value in body.items():
+        members: Json = body
+        for name, value in members.items():
             if name == "schema":
                 made.update(self._said(value, place))
             else:
