@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -116,19 +117,36 @@ def repeated(work: Callable[[], object], count: int) -> Row:
 
 
 def gemel_load(folder: Path, count: int) -> tuple[Graph, Row]:
-    """Every batch is on disk before it is applied."""
+    """Every batch is on disk before it is applied, while the next one is on its way there.
+
+    What it takes to make the edits, which a client would send, is told apart.
+    """
     gc.collect()
     before, cpu, began = resident(), time.process_time(), time.perf_counter()
+    made = 0.0
     documents, graph = SqliteDocuments(folder / "documents.sqlite"), Graph()
-    for batch in edits(count):
-        documents.commit(batch)
-        graph.apply(batch)
+    source, waiting, on_disk = edits(count), list[Edit](), None
+    with ThreadPoolExecutor(1) as executor:
+        while True:
+            start = time.thread_time()
+            batch = next(source, [])
+            made += time.thread_time() - start
+            if on_disk is not None:
+                on_disk.result()
+            on_disk = executor.submit(documents.commit, batch)
+            graph.apply(waiting)
+            gc.collect(1)
+            gc.freeze()  # as the platform does while it imports
+            if not batch:
+                break
+            waiting = batch
     documents.close()
     took = time.perf_counter() - began
     gc.collect()
     return graph, {
         "seconds": round(took, 2),
-        "cpu_s": round(time.process_time() - cpu, 2),
+        "cpu_s": round(time.process_time() - cpu - made, 2),
+        "making_cpu_s": round(made, 2),
         "twins": count,
         "relationships": 3 * count,
         "bytes_per_twin": round((resident() - before) / count),
@@ -137,9 +155,14 @@ def gemel_load(folder: Path, count: int) -> tuple[Graph, Row]:
 
 def gemel_restart(folder: Path) -> Row:
     cpu, began = time.process_time(), time.perf_counter()
+    gc.disable()  # as the platform does at its start
     documents, graph = SqliteDocuments(folder / "documents.sqlite"), Graph()
-    graph.load(one for kind in ("model", "twin", "relationship") for one in documents.load(kind))
+    graph.load(documents.load("model"))
+    for kind in ("twin", "relationship"):
+        graph.load_encoded(kind, documents.load_encoded(kind))
     documents.close()
+    gc.freeze()
+    gc.enable()
     return {
         "seconds": round(time.perf_counter() - began, 2),
         "cpu_s": round(time.process_time() - cpu, 2),

@@ -80,6 +80,22 @@ def test_documents_load_in_order_of_key(documents: Documents) -> None:
     assert [d.key for d in documents.load("twin")] == sorted(["b", "a\nz", "a", "é", "Z"])
 
 
+def test_documents_load_as_they_are_stored_too(documents: Documents) -> None:
+    documents.commit([edit(key, {"n": key}, etag=f"e{key}") for key in "bca"])
+    documents.commit([edit("c", None), edit("x", {}, kind="other")])
+    found = list(documents.load_encoded("twin"))
+    assert found == [("a", b'{"n":"a"}', "ea"), ("b", b'{"n":"b"}', "eb")]
+
+
+@pytest.mark.parametrize("count", [1, 19, 20, 199, 200, 221, 1_201])
+def test_any_number_of_edits_is_committed_whole(documents: Documents, count: int) -> None:
+    documents.commit([edit(f"{n:04}", {"n": n}) for n in range(count)])
+    documents.commit([edit(f"{n:04}", None if n % 2 else {"n": -n}) for n in range(count)])
+    found = {one.key: one.doc["n"] for one in documents.load("twin")}
+    assert found == {f"{n:04}": -n for n in range(0, count, 2)}
+    assert [v.seq for v in documents.versions("twin", "0000")] == [1, count + 1]
+
+
 def test_changing_a_document_afterwards_changes_nothing_stored(documents: Documents) -> None:
     doc = {"n": 1}
     documents.commit([edit("a", doc)])

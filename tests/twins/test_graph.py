@@ -132,6 +132,14 @@ def test_a_stored_document_that_cannot_be_used_is_damage(kind: str, doc: dict) -
     assert caught.value.hint
 
 
+@pytest.mark.parametrize("kind", ["twin", "relationship"])
+@pytest.mark.parametrize("encoded", [b"{", b"[]", b"{}", b'{"$metadata":{}}', b"\xff"])
+def test_stored_bytes_that_cannot_be_used_are_damage(kind: str, encoded: bytes) -> None:
+    with pytest.raises(Damaged, match=f"the stored {kind} 'k'") as caught:
+        Graph().load_encoded(kind, [("k", encoded, "")])
+    assert caught.value.hint
+
+
 def test_a_decommissioned_model_is_still_there_after_a_restart() -> None:
     plant = built()
     plant.do(decommission, PUMP)

@@ -125,8 +125,9 @@ class Plant:
 
     def reloaded(self) -> Graph:
         graph = Graph()
-        for kind in ("model", "twin", "relationship"):
-            graph.load(self.documents.load(kind))
+        graph.load(self.documents.load("model"))
+        for kind in ("twin", "relationship"):
+            graph.load_encoded(kind, self.documents.load_encoded(kind))
         return graph
 
 

@@ -90,8 +90,9 @@ class Catalogue:
         """Reads all documents at start."""
         platform = self._platform
         documents = platform.documents
-        for kind in ("model", "twin", "relationship"):
-            platform.graph.load(documents.load(kind))
+        platform.graph.load(documents.load("model"))
+        for kind in ("twin", "relationship"):
+            platform.graph.load_encoded(kind, documents.load_encoded(kind))
         for kind in PLAIN_KINDS:
             self.plain[kind].update({d.key: d.doc for d in documents.load(kind)})
         platform.discovery.restore(self.plain["discovered"].values())

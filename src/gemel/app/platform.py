@@ -281,11 +281,15 @@ class Platform:
                 keep_from=self.retention.keep,
             ),
         )
-        self.catalogue.load()
-        self.work.load()
-        self.retention.is_known = True
-        rebuild(self)
-        gc.freeze()  # what was loaded stays: collections need not look at it again
+        gc.disable()  # what is loaded stays: collections need not look at it, now or later
+        try:
+            self.catalogue.load()
+            self.work.load()
+            self.retention.is_known = True
+            rebuild(self)
+            gc.freeze()
+        finally:
+            gc.enable()
         self.reactions.after_edit()
         self.jobs.start()
         await self.services.runs.start()

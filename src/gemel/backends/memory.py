@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import orjson
 
-from gemel.core.document import Document, Edit, Version
+from gemel.core.document import Document, Edit, Encoded, Version
 from gemel.core.errors import InvalidInput, Unavailable
 
 
@@ -32,6 +32,11 @@ class MemoryDocuments:
         self._check_open()
         for _, (doc, edit) in sorted(self._documents.get(kind, {}).items()):
             yield _document(doc, edit)
+
+    def load_encoded(self, kind: str) -> Iterator[Encoded]:
+        self._check_open()
+        for key, (doc, edit) in sorted(self._documents.get(kind, {}).items()):
+            yield key, doc, edit.etag
 
     def get(self, kind: str, key: str) -> Document | None:
         self._check_open()

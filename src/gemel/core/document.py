@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 Json = dict[str, Any]
+Encoded = tuple[str, bytes, str]
+"""A stored document by key: its JSON, and its etag."""
 
 KINDS = (
     "model",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from gemel.core.access import Principal
-from gemel.core.document import Document, Edit, Version
+from gemel.core.document import Document, Edit, Encoded, Version
 from gemel.core.message import Message
 
 
@@ -16,6 +16,10 @@ class Documents(Protocol):
     def commit(self, edits: Sequence[Edit]) -> None: ...
 
     def load(self, kind: str) -> Iterator[Document]: ...
+
+    def load_encoded(self, kind: str) -> Iterator[Encoded]:
+        """As `load`, of very many documents: none of them is decoded."""
+        ...
 
     def get(self, kind: str, key: str) -> Document | None: ...
 

@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
-from gemel.core.document import Document, Edit, Json
+import orjson
+
+from gemel.core.document import Document, Edit, Encoded, Json
 from gemel.core.errors import Damaged, ModelInvalid, NotFound
+from gemel.twins.adjacency import Adjacency
 from gemel.twins.dtdl.interface import Interface
 from gemel.twins.dtdl.parser import parse
 from gemel.twins.records import (
@@ -51,8 +55,8 @@ class Graph:
         self.models: dict[str, Interface] = {}
         self.records: dict[str, ModelRecord] = {}
         self.twins: dict[str, Twin] = {}
-        self._outgoing: dict[str, dict[str, Link]] = {}
-        self._incoming: dict[str, dict[Link, None]] = {}
+        self._outgoing = Adjacency(attrgetter("id"))
+        self._incoming = Adjacency(id)
         self._parsed: dict[str, Interface] = {}
         self.version = 0
         """Grows with every change, so that what was worked out from a graph can tell its age."""
@@ -74,15 +78,15 @@ class Graph:
         return self.twins.get(twin_id)
 
     def find_relationship(self, source: str, relationship: str) -> Link | None:
-        return self._outgoing.get(source, {}).get(relationship)
+        return self._outgoing.find(source, relationship)
 
     def outgoing(self, twin_id: str) -> list[Link]:
         """Relationships whose source is this twin."""
-        return list(self._outgoing.get(twin_id, {}).values())
+        return list(self._outgoing.of(twin_id))
 
     def incoming(self, twin_id: str) -> list[Link]:
         """Relationships whose target is this twin."""
-        return list(self._incoming.get(twin_id, ()))
+        return list(self._incoming.of(twin_id))
 
     def all_twins(self) -> Mapping[str, Twin]:
         return self.twins
@@ -196,7 +200,7 @@ class Graph:
 
     def counts(self) -> tuple[int, int, int]:
         """How many models, twins and relationships there are."""
-        return len(self.models), len(self.twins), sum(map(len, self._outgoing.values()))
+        return len(self.models), len(self.twins), self._outgoing.count()
 
     # ---- changing ------------------------------------------------------------------------
 
@@ -218,11 +222,30 @@ class Graph:
                 elif document.kind == "relationship":
                     self._put_relationship(document.doc, document.etag)
             except (KeyError, TypeError, ValueError, AttributeError) as error:
-                raise Damaged(
-                    f"the stored {document.kind} '{document.key}' cannot be used: {error!r}",
-                    hint="restore a backup, or delete that document",
-                ) from error
+                raise _unusable(document.kind, document.key, error) from error
         self._put_models(models)
+
+    def load_encoded(self, kind: str, rows: Iterable[Encoded]) -> None:
+        """As `load`, for all twins or all relationships as they are stored; models are there.
+
+        Cost: 3 us a row.
+
+        Raises:
+            Damaged: a document is not what this program writes.
+        """
+        self.version += 1
+        self._recent.clear()
+        twins, loads = self.twins, orjson.loads
+        key = ""
+        try:
+            if kind == "twin":
+                for key, encoded, etag in rows:
+                    twins[key] = make_twin(key, loads(encoded), etag, encoded)
+            else:
+                for key, encoded, etag in rows:  # noqa: B007 - to name it
+                    self._put_relationship(loads(encoded), etag)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _unusable(kind, key, error) from error
 
     def stage(self, interfaces: dict[str, Interface]) -> None:
         """Keeps what planning has parsed, so that applying need not parse it again."""
@@ -292,8 +315,12 @@ class Graph:
 
     def _put_relationship(self, doc: Json, etag: str) -> None:
         link = make_link(doc, etag, self._own(doc["$sourceId"]), self._own(doc["$targetId"]))
-        self._outgoing.setdefault(link.source, {})[link.id] = link
-        self._incoming.setdefault(link.target, {})[link] = None
+        self._put_link(link)
+
+    def _put_link(self, link: Link) -> None:
+        """Adds a relationship that is not there."""
+        self._outgoing.add(link.source, link)
+        self._incoming.add(link.target, link)
 
     def _own(self, twin_id: str) -> str:
         """The string that the twin itself holds, so that all its relationships share it."""
@@ -301,16 +328,17 @@ class Graph:
         return twin_id if twin is None else twin.id
 
     def _drop_relationship(self, source: str, relationship: str) -> None:
-        of_source = self._outgoing.get(source, {})
-        link = of_source.pop(relationship, None)
-        if link is None:
-            return
-        if not of_source:
-            del self._outgoing[source]
-        of_target = self._incoming[link.target]
-        del of_target[link]
-        if not of_target:
-            del self._incoming[link.target]
+        link = self._outgoing.find(source, relationship)
+        if link is not None:
+            self._outgoing.drop(source, link)
+            self._incoming.drop(link.target, link)
+
+
+def _unusable(kind: str, key: str, error: Exception) -> Damaged:
+    return Damaged(
+        f"the stored {kind} '{key}' cannot be used: {error!r}",
+        hint="restore a backup, or delete that document",
+    )
 
 
 def _collect(container: Json, prefix: str, found: dict[str, tuple[object, int]]) -> None:

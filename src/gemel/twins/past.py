@@ -74,8 +74,7 @@ class Past(Draft):
             link = below.find_relationship(*key.split("\n", 1))
             self._hide(kind, key)
             if link is not None:
-                self._outgoing.setdefault(link.source, {})[link.id] = link
-                self._incoming.setdefault(link.target, {})[link] = None
+                self._put_link(link)
 
     def _hide(self, kind: str, key: str) -> None:
         """What the graph below has of this no longer shows."""

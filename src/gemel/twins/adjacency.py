@@ -1,0 +1,76 @@
+"""The relationships of each twin: a tuple while they are few, a dict when they are many.
+
+Most twins have a handful, for which a dict takes four times the memory of a tuple; a few have very
+many, for which a tuple would be copied with each change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Hashable, Iterator
+
+from gemel.twins.records import Link
+
+MOST_IN_TUPLE = 16
+Links = tuple[Link, ...] | dict[Hashable, Link]
+NONE: tuple[Link, ...] = ()
+
+
+class Adjacency:
+    """Relationships by the twin at one of their ends.
+
+    Args:
+        place: what tells a relationship from the others at the same twin.
+    """
+
+    __slots__ = ("_of", "_place")
+
+    def __init__(self, place: Callable[[Link], Hashable]) -> None:
+        self._of: dict[str, Links] = {}
+        self._place = place
+
+    def __iter__(self) -> Iterator[str]:
+        """The twins that have any."""
+        return iter(self._of)
+
+    def __contains__(self, twin: str) -> bool:
+        return twin in self._of
+
+    def count(self) -> int:
+        return sum(map(len, self._of.values()))
+
+    def of(self, twin: str) -> Collection[Link]:
+        """Those of a twin, in the order in which they were added; only until the next change."""
+        found = self._of.get(twin, NONE)
+        return found.values() if isinstance(found, dict) else found
+
+    def find(self, twin: str, place: Hashable) -> Link | None:
+        found = self._of.get(twin, NONE)
+        if isinstance(found, dict):
+            return found.get(place)
+        for link in found:
+            if self._place(link) == place:
+                return link
+        return None
+
+    def add(self, twin: str, link: Link) -> None:
+        """Adds a relationship that is not there yet."""
+        there = self._of.get(twin)
+        if there is None:
+            self._of[twin] = (link,)
+        elif isinstance(there, dict):
+            there[self._place(link)] = link
+        elif len(there) < MOST_IN_TUPLE:
+            self._of[twin] = (*there, link)
+        else:
+            self._of[twin] = {self._place(one): one for one in (*there, link)}
+
+    def drop(self, twin: str, link: Link) -> None:
+        """Takes away a relationship that is there."""
+        there = self._of[twin]
+        if isinstance(there, dict):
+            del there[self._place(link)]
+            rest: Links = there
+        else:
+            rest = self._of[twin] = tuple(one for one in there if one is not link)
+        if not rest:
+            del self._of[twin]
