@@ -1,180 +1,335 @@
-"""What rules cost: `react` a batch and `tick`, for 1,000 to 50,000 instances.
+"""What rules cost: a tick at 1,000 to 50,000 instances, back-tests, plain Python, and Bytewax.
 
-python bench/rules.py [--json]
+python bench/rules.py [--json] [--quick] [--only NAME]
+
+One run, the same rules everywhere. A tick is all that a second of 50,000 readings costs: they are
+taken in and every instance is judged. Times are of the processor. What a hand-written loop and
+Bytewax find in the same readings must be what Gemel finds, else the exit code is 1.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from against import rules_plain as plain
+
+import peers
 from gemel.core.batch import Batch
+from gemel.core.clock import SECOND
 from gemel.services.rules.compiler import PropertyShape
 from gemel.services.rules.engine import RuleEngine
-from gemel.services.rules.rule import load_rule
+from gemel.services.rules.rule import Rule, load_rule
 from gemel.services.rules.whole import Span
 
 SIGNALS = 50_000
-SECOND = 1_000_000_000
-BEGIN = 1_700_000_000 * SECOND
-WHEN = "temperature > 80 °C deadband 2 °C for 5 minutes off for 30 s"
-PROPERTIES = {"temperature": PropertyShape("number", "degreeCelsius")}
-
-
-def engine_with(instances: int) -> RuleEngine:
-    document = {"model": "dtmi:bench:Motor;1", "when": WHEN, "priority": 2, "title": "hot"}
-    engine = RuleEngine()
-    rule = load_rule("hot", document, PROPERTIES)
-    engine.set_rule(rule, [(f"motor-{i}", {"temperature": i}) for i in range(instances)])
-    return engine
-
-
-def batch_at(second: int, low: float, high: float, size: int = SIGNALS) -> Batch:
-    chance = np.random.default_rng(second)
-    now = BEGIN + second * SECOND
-    series = np.arange(SIGNALS, dtype=np.int32)
-    if size < SIGNALS:
-        series = chance.choice(series, size, replace=False)
-    return Batch(
-        series,
-        np.full(size, now, np.int64),
-        chance.uniform(low, high, size),
-        np.zeros(size, np.uint8),
-        now,
-    )
-
-
-def milliseconds(act, arguments) -> float:
-    taken = []
-    for argument in arguments:
-        begin = time.perf_counter()
-        act(argument)
-        taken.append(time.perf_counter() - begin)
-    return 1_000 * median(taken)
-
-
-def ticked_when_all_are_due(engine: RuleEngine, second: int) -> float:
-    """One tick that must look at every instance: all have run out of time, their twins silent."""
-    engine.react(batch_at(second, 20, 70))
-    engine.react(batch_at(second + 60, 81, 100))
-    return milliseconds(engine.tick, [BEGIN + (second + 400) * SECOND])
-
-
-def measure(instances: int) -> dict[str, float]:
-    engine = engine_with(instances)
-    engine.react(batch_at(0, 20, 70))
-    quiet = milliseconds(engine.react, [batch_at(s, 20, 70) for s in range(1, 21)])
-    few = milliseconds(engine.react, [batch_at(s, 20, 70, 100) for s in range(21, 41)])
-    pending = milliseconds(engine.react, [batch_at(s, 60, 100) for s in range(41, 61)])
-    engine.react(batch_at(61, 81, 100))
-    tick = milliseconds(engine.tick, [BEGIN + s * SECOND for s in range(62, 82)])
-    begin = time.perf_counter()
-    flips = len(engine.react(batch_at(400, 81, 100)))
-    storm = 1_000 * (time.perf_counter() - begin)
-    stale = [ticked_when_all_are_due(engine, 1_000 * i) for i in range(1, 6)]
-    backfill = Batch(
-        np.tile(np.arange(50, dtype=np.int32), 1_000),
-        np.repeat(BEGIN + np.arange(9_500, 10_500) * SECOND, 50),
-        np.random.default_rng(1).uniform(20, 90, 50_000),
-        np.zeros(50_000, np.uint8),
-        BEGIN + 10_500 * SECOND,
-    )
-    late = milliseconds(engine.react, [backfill])
-    begin = time.perf_counter()
-    size = len(engine.snapshot())
-    return {
-        "instances": instances,
-        "react_50k_quiet_ms": round(quiet, 3),
-        "react_50k_quiet_ns_per_instance": round(1e6 * quiet / instances, 1),
-        "react_50k_half_hot_ms": round(pending, 3),
-        "react_100_readings_ms": round(few, 3),
-        "tick_none_due_ms": round(tick, 3),
-        "tick_all_due_ms": round(median(stale), 3),
-        "tick_all_due_ns_per_instance": round(1e6 * median(stale) / instances, 1),
-        "storm_raises": flips,
-        "storm_ms": round(storm, 1),
-        "backfill_50_series_x_1000_ms": round(late, 1),
-        "snapshot_ms": round(1_000 * (time.perf_counter() - begin), 1),
-        "snapshot_mb": round(size / 1e6, 2),
-    }
-
-
-CLOCKED = {
-    "mean over 10 min": "mean of temperature over 10 min > 80 °C for 1 min",
-    "mean over 1 min": "mean of temperature over 1 min > 80 °C",
-    "rises within 10 min": "temperature rises by more than 60 °C within 10 min",
-    "rate over 1 min": "rate of temperature > 3000 °C/min",
-    "rate, many alarms": "rate of temperature > 300 °C/min",
-    "no data for 5 min": "no temperature for 5 min",
-    "p95 over 10 min": "95th percentile of temperature over 10 min > 80 °C",
+SIZES = (1_000, 10_000, 50_000)
+BEGIN = 1_700_000_040
+"""A whole number of minutes, in seconds."""
+FILL, TICKS = 64, 40
+"""Seconds until the windows of a minute are full, and those that are measured then."""
+RESTLESS = 0.01
+"""Share of the signals that make alarms while ticks are measured."""
+COMPARED, SPAN = 500, 240
+"""Twins and seconds of the comparison with other ways."""
+MEMBERS = 3
+"""Relatives of a twin: itself and those that follow."""
+BYTEWAX = "bytewax==0.21.1"
+SHAPES = {
+    "temperature": PropertyShape("number", "degreeCelsius"),
+    "temperature@predicted": PropertyShape("number", "degreeCelsius"),
 }
 
 
-def clocked_tick(when: str, instances: int, seconds: int = 40) -> dict[str, float]:
-    """What a second costs, all in: 50,000 readings taken in and all instances judged."""
-    document = {"model": "dtmi:bench:Motor;1", "when": when}
+@dataclass(frozen=True)
+class Construct:
+    name: str
+    when: str
+    make: plain.Make
+    """The same rule by hand."""
+    in_bytewax: bool = False
+    has_gaps: bool = False
+    has_predictions: bool = False
+
+
+def members(twin: int) -> list[int]:
+    return [(twin + i) % COMPARED for i in range(MEMBERS)]
+
+
+CONSTRUCTS = [
+    Construct("threshold", "temperature > 80 °C", lambda _: plain.Threshold(80), True),
+    Construct(
+        "duration", "temperature > 79 °C for 10 s", lambda _: plain.Threshold(79, hold=10), True
+    ),
+    Construct(
+        "deadband",
+        "temperature > 80 °C deadband 5 °C",
+        lambda _: plain.Threshold(80, band=5),
+        True,
+    ),
+    Construct(
+        "on- and off-delay",
+        "temperature > 80 °C for 5 s, off for 20 s",
+        lambda _: plain.Threshold(80, hold=5, off=20),
+        True,
+    ),
+    Construct("rate", "rate of temperature > 39.9 °C/min", lambda _: plain.Slope(60, 39.9 / 60)),
+    Construct(
+        "mean", "mean of temperature over 1 min > 72.1 °C", lambda _: plain.Mean(60, 72.1), True
+    ),
+    Construct(
+        "sd", "sd of temperature over 1 min > 8.13 °C", lambda _: plain.Deviation(60, 8.13), True
+    ),
+    Construct(
+        "percentile",
+        "95th percentile of temperature over 1 min > 80 °C",
+        lambda _: plain.Percentile(60, 80, 0.95),
+        True,
+    ),
+    Construct(
+        "median",
+        "median of temperature over 1 min > 72 °C",
+        lambda _: plain.Percentile(60, 72, 0.5),
+    ),
+    Construct(
+        "slope",
+        "slope of temperature over 2 min > 0.2501 °C/s",
+        lambda _: plain.Slope(120, 0.2501),
+        True,
+    ),
+    Construct(
+        "count",
+        "(temperature > 80 °C) happens at least 3 times within 1 min",
+        lambda _: plain.Happens(60, 80, 3),
+        True,
+    ),
+    Construct("silence", "no temperature for 8 s", lambda _: plain.Silence(8), has_gaps=True),
+    Construct(
+        "deviation",
+        "temperature deviates from its prediction by more than 10 °C for 10 s",
+        lambda _: plain.AwayFromPrediction(10, 10),
+        has_predictions=True,
+    ),
+    Construct(
+        "relatives",
+        "at least 2 of temperature in beside > 80 °C",
+        lambda twin: plain.SomeRelatives(members(twin), 80, 2),
+    ),
+]
+
+
+# -- readings and engines ----------------------------------------------------------------------
+
+
+def readings(seconds: int, signals: int, restless: float = 1.0) -> Iterator[np.ndarray]:
+    """Whole degrees that swing about 65, each signal at its own pace, a row a second.
+
+    Args:
+        seconds: rows.
+        signals: columns.
+        restless: the share of signals that swing so far that rules raise.
+    """
+    chance = np.random.default_rng(7)
+    phase, period = chance.uniform(0, 6.28, signals), chance.uniform(90, 400, signals)
+    height = np.where(np.arange(signals) < restless * signals, 16, 5)
+    for second in range(seconds):
+        swing = height * np.sin(phase + 6.28 * second / period)
+        yield np.round(65 + swing + chance.normal(0, 1, signals))
+
+
+def silent(second: int, row: np.ndarray) -> np.ndarray:
+    """Which signals say nothing: each for 12 s of each 100."""
+    at = (np.arange(len(row)) * 7 + second) % 100
+    return at < 12
+
+
+def batch_of(series: np.ndarray, second: int, value: np.ndarray) -> Batch:
+    size, now = len(series), (BEGIN + second) * SECOND
+    return Batch(series.astype(np.int32), np.full(size, now), value, np.zeros(size, np.uint8), now)
+
+
+def rule_of(construct: Construct) -> Rule:
+    document = {"model": "dtmi:bench:Motor;1", "when": construct.when}
+    return load_rule("measured", document, SHAPES, stale_after=30.0, kin=lambda _: SHAPES)
+
+
+def engine_of(construct: Construct, instances: int, twins: int) -> RuleEngine:
+    """A rule on some of the twins; each twin has a signal and its prediction."""
+
+    def series_of(twin: int) -> dict[str, int]:
+        return {"temperature": twin, "temperature@predicted": twins + twin}
+
+    def kin(twin: str, _relation: object) -> list[tuple[str, dict[str, int]]]:
+        return [(str(n), series_of(n)) for n in ((int(twin) + i) % twins for i in range(MEMBERS))]
+
     engine = RuleEngine()
-    rule = load_rule("clocked", document, PROPERTIES)
-    engine.set_rule(rule, [(f"motor-{i}", {"temperature": i}) for i in range(instances)])
-    engine.react(batch_at(0, 20, 70))
-    taken = []
-    for second in range(1, seconds + 1):
-        batch = batch_at(second, 20, 70)
-        begin = time.perf_counter()
-        engine.react(batch)
-        engine.tick(batch.received)
-        taken.append(1_000 * (time.perf_counter() - begin))
+    engine.set_rule(rule_of(construct), [(str(n), series_of(n)) for n in range(instances)], kin)
+    return engine
+
+
+def batches(
+    construct: Construct, seconds: int, twins: int, restless: float = 1.0
+) -> Iterator[Batch]:
+    every = np.arange(twins)
+    for second, row in enumerate(readings(seconds, twins, restless)):
+        if construct.has_predictions and second % 30 == 0:
+            value = np.full(twins, 65.0 + second % 7)
+            both = np.concatenate((every, every + twins))
+            yield batch_of(both, second, np.concatenate((row, value)))
+            continue
+        if construct.has_gaps:
+            heard = ~silent(second, row)
+            yield batch_of(every[heard], second, row[heard])
+            continue
+        yield batch_of(every, second, row)
+
+
+# -- what is measured --------------------------------------------------------------------------
+
+
+def ticks(construct: Construct, instances: int, fill: int, count: int) -> dict[str, float]:
+    engine = engine_of(construct, instances, SIGNALS)
+    taken, flips = [], 0
+    for number, batch in enumerate(batches(construct, fill + count, SIGNALS, RESTLESS)):
+        before = time.process_time()
+        found = engine.react(batch)
+        found += engine.tick(batch.received)
+        if number >= fill:
+            taken.append(1_000 * (time.process_time() - before))
+            flips += len(found)
     return {
         "median_ms": round(median(taken), 2),
-        "mean_ms": round(sum(taken) / len(taken), 2),
-        "worst_ms": round(max(taken), 1),
+        "p95_ms": round(float(np.percentile(taken, 95)), 2),
+        "worst_ms": round(max(taken), 2),
+        "transitions_a_tick": round(flips / count, 1),
     }
 
 
-def backtest_rate(when: str, readings: int = 2_000_000) -> float:
+def backtest(construct: Construct, count: int) -> float:
     """Readings a second of one core, without reading the history."""
-    rule = load_rule("tested", {"model": "m", "when": when}, PROPERTIES)
-    at = BEGIN + np.arange(readings) * SECOND
-    value = np.random.default_rng(1).normal(60, 10, readings)
-    best = 0.0
-    for _ in range(3):
-        span = Span(lambda *_: (at, value), int(at[0]), int(at[-1]))
-        begin = time.perf_counter()
-        span.judge(rule, "x")
-        best = max(best, readings / (time.perf_counter() - begin))
-    return best
+    at = (BEGIN + np.arange(count)) * SECOND
+    found = np.concatenate([row for row in readings(count // 1_000, 1_000)])
+    read = {"temperature": (at, found), "temperature@predicted": (at[::30], found[::30] * 0 + 65)}
+    rule, taken = rule_of(construct), 0.0
+    total = 0
+
+    def given(_twin: str, path: str) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal total
+        total += len(read[path][0])
+        return read[path]
+
+    span = Span(given, int(at[0]), int(at[-1]), kin=lambda twin, _: [twin, "y", "z"])
+    before = time.process_time()
+    span.judge(rule, "x")
+    taken = time.process_time() - before
+    return total / taken
 
 
-def print_clocked() -> None:
-    names = ("median_ms", "mean_ms", "worst_ms")
-    head = "".join(f"{name.replace('_', ' '):>10}" for name in names)
-    print(f"\n{'a second of 50,000 readings':36}{'instances':>10}{head}")
-    for name, when in CLOCKED.items():
-        for instances in (1_000, 10_000, 50_000):
-            found = clocked_tick(when, instances)
-            figures = "".join(f"{found[one]:>10}" for one in names)
-            print(f"{name:36}{instances:>10,}{figures}")
-    print(f"\n{'back-test, one core':36}{'million readings/s':>20}")
-    for name, when in {"threshold for 5 min": WHEN, **CLOCKED}.items():
-        print(f"{name:36}{backtest_rate(when) / 1e6:>20.2f}")
+def by_gemel(construct: Construct, seconds: int) -> tuple[list[plain.Flip], float]:
+    engine = engine_of(construct, COMPARED, COMPARED)
+    prepared = list(batches(construct, seconds, COMPARED))
+    engine.tick(prepared[0].received)  # lays the columns out
+    found, before = [], time.process_time()
+    for batch in prepared:
+        found += engine.react(batch)
+        found += engine.tick(batch.received)
+    found += engine.tick(prepared[-1].received + 5 * SECOND)  # the lateness
+    taken = time.process_time() - before
+    return [(int(t.twin), t.kind, t.time // SECOND) for t in found], taken
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--json", action="store_true")
-    as_json = arguments.parse_args().json
-    results = [measure(n) for n in (1_000, 10_000, 50_000)]
-    if as_json:
-        print(json.dumps(results))
-        return
-    for name in results[0]:
-        print(f"{name:36}" + "".join(f"{r[name]:>14,}" for r in results))
-    print_clocked()
+def compared(
+    construct: Construct, run_peer: Callable[..., object] | None, seconds: int
+) -> dict[str, object]:
+    """ns a reading of three ways on the same readings, and whether all found the same."""
+    rows = np.array(list(readings(seconds, COMPARED)))
+    ahead: dict[int, np.ndarray] = {}
+    if construct.has_gaps:
+        for second, row in enumerate(rows):
+            row[silent(second, row)] = np.nan
+    if construct.has_predictions:
+        ahead = {s: np.full(COMPARED, 65.0 + s % 7) for s in range(0, seconds, 30)}
+    count = int(np.isfinite(rows).sum())
+    ours, taken = by_gemel(construct, seconds)
+    expected = sorted(one for one in ours if one[2] < BEGIN + seconds)
+    theirs, by_loop = plain.run_loop(construct.make, BEGIN, rows, ahead)
+    found: dict[str, object] = {
+        "transitions": len(expected),
+        "gemel_ns": round(1e9 * taken / count),
+        "loop_ns": round(1e9 * by_loop / count),
+        "bytewax_ns": None,
+        "same": sorted(theirs) == expected,
+    }
+    if run_peer is not None and construct.in_bytewax:
+        flips, took = run_peer(construct.make, BEGIN, rows)
+        found["bytewax_ns"] = round(1e9 * took / count)
+        found["same"] = found["same"] and sorted(flips) == expected
+    return found
+
+
+def measured(only: str, *, is_quick: bool) -> tuple[list[dict[str, object]], str]:
+    folder, why_not = (None, "--quick") if is_quick else peers.pip("bytewax", BYTEWAX)
+    run_peer = None
+    if folder is not None:
+        run_peer = lambda *words: plain.run_bytewax(folder, *words)  # noqa: E731
+    found = []
+    sizes = (1_000,) if is_quick else SIZES
+    fill, count = (4, 4) if is_quick else (FILL, TICKS)
+    for construct in CONSTRUCTS:
+        if only not in ("", construct.name):
+            continue
+        row: dict[str, object] = {"construct": construct.name, "when": construct.when}
+        row["ticks"] = {str(size): ticks(construct, size, fill, count) for size in sizes}
+        row["backtest_million_a_second"] = round(
+            backtest(construct, 10_000 if is_quick else 1_000_000) / 1e6, 2
+        )
+        row |= compared(construct, run_peer, 90 if is_quick else SPAN)
+        found.append(row)
+    return found, why_not
+
+
+def table(rows: list[dict[str, object]], why_not: str) -> None:
+    sizes = list(rows[0]["ticks"])
+    print("processor time of a tick, ms: median (worst); instances over 50,000 live signals")
+    heads = "".join(f"{int(size):>17,}" for size in sizes)
+    print(f"{'':18}{heads}{'back-test':>12}{'Gemel':>8}{'loop':>8}{'Bytewax':>9}  found")
+    print(f"{'':18}{'':{17 * len(sizes)}}{'million/s':>12}{'ns a reading':>25}")
+    for row in rows:
+        cells = "".join(
+            f"{one['median_ms']:>9.2f} ({one['worst_ms']:>5.1f})" for one in row["ticks"].values()
+        )
+        peer = "-" if row["bytewax_ns"] is None else f"{row['bytewax_ns']:,}"
+        told = f"{row['transitions']:,}, " + ("the same" if row["same"] else "NOT THE SAME")
+        print(
+            f"{row['construct']:18}{cells}{row['backtest_million_a_second']:>12.1f}"
+            f"{row['gemel_ns']:>8,}{row['loop_ns']:>8,}{peer:>9}  {told}"
+        )
+    if why_not:
+        print(f"without Bytewax: {why_not}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="little of all, without Bytewax")
+    parser.add_argument("--only", default="", metavar="NAME", help="one construct")
+    wanted = parser.parse_args()
+    rows, why_not = measured(wanted.only, is_quick=wanted.quick)
+    if wanted.json:
+        print(json.dumps({"constructs": rows, "withoutBytewax": why_not or None}))
+    else:
+        table(rows, why_not)
+    return 0 if rows and all(row["same"] for row in rows) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

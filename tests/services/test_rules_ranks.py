@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gemel.core.ranks import percentile_of
 from gemel.services.rules.features import Window
-from gemel.services.rules.ranks import percentile_of
 from gemel.services.rules.windows import WindowColumns
 
 COLUMNS = 5
@@ -49,13 +49,3 @@ def test_a_percentile_kept_is_the_one_that_sorting_gives(seconds, taken, share, 
         if kept.step(second, column, value, values):
             expected = percentile_of(kept.arrays["last"], share)
             assert np.array_equal(values, expected, equal_nan=True)
-
-
-def test_the_rest_is_sorted_before_its_bucket_begins():
-    kept, values = columns_of(600, 0.95), np.full(COLUMNS, np.nan)
-    every, draw = np.arange(COLUMNS), np.random.default_rng(3)
-    for second in range(10_000, 10_000 + 1_500):
-        kept.step(second, every, draw.normal(size=COLUMNS), values, is_once=True)
-        if second % 10 == 9 and second > 10_010:
-            assert kept._ranks._ready == COLUMNS
-        assert np.array_equal(values, percentile_of(kept.arrays["last"], 0.95))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.core.access import Principal
-from gemel.core.batch import I32, I64, U8
+from gemel.core.batch import F64, I32, I64, U8
 from gemel.core.message import Message
 
 __all__ = [
@@ -32,10 +32,12 @@ __all__ = [
     "judge",
     "mark_repeated",
     "path",
+    "percentiles",
     "scan",
+    "slide",
 ]
 
-VERSION = 2
+VERSION = 3
 """Of what is compiled: another than the one there (older, from before an update) is not used."""
 FRACTION, WHOLE, BOOLEAN = 1, 2, 4
 """What a name takes: any number that is exact as float64, whole ones from low to high, booleans."""
@@ -132,6 +134,16 @@ def judge(columns: tuple[NDArray[Any], ...], received: int) -> Judged:
     raise NotImplementedError("only what is compiled judges; ask IS_COMPILED first")
 
 
+def slide(ordered: F64, known: I64, before: F64, after: F64, share: float, out: F64) -> None:
+    """Replaces one sample of each window and tells the percentiles; see core/ranks.py."""
+    raise NotImplementedError("only what is compiled slides; ask IS_COMPILED first")
+
+
+def percentiles(value: F64, since: I64, upto: I64, room: int, share: float, out: F64) -> None:
+    """Tells the percentile of each of many overlapping ranges; see core/ranks.py."""
+    raise NotImplementedError("only what is compiled tells them; ask IS_COMPILED first")
+
+
 def plain_mark_repeated(series: I32, time: I64, bits: I64, known: U8) -> int:
     rank = np.lexsort((bits, time, series))
     before, after = rank[:-1], rank[1:]
@@ -164,6 +176,7 @@ SLOWER = (
 if _c is not None and not TYPE_CHECKING:
     Names, Plan, Messages = _c.Names, _c.Plan, _c.Messages
     scan, decode, judge = _c.scan, _c.decode, _c.judge
+    slide, percentiles = _c.slide, _c.percentiles
 
 
 def mark_repeated(series: I32, time: I64, bits: I64, known: U8) -> int:

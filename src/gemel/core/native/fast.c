@@ -26,12 +26,15 @@ enum { TAKEN = 1, LEFT = 0, FAILED = -1 };
 #include "decode.h"
 #include "columns.h"
 #include "judge.h"
+#include "ranks.h"
 
 static PyMethodDef functions[] = {
     {"scan", fast_scan, METH_VARARGS, NULL},
     {"decode", fast_decode, METH_VARARGS, NULL},
     {"judge", fast_judge, METH_VARARGS, NULL},
     {"mark_repeated", fast_mark_repeated, METH_VARARGS, NULL},
+    {"percentiles", fast_percentiles, METH_VARARGS, NULL},
+    {"slide", fast_slide, METH_VARARGS, NULL},
     {NULL},
 };
 static struct PyModuleDef definition = {
@@ -56,7 +59,7 @@ PyInit__fast(void)
     Py_DECREF(salt);
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || PyModule_AddType(module, &NamesType) < 0 ||
-        PyModule_AddIntConstant(module, "VERSION", 2) < 0 || /* as in core/fast.py */
+        PyModule_AddIntConstant(module, "VERSION", 3) < 0 || /* as in core/fast.py */
         PyModule_AddType(module, &PlanType) < 0 || PyModule_AddType(module, &MessagesType) < 0) {
         Py_XDECREF(module);
         return NULL;

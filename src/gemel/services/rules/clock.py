@@ -28,6 +28,16 @@ MOST_STEPS, LEAST_STEPS, WORK = 5_000, 100, 20_000_000
 """Seconds judged in one call, and seconds times instances: about a second of computing."""
 
 
+def _is_once(column: I64, size: int) -> bool:
+    """Whether no column repeats."""
+    if bool((column[1:] > column[:-1]).all()):
+        return True
+    scratch = np.zeros(size, np.int64)
+    positions = np.arange(len(column))
+    scratch[column] = positions
+    return bool((scratch[column] == positions).all())
+
+
 class ClockedColumns(Generic[Found]):
     """Buffer, clock and columns; what is made of them each second is the subclass's.
 
@@ -245,10 +255,7 @@ class ClockedColumns(Generic[Found]):
             series, column = series[counts], column[counts]
             time, value = time[counts], value[counts]
         state = self._state
-        scratch = np.zeros(len(state.value), np.int64)
-        positions = np.arange(len(column))
-        scratch[column] = positions
-        is_once = bool((scratch[column] == positions).all())
+        is_once = _is_once(column, len(state.value))
         if not is_once:
             beside = self._is_beside[series]
             rank = np.where(beside, np.arange(len(value), dtype=np.float64), value)

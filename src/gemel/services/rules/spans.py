@@ -10,8 +10,8 @@ from functools import reduce
 import numpy as np
 
 from gemel.core.batch import F64, I64
+from gemel.core.ranks import percentiles
 from gemel.services.rules.features import Window
-from gemel.services.rules.ranks import percentile_of
 from gemel.services.rules.windows import (
     HIGHEST,
     LOWEST,
@@ -21,7 +21,6 @@ from gemel.services.rules.windows import (
 
 BLOCK = 200_000
 """Moments that are worked on at a time."""
-PERCENTILE_BLOCK = 20_000
 EMPTY: I64 = np.zeros(0, np.int64)
 
 
@@ -37,10 +36,11 @@ def over_window(window: Window, at: I64, value: F64, moments: I64, now: F64) -> 
     """
     if window.statistic == "edges":
         return _edges(window, value, moments)
+    if window.statistic == "percentile":
+        return _percentiles(window, at, value, moments)
     found = np.full(len(moments), np.nan)
-    block = PERCENTILE_BLOCK if window.statistic == "percentile" else BLOCK
-    for begin in range(0, len(moments), block):
-        rows = slice(begin, begin + block)
+    for begin in range(0, len(moments), BLOCK):
+        rows = slice(begin, begin + BLOCK)
         found[rows] = _block(window, at, value, moments[rows], now[rows])
     return found
 
@@ -67,8 +67,6 @@ def _block(window: Window, at: I64, value: F64, moments: I64, now: F64) -> F64:
     since = np.minimum(np.searchsorted(at, _first_second(window, moments), "left"), upto)
     low, high = int(since.min()), int(upto.max())
     ever = upto > 0
-    if window.statistic == "percentile":
-        return _percentiles(window, at[low:high], value[low:high], moments)
     seconds, values = at[low:high], value[low:high]
     since, upto = since - low, np.maximum(upto - low, 0)
     since = np.maximum(since, 0)
@@ -112,16 +110,14 @@ def _extremes(value: F64, since: I64, upto: I64) -> F64:
 
 
 def _percentiles(window: Window, at: I64, value: F64, moments: I64) -> F64:
-    """Over the last sample of each bucket."""
-    samples = np.full((window.buckets, len(moments)), np.nan)
-    if not len(at):
-        return np.full(len(moments), np.nan)
-    bucket = moments // window.bucket
-    for age in range(window.buckets):
-        begin = (bucket - age) * window.bucket
-        last = np.minimum(moments, begin + window.bucket - 1)
-        place = np.searchsorted(at, last, "right") - 1
-        there = np.maximum(place, 0)
-        inside = (place >= 0) & (at[there] >= begin)
-        samples[age] = np.where(inside, value[there], np.nan)
-    return percentile_of(samples, window.share)
+    """Over the last sample of each bucket: each counts until a later one or until it leaves."""
+    bucket = at // window.bucket
+    leaves = (bucket + window.buckets) * window.bucket
+    leaves[:-1] = np.where(bucket[1:] == bucket[:-1], at[1:], leaves[:-1])
+    begin, end = np.searchsorted(moments, at), np.searchsorted(moments, leaves)
+    counts = begin < end
+    begin, end = begin[counts], end[counts]
+    size = len(moments)
+    upto = np.cumsum(np.bincount(begin, minlength=size))
+    since = np.cumsum(np.bincount(end, minlength=size + 1)[:size])
+    return percentiles(value[counts], since, upto, window.buckets, window.share)

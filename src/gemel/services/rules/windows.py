@@ -27,6 +27,7 @@ SUMS: dict[str, tuple[str, ...]] = {
     "slope": ("n", "s", "t", "tt", "st"),
 }
 """What is added up: count, values, squares, times, squared times, products; from an origin."""
+ADDED = frozenset(name for names in SUMS.values() for name in names)
 LOWEST = frozenset({"min", "rise", "range"})
 HIGHEST = frozenset({"max", "fall", "range"})
 
@@ -66,7 +67,7 @@ class WindowColumns:
         self._bucket, self._count = window.bucket, window.buckets
         names = SUMS.get(window.statistic, ())
         rows = self._count
-        self.arrays: dict[str, F64] = {name: np.zeros((rows, size)) for name in names}
+        self.arrays: dict[str, F64] = {name: np.full((rows, size), 0.0) for name in names}
         if window.statistic in LOWEST:
             self.arrays["low"] = np.full((rows, size), np.inf)
         if window.statistic in HIGHEST:
@@ -84,6 +85,8 @@ class WindowColumns:
             name: np.full(size, EMPTY.get(name, 0.0)) for name in self.arrays if name != "last"
         }
         """What all buckets but the current one come to; times from the begin of the current."""
+        part = -(-size // rows)
+        self._turns = [slice(row * part, (row + 1) * part) for row in range(rows)]
 
     # -- over rebuilds and restarts ----------------------------------------------------------------
 
@@ -130,9 +133,6 @@ class WindowColumns:
             return False
         if len(column):
             self._add(second, column, value, is_once=is_once)
-        if "last" in self.arrays and not moved:  # a part of the columns each second of the bucket
-            part = -(-len(self.keys) // max(1, self._bucket - 2))
-            self._ranks.prepare(self.current % self._count, part)
         values[self.out] = self._result(values[self.source])
         return True
 
@@ -154,20 +154,20 @@ class WindowColumns:
         if bucket == self.current:
             return False
         steps = min(bucket - self.current, self._count) if self.current >= 0 else 0
-        is_next = bucket == self.current + 1 and bucket % self._count != 0
+        is_next = bucket == self.current + 1
         if steps and is_next:
             self._close_one(bucket % self._count)
         if "last" in self.arrays:
             if steps == 1:
-                self._ranks.advance(self.current % self._count)
+                self._ranks.advance(bucket % self._count)
             else:
                 self._ranks.forget()
         for number in range(bucket - steps + 1, bucket + 1):
             for name, array in self.arrays.items():
                 array[number % self._count] = EMPTY.get(name, 0.0)
         self.current = bucket
-        if steps and not is_next:
-            self._close_all()
+        if steps:
+            self._add_up(self._turns[bucket % self._count] if is_next else slice(None))
         for name in ("low", "high"):
             if name in self.closed:  # the current row is empty
                 choose = np.minimum if name == "low" else np.maximum
@@ -195,20 +195,23 @@ class WindowColumns:
             closed["tt"] = sums["tt"] - 2.0 * on * sums["t"] + on * on * closed["n"]
             closed["st"] = sums["st"] - on * closed["s"]
 
-    def _close_all(self) -> None:
-        """Adds up anew, so that rounding does not outlive a window; the current row is empty."""
-        a = self.arrays
+    def _add_up(self, columns: slice) -> None:
+        """Adds up anew, so that rounding does not outlive a window; the current row is empty.
+
+        At each step some columns have their turn.
+        """
+        a = {name: self.arrays[name][:, columns] for name in self.closed if name in ADDED}
         for name in ("n", "s", "ss"):
             if name in a:
-                self.closed[name] = a[name].sum(axis=0)
+                self.closed[name][columns] = a[name].sum(axis=0)
         if "t" in a:
             age = (self.current - np.arange(self._count)) % self._count
             ahead = -age * float(self._bucket)
-            self.closed["t"] = a["t"].sum(axis=0) + ahead @ a["n"]
-            self.closed["tt"] = (
+            self.closed["t"][columns] = a["t"].sum(axis=0) + ahead @ a["n"]
+            self.closed["tt"][columns] = (
                 a["tt"].sum(axis=0) + 2.0 * (ahead @ a["t"]) + (ahead * ahead) @ a["n"]
             )
-            self.closed["st"] = a["st"].sum(axis=0) + ahead @ a["s"]
+            self.closed["st"][columns] = a["st"].sum(axis=0) + ahead @ a["s"]
 
     def _add(self, second: int, column: I64, value: F64, *, is_once: bool) -> None:
         row = self.current % self._count
