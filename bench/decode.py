@@ -23,7 +23,7 @@ from gemel.core.access import Principal
 from gemel.core.message import Message
 from gemel.core.series import SeriesTable
 from gemel.ingest.accept import Ingest
-from gemel.ingest.points import Point, PointTable
+from gemel.ingest.points import Layout, Point, PointTable
 
 NOW = 1_763_800_000_000_000_000
 DEVICES = 500
@@ -33,15 +33,11 @@ Form = Callable[[int, random.Random], bytes]
 
 def platform(kinds: Callable[[int], str], ranged: bool = True) -> Ingest:
     series, points = SeriesTable(), PointTable()
+    span = (-1e6, 1e6) if ranged else ()
+    layout = Layout({name: Point(kinds(i), *span) for i, name in enumerate(NAMES)})
     for device in range(DEVICES):
         twin = f"d{device}"
-        points.set_twin(
-            twin,
-            {
-                name: Point(series.id(twin, name), kinds(i), *((-1e6, 1e6) if ranged else ()))
-                for i, name in enumerate(NAMES)
-            },
-        )
+        points.set_twin(twin, layout, [series.id(twin, name) for name in NAMES])
     return Ingest(series, points)
 
 

@@ -13,7 +13,7 @@ from gemel.core.series import SeriesTable
 from gemel.ingest.accept import Ingest
 from gemel.ingest.columns import Columns
 from gemel.ingest.decode import Route
-from gemel.ingest.points import Point, PointTable
+from gemel.ingest.points import Layout, Point, PointTable
 from gemel.ingest.topics import Binding, FieldMap
 
 NOW = 1_763_800_000_000_000_000
@@ -58,8 +58,8 @@ def routes() -> tuple[dict[str, Route], Ingest]:
     """Topics of one twin: by object, by name, open, and through bindings."""
     series, points = SeriesTable(), PointTable()
     for twin, is_open in (("pump", False), ("open", True)):
-        made = {name: Point(series.id(twin, name), kind) for name, kind in KINDS.items()}
-        points.set_twin(twin, made, open=is_open)
+        layout = Layout({name: Point(kind) for name, kind in KINDS.items()})
+        points.set_twin(twin, layout, [series.id(twin, name) for name in KINDS], open=is_open)
     ingest = Ingest(series, points)
     fields = {"x": FieldMap("a"), "when": FieldMap("s01"), "y": FieldMap("b")}
     ingest.set_bindings(

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from gemel.core.errors import InvalidInput
 from gemel.core.series import (
+    SeriesKey,
     SeriesTable,
     check_provenance,
     is_revised,
@@ -54,3 +55,31 @@ def test_series_of_different_provenance_are_different_series() -> None:
     numbers = [table.id("p", "flow", w) for w in ("measured", "predicted", "predicted:b")]
     assert numbers == [0, 1, 2]
     assert table.revised == {1, 2}
+
+
+PATHS = st.sampled_from([f"s{i}" for i in range(6)])
+ASKED = st.lists(st.tuples(st.sampled_from("abc"), PATHS, st.sampled_from(["measured", "derived"])))
+
+
+@given(ASKED)
+def test_numbers_and_keys_are_those_of_a_plain_dictionary(asked: list[tuple[str, str, str]]) -> None:
+    table, numbers = SeriesTable(), {}
+    for key in asked:
+        assert table.id(*key) == numbers.setdefault(key, len(numbers))
+    every = [SeriesKey(*key) for key in numbers]
+    assert list(table.keys) == every == table.keys[:]
+    assert [table.find(*key) for key in every] == list(range(len(every)))
+    assert table.find("a", "other") is table.find("other", "s0") is None
+    for twin in "abcd":
+        assert table.of_twin(twin) == [n for n, key in enumerate(every) if key.twin == twin]
+    assert [table.twins[i] for i in table.twin_of()] == [key.twin for key in every]
+    is_derived = [key.provenance == "derived" for key in every]
+    assert table.has_provenance("derived").tolist() == is_derived
+
+
+def test_device_with_very_many_names_has_them_all() -> None:
+    table = SeriesTable()
+    numbers = [table.id(twin, f"n{i}") for i in range(1_000) for twin in ("a", "b")]
+    assert numbers == list(range(2_000))
+    alone = [table.id("c", f"n{i}") for i in range(1_000)]
+    assert table.of_twin("c") == alone == [table.find("c", f"n{i}") for i in range(1_000)]

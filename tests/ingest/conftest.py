@@ -14,42 +14,26 @@ from gemel.core.clock import SECOND
 from gemel.core.message import Message
 from gemel.core.series import SeriesTable
 from gemel.ingest.accept import Accepted, Ingest
-from gemel.ingest.points import Point, PointTable
+from gemel.ingest.points import Layout, Point, PointTable
 
 NOW = 1_763_800_000 * SECOND
 PUMP = {
-    "flow": Point(0, "double", 0.0, 80.0, unit="m³/h"),
-    "pressure": Point(0, "float"),
-    "starts": Point(0, "integer", 0, 1e6),
-    "energy": Point(0, "long"),
-    "running": Point(0, "boolean"),
-    "state": Point(0, "enum", values=frozenset({"off", "running", "fault"})),
-    "label": Point(0, "string"),
-    "motor.temperature": Point(0, "double", -40.0, 150.0, unit="°C"),
-    "serviced": Point(0, "date"),
-    "started": Point(0, "dateTime"),
-    "cycle": Point(0, "duration"),
-    "shift": Point(0, "time"),
-    "position": Point(0, "object"),
-    "spectrum": Point(0, "array"),
-    "tags": Point(0, "map"),
+    "flow": Point("double", 0.0, 80.0, unit="m³/h"),
+    "pressure": Point("float"),
+    "starts": Point("integer", 0, 1e6),
+    "energy": Point("long"),
+    "running": Point("boolean"),
+    "state": Point("enum", values=frozenset({"off", "running", "fault"})),
+    "label": Point("string"),
+    "motor.temperature": Point("double", -40.0, 150.0, unit="°C"),
+    "serviced": Point("date"),
+    "started": Point("dateTime"),
+    "cycle": Point("duration"),
+    "shift": Point("time"),
+    "position": Point("object"),
+    "spectrum": Point("array"),
+    "tags": Point("map"),
 }
-
-
-def copy_of(points: dict[str, Point], twin: str, series: SeriesTable) -> dict[str, Point]:
-    return {
-        path: Point(
-            series.id(twin, path),
-            p.kind,
-            p.minimum,
-            p.maximum,
-            p.scale,
-            p.offset,
-            p.values,
-            p.unit,
-        )
-        for path, p in points.items()
-    }
 
 
 class StrictIngest(Ingest):
@@ -72,7 +56,8 @@ class Plant:
         self.pump = Principal("pump-1", "device", ("pump-1",))
 
     def add(self, twin: str, points: dict[str, Point], *, is_open: bool = False) -> None:
-        self.points.set_twin(twin, copy_of(points, twin, self.series), open=is_open)
+        series = [self.series.id(twin, path) for path in points]
+        self.points.set_twin(twin, Layout(points), series, open=is_open)
 
     def message(
         self,

@@ -134,13 +134,13 @@ def test_reading_out_of_range_is_kept_with_its_quality(plant):
 
 
 def test_exact_integer_out_of_range_is_kept_with_its_quality(plant):
-    plant.add("meter", {"count": Point(0, "long", 0, 1000)})
+    plant.add("meter", {"count": Point("long", 0, 1000)})
     got = plant.send({"count": 2**60 + 1}, "devices/meter/telemetry")
     assert plant.rows(got) == [("meter", "count", NOW, "1152921504606846977", Quality.OUT_OF_RANGE)]
 
 
 def test_text_is_never_out_of_range(plant):
-    plant.add("m", {"s": Point(0, "string", 0, 1), "n": Point(0, "double", 0, 1)})
+    plant.add("m", {"s": Point("string", 0, 1), "n": Point("double", 0, 1)})
     got = plant.send({"s": "x", "n": 0.5}, "devices/m/telemetry")
     assert [q for *_, q in plant.rows(got)] == [0, 0]
 
@@ -171,7 +171,7 @@ def test_time_that_cannot_be_is_rejected(plant, time):
 
 
 def test_property_with_the_name_of_a_time_is_a_property(plant):
-    plant.add("weather", {"t": Point(0, "double"), "time": Point(0, "double")})
+    plant.add("weather", {"t": Point("double"), "time": Point("double")})
     got = plant.send({"t": 21.5, "time": 3, "ts": 1_763_799_000}, "devices/weather/telemetry")
     assert plant.rows(got) == [
         ("weather", "t", 1_763_799_000 * SECOND, 21.5, 0),
@@ -210,7 +210,7 @@ def test_exact_integer_is_kept_where_smaller_ones_were_numbers(plant):
         for body in ({"n1": value}, {f"n{i}": value for i in range(1, 12)}):
             got = plant.send(body, "devices/o/telemetry")
             assert plant.readings(got)["o/n1"] == kept
-    plant.add("c", {"long": Point(0, "long")})
+    plant.add("c", {"long": Point("long")})
     for value in (2**53 - 1, 2**53, -(2**53)):
         got = plant.send({"long": value}, "devices/c/telemetry")
         exact = plant.readings(got)["c/long"]
@@ -364,7 +364,7 @@ def test_unknown_topic_with_telemetry_names_a_device(plant):
     assert plant.readings(got) == {"home.kitchen_temp/humidity": 40.0}
     got = plant.send(b"22", "factory/line2/temp7")
     assert plant.readings(got) == {"factory.line2.temp7/value": 22.0}
-    plant.add("home.kitchen_temp", {"value": Point(0, "double")})
+    plant.add("home.kitchen_temp", {"value": Point("double")})
     got = plant.send(b"23", "home/kitchen temp")
     assert plant.readings(got) == {"home.kitchen_temp/value": 23.0}
     assert got.unknown == {}
@@ -380,7 +380,7 @@ def test_unknown_topic_without_telemetry_goes_to_other(plant, payload):
 def test_adopted_device_keeps_its_series(plant):
     topic = "devices/fan-9/telemetry"
     first = plant.send({"rpm": 900}, topic)
-    plant.add("fan-9", {"rpm": Point(0, "double", 0, 100)})
+    plant.add("fan-9", {"rpm": Point("double", 0, 100)})
     got = plant.send({"rpm": 901, "extra": 1, "time": NOW}, topic)
     assert got.batch.series[0] == first.batch.series[0]
     assert got.batch.quality[0] == Quality.OUT_OF_RANGE
@@ -390,7 +390,7 @@ def test_adopted_device_keeps_its_series(plant):
 
 def test_changed_model_counts_from_the_next_call(plant):
     assert plant.send({"flow": 1, "colour": 2}).readings == 1
-    plant.add("pump-1", {"colour": Point(0, "double")})
+    plant.add("pump-1", {"colour": Point("double")})
     got = plant.send({"flow": 1, "colour": 2})
     assert plant.readings(got) == {"pump-1/colour": 2.0}
     plant.points.drop_twin("pump-1")
@@ -400,7 +400,7 @@ def test_changed_model_counts_from_the_next_call(plant):
 
 
 def test_open_twin_takes_names_beside_its_model(plant):
-    plant.add("o", {"flow": Point(0, "double")}, is_open=True)
+    plant.add("o", {"flow": Point("double")}, is_open=True)
     got = plant.send({"flow": 1, "more": 2}, "devices/o/telemetry")
     assert plant.readings(got) == {"o/flow": 1.0, "o/more": 2.0}
     assert got.unknown == {}

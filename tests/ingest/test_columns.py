@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from gemel.ingest import columns as columns_module
 from gemel.ingest.columns import NAN, Columns
-from gemel.ingest.slots import Slots
+from gemel.ingest.slots import Check, Slots
 
 RANGES = [
     (-np.inf, np.inf, 1.0, 0.0),
@@ -26,8 +26,8 @@ rows = st.lists(
 
 def fill(found):
     slots, columns = Slots(), Columns()
-    for number, numbers in enumerate(RANGES):
-        slots.add(100 + number, *numbers)
+    checks = [slots.checks.number(Check(*numbers)) for numbers in RANGES]
+    slots.add([100 + number for number in range(len(RANGES))], checks)
     for slot, value in found:
         if value == "text":
             columns.text[len(columns)] = '"x"'

@@ -37,11 +37,11 @@ def test_example_of_each_form_is_taken(plant, form, payload):
     plant.add(
         "doc",
         {
-            "flow": Point(0, "double", unit="m³/h"),
-            "pressure": Point(0, "double"),
-            "running": Point(0, "boolean"),
-            "temperature": Point(0, "double", unit="°C"),
-            "motor.temperature": Point(0, "double"),
+            "flow": Point("double", unit="m³/h"),
+            "pressure": Point("double"),
+            "running": Point("boolean"),
+            "temperature": Point("double", unit="°C"),
+            "motor.temperature": Point("double"),
         },
     )
     message = plant.message(payload.encode(), "devices/doc/telemetry")
@@ -61,7 +61,7 @@ def test_example_of_a_binding_does_what_it_says(plant):
     plant.ingest.set_bindings([binding_from_json(orjson.loads(found.group(1)))])
     plant.add(
         "a-pump-1",
-        {"flow": Point(0, "double"), "motor.temperature": Point(0, "double", unit="degreeCelsius")},
+        {"flow": Point("double"), "motor.temperature": Point("double", unit="degreeCelsius")},
     )
     sent = re.search(r"`(\{\"when\".*?)` on `(.*?)`", BINDING)
     assert sent

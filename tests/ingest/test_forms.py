@@ -16,14 +16,14 @@ from gemel.ingest.points import Point
 
 NOW = 1_763_800_000 * SECOND
 POINTS = {
-    "a": Point(0, "double", -1e5, 1e5),
-    "b": Point(0, "double"),
-    "c.d": Point(0, "double", scale=0.5, offset=1.0),
-    "count": Point(0, "integer"),
-    "big": Point(0, "long", 0, 2**60),
-    "on": Point(0, "boolean"),
-    "name": Point(0, "string"),
-    "mode": Point(0, "enum", values=frozenset({"x", "y", 3})),
+    "a": Point("double", -1e5, 1e5),
+    "b": Point("double"),
+    "c.d": Point("double", scale=0.5, offset=1.0),
+    "count": Point("integer"),
+    "big": Point("long", 0, 2**60),
+    "on": Point("boolean"),
+    "name": Point("string"),
+    "mode": Point("enum", values=frozenset({"x", "y", 3})),
 }
 TOPIC = "devices/m/telemetry"
 

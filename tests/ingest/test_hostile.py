@@ -17,6 +17,7 @@ from gemel.core.access import Principal
 from gemel.core.batch import REASONS
 from gemel.core.clock import SECOND
 from gemel.core.message import Message
+from gemel.ingest.points import Layout
 from gemel.ingest.topics import Binding, FieldMap
 
 NOW = 1_763_800_000 * SECOND
@@ -41,7 +42,7 @@ TYPES += ["application/senml+cbor", "text/plain", "\x00"]
 
 @pytest.fixture
 def wild(plant):
-    plant.points.set_twin("open", {}, open=True)
+    plant.points.set_twin("open", Layout({}), [], open=True)
     plant.ingest.set_bindings(
         [
             Binding("1", "plant/{twin}/{property}"),

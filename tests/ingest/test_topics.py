@@ -205,7 +205,7 @@ def test_field_with_a_unit_that_does_not_fit_is_rejected_each_time(plant):
 
 
 def test_conversion_of_a_point_is_applied_once(plant):
-    plant.add("c", {"x": Point(0, "double", 0, 10, scale=2.0, offset=1.0)})
+    plant.add("c", {"x": Point("double", 0, 10, scale=2.0, offset=1.0)})
     got = plant.send({"x": 4.5}, "devices/c/telemetry")
     assert [r[3:] for r in plant.rows(got)] == [(10.0, 0)]
     got = plant.send({"x": 5.0}, "devices/c/telemetry")
@@ -213,6 +213,6 @@ def test_conversion_of_a_point_is_applied_once(plant):
 
 
 def test_conversion_that_overflows_stays_finite_and_out_of_range(plant):
-    plant.add("c", {"x": Point(0, "double", scale=1e300)})
+    plant.add("c", {"x": Point("double", scale=1e300)})
     got = plant.send({"x": -1e300}, "devices/c/telemetry")
     assert [r[3:] for r in plant.rows(got)] == [(-1.7976931348623157e308, 129)]

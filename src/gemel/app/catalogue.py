@@ -7,10 +7,9 @@ it and brings points, presence and rules into line with the models and twins the
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gemel.app.signals import Signals, points_of, sent_names
+from gemel.app.signals import Signals, series_of
 from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
 from gemel.core.units import symbol
@@ -184,11 +183,8 @@ class Catalogue:
             platform.points.drop_twin(twin)
             platform.presence.remove(twin)
             return
-        signals = self.signals.of(model)
-        points = points_of(twin, signals, platform.series)
-        for sent, path in sent_names(model, signals).items():
-            points[sent] = replace(points[path])
-        platform.points.set_twin(twin, points)
+        layout = self.signals.layout_of(model)
+        platform.points.set_twin(twin, layout, series_of(platform.series, twin, layout))
         default = platform.config.stale_after
         platform.presence.add(twin, float(self.signals.setting(model, "staleAfter", default)))
 

@@ -47,14 +47,12 @@ def _recall_values(platform: Platform) -> None:
 
 def _recall_presence(platform: Platform) -> None:
     """When each twin was last heard of: the newest receipt among its series."""
-    state = platform.state
-    seen: dict[str, int] = {}
-    for number, received in enumerate(state.received.tolist()):
-        if received:
-            key = platform.series.keys[number]
-            if key.provenance == MEASURED:
-                seen[key.twin] = max(seen.get(key.twin, 0), received)
-    platform.presence.seen(seen)
+    received, series = platform.state.received, platform.series
+    known = series.has_provenance(MEASURED)[: len(received)] & (received > 0)
+    newest = np.zeros(len(series.twins), np.int64)
+    np.maximum.at(newest, series.twin_of()[: len(received)][known], received[known])
+    rows = np.flatnonzero(newest).tolist()
+    platform.presence.seen({series.twins[row]: int(newest[row]) for row in rows})
 
 
 def checkpoint(platform: Platform) -> dict[str, bytes]:

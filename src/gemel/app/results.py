@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.app.signals import Signal, points_of
+from gemel.app.signals import Signal, point_of, series_of
 from gemel.core.batch import NO_TEXT, Batch
 from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
@@ -102,15 +102,16 @@ class Results:
         place = f"results for '{result.property}' of '{result.twin}'"
         if len(time) and not (int(time.min()) >= 0 and int(time.max()) <= latest):
             raise InvalidInput(f"{place}: a time is before 1970 or more than 100 years ahead")
-        point = points_of(result.twin, {signal.path: signal}, platform.series, provenance)
-        rows.add(place, point[signal.path], provenance, time, result.values, result.quality)
+        point = point_of(signal)
+        number = platform.series.id(result.twin, signal.path, provenance)
+        rows.add(place, point, number, provenance, time, result.values, result.quality)
         for level, values in result.quantiles.items():
             if signal.schema.kind not in FRACTIONS | WHOLE.keys():
                 raise InvalidInput(f"{place}: only numbers have quantiles")
             path = quantile_path(signal.path, level)
             number = platform.series.id(result.twin, path, provenance)
-            beside = Point(number, "double", point[signal.path].minimum, point[signal.path].maximum)
-            rows.add(place, beside, provenance, time, values, result.quality)
+            beside = Point("double", point.minimum, point.maximum)
+            rows.add(place, beside, number, provenance, time, values, result.quality)
 
     def _signal(self, twin: str, path: str) -> Signal:
         catalogue = self._platform.catalogue
@@ -160,8 +161,10 @@ class Results:
         catalogue = self._platform.catalogue
         model = catalogue.model_of(twin)
         if model is not None:
-            signals = catalogue.signals.of(model)
-            points.set_twin(twin, points_of(twin, signals, self._platform.series, provenance))
+            layout = catalogue.signals.layout_of(model)
+            points.set_twin(
+                twin, layout, series_of(self._platform.series, twin, layout, provenance)
+            )
 
     def twin_changed(self, twin: str) -> None:
         """The twin or its model is another: what it may have is looked up when needed again."""
@@ -185,6 +188,7 @@ class _Rows:
         self,
         place: str,
         point: Point,
+        series: int,
         provenance: str,
         time: NDArray[np.int64],
         values: Sequence[Any] | NDArray[np.float64],
@@ -197,7 +201,7 @@ class _Rows:
         value, text = _checked(place, point, values)
         outside = (value < point.minimum) | (value > point.maximum)
         part = Batch(
-            np.full(len(time), point.series, np.int32),
+            np.full(len(time), series, np.int32),
             time,
             value,
             np.where(outside, Quality.OUT_OF_RANGE, quality).astype(np.uint8),

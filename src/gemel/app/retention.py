@@ -9,7 +9,6 @@ import numpy as np
 from gemel.core.clock import SECOND
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
-from gemel.core.series import SeriesKey
 from gemel.history import Keep
 
 if TYPE_CHECKING:
@@ -74,15 +73,18 @@ class Retention:
         if not any("retention" in doc for doc in settings):
             return self._from(now, self.days_of(None)["readings"])
         by_model: dict[str | None, list[int]] = {}
-        keys: list[SeriesKey] = platform.series.keys[:]
-        rows = np.empty((3, len(keys)), np.int64)
-        for number, key in enumerate(keys):
-            model = platform.catalogue.model_of(key.twin)
+        series = platform.series
+        twin_of = series.twin_of()
+        twins = series.twins[:]
+        of_twin = np.empty((len(twins), 3), np.int64)
+        for row, twin in enumerate(twins):
+            model = platform.catalogue.model_of(twin)
             times = by_model.get(model)
             if times is None:
                 days = self.days_of(model)
                 times = by_model[model] = [self._from(now, days[kind]) for kind in KINDS]
-            rows[:, number] = times
+            of_twin[row] = times
+        rows = np.ascontiguousarray(of_twin[twin_of].T)
         everything = [self._from(now, days) for days in self.days_of(None).values()]
         return Keep(rows, (everything[0], everything[1], everything[2]))
 

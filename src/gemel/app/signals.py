@@ -10,7 +10,7 @@ from typing import Any
 from gemel.core.document import Json
 from gemel.core.series import MEASURED, SeriesTable
 from gemel.core.units import symbol
-from gemel.ingest.points import Point
+from gemel.ingest.points import Layout, Point
 from gemel.twins.dtdl.interface import (
     Command,
     Component,
@@ -75,6 +75,7 @@ class Signals:
         self.compiled: dict[str, Any] = {}
         """What became of formulas; see `formulas`."""
         self._signals: dict[str, dict[str, Signal]] = {}
+        self._layouts: dict[str, Layout] = {}
         self._commands: dict[str, dict[str, CommandSignal]] = {}
 
     def is_a(self, model: str, base: str) -> bool:
@@ -91,6 +92,7 @@ class Signals:
     def forget(self) -> None:
         self.compiled.clear()
         self._signals.clear()
+        self._layouts.clear()
         self._commands.clear()
 
     def of(self, model: str) -> dict[str, Signal]:
@@ -99,6 +101,18 @@ class Signals:
         if found is None:
             found = {s.path: s for s in self._walk(model, "", 0)}
             self._signals[model] = found
+        return found
+
+    def layout_of(self, model: str) -> Layout:
+        """What a twin of a model may report; what infer has named otherwise, under both names."""
+        found = self._layouts.get(model)
+        if found is None:
+            signals = self.of(model)
+            others = sent_names(model, signals)
+            paths = [*signals, *others.values()]
+            names = [*signals, *others]
+            points = {n: point_of(signals[p]) for n, p in zip(names, paths, strict=True)}
+            found = self._layouts[model] = Layout(points, paths)
         return found
 
     def commands_of(self, model: str) -> dict[str, CommandSignal]:
@@ -205,18 +219,15 @@ def sent_names(model: str, signals: Mapping[str, Signal]) -> dict[str, str]:
     return {sent: path for sent, path in found.items() if sent != path and sent not in signals}
 
 
-def points_of(
-    twin: str, signals: Mapping[str, Signal], series: SeriesTable, provenance: str = MEASURED
-) -> dict[str, Point]:
-    """The points that this twin's values of one provenance are checked against."""
-    return {
-        path: Point(
-            series=series.id(twin, path, provenance),
-            kind=signal.schema.kind,
-            minimum=signal.minimum,
-            maximum=signal.maximum,
-            values=frozenset(signal.schema.values) if isinstance(signal.schema, Enum) else None,
-            unit=signal.unit,
-        )
-        for path, signal in signals.items()
-    }
+def point_of(signal: Signal) -> Point:
+    """What a signal's values are checked against."""
+    schema = signal.schema
+    values = frozenset(schema.values) if isinstance(schema, Enum) else None
+    return Point(schema.kind, signal.minimum, signal.maximum, values=values, unit=signal.unit)
+
+
+def series_of(
+    series: SeriesTable, twin: str, layout: Layout, provenance: str = MEASURED
+) -> list[int]:
+    """The series of one provenance in which a twin's values are kept, in the layout's order."""
+    return [series.id(twin, path, provenance) for path in layout.paths]

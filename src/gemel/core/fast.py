@@ -57,11 +57,13 @@ class Names:
 class Plan:
     """What a topic means to `decode`; ingest's routes are such."""
 
-    __slots__ = ("name", "table", "time_names", "twin", "who")
+    __slots__ = ("first", "name", "table", "time_names", "twin", "who")
 
     who: Principal | None
     """The sender whose messages are taken; None for nobody's."""
     twin: str
+    first: int
+    """The twin's first slot; those of `table` are counted from it."""
     name: str
     """What the topic names; "" if the payload does."""
     table: Names | None

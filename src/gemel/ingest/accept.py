@@ -12,11 +12,11 @@ from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
 from gemel.core.message import Message
 from gemel.core.series import MEASURED, SeriesTable
-from gemel.ingest.decode import Route, decode_common
+from gemel.ingest.decode import Route, Source, decode_common, source_of
 from gemel.ingest.duplicates import Recent
 from gemel.ingest.intake import Intake, Unknown
 from gemel.ingest.payload import decode, show
-from gemel.ingest.points import Named, PointTable, TwinPoints
+from gemel.ingest.points import Named, PointTable, TwinPoints, topic_of
 from gemel.ingest.senml import Problem
 from gemel.ingest.topics import (
     Binding,
@@ -101,10 +101,11 @@ class Ingest:
         """Asks anew whether senders may write, on the topics of these twins or on all."""
         topics: Iterable[str] = self._routes
         if twins is not None:
-            entries = map(self._points.find, twins)
-            topics = [topic for entry in entries if entry is not None for topic in entry.topics]
+            entries = [entry for twin in twins if (entry := self._points.find(twin)) is not None]
+            topics = [topic for e in entries for topic in (topic_of(e.twin), *(e.topics or ()))]
         for topic in topics:
-            self._routes[topic].who = None
+            if (route := self._routes.get(topic)) is not None:
+                route.who = None
 
     def accept(self, messages: Sequence[Message], now: int) -> Accepted:
         """Takes messages in. Never raises, whatever was sent.
@@ -180,7 +181,7 @@ class Ingest:
             return False
         route.who = message.who
         if is_personal(message.topic):
-            message = message._replace(topic=_personal_topic(route.twin))
+            message = message._replace(topic=topic_of(route.twin))
         return self._take_common([message], 0, call) == 1
 
     # ---- from topic to route -------------------------------------------------------------
@@ -192,7 +193,7 @@ class Ingest:
         if is_personal(topic):
             bound = self._bindings.find(topic)
             if bound is None:
-                topic = _personal_topic(only_twin(message.who))
+                topic = topic_of(only_twin(message.who))
         route = self._routes.get(topic)
         if route is None:
             return self._new_route(message, topic, call)
@@ -228,21 +229,22 @@ class Ingest:
                 call.reject(message, twin, "too-many", raw=show(message.payload))
                 return None
             entry = self._points.unknown(twin)
-        route = self._add_route(topic, entry, name, binding)
-        if stray:
-            route.fallback = BARE
-        return route
+        return self._add_route(topic, entry, name, binding, BARE if stray else "")
 
     def _add_route(
-        self, topic: str, entry: TwinPoints, name: str, binding: Binding | None
+        self, topic: str, entry: TwinPoints, name: str, binding: Binding | None, fallback: str
     ) -> Route:
         if len(self._routes) >= MOST_ROUTES:
             self._forget_routes()
-        route = Route(entry, name, binding)
-        if binding is not None and (binding.fields or binding.only):
-            route.rename(self._mapped(entry, binding))
-        self._routes[topic] = route
-        entry.topics.add(topic)
+        if binding is not None and (binding.fields or binding.only or binding.time):
+            named = self._mapped(entry, binding) if binding.fields or binding.only else None
+            source = Source(entry.layout, name, binding, named, fallback)
+        else:
+            source = source_of(entry.layout, name, fallback)
+        route = self._routes[topic] = Route(entry, source)
+        if topic != topic_of(entry.twin):
+            entry.topics = entry.topics or set()
+            entry.topics.add(topic)
         return route
 
     def _mapped(self, entry: TwinPoints, binding: Binding) -> Named:
@@ -263,12 +265,8 @@ class Ingest:
 
     def _forget_routes(self) -> None:
         for route in self._routes.values():
-            route.entry.topics.clear()
+            route.entry.topics = None
         self._routes.clear()
-
-
-def _personal_topic(twin: str) -> str:
-    return f"devices/{twin}/telemetry"
 
 
 def _refuse(message: Message, twin: str, call: Intake) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.core.batch import EMPTY, F64, I64, NO_TEXT, U8, Batch
+from gemel.core.batch import EMPTY, F64, I32, NO_TEXT, U8, Batch
 from gemel.core.quality import Quality
-from gemel.ingest.slots import CONVERTED, RANGED, Slots
+from gemel.ingest.slots import CONVERTED, RANGED, Checks, Slots
 
 FEW = 16
 """Up to this many rows are finished one by one."""
@@ -66,14 +66,16 @@ class Columns:
         if len(self.slots) <= FEW:
             return self._finish_few(slots, received)
         index = np.frombuffer(self.slots, np.int64)
-        flags = slots.flags.take(index)
+        check = slots.check.take(index)
+        flags = slots.checks.flags.take(check)
         seen = int(np.bitwise_or.reduce(flags))
         value: F64 = np.frombuffer(self.values, np.float64)
         quality: U8 = np.zeros(len(index), np.uint8)
         if seen & CONVERTED:
-            value = _convert(value, index, (flags & CONVERTED) > 0, slots, quality)
+            value = _convert(value, check, (flags & CONVERTED) > 0, slots.checks, quality)
         if seen & RANGED:
-            outside = (value < slots.minimum.take(index)) | (value > slots.maximum.take(index))
+            minimum, maximum = slots.checks.columns[:2]
+            outside = (value < minimum.take(check)) | (value > maximum.take(check))
             quality[outside] = Quality.OUT_OF_RANGE
         for row, known in self.quality.items():
             quality[row] = known
@@ -90,10 +92,11 @@ class Columns:
         """As `finish`, row by row: a column operation costs as much as several rows."""
         series: list[int] = []
         quality: list[int] = []
-        values = self.values
+        values, rows = self.values, slots.checks.rows
+        number, check = slots.series.item, slots.check.item
         for row, slot in enumerate(self.slots):
-            number, minimum, maximum, scale, offset, flags = slots.rows[slot]
-            series.append(number)
+            minimum, maximum, scale, offset, flags = rows[check(slot)]
+            series.append(number(slot))
             outside = False
             if flags & CONVERTED:
                 value = values[row] * scale + offset
@@ -114,10 +117,11 @@ class Columns:
         )
 
 
-def _convert(value: F64, index: I64, rows: NDArray[np.bool_], slots: Slots, quality: U8) -> F64:
+def _convert(value: F64, check: I32, rows: NDArray[np.bool_], checks: Checks, quality: U8) -> F64:
     """Converts some rows, none of the others by a bit; what overflows is the largest number."""
+    scale, offset = checks.columns[2:]
     with np.errstate(over="ignore", invalid="ignore"):
-        converted = value * slots.scale.take(index) + slots.offset.take(index)
+        converted = value * scale.take(check) + offset.take(check)
     converted = np.where(rows, converted, value)
     too_large = np.isinf(converted)
     if too_large.any():

@@ -15,9 +15,10 @@ import numpy as np
 import orjson
 
 from gemel.core import fast
+from gemel.core.batch import I64
 from gemel.core.message import Message
 from gemel.ingest.columns import NAN, Columns
-from gemel.ingest.points import EXACT, Named, TwinPoints
+from gemel.ingest.points import EXACT, Layout, Named, TwinPoints
 from gemel.ingest.senml import plain
 from gemel.ingest.times import EARLIEST_T_NS, TIME_NAMES, read_time
 from gemel.ingest.topics import Binding
@@ -31,18 +32,23 @@ _FLOATS = {float}
 _INTS = {int}
 
 
-class Route(fast.Plan):
-    """What a topic means: a twin, its source names, and who was last seen to be allowed.
+class Source:
+    """How payloads on some topics are read: twins of one layout share it.
 
-    `who` is the sender that was last found allowed; None keeps the topic off the common path.
-    `name` is the property that the topic names, "" if the payload does.
+    Args:
+        layout: of the twin.
+        name: the property that the topic names, "" if the payload does.
+        binding: None for a topic of ours, or for a binding that says no more than the twin.
+        named: source names to slots, where they are other than the layout's own.
+        fallback: the name of a bare value where the topic names none, "" if there is none.
     """
 
     __slots__ = (
         "binding",
-        "entry",
         "fallback",
+        "is_mapped",
         "keys",
+        "name",
         "named",
         "only",
         "only_fields",
@@ -50,33 +56,68 @@ class Route(fast.Plan):
         "row_names",
         "row_slots",
         "time_at",
+        "time_names",
     )
 
-    def __init__(self, entry: TwinPoints, name: str = "", binding: Binding | None = None) -> None:
-        self.entry = entry
-        self.twin = entry.twin
+    def __init__(
+        self,
+        layout: Layout,
+        name: str,
+        binding: Binding | None = None,
+        named: Named | None = None,
+        fallback: str = "",
+    ) -> None:
         self.name = name
-        self.fallback = ""
-        """The name of a bare value where the topic names none, "" if there is none."""
         self.binding = binding
-        self.named: Named = entry.named
-        """Source names to slots; of a binding with a field map, only what is mapped."""
+        self.named = layout.named if named is None else named
+        self.is_mapped = named is not None
+        self.fallback = fallback
         names = (binding.time,) if binding and binding.time else TIME_NAMES
-        self.time_names = tuple(n for n in names if n not in entry.points)
+        self.time_names = tuple(n for n in names if n not in layout.points)
         self.only = bool(binding and binding.only)
         self.only_fields = binding.fields.keys() if binding else frozenset[str]()
-        self.who = None
-        self.table = None if self.only else entry.named.table
         self.keys: tuple[str, ...] = ()
         self.time_at = -1
-        self.predicted: array[int] | None = None
+        self.predicted: I64 | None = None
         self.row_names: tuple[str, ...] = ()
-        self.row_slots: array[int] = array("q")
+        self.row_slots: I64 = np.empty(0, np.int64)
 
-    def rename(self, named: Named) -> None:
-        """Other source names than the twin's own: those of a binding's field map."""
-        self.named = named
-        self.table = None if self.only else named.table
+
+def source_of(layout: Layout, name: str, fallback: str) -> Source:
+    """The source of a topic of ours; one for all twins unless a topic may bear any name."""
+    if name and name not in layout.points:
+        return Source(layout, name, fallback=fallback)
+    found: Source | None = layout.shared.get((name, fallback))
+    if found is None:
+        found = layout.shared[name, fallback] = Source(layout, name, fallback=fallback)
+    return found
+
+
+class Route(fast.Plan):
+    """What a topic means: a twin, how to read what is sent, and who was last seen to be allowed.
+
+    `who` is the sender that was last found allowed; None keeps the topic off the common path.
+    """
+
+    __slots__ = ("entry", "source")
+
+    def __init__(self, entry: TwinPoints, source: Source) -> None:
+        self.entry = entry
+        self.source = source
+        self.twin = entry.twin
+        self.first = entry.first
+        self.name = source.name
+        self.time_names = source.time_names
+        self.table = None if source.only else source.named.table
+        self.who = None
+
+    @property
+    def binding(self) -> Binding | None:
+        return self.source.binding
+
+    @property
+    def fallback(self) -> str:
+        return self.source.fallback
 
 
 def decode_common(
@@ -184,7 +225,9 @@ def take_object(  # noqa: C901  (one loop, kept in one frame for speed)
     slots = columns.slots
     values = columns.values
     start = len(slots)
-    named = route.named
+    first = route.first
+    source = route.source
+    named = source.named
     fraction = named.fraction
     timed = False
     for name, value in data.items():
@@ -192,26 +235,26 @@ def take_object(  # noqa: C901  (one loop, kept in one frame for speed)
         if kind is float or kind is int:
             slot = fraction.get(name)
             if slot is not None and (kind is float or -EXACT < value < EXACT):
-                slots.append(slot)
+                slots.append(first + slot)
                 values.append(value)
                 continue
             if kind is int:
                 whole = named.whole.get(name)
                 if whole is not None and whole[1] <= value <= whole[2]:
-                    slots.append(whole[0])
+                    slots.append(first + whole[0])
                     values.append(value)
                     continue
         elif kind is bool:
             slot = named.boolean.get(name)
             if slot is not None:
-                slots.append(slot)
+                slots.append(first + slot)
                 values.append(value)
                 continue
         elif kind is str:
             point = named.text.get(name)
             if point is not None and (point.values is None or value in point.values):
                 columns.text[len(slots)] = orjson.dumps(value).decode()
-                slots.append(point.slot)
+                slots.append(first + point.slot)
                 values.append(NAN)
                 continue
         if not timed and name in route.time_names:
@@ -220,7 +263,7 @@ def take_object(  # noqa: C901  (one loop, kept in one frame for speed)
                 moment = found
                 timed = True
                 continue
-        if route.only and kind is not dict and name not in route.only_fields:
+        if source.only and kind is not dict and name not in source.only_fields:
             continue
         if start == len(slots) and _take_nested(route, data, name, value, moment, columns, limit):
             return True
@@ -242,19 +285,20 @@ def _take_many(
 ) -> bool:
     """Numbers only, and under the same names as last time: no look-up per reading."""
     keys = tuple(data)
-    if keys != route.keys:
-        _predict(route, keys)
-    if route.predicted is None:
+    source = route.source
+    if keys != source.keys:
+        _predict(source, keys)
+    if source.predicted is None:
         return False
     values = list(data.values())
-    if route.time_at >= 0:
-        found = _time_of(keys[route.time_at], values.pop(route.time_at), limit)
+    if source.time_at >= 0:
+        found = _time_of(keys[source.time_at], values.pop(source.time_at), limit)
         if found is None:
             return False
         moment = found
     if not _all_numbers(values):
         return False
-    columns.slots.extend(route.predicted)
+    columns.slots.frombytes((source.predicted + route.first).tobytes())
     columns.values.fromlist(values)
     columns.fill_times(moment)
     return True
@@ -272,23 +316,23 @@ def _all_numbers(values: Sequence[Any]) -> bool:
     return all(-EXACT < value < EXACT for value in values if type(value) is int)
 
 
-def _predict(route: Route, keys: tuple[str, ...]) -> None:
+def _predict(source: Source, keys: tuple[str, ...]) -> None:
     """Remembers the slots of these names; None if any is not a plain number."""
-    route.predicted = None
-    route.time_at = -1
+    source.predicted = None
+    source.time_at = -1
     if len(keys) > MOST_PREDICTED:
-        route.keys = ()
+        source.keys = ()
         return
-    route.keys = keys
+    source.keys = keys
     names = list(keys)
-    for time_name in route.time_names:
-        if time_name in names and time_name not in route.named.fraction:
-            route.time_at = names.index(time_name)
-            del names[route.time_at]
+    for time_name in source.time_names:
+        if time_name in names and time_name not in source.named.fraction:
+            source.time_at = names.index(time_name)
+            del names[source.time_at]
             break
-    found = list(map(route.named.fraction.get, names))
+    found = list(map(source.named.fraction.get, names))
     if None not in found:
-        route.predicted = array("q", found)  # type: ignore[arg-type]
+        source.predicted = np.array(found, np.int64)
 
 
 def _take_nested(
@@ -349,16 +393,18 @@ def _append(
     columns: Columns,
 ) -> bool:
     """Takes as many values as there are names and times, if all are plain numbers."""
-    if names != route.row_names:
+    source = route.source
+    if names != source.row_names:
         try:
-            route.row_slots = array("q", map(route.named.fraction.__getitem__, names))
+            found = list(map(source.named.fraction.__getitem__, names))
         except (KeyError, TypeError):
-            route.row_names = ()
+            source.row_names = ()
             return False
-        route.row_names = names if len(names) <= MOST_PREDICTED else ()
+        source.row_slots = np.array(found, np.int64)
+        source.row_names = names if len(names) <= MOST_PREDICTED else ()
     if not _all_numbers(values):
         return False
-    columns.slots.extend(route.row_slots)
+    columns.slots.frombytes((source.row_slots + route.first).tobytes())
     columns.values.fromlist(list(values))
     columns.times.extend(moments)
     return True
@@ -375,7 +421,7 @@ def _take_columns(
     for name, values in data.items():
         if name == time_name:
             continue
-        slot = route.named.fraction.get(name)
+        slot = route.source.named.fraction.get(name)
         if (
             slot is None
             or type(values) is not list
@@ -384,7 +430,7 @@ def _take_columns(
         ):
             columns.cut(start)
             return False
-        columns.slots.extend(array("q", (slot,)) * len(moments))
+        columns.slots.extend(array("q", (route.first + slot,)) * len(moments))
         columns.values.fromlist(values)
         columns.times.extend(moments)
     return len(columns) > start

@@ -15,7 +15,7 @@ from gemel.ingest.decode import Route, take_object
 from gemel.ingest.forms import NO_TIME, Piece, pieces
 from gemel.ingest.judge import judge
 from gemel.ingest.payload import FIRST_CBOR, decode, is_flat, show
-from gemel.ingest.points import NUMBERS, OBJECTS, OPEN, Point, PointTable
+from gemel.ingest.points import NUMBERS, OBJECTS, OPEN, Point, PointTable, TwinPoints
 from gemel.ingest.senml import Problem
 from gemel.ingest.times import read_time
 
@@ -185,31 +185,31 @@ class Intake:
             inner_unit = value.get("unit")
             unit = inner_unit if type(inner_unit) is str else unit
             value = value["value"]
-        self._judge(route, path, point, value, moment, unit)
+        self._judge(route.entry, path, point, value, moment, unit)
 
     def _judge(
-        self, route: Route, path: str, point: Point, value: Any, moment: int, unit: str
+        self, entry: TwinPoints, path: str, point: Point, value: Any, moment: int, unit: str
     ) -> None:
         if unit:
             try:
-                point = self._points.in_unit(route.entry, path, unit)
+                point = self._points.in_unit(entry, path, unit)
             except InvalidInput as problem:
                 raw = f"{show(value)} {unit}: {problem}"
                 self.reject(
-                    self._message, route.twin, "wrong-unit", name=path, raw=raw, time=moment
+                    self._message, entry.twin, "wrong-unit", name=path, raw=raw, time=moment
                 )
                 return
         verdict = judge(point, value)
         if verdict.reason:
             raw = show(value)
-            self.reject(self._message, route.twin, verdict.reason, name=path, raw=raw, time=moment)
+            self.reject(self._message, entry.twin, verdict.reason, name=path, raw=raw, time=moment)
             return
         columns = self.columns
         if verdict.text is not None:
             columns.text[len(columns)] = verdict.text
         if verdict.is_outside:
             columns.quality[len(columns)] = Quality.OUT_OF_RANGE
-        columns.slots.append(point.slot)
+        columns.slots.append(entry.first + point.slot)
         columns.times.append(moment)
         columns.values.append(verdict.value)
         if self._sample is not None:
@@ -237,9 +237,10 @@ class Intake:
             return None
         number = self._series.id(route.twin, path, self._provenance)
         point = self._points.open_point(entry, path, number, base)
-        if route.named is not entry.named:
-            route.named.add(name, point)
-        route.keys = ()
+        source = route.source
+        if source.is_mapped:
+            source.named.add(name, point)
+        source.keys = ()
         return point
 
     def _quantile_base(self, route: Route, path: str) -> Point | None:

@@ -69,6 +69,7 @@ take_letter(Work *work, const Letter *letter, const Plan *plan)
     Text text = letter->payload;
     work->names = (Names *)plan->table;
     work->time_names = plan->time_names;
+    work->first = plan->first;
     int found = read_payload(work, plan, &text, letter->received);
     if (found != TAKEN)
         work->count = start;

@@ -173,9 +173,11 @@ static PyTypeObject NamesType = {
 typedef struct {
     PyObject_HEAD
     PyObject *who, *twin, *name, *table, *time_names;
+    int first; /* the twin's first slot */
 } Plan;
 
 static PyMemberDef plan_members[] = {
+    {"first", T_INT, offsetof(Plan, first), 0, NULL},
     {"who", T_OBJECT, offsetof(Plan, who), 0, NULL},
     {"twin", T_OBJECT, offsetof(Plan, twin), 0, NULL},
     {"name", T_OBJECT, offsetof(Plan, name), 0, NULL},

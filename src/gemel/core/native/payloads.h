@@ -12,6 +12,7 @@ typedef struct {
     int64_t limit;
     Names *names;
     PyObject *time_names;
+    int64_t first; /* the twin's first slot, from which those of names are counted */
 } Work;
 
 static int
@@ -37,7 +38,7 @@ push(Work *work, int64_t slot, int64_t time, double value)
             return FAILED;
         work->room = room;
     }
-    work->slots[work->count] = slot;
+    work->slots[work->count] = work->first + slot;
     work->times[work->count] = time;
     work->values[work->count++] = value;
     return TAKEN;
