@@ -62,7 +62,9 @@ ASKED = st.lists(st.tuples(st.sampled_from("abc"), PATHS, st.sampled_from(["meas
 
 
 @given(ASKED)
-def test_numbers_and_keys_are_those_of_a_plain_dictionary(asked: list[tuple[str, str, str]]) -> None:
+def test_numbers_and_keys_are_those_of_a_plain_dictionary(
+    asked: list[tuple[str, str, str]],
+) -> None:
     table, numbers = SeriesTable(), {}
     for key in asked:
         assert table.id(*key) == numbers.setdefault(key, len(numbers))

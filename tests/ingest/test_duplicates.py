@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.core.batch import make_batch
-from gemel.ingest.duplicates import Recent
+from gemel.ingest.duplicates import WIDTH, Recent
 
 readings = st.lists(
     st.tuples(
@@ -81,6 +81,29 @@ def test_what_is_dropped_never_changes_which_value_at_one_time_is_the_last(calls
         recent.remember(kept)
         if values:
             assert last == values[-1]
+
+
+def test_series_that_share_a_place_are_told_apart():
+    recent = Recent()
+    series = [3, 3 + WIDTH, 3 + 2 * WIDTH]
+    for number in series:
+        recent.remember(batch_of([(number, 1, 1.0)]))
+    for number in series:
+        assert len(recent.drop(batch_of([(number, 1, 1.0)]))) == 0
+    recent.remember(batch_of([(number, 1, 2.0) for number in series]))
+    assert [len(recent.drop(batch_of([(number, 1, 2.0)]))) for number in series] == [1, 1, 0]
+    for number in series:
+        assert len(recent.drop(batch_of([(number, 1, 1.0)]))) == 1
+
+
+def test_value_that_was_replaced_is_let_through_however_long_ago():
+    recent = Recent()
+    recent.remember(batch_of([(0, 1, "a")]))
+    recent.remember(batch_of([(0, 1, "b")]))
+    for turn in range(3):
+        recent.remember(batch_of([(9, 1 + turn, 1.0)]))
+    recent.remember(batch_of([(0, 2, "c")]))
+    assert len(recent.drop(batch_of([(0, 1, "a")]))) == 1
 
 
 def test_large_batches_are_compared_exactly():

@@ -124,6 +124,9 @@ class Layout:
             _check(path, point)
             self.add(path, replace(point, slot=slot))
 
+    def equals(self, other: Layout) -> bool:
+        return self is other or (self.paths == other.paths and self.points == other.points)
+
     def copy(self) -> Layout:
         """One for a twin alone, to which more can be added."""
         found = Layout({}, self.paths)
@@ -207,9 +210,8 @@ class PointTable:
             open: also take names that the layout does not have.
         """
         old = self._twins.get(twin)
-        if old is not None and old.is_known and old.is_open == open:
-            if old.layout is layout or old.layout.points == layout.points:
-                return
+        if old is not None and old.is_known and old.is_open == open and old.layout.equals(layout):
+            return
         self.drop_twin(twin)
         checks = self._checks.get(layout)
         if checks is None:
