@@ -67,6 +67,7 @@ def first_load(_: Bench) -> list[Row]:
     """What the browser fetches before any 3D, packed; and the scene's own chunk."""
     manifest = json.loads((WEB / "manifest.json").read_text("utf-8"))
     first = _files(manifest, "index.html") | _files(manifest, "src/charts/plot.ts")
+    first |= _files(manifest, "src/overview/page.tsx")
     first |= {f"assets/{file.name}" for file in (WEB / "assets").glob("worker-*.js")}
     scene = _files(manifest, "src/scene/view.ts") | _files(manifest, "src/plant/page.tsx")
     return [

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { ROUTES } from "./routes.ts";
 
 export interface Shortcut {
   keys: string;
@@ -11,12 +12,7 @@ export interface Shortcut {
 
 export const SHORTCUTS: Shortcut[] = [
   { group: "Everywhere", keys: "Ctrl K", words: "Find a twin, an alarm or an action" },
-  { group: "Everywhere", keys: "g o", words: "Overview" },
-  { group: "Everywhere", keys: "g p", words: "Plant 3D" },
-  { group: "Everywhere", keys: "g t", words: "Twins" },
-  { group: "Everywhere", keys: "g a", words: "Alarms" },
-  { group: "Everywhere", keys: "g c", words: "Commands" },
-  { group: "Everywhere", keys: "g v", words: "Value and fidelity" },
+  ...ROUTES.map((one) => ({ group: "Everywhere", keys: `g ${one.letter}`, words: one.words })),
   { group: "Everywhere", keys: "?", words: "This list" },
   { group: "Everywhere", keys: "Esc", words: "Close the top layer" },
   { group: "Alarms", keys: "j k", words: "Next, previous alarm" },

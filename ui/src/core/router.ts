@@ -1,8 +1,8 @@
 /** The address is the state: `/app/<route>/<id>?tab=...`. Links work with and without the keyboard. */
 
 import { computed, signal } from "@preact/signals";
+import { isRoute, type RouteName } from "./routes.ts";
 
-export type RouteName = "overview" | "plant" | "twins" | "alarms" | "commands" | "value";
 export const BASE = "/app/";
 
 export interface Place {
@@ -20,8 +20,7 @@ export function parse(path: string): Place {
   const head = cut < 0 ? inside : inside.slice(0, cut);
   const id = cut < 0 ? "" : safeDecode(inside.slice(cut + 1));
   const known = head === "" || head === "app" || head === "login" ? "overview" : head;
-  const route = known === "overview" || known === "plant" || known === "twins" || known === "alarms" || known === "commands" || known === "value" ? known : "unknown";
-  return { route, id, search: url.searchParams };
+  return { route: isRoute(known) ? known : "unknown", id, search: url.searchParams };
 }
 
 function safeDecode(text: string): string {

@@ -1,27 +1,26 @@
 import { effect, signal } from "@preact/signals";
-import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { alarmsLoaded, announcement, loadAlarms } from "@/core/alarms.ts";
 import { get, me, whoAmI } from "@/core/api.ts";
 import { serverTimeIs } from "@/core/clock.ts";
 import { singleKeys, isTyping, useKeys } from "@/core/keys.ts";
 import { loadTwins, rowsLoaded } from "@/core/plant.ts";
-import { go, href, place, type RouteName } from "@/core/router.ts";
+import { go, href, place } from "@/core/router.ts";
+import { routeAt, routeOf } from "@/core/routes.ts";
 import { dismiss, toasts } from "@/core/toasts.ts";
 import type { Status } from "@/core/types.ts";
 import { link, refetches, startLive, status, stopLive } from "@/live/client.ts";
-import { OverviewPage } from "@/overview/page.tsx";
 import { Header } from "./header.tsx";
 import { Icon } from "./icon.tsx";
 import { Login } from "./login.tsx";
-import { Nav, isNavNarrow } from "./nav.tsx";
+import { More, Nav, isNavNarrow } from "./nav.tsx";
 import { Palette } from "./palette.tsx";
 import { Shortcuts } from "./shortcuts.tsx";
 import { OfflineStrip, StatusBar } from "./status.tsx";
 import { TimeBar } from "./timebar.tsx";
 import { Lazy } from "./lazy.tsx";
 
-export const layer = signal<"none" | "palette" | "shortcuts">("none");
+export const layer = signal<"none" | "palette" | "shortcuts" | "more">("none");
 
 export function App() {
   if (me.value === null) return <Login />;
@@ -45,6 +44,7 @@ function Shell() {
   }, []);
   useGlobalKeys();
   const where = place.value;
+  const page = routeOf(where.route);
   const isReady = rowsLoaded.value && alarmsLoaded.value && status.value !== null;
   useEffect(() => {
     if (isReady) document.documentElement.dataset["ready"] = "true";
@@ -60,19 +60,14 @@ function Shell() {
         <Nav />
         <OfflineStrip />
         <main id="main" class="main" tabIndex={-1}>
-          {where.route === "overview" && <OverviewPage />}
-          {where.route === "plant" && <Lazy load={loadPlantPage} />}
-          {where.route === "twins" && <Lazy load={loadTwinsPage} />}
-          {where.route === "alarms" && <Lazy load={loadAlarmsPage} />}
-          {where.route === "commands" && <Lazy load={loadCommandsPage} />}
-          {where.route === "value" && <Lazy load={loadValuePage} />}
-          {where.route === "unknown" && <Unknown />}
+          {page ? <Lazy key={page.route} of={page} id={where.id} /> : <Unknown />}
         </main>
         <TimeBar />
         <StatusBar />
       </div>
       {layer.value === "palette" && <Palette close={closeLayer} />}
       {layer.value === "shortcuts" && <Shortcuts close={closeLayer} />}
+      {layer.value === "more" && <More close={closeLayer} />}
       <Toasts />
       <div class="visually-hidden" aria-live="assertive" data-testid="announcer">
         {announcement.value}
@@ -80,19 +75,6 @@ function Shell() {
     </>
   );
 }
-
-/** Pages are loaded when they are gone to; the first load is the overview. */
-const loadTwinsPage = async (): Promise<ComponentType> => {
-  const { TwinsPage } = await import("@/twins/page.tsx");
-  return () => <TwinsPage id={place.value.id} />;
-};
-const loadAlarmsPage = async (): Promise<ComponentType> => {
-  const { AlarmsPage } = await import("@/alarms/page.tsx");
-  return () => <AlarmsPage id={place.value.id} />;
-};
-const loadCommandsPage = async (): Promise<ComponentType> => (await import("@/commands/page.tsx")).CommandsPage;
-const loadValuePage = async (): Promise<ComponentType> => (await import("@/value/page.tsx")).ValuePage;
-const loadPlantPage = async (): Promise<ComponentType> => (await import("@/plant/page.tsx")).PlantPage;
 
 function closeLayer(): void {
   layer.value = "none";
@@ -110,7 +92,6 @@ async function loadStatus(): Promise<void> {
 
 let isGoing = false;
 let goingTimer = 0;
-const GO: Record<string, RouteName> = { o: "overview", p: "plant", t: "twins", a: "alarms", c: "commands", v: "value" };
 
 function useGlobalKeys(): void {
   useKeys((event) => {
@@ -125,7 +106,7 @@ function useGlobalKeys(): void {
     }
     if (isGoing) {
       isGoing = false;
-      const route = GO[event.key];
+      const route = routeAt(event.key);
       if (route) go(href(route));
       return route !== undefined;
     }
@@ -139,11 +120,9 @@ function useGlobalKeys(): void {
   });
 }
 
-const TITLES = { overview: "Overview", plant: "Plant 3D", twins: "Twins", alarms: "Alarms", commands: "Commands", value: "Value and fidelity", unknown: "Not found" };
-
 function useTitle(): void {
   const plant = status.value?.plant ?? "";
-  const page = TITLES[place.value.route];
+  const page = routeOf(place.value.route)?.words ?? "Not found";
   const lost = link.value.state === "offline" ? "Offline - " : "";
   useEffect(() => {
     document.title = `${lost}${place.value.id || page}${plant ? ` - ${plant}` : ""} - Gemel`;

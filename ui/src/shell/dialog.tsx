@@ -17,17 +17,19 @@ interface Props {
   children: ComponentChildren;
   foot?: ComponentChildren;
   isBare?: boolean;
+  /** A sheet stands at the lower edge of a narrow window, where the thumb is. */
+  kind?: "sheet";
   testId?: string;
 }
 
-export function Dialog({ title, close, children, foot, isBare = false, testId }: Props) {
+export function Dialog({ title, close, children, foot, isBare = false, testId, kind }: Props) {
   const box = useRef<HTMLDivElement>(null);
   useModal(close);
   useLayoutEffect(() => {
     const active = document.activeElement as HTMLElement | null;
     const before = active && active !== document.body ? active : lastOutside;
     const find = (selector: string): HTMLElement | null | undefined => box.current?.querySelector<HTMLElement>(selector);
-    (find("input, select, textarea") ?? find(".dialog-foot .primary, .dialog-body button") ?? find("button"))?.focus();
+    (find("input, select, textarea") ?? (kind === "sheet" ? find(".dialog-body a") : null) ?? find(".dialog-foot .primary, .dialog-body button") ?? find("button"))?.focus();
     // Afterwards: until then what is below the layer may still be inert, and take no focus.
     return () =>
       queueMicrotask(() => {
@@ -35,7 +37,7 @@ export function Dialog({ title, close, children, foot, isBare = false, testId }:
       });
   }, []);
   return (
-    <div class={isBare ? "layer" : "layer middle"} onMouseDown={(event) => event.target === event.currentTarget && close()}>
+    <div class={isBare ? "layer" : `layer middle ${kind ?? ""}`} onMouseDown={(event) => event.target === event.currentTarget && close()}>
       <div ref={box} class={isBare ? "dialog palette" : "dialog"} role="dialog" aria-modal="true" aria-label={title} data-testid={testId} onKeyDown={(event) => keepInside(event, box.current)}>
         {isBare ? (
           children

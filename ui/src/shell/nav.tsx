@@ -1,9 +1,11 @@
 import { signal } from "@preact/signals";
 import { counts } from "@/core/alarms.ts";
-import { href, place, type RouteName } from "@/core/router.ts";
+import { href, place } from "@/core/router.ts";
+import { ROUTES, type Route, type RouteName } from "@/core/routes.ts";
 import { setTheme, theme, type Theme } from "@/core/theme.ts";
 import { status } from "@/live/client.ts";
 import { layer } from "./app.tsx";
+import { Dialog } from "./dialog.tsx";
 import { Icon } from "./icon.tsx";
 
 export const isNavNarrow = signal(readNarrow());
@@ -26,51 +28,77 @@ function toggle(): void {
   }
 }
 
-const ITEMS: { route: RouteName; words: string; more?: string; icon: string; keys: string }[] = [
-  { route: "overview", words: "Overview", icon: "overview", keys: "g o" },
-  { route: "plant", words: "Plant 3D", icon: "twins", keys: "g p" },
-  { route: "twins", words: "Twins", icon: "nodes", keys: "g t" },
-  { route: "alarms", words: "Alarms", icon: "alarms", keys: "g a" },
-  { route: "commands", words: "Commands", icon: "send", keys: "g c" },
-  { route: "value", words: "Value", more: "& fidelity", icon: "trend", keys: "g v" },
-];
-
 const NEXT: Record<Theme, Theme> = { system: "dark", dark: "light", light: "system" };
 const THEME_ICON: Record<Theme, string> = { system: "system", dark: "moon", light: "sun" };
 
+const isHere = (of: Route): boolean => place.value.route === of.route;
+
+function countOf(of: Route): number {
+  if (of.route === "alarms") return counts.value.total;
+  return of.route === "twins" ? (status.value?.discovered ?? 0) : 0;
+}
+
+/** The side bar; narrow windows show four pages of it at the bottom, and More. */
 export function Nav() {
   const isNarrow = isNavNarrow.value;
-  const discovered = status.value?.discovered ?? 0;
-  const count = (route: RouteName): number => (route === "alarms" ? counts.value.total : route === "twins" ? discovered : 0);
-  const now = theme.value;
   return (
     <nav class="nav" aria-label="Pages">
-      {ITEMS.map((item) => (
-        <a key={item.route} href={href(item.route)} aria-current={place.value.route === item.route ? "page" : undefined} title={isNarrow ? `${item.words} (${item.keys})` : undefined} data-testid={`nav-${item.route}`}>
-          <Icon name={item.icon} />
-          <span class="word">
-            {item.words}
-            {item.more && <span class="more"> {item.more}</span>}
-          </span>
-          {count(item.route) > 0 && (
-            <span class="count">
-              {count(item.route)}
-              {item.route === "twins" && <span class="visually-hidden"> newly found devices</span>}
-            </span>
-          )}
-        </a>
+      {ROUTES.map((one: Route) => (
+        <PageLink key={one.route} of={one} isNarrow={isNarrow} />
       ))}
+      <button class={`more-button${ROUTES.some((one: Route) => !one.isOnPhone && isHere(one)) ? " here" : ""}`} aria-haspopup="dialog" aria-expanded={layer.value === "more"} data-testid="nav-more" onClick={() => (layer.value = "more")}>
+        <Icon name="more" />
+        <span class="word">More</span>
+      </button>
       <div class="foot">
-        <button class="button quiet square collapse" aria-label={isNarrow ? "Widen the list of pages" : "Narrow the list of pages"} title={isNarrow ? "Widen" : "Narrow"} onClick={toggle}>
+        <button class="button quiet square" aria-label={isNarrow ? "Widen the list of pages" : "Narrow the list of pages"} title={isNarrow ? "Widen" : "Narrow"} onClick={toggle}>
           <Icon name="menu" />
         </button>
-        <button class="button quiet square" aria-label={`Theme: ${now}. Change to ${NEXT[now]}`} title={`Theme: ${now}`} data-testid="theme" onClick={() => setTheme(NEXT[now])}>
-          <Icon name={THEME_ICON[now]} />
-        </button>
-        <button class="button quiet square collapse" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick={() => (layer.value = "shortcuts")}>
+        <ThemeButton isSquare />
+        <button class="button quiet square" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick={() => (layer.value = "shortcuts")}>
           <Icon name="keyboard" />
         </button>
       </div>
     </nav>
+  );
+}
+
+function PageLink({ of, isNarrow = false, act }: { of: Route; isNarrow?: boolean; act?: () => void }) {
+  const count = countOf(of);
+  return (
+    <a class={of.isOnPhone || act ? "" : "beyond"} href={href(of.route as RouteName)} aria-current={isHere(of) ? "page" : undefined} title={isNarrow ? `${of.words} (g ${of.letter})` : undefined} data-testid={`${act ? "more" : "nav"}-${of.route}`} onClick={act}>
+      <Icon name={of.icon} />
+      <span class="word">{of.words}</span>
+      {count > 0 && (
+        <span class="count">
+          {count}
+          {of.route === "twins" && <span class="visually-hidden"> newly found devices</span>}
+        </span>
+      )}
+    </a>
+  );
+}
+
+function ThemeButton({ isSquare = false }: { isSquare?: boolean }) {
+  const now = theme.value;
+  return (
+    <button class={`button quiet${isSquare ? " square" : ""}`} aria-label={`Theme: ${now}. Change to ${NEXT[now]}`} title={`Theme: ${now}`} data-testid="theme" onClick={() => setTheme(NEXT[now])}>
+      <Icon name={THEME_ICON[now]} />
+      {!isSquare && <span class="word">Theme: {now}</span>}
+    </button>
+  );
+}
+
+/** What does not fit into the bar of a phone. */
+export function More({ close }: { close: () => void }) {
+  return (
+    <Dialog title="More pages" close={close} testId="more" kind="sheet">
+      <nav class="more-pages" aria-label="More pages">
+        {ROUTES.filter((one: Route) => !one.isOnPhone).map((one) => (
+          <PageLink key={one.route} of={one} act={close} />
+        ))}
+        <ThemeButton />
+      </nav>
+    </Dialog>
   );
 }

@@ -5,6 +5,7 @@ import { rankedAlarms } from "@/core/alarms.ts";
 import { get, query, signOut } from "@/core/api.ts";
 import { rows, rowsMissing } from "@/core/plant.ts";
 import { go, href } from "@/core/router.ts";
+import { ROUTES } from "@/core/routes.ts";
 import { setTheme } from "@/core/theme.ts";
 import type { Page, TwinRow } from "@/core/types.ts";
 import { Badge } from "./badge.tsx";
@@ -22,11 +23,7 @@ interface Entry {
 }
 
 const ACTIONS: Entry[] = [
-  { key: "o", group: "Go to", words: "Overview", hint: "g o", icon: "overview", act: () => go(href("overview")) },
-  { key: "t", group: "Go to", words: "Twins", hint: "g t", icon: "twins", act: () => go(href("twins")) },
-  { key: "a", group: "Go to", words: "Alarms", hint: "g a", icon: "alarms", act: () => go(href("alarms")) },
-  { key: "c", group: "Go to", words: "Commands", hint: "g c", icon: "send", act: () => go(href("commands")) },
-  { key: "v", group: "Go to", words: "Value and fidelity", hint: "g v", icon: "trend", act: () => go(href("value")) },
+  ...ROUTES.map(({ route, words, letter, icon }) => ({ key: letter, group: "Go to", words, hint: `g ${letter}`, icon, act: () => go(href(route)) })),
   { key: "dark", group: "Actions", words: "Dark theme", hint: "", icon: "moon", act: () => setTheme("dark") },
   { key: "light", group: "Actions", words: "Light theme", hint: "", icon: "sun", act: () => setTheme("light") },
   { key: "system", group: "Actions", words: "Theme of the system", hint: "", icon: "system", act: () => setTheme("system") },
