@@ -37,7 +37,7 @@ __all__ = [
     "slide",
 ]
 
-VERSION = 3
+VERSION = 4
 """Of what is compiled: another than the one there (older, from before an update) is not used."""
 FRACTION, WHOLE, BOOLEAN = 1, 2, 4
 """What a name takes: any number that is exact as float64, whole ones from low to high, booleans."""

@@ -59,7 +59,7 @@ PyInit__fast(void)
     Py_DECREF(salt);
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || PyModule_AddType(module, &NamesType) < 0 ||
-        PyModule_AddIntConstant(module, "VERSION", 3) < 0 || /* as in core/fast.py */
+        PyModule_AddIntConstant(module, "VERSION", 4) < 0 || /* as in core/fast.py */
         PyModule_AddType(module, &PlanType) < 0 || PyModule_AddType(module, &MessagesType) < 0) {
         Py_XDECREF(module);
         return NULL;
