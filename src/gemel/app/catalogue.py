@@ -42,6 +42,8 @@ PLAIN_KINDS = (
     "fit",
     "prices",
     "policy",
+    "behaviour",
+    "scenario",
 )
 REACTED = frozenset(
     {"alarm", "alarmgroup", "philosophy", "receiver", "notification", "notice", "command"}

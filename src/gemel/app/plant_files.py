@@ -50,6 +50,8 @@ FIELDS = (
     "rules",
     "alarms",
     "services",
+    "behaviours",
+    "scenarios",
     "kpis",
     "policies",
     "scene",
@@ -195,6 +197,9 @@ async def import_plant(platform: Platform, plant: Json, who: str) -> dict[str, i
         edits += platform.derived.plan(draft, context, derived, settings)
         edits += platform.reactions.plan_rules(draft, context, rules, settings, derived)
         edits += platform.services.plan(draft, context, _by_id(plant, "services"))
+        attached = _by_id(plant, "behaviours")
+        edits += platform.behaviours.plan(draft, context, attached, settings)
+        edits += platform.scenarios.plan(context, _by_id(plant, "scenarios"))
         counts: dict[str, int] = {}
         for edit in edits:
             what = PLURALS.get(edit.kind, edit.kind + "s")
@@ -508,6 +513,8 @@ def export_plant(platform: Platform) -> Json:
             {"id": key, **{k: v for k, v in doc.items() if k != "version"}}
             for key, doc in sorted(plain["service"].items())
         ],
+        "behaviours": platform.behaviours.documents(),
+        "scenarios": platform.scenarios.documents(),
         "kpis": [{k: v for k, v in doc.items() if k != "order"} for _, doc in kpis],
         "policies": platform.policies.documents(),
         "scene": scene,

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from gemel import __version__
 from gemel.app.audit import Signer
 from gemel.app.backtest import Backtests
+from gemel.app.behaviours import Behaviours
 from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
 from gemel.app.derived import Derived
@@ -33,12 +34,14 @@ from gemel.app.migrations import Migrations
 from gemel.app.past import Moments
 from gemel.app.policies import Policies
 from gemel.app.presence import Presence
+from gemel.app.promotions import Promotions
 from gemel.app.queries import Queries
 from gemel.app.reactions import Reactions
 from gemel.app.recovery import checkpoint, rebuild
 from gemel.app.results import Results
 from gemel.app.retention import Retention
 from gemel.app.room import Room
+from gemel.app.scenarios import Scenarios
 from gemel.app.services import Services
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep
@@ -96,6 +99,9 @@ class Platform:
         self.policies = Policies(self)
         self.tokens.narrowing = self.policies.narrowing
         self.services = Services(self)
+        self.behaviours = Behaviours(self)
+        self.scenarios = Scenarios(self)
+        self.promotions = Promotions(self)
         self.reactions = Reactions(self)
         self.derived = Derived(self)
         self.backtests = Backtests(self)

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import shutil
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -48,6 +48,10 @@ SCHEDULE = "schedule"
 """Why a run was asked for that a service's schedule has asked for."""
 
 
+Taker = Callable[[str, Instance, Result], Awaitable[None]]
+"""(run, instance, result)."""
+
+
 class Runs:
     """All runs of an installation, and those under way."""
 
@@ -61,6 +65,8 @@ class Runs:
         self._workers: dict[str, Worker] = {}
         self._executor = ThreadPoolExecutor(1, "runs")
         self._is_closing = False
+        self.takers: dict[str, Taker] = {}
+        """By kind: who is given what its runs come to, before they have succeeded."""
 
     # ---- start and stop of the server ----------------------------------------------------------
 
@@ -303,6 +309,9 @@ class Runs:
         """A result's readings go into history and its fit becomes a version."""
         found = await self.result_of_folder(key)
         services = self._platform.services
+        taker = self.takers.get(instance.kind)
+        if taker is not None:
+            await taker(key, instance, found)
         if found.series:
             await services.writer.write_series(found.series)
         if found.fit is not None and instance.id:

@@ -105,6 +105,12 @@ COMMANDS = {
     "run": Command(
         "start, list, show and cancel runs of services", "gemel.cli.services", "add_run", ""
     ),
+    "whatif": Command(
+        "what if: scenarios of a forked plant, compared, promoted",
+        "gemel.cli.whatif",
+        "add",
+        "",
+    ),
     "roi": Command(
         "what the twin is worth: calculated, and measured from its record",
         "gemel.cli.value",

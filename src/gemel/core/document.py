@@ -45,6 +45,8 @@ KINDS = (
     "service",
     "run",
     "fit",
+    "behaviour",
+    "scenario",
 )
 
 

@@ -9,12 +9,12 @@ from gemel.services.behaviour.flow import FAN, PUMP, TANK
 from gemel.services.behaviour.machines import BEARING, FIRST_ORDER, MACHINE, TURBINE
 from gemel.services.behaviour.model import Behaviour
 from gemel.services.behaviour.regression import regression
+from gemel.services.behaviour.room import ROOM
 from gemel.services.behaviour.thermal import RC1, RC2, RC3
 
 REGRESSION = "regression"
-FIXED = {
-    b.name: b for b in (RC1, RC2, RC3, FIRST_ORDER, MACHINE, BEARING, PUMP, FAN, TANK, TURBINE)
-}
+THERMAL, MACHINES, FLOWS = (RC1, RC2, RC3, ROOM), (MACHINE, BEARING, TURBINE), (PUMP, FAN, TANK)
+FIXED = {b.name: b for b in (*THERMAL, FIRST_ORDER, *MACHINES, *FLOWS)}
 
 
 def behaviours() -> dict[str, Behaviour]:
