@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gemel.services.contract import Kind, Run
-from gemel.services.whatif.runs import need
+from gemel.services.whatif.runs import PLAN, need
 
 RUN = "simulate"
 KIND = Kind(
@@ -21,5 +21,16 @@ KIND = Kind(
             memory_mb=2048,
         ),
     ),
+    parameters={
+        "type": "object",
+        "properties": {
+            PLAN: {
+                "type": "object",
+                "default": {},
+                "description": "what the platform has made of a scenario; POST /scenarios/{id}/run",
+            }
+        },
+    },
+    example={PLAN: {}},
     per_model=False,
 )

@@ -107,7 +107,7 @@ def kpis_of(plan: Json, scenario: Scenario, network: Network) -> list[Kpi]:
 def need(_: Json, instance: Instance, __: Plant, ___: int) -> Need:
     """What the plan says: the readings of what comes from outside."""
     plan = instance.parameters.get(PLAN)
-    if plan is None:
+    if not plan:
         raise InvalidInput(
             "a scenario is run by its own route", hint="POST /scenarios/{id}/run, gemel whatif run"
         )
