@@ -80,6 +80,8 @@ TABLE = {
     "GET /history": READERS,
     "GET /history/last": READERS,
     "GET /history/series": READERS,
+    "GET /history/statistics": READERS,
+    "GET /twins/{twin}/limits": READERS,
     "GET /state": READERS,
     "GET /scene.glb": READERS,
     "GET /views": READERS,

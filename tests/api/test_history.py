@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+import statistics
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -182,3 +185,67 @@ def test_the_value_as_of_a_moment(server: Inside) -> None:
 def test_times_are_exact_to_the_microsecond(server: Inside) -> None:
     server.ask("POST", "/ingest/pump-2", {"time": "2023-11-14T22:13:20.123456Z", "flow": 1})
     assert read(server, twin="pump-2")["time"] == [1_700_000_000_123.456]
+
+
+def columns(server: Inside, **query: Any) -> tuple[dict[str, Any], dict[str, list[float]]]:
+    """The head and the columns of the first series, read as the reference says."""
+    query = {"twin": "pump-1", "format": "columns"} | query
+    query = {"from": BASE * 1000, "to": (BASE + 600) * 1000} | query
+    content = server.http.get("/history", params=query).content
+    (length,) = struct.unpack_from("<I", content)
+    head = json.loads(content[4 : 4 + length])
+    at, found = 4 + length, {}
+    assert at % 8 == 0
+    for name in head["series"][0]["columns"]:
+        count, kind = head["series"][0]["count"], "B" if name == "quality" else "d"
+        found[name] = list(struct.unpack_from(f"<{count}{kind}", content, at))
+        at += -(-struct.calcsize(f"<{count}{kind}") // 8) * 8
+    assert at == len(content) or len(head["series"]) > 1
+    return head, found
+
+
+def test_columns_as_bytes_are_the_same_as_json(server: Inside) -> None:
+    head, found = columns(server, property="flow", px=100)
+    plain = read(server, px=100)
+    assert found == {"time": plain["time"], "value": plain["value"]}
+    assert head["series"][0]["source"] == "m4"
+    head, found = columns(server, property="temperature", quality="all")
+    assert found["quality"] == read(server, "temperature", quality="all")["quality"]
+    head, found = columns(server, property="mode")
+    assert head["series"][0]["text"] == {"0": '"m0"', "1": '"m1"', "2": '"m2"'}
+    assert all(math.isnan(value) for value in found["value"])
+
+
+def test_an_unknown_format_is_refused(server: Inside) -> None:
+    query = {"twin": "pump-1", "property": "flow", "format": "xml"}
+    answer = server.http.get("/history", params=query)
+    assert answer.status_code == 400
+    assert "json, columns" in answer.json()["error"]["hint"]
+
+
+def test_statistics_equal_plain_arithmetic(server: Inside) -> None:
+    span = {"from": (BASE + 7) * 1000, "to": (BASE + 507) * 1000}
+    query = {"twin": "pump-1", "property": "flow,mode,target"}
+    found = server.ask("GET", "/history/statistics", **query, **span)["value"]
+    flow, mode, target = found
+    inside_ = VALUES[7:507]
+    assert (flow["count"], flow["first"], flow["last"]) == (500, inside_[0], inside_[-1])
+    assert (flow["min"], flow["max"]) == (min(inside_), max(inside_))
+    assert flow["avg"] == pytest.approx(statistics.fmean(inside_))
+    assert flow["sd"] == pytest.approx(statistics.pstdev(inside_))
+    assert (mode["count"], mode["avg"], target["count"], target["max"]) == (0, None, 0, None)
+
+
+def test_limits_of_a_twin_come_from_the_rules_of_its_model(server: Inside) -> None:
+    for key, when, priority in (
+        ("warm", "temperature > 60 °C", 3),
+        ("hot", "temperature > 80 °C for 5 minutes", 1),
+        ("odd", "mode == 'odd'", 2),
+    ):
+        server.ask("PUT", f"/rules/{key}", {"model": PUMP, "when": when, "priority": priority})
+    found = server.ask("GET", "/twins/pump-1/limits")["value"]
+    assert [(one["rule"], one["limit"], one["unit"]) for one in found] == [
+        ("hot", 80.0, "°C"),
+        ("warm", 60.0, "°C"),
+    ]
+    assert server.http.get("/twins/nobody/limits").status_code == 404

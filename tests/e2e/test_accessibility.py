@@ -27,6 +27,11 @@ PAGES = {
     "twins": ("/app/twins", "[data-testid=twin-row]"),
     "state": (f"/app/twins/{TWIN}", "[data-testid=property-row]"),
     "trends": (f"/app/twins/{TWIN}?tab=trends", "[data-chart-state=ready] canvas"),
+    "no chart yet": ("/app/trends", "[data-testid=first-chart]"),
+    "workspace": (
+        f"/app/trends?panels={TWIN}:vibration,{TWIN}:temperature|pump-1:flow;table&vs=60",
+        "[data-testid=trend-panel][data-chart-state=ready] [data-testid=value-table]",
+    ),
     "relations": (f"/app/twins/{TWIN}?tab=relations", ".relation"),
     "alarms of a twin": (f"/app/twins/{TWIN}?tab=alarms", "[data-testid=alarm-row]"),
     "commands": (f"/app/twins/{TWIN}?tab=commands", "[data-testid=command-row]"),

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemel.api.bodies import read_number, read_time
+from gemel.api.column_bytes import columns_response
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
 from gemel.app.moments import state_at
@@ -26,6 +27,7 @@ from gemel.core.series import MEASURED, check_provenance, quantile_of
 
 AGGREGATES = ("avg", "min", "max", "sum", "count", "first", "last", "sd")
 ALL = "all"
+FORMATS = ("json", "columns")
 MOST_SERIES = 100
 MOST_BUCKETS = 100_000
 HOUR = 3600 * SECOND
@@ -103,19 +105,52 @@ def _provenances(platform: Platform, twin: str, path: str) -> list[str]:
     return [MEASURED, *sorted(others - {MEASURED})]
 
 
-async def read(platform: Platform, request: Request, _: Principal) -> Response:
-    query = request.query_params
-    now = platform.clock()
+def _span(platform: Platform, request: Request) -> tuple[int, int]:
+    query, now = request.query_params, platform.clock()
     end = read_time(query.get("to", "now"), now, "to")
     start = read_time(query.get("from", "-1h"), now, "from")
     if start >= end:
         raise InvalidInput("from must lie before to", hint="like from=-1h&to=now")
+    return start, end
+
+
+async def read(platform: Platform, request: Request, _: Principal) -> Response:
+    form = request.query_params.get("format", FORMATS[0])
+    if form not in FORMATS:
+        raise InvalidInput(f"format: '{form}' is not known", hint="one of " + ", ".join(FORMATS))
+    start, end = _span(platform, request)
     wanted = _wanted(platform, request)
     reader = _reader(platform, request, start, end)
     series = await asyncio.get_running_loop().run_in_executor(
         None, lambda: [_one(platform, w, reader) for w in wanted]
     )
-    return json_response({"from": start / 1e6, "to": end / 1e6, "series": series})
+    body = {"from": start / 1e6, "to": end / 1e6, "series": series}
+    return columns_response(body) if form == "columns" else json_response(body)
+
+
+async def statistics(platform: Platform, request: Request, _: Principal) -> Response:
+    """Every series over the whole span, as one bucket would have it."""
+    start, end = _span(platform, request)
+    start = max(start, 0)
+    wanted = _wanted(platform, request)
+    width = -(-max(end, 1) // HOUR) * HOUR  # one bucket, of whole hours as roll-ups are
+
+    def one(found: Wanted) -> Json:
+        row: Json = {**found.head(platform), **dict.fromkeys(AGGREGATES), "count": 0}
+        if found.series is None:
+            return row
+        buckets = platform.history.buckets(found.series, start, end, width, AGGREGATES)
+        for name in AGGREGATES if len(buckets["time"]) else ():
+            number = float(buckets[name][0])
+            row[name] = int(number) if name == "count" else _finite(number)
+        return row
+
+    rows = await asyncio.get_running_loop().run_in_executor(None, lambda: [*map(one, wanted)])
+    return json_response({"from": start / 1e6, "to": end / 1e6, "value": rows})
+
+
+def _finite(number: float) -> float | None:
+    return number if np.isfinite(number) else None
 
 
 Reader = Callable[[int], tuple[str, dict[str, Any]]]
@@ -271,9 +306,18 @@ QUERY = (
     ("quality", "all: bad readings too"),
     ("exact", "true: M4 of every reading, however many"),
     ("versions", "all: raw, also what was said before for the same time, with received"),
+    ("format", "json (default), or columns: numbers as bytes, application/vnd.gemel.columns"),
 )
 ROUTES = [
     Route("GET", "/history", read, "history:read", "Readings over time", query=QUERY),
+    Route(
+        "GET",
+        "/history/statistics",
+        statistics,
+        "history:read",
+        "Count, mean, extremes and spread over a span",
+        query=(*SERIES_QUERY, ("from", "as of /history"), ("to", "likewise; default now")),
+    ),
     Route(
         "GET",
         "/history/series",

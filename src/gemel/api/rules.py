@@ -11,6 +11,7 @@ from gemel.api.bodies import read_object, read_time, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
 from gemel.app.backtest import Label
+from gemel.app.limits import limits_of
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
@@ -45,6 +46,10 @@ async def put_rule(platform: Platform, request: Request, who: Principal) -> Resp
 async def delete_rule(platform: Platform, request: Request, who: Principal) -> Response:
     await platform.reactions.delete_rule(request.path_params["id"], who.name)
     return Response(status_code=204)
+
+
+async def limits(platform: Platform, request: Request, _: Principal) -> Response:
+    return json_response({"value": limits_of(platform, request.path_params["twin"])})
 
 
 def _document(body: dict[str, Any]) -> dict[str, Any]:
@@ -157,6 +162,13 @@ BACKTEST = {
     "additionalProperties": False,
 }
 ROUTES = [
+    Route(
+        "GET",
+        "/twins/{twin}/limits",
+        limits,
+        "rules:read",
+        "The limits that rules hold its values against",
+    ),
     Route("GET", "/rules", rules, "rules:read", "All rules"),
     Route("POST", "/rules/check", check, "rules:read", "Check a rule, change nothing", body=RULE),
     Route("GET", "/rules/backtest", backtests, "rules:read", "Back-tests under way"),

@@ -85,7 +85,7 @@ export function Chart(props: Props) {
     let last = 0;
     const stop = isFixed
       ? () => undefined
-      : follow(signals, () => columns.current, window, () => {
+      : follow(signals, () => columns.current, () => window, () => {
           if (document.hidden || performance.now() - last < 250) return;
           last = performance.now();
           draw(false);

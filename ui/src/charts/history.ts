@@ -1,8 +1,8 @@
 /** Series from history, kept fresh by the live stream; bounded, and outside component state. */
 
-import { get, query } from "@/core/api.ts";
+import { getBytes, query } from "@/core/api.ts";
 import { keyOf, onRows } from "@/live/client.ts";
-import type { HistorySeries } from "@/core/types.ts";
+import { readColumns, type Series } from "./bytes.ts";
 
 export interface Signal {
   twin: string;
@@ -17,21 +17,25 @@ export interface Columns {
   value: (number | null)[];
 }
 
-export async function fetchColumns(signals: Signal[], from: number | string, to: number | string, px: number, abort?: AbortSignal): Promise<Columns[]> {
-  const twins = [...new Set(signals.map((one) => one.twin))];
-  const properties = [...new Set(signals.map((one) => one.property))];
-  const asked = query({ twin: twins.join(","), property: properties.join(","), from: edge(from), to: edge(to), px: Math.max(50, Math.round(px)) });
-  const answer = await get<{ series: HistorySeries[] }>(`/history${asked}`, abort);
+/** What to draw of some signals; `px` is the width in pixels. One question a twin. */
+export async function fetchColumns(signals: Signal[], from: number | string, to: number | string, px: number, abort?: AbortSignal, provenance?: string): Promise<Columns[]> {
+  const properties = new Map<string, Set<string>>();
+  for (const one of signals) properties.set(one.twin, (properties.get(one.twin) ?? new Set()).add(one.property));
+  const answers = [...properties].map(([twin, paths]) => {
+    const asked = query({ twin, property: [...paths].join(","), from: edge(from), to: edge(to), px: Math.max(50, Math.round(px)), provenance, format: "columns" });
+    return getBytes(`/history${asked}`, abort).then(readColumns);
+  });
+  const found = new Map((await Promise.all(answers)).flat().map((one) => [keyOf(one.twin, one.property), one]));
   return signals.map((signal) => {
-    const found = answer.series.find((one) => one.twin === signal.twin && one.property === signal.property);
-    return found ? withGaps(found) : { time: [], value: [] };
+    const series = found.get(keyOf(signal.twin, signal.property));
+    return series ? withGaps(series) : { time: [], value: [] };
   });
 }
 
 const edge = (moment: number | string): string => (typeof moment === "number" ? String(Math.round(moment)) : moment);
 
 /** Bad readings become gaps, and so does a silence much longer than usual. */
-export function withGaps(series: HistorySeries): Columns {
+export function withGaps(series: Pick<Series, "time" | "value" | "quality">): Columns {
   const time: number[] = [];
   const value: (number | null)[] = [];
   const silence = usualGap(series.time) * 20;
@@ -43,17 +47,17 @@ export function withGaps(series: HistorySeries): Columns {
       value.push(null);
     }
     time.push(at);
-    const isBad = (series.quality[i] ?? 0) >= 128;
-    value.push(isBad ? null : (series.value[i] ?? null));
+    const number = series.value[i]!;
+    value.push(Number.isNaN(number) || (series.quality?.[i] ?? 0) >= 128 ? null : number);
   }
   return { time, value };
 }
 
-function usualGap(time: number[]): number {
+function usualGap(time: Float64Array): number {
   if (time.length < 8) return 0;
-  const gaps: number[] = [];
-  for (let i = 1; i < time.length; i++) gaps.push(time[i]! - time[i - 1]!);
-  gaps.sort((a, b) => a - b);
+  const gaps = new Float64Array(time.length - 1);
+  for (let i = 1; i < time.length; i++) gaps[i - 1] = time[i]! - time[i - 1]!;
+  gaps.sort();
   return Math.max(gaps[Math.floor(gaps.length * 0.9)]!, 1000);
 }
 
@@ -70,8 +74,8 @@ export function align(columns: Columns[]): [number[], ...(number | null | undefi
   return [times, ...values];
 }
 
-/** Appends live readings to columns; keeps at most `keep` seconds. Returns how to stop. */
-export function follow(signals: Signal[], columns: () => Columns[], keep: number, changed: () => void): () => void {
+/** Appends live readings to columns; keeps about `keep` seconds. Returns how to stop. */
+export function follow(signals: Signal[], columns: () => Columns[], keep: () => number, changed: () => void): () => void {
   const keys = new Map(signals.map((one, i) => [keyOf(one.twin, one.property), i]));
   return onRows((key, reading) => {
     const i = keys.get(key);
@@ -82,7 +86,7 @@ export function follow(signals: Signal[], columns: () => Columns[], keep: number
     if (typeof value !== "number" || at <= (column.time[column.time.length - 1] ?? 0)) return;
     column.time.push(at);
     column.value.push(reading.quality >= 128 || Number.isNaN(value) ? null : value);
-    trim(column, at - keep);
+    trim(column, at - keep());
     changed();
   });
 }

@@ -12,9 +12,22 @@ export interface Limit {
   label: string;
 }
 
+export interface PlotLine {
+  label: string;
+  unit: string | null;
+  /** Which of the six colours; its own place when not said. */
+  color?: number;
+  /** Predicted is dashed; what bounds a band has no line of its own. */
+  style?: "dashed" | "thin" | "none";
+}
+
 export interface PlotOptions {
-  series: { label: string; unit: string | null }[];
-  limits: Limit[];
+  series: PlotLine[];
+  /** Between two series (from 0): how strong its colour is, 0 to 1. */
+  bands?: { high: number; low: number; alpha: number; color: number }[];
+  /** What else is drawn over the lines. */
+  layers?: ((plot: uPlot) => void)[];
+  limits: (Limit & { unit?: string | null })[];
   marks: { time: number; label: string }[];
   onZoom?: ((from: number, to: number) => void) | undefined;
   onCursor?: ((index: number | null) => void) | undefined;
@@ -32,17 +45,15 @@ export function makePlot(box: HTMLElement, data: uPlot.AlignedData, options: Plo
     height: Math.max(60, box.clientHeight),
     legend: { show: false },
     cursor: { drag: { x: Boolean(options.onZoom), y: false, setScale: false }, points: { size: 7 }, y: false },
-    scales: { x: { time: true, range: () => range() }, ...Object.fromEntries(units.map((_unit, i) => [`y${i}`, { range: (_plot: uPlot, low: number | null, high: number | null) => span(low, high, i === 0 ? options.limits : []) }])) },
+    scales: { x: { time: true, range: () => range() }, ...Object.fromEntries(units.map((unit, i) => [`y${i}`, { range: (_plot: uPlot, low: number | null, high: number | null) => span(low, high, options.limits.filter((one) => (one.unit === undefined ? i === 0 : (one.unit ?? "") === unit))) }])) },
     axes: [
       { ...axis, size: 26, gap: 6, space: 70, values: timeLabels },
-      ...units.slice(0, 2).map((unit, i) => ({ ...axis, scale: `y${i}`, side: i === 0 ? 3 : 1, size: axisSize, gap: 6, space: 34, grid: { ...axis.grid, show: i === 0 }, values: (_plot: uPlot, ticks: number[]) => ticks.map((tick) => tickWords(tick, ticks)), stroke: units.length > 1 ? tokenColor(`s${1 + options.series.findIndex((one) => (one.unit ?? "") === unit)}`) : colors.text })),
+      ...units.slice(0, 2).map((unit, i) => ({ ...axis, scale: `y${i}`, side: i === 0 ? 3 : 1, size: axisSize, gap: 6, space: 34, grid: { ...axis.grid, show: i === 0 }, values: (_plot: uPlot, ticks: number[]) => ticks.map((tick) => tickWords(tick, ticks)), stroke: units.length > 1 ? lineColor(firstOf(options.series, unit)) : colors.text })),
     ],
-    series: [
-      {},
-      ...options.series.map((one, i) => ({ label: one.label, scale: scaleOf(one.unit), stroke: tokenColor(`s${(i % 6) + 1}`), width: 1.6, points: { show: false }, spanGaps: false })),
-    ],
+    series: [{}, ...options.series.map((one, i) => seriesOf(one, i, scaleOf(one.unit)))],
+    bands: (options.bands ?? []).map((one) => ({ series: [one.high + 1, one.low + 1], fill: faded(lineColor(one.color), one.alpha) })),
     hooks: {
-      draw: [(plot) => drawLimits(plot, options)],
+      draw: [(plot) => drawLimits(plot, options, scaleOf), ...(options.layers ?? [])],
       setSelect: [
         (plot) => {
           if (plot.select.width > 6) options.onZoom?.(plot.posToVal(plot.select.left, "x") * 1000, plot.posToVal(plot.select.left + plot.select.width, "x") * 1000);
@@ -53,6 +64,22 @@ export function makePlot(box: HTMLElement, data: uPlot.AlignedData, options: Plo
     },
   };
   return new uPlot(settings, data, box);
+}
+
+/** The colour of the first line in a unit. */
+function firstOf(lines: PlotLine[], unit: string): number {
+  const index = lines.findIndex((one) => (one.unit ?? "") === unit);
+  return lines[index]?.color ?? index;
+}
+
+export const lineColor = (index: number): string => tokenColor(`s${(index % 6) + 1}`);
+const faded = (color: string, alpha: number): string => color.replace(/^rgb\((.*)\)$/, `rgba($1, ${alpha})`);
+
+function seriesOf(line: PlotLine, index: number, scale: string): uPlot.Series {
+  const color = lineColor(line.color ?? index);
+  const stroke = line.style === "none" ? "transparent" : line.style === "thin" ? faded(color, 0.6) : color;
+  const isPlain = !line.style;
+  return { label: line.label, scale, stroke, width: isPlain ? 1.6 : line.style === "none" ? 0 : 1.2, ...(line.style === "dashed" ? { dash: [6, 4] } : {}), points: { show: false }, spanGaps: false };
 }
 
 /** As wide as the widest label. */
@@ -91,7 +118,7 @@ export function span(low: number | null, high: number | null, limits: Limit[]): 
   return [isNeverNegative ? Math.max(0, bottom - room) : bottom - room, top + room];
 }
 
-function drawLimits(plot: uPlot, options: PlotOptions): void {
+function drawLimits(plot: uPlot, options: PlotOptions, scaleOf: (unit: string | null) => string): void {
   const { ctx, bbox } = plot;
   const ratio = devicePixelRatio;
   ctx.save();
@@ -100,7 +127,7 @@ function drawLimits(plot: uPlot, options: PlotOptions): void {
   ctx.clip();
   ctx.font = `${11 * ratio}px "Inter", system-ui, sans-serif`;
   for (const limit of options.limits) {
-    const y = Math.round(plot.valToPos(limit.value, "y0", true)) + 0.5;
+    const y = Math.round(plot.valToPos(limit.value, limit.unit === undefined ? "y0" : scaleOf(limit.unit), true)) + 0.5;
     ctx.strokeStyle = ctx.fillStyle = tokenColor(`p${limit.priority}`);
     line(ctx, [2 * ratio, 3 * ratio], 1.5 * ratio, bbox.left, y, bbox.left + bbox.width, y);
     ctx.textAlign = "left";

@@ -34,6 +34,11 @@ export async function get<T>(path: string, abort?: AbortSignal): Promise<T> {
   return request<T>("GET", path, undefined, abort);
 }
 
+/** What is not JSON: columns of readings. */
+export async function getBytes(path: string, abort?: AbortSignal): Promise<ArrayBuffer> {
+  return (await send("GET", path, undefined, abort)).arrayBuffer();
+}
+
 export async function post<T>(path: string, body?: unknown): Promise<T> {
   return request<T>("POST", path, body ?? {});
 }
@@ -51,6 +56,11 @@ export async function remove(path: string): Promise<void> {
 }
 
 async function request<T>(method: string, path: string, body?: unknown, abort?: AbortSignal): Promise<T> {
+  const answer = await send(method, path, body, abort);
+  return (answer.status === 204 ? undefined : await answer.json()) as T;
+}
+
+async function send(method: string, path: string, body: unknown, abort?: AbortSignal): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   let answer: Response;
@@ -66,7 +76,7 @@ async function request<T>(method: string, path: string, body?: unknown, abort?: 
     if (abort?.aborted) throw error;
     throw new ApiError(0, "Unreachable", "The server does not answer", "Check that gemel is running and reachable, then retry.");
   }
-  if (answer.ok) return (answer.status === 204 ? undefined : await answer.json()) as T;
+  if (answer.ok) return answer;
   throw await failure(answer);
 }
 

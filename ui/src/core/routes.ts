@@ -23,6 +23,7 @@ export const ROUTES = [
   { route: "overview", words: "Overview", letter: "o", icon: "overview", isOnPhone: true, load: (): Loaded => import("@/overview/page.tsx").then((one) => one.OverviewPage) },
   { route: "plant", words: "Plant 3D", letter: "p", icon: "twins", load: (): Loaded => import("@/plant/page.tsx").then((one) => one.PlantPage) },
   { route: "twins", words: "Twins", letter: "t", icon: "nodes", isOnPhone: true, load: (): Loaded => import("@/twins/page.tsx").then((one) => one.TwinsPage) },
+  { route: "trends", words: "Trends", letter: "r", icon: "trend", load: (): Loaded => import("@/trends/page.tsx").then((one) => one.TrendsPage) },
   { route: "alarms", words: "Alarms", letter: "a", icon: "alarms", isOnPhone: true, load: (): Loaded => import("@/alarms/page.tsx").then((one) => one.AlarmsPage) },
   { route: "commands", words: "Commands", letter: "c", icon: "send", isOnPhone: true, load: (): Loaded => import("@/commands/page.tsx").then((one) => one.CommandsPage) },
   { route: "value", words: "Value and fidelity", letter: "v", icon: "coins", load: (): Loaded => import("@/value/page.tsx").then((one) => one.ValuePage) },

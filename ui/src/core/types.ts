@@ -293,16 +293,6 @@ export interface Kpi {
   order?: number;
 }
 
-export interface HistorySeries {
-  twin: string;
-  property: string;
-  unit: string | null;
-  source: string;
-  time: number[];
-  value: (number | null)[];
-  quality: number[];
-}
-
 export interface Discovered {
   id: string;
   firstSeen: string;

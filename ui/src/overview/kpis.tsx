@@ -87,7 +87,7 @@ function KpiSpark({ kpi }: { kpi: Kpi }) {
   useEffect(() => {
     if (!data) return undefined;
     let last = 0;
-    return follow(wanted, () => data as Columns[], 3600, () => {
+    return follow(wanted, () => data as Columns[], () => 3600, () => {
       if (performance.now() - last < 5000) return;
       last = performance.now();
       redraw((count) => count + 1);

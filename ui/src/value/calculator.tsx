@@ -7,7 +7,8 @@ import { place, setSearch } from "@/core/router.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { Course, Spread, Tornado } from "./charts.tsx";
 import type { Case, Figure, Input, Worked } from "./types.ts";
-import { amount, entered, money, saveCsv, shown } from "./words.ts";
+import { saveCsv } from "@/core/saving.ts";
+import { amount, entered, money, shown } from "./words.ts";
 
 const WAIT_MS = 250;
 type End = "value" | "low" | "high";

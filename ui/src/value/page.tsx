@@ -9,7 +9,7 @@ import { Calculator, saveCalculated } from "./calculator.tsx";
 import { FidelityView, loadFidelity } from "./fidelity.tsx";
 import { loadMeasured, MeasuredView } from "./measured.tsx";
 import type { Case } from "./types.ts";
-import { saveCsv } from "./words.ts";
+import { saveCsv } from "@/core/saving.ts";
 
 const SHOWS = ["calculated", "measured", "fidelity"] as const;
 const WORDS = { calculated: "Calculated", measured: "Measured", fidelity: "Fidelity" };

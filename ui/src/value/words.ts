@@ -21,19 +21,3 @@ export function amount(value: number | null | undefined, kind: Kind): string {
 /** What stands in the field of an input: shares as percent. */
 export const shown = (value: number, kind: Kind): string => String(kind === "share" ? Math.round(value * 1e8) / 1e6 : value);
 export const entered = (text: string, kind: Kind): number => (kind === "share" ? Math.round(Number(text) * 1e8) / 1e10 : Number(text));
-
-const cell = (value: unknown): string => {
-  const text = value === null || value === undefined ? "" : String(value);
-  // A spreadsheet must not take a text for a formula.
-  const safe = typeof value === "string" && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
-  return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-};
-
-export function saveCsv(name: string, rows: unknown[][]): void {
-  const text = rows.map((row) => row.map(cell).join(",")).join("\r\n") + "\r\n";
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-}

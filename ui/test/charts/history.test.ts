@@ -1,9 +1,11 @@
 import { describe, expect, it } from "vitest";
+import { readColumns } from "@/charts/bytes.ts";
+import { writeColumns } from "../fake/bytes.ts";
 import { align, withGaps } from "@/charts/history.ts";
 import { span } from "@/charts/plot.ts";
 import { sparkPath } from "@/charts/sparkline.tsx";
 
-const series = (time: number[], value: number[], quality = time.map(() => 0)) => ({ twin: "a", property: "b", unit: null, source: "m4", time, value, quality });
+const series = (time: number[], value: number[], quality: number[]) => ({ time: Float64Array.from(time), value: Float64Array.from(value), quality: Uint8Array.from(quality) });
 
 it("bad readings and long silences become gaps", () => {
   const time = [...Array.from({ length: 30 }, (_all, i) => i * 1000), 200_000];
@@ -33,4 +35,17 @@ describe("the range of the axis", () => {
 it("a sparkline breaks at gaps and needs two values", () => {
   expect(sparkPath({ time: [1, 2, 3, 4], value: [1, null, 2, 3] }).match(/M/g)).toHaveLength(2);
   expect(sparkPath({ time: [1], value: [1] })).toBe("");
+});
+
+it("columns as bytes are read as they were written", () => {
+  const rows = [
+    { twin: "a", property: "p", provenance: "measured", unit: "K", source: "raw", time: [1, 2, 3], value: [4, NaN, 6], quality: [0, 0, 129] },
+    { twin: "ä", property: "q", provenance: "measured", unit: null, source: "m4", time: [7], value: [8] },
+  ];
+  const [first, second] = readColumns(writeColumns(rows));
+  expect([...first!.time]).toEqual([1, 2, 3]);
+  expect([...first!.value]).toEqual([4, NaN, 6]);
+  expect([...first!.quality!]).toEqual([0, 0, 129]);
+  expect(second).toMatchObject({ twin: "ä", unit: null, source: "m4", quality: null });
+  expect([...second!.value]).toEqual([8]);
 });

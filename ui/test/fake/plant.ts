@@ -1,6 +1,7 @@
 /** A small plant made of sines, which answers like the server: for `npm run dev`, previews and tests. */
 
-import type { Alarm, Command, HistorySeries, Json, Kpi, Property, Scene, TwinRow } from "../../src/core/types.ts";
+import type { Alarm, Command, Json, Kpi, Property, Scene, TwinRow } from "../../src/core/types.ts";
+import { writeColumns } from "./bytes.ts";
 
 export const T0 = Date.UTC(2026, 10, 22, 9, 0, 0);
 
@@ -130,18 +131,18 @@ export class FakePlant {
     return [kpi("flow", "Flow, pump 1", "m³/h", "pump-1", "flow", 42, "target", 1), kpi("power", "Wind power", "kW", "turbine-1", "power", 1800, "plan", 0), kpi("level", "Tank 1", "%", "tank-1", "level", null, "", 0), kpi("wind", "Wind", "m/s", "turbine-1", "windSpeed", null, "", 1)];
   }
 
-  history(search: URLSearchParams): { series: HistorySeries[] } {
+  history(search: URLSearchParams): ArrayBuffer {
     const [from, to] = [moment(search.get("from"), this.now()), moment(search.get("to"), this.now())];
     const count = Math.min(800, Number(search.get("px") ?? 400));
-    const series: HistorySeries[] = [];
+    const series: Parameters<typeof writeColumns>[0] = [];
     for (const twin of (search.get("twin") ?? "").split(",")) {
       for (const property of (search.get("property") ?? "").split(",")) {
         if (!this.series.some((one) => one[1] === twin && one[2] === property)) continue;
         const time = Array.from({ length: count }, (_all, i) => from + ((to - from) * i) / (count - 1));
-        series.push({ twin, property, unit: null, source: "m4", time, value: time.map((at) => this.value(twin, property, at)), quality: time.map(() => 0) });
+        series.push({ twin, property, provenance: "measured", unit: null, source: "m4", time, value: time.map((at) => this.value(twin, property, at)) });
       }
     }
-    return { series };
+    return writeColumns(series);
   }
 
   rows(search: URLSearchParams): object {

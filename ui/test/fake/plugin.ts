@@ -25,6 +25,11 @@ async function reply(plant: FakePlant, request: IncomingMessage, response: Serve
   const url = new URL(request.url ?? "/", "http://fake.invalid");
   const body = chunks.length ? (JSON.parse(Buffer.concat(chunks).toString()) as Record<string, never>) : {};
   const [status, answer] = plant.answer(request.method ?? "GET", url.pathname, url.searchParams, body);
+  if (answer instanceof ArrayBuffer) {
+    response.writeHead(status, { "content-type": "application/vnd.gemel.columns" });
+    response.end(Buffer.from(answer));
+    return;
+  }
   response.writeHead(status, { "content-type": "application/json" });
   response.end(status === 204 ? undefined : JSON.stringify(answer));
 }

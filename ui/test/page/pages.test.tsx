@@ -26,7 +26,7 @@ beforeEach(async () => {
     const url = new URL(path, "http://page.test");
     if (broken && url.pathname.startsWith(broken)) return new Response(JSON.stringify({ error: { code: "Unavailable", message: "the disk is full", hint: "free some space" } }), { status: 503 });
     const [status, body] = plant.answer(init.method ?? "GET", url.pathname, url.searchParams, init.body ? (JSON.parse(String(init.body)) as Record<string, never>) : {});
-    return new Response(status === 204 ? null : JSON.stringify(body), { status });
+    return new Response(status === 204 ? null : body instanceof ArrayBuffer ? body : JSON.stringify(body), { status });
   });
   home = document.createElement("div");
   document.body.append(home);
