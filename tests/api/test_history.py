@@ -240,7 +240,7 @@ def test_limits_of_a_twin_come_from_the_rules_of_its_model(server: Inside) -> No
     for key, when, priority in (
         ("warm", "temperature > 60 °C", 3),
         ("hot", "temperature > 80 °C for 5 minutes", 1),
-        ("odd", "mode == 'odd'", 2),
+        ("odd", 'mode == "odd"', 2),
     ):
         server.ask("PUT", f"/rules/{key}", {"model": PUMP, "when": when, "priority": priority})
     found = server.ask("GET", "/twins/pump-1/limits")["value"]
