@@ -44,6 +44,7 @@ PLAIN_KINDS = (
     "policy",
     "behaviour",
     "scenario",
+    "imported",
 )
 REACTED = frozenset(
     {"alarm", "alarmgroup", "philosophy", "receiver", "notification", "notice", "command"}
@@ -130,7 +131,7 @@ class Catalogue:
         if kinds & {"model", "settings", "derived", "service", "twin", "relationship"}:
             platform.derived.changed()
         platform.services.runs.apply(edits)
-        if kinds & {"service", "fit", "model", "settings", "twin"}:
+        if kinds & {"service", "fit", "model", "settings", "twin", "imported"}:
             platform.services.changed()
         platform.desired.apply(edits)
 

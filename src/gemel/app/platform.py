@@ -28,6 +28,7 @@ from gemel.app.desired import Desired
 from gemel.app.edits import Edits, Plan
 from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
+from gemel.app.foreign import ForeignModels
 from gemel.app.gaps import Gaps
 from gemel.app.jobs import Jobs
 from gemel.app.migrations import Migrations
@@ -98,6 +99,7 @@ class Platform:
         self.catalogue = Catalogue(self)
         self.policies = Policies(self)
         self.tokens.narrowing = self.policies.narrowing
+        self.foreign = ForeignModels(self)
         self.services = Services(self)
         self.behaviours = Behaviours(self)
         self.scenarios = Scenarios(self)

@@ -396,4 +396,5 @@ def replaced(instance: Instance, parameters: Json) -> Instance:
         {**instance.parameters, **parameters},
         instance.signals,
         instance.model,
+        instance.foreign,
     )

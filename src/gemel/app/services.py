@@ -200,7 +200,8 @@ class Services:
             for signal in plant.signals_of(twin)
             if kind.reads(signal, parameters)
         ]
-        return Instance(key, kind.name, tuple(twins), parameters, tuple(signals), model)
+        foreign = self._platform.foreign.of(kind, parameters)
+        return Instance(key, kind.name, tuple(twins), parameters, tuple(signals), model, foreign)
 
     def plan(self, graph: Graph, context: EditContext, services: Mapping[str, Json]) -> list[Edit]:
         """The edits that make or change instances; one that has not changed is left alone.
@@ -213,6 +214,7 @@ class Services:
         edits = []
         for key, body in services.items():
             document = checked(key, body, graph.find_model, graph.find_twin)
+            self._platform.foreign.of(kind_of(document["kind"]), document["parameters"])
             old = stored.get(key)
             if old is not None and {**document, "version": old["version"]} == old:
                 continue

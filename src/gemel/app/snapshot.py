@@ -20,6 +20,7 @@ from gemel.app.audit import KEY_FILE
 from gemel.app.blobs import PART
 from gemel.app.event_routes import CURSORS
 from gemel.app.fits import FOLDER as FITS
+from gemel.app.foreign import FOLDER as MODELS
 from gemel.app.runs import FOLDER as RUNS
 from gemel.backends.upkeep import Pinned
 from gemel.core.clock import to_iso
@@ -30,7 +31,7 @@ from gemel.history import History
 FOLDER = "backups"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}", re.ASCII)
 DOCUMENTS, SESSIONS, HISTORY, IMPORTS = "gemel.sqlite", "mqtt.sqlite", "history", "imports"
-BESIDES = ("tls", CURSORS, FITS, RUNS, KEY_FILE)
+BESIDES = ("tls", CURSORS, FITS, RUNS, MODELS, KEY_FILE)
 SLACK = 16 << 20
 LOCK = ".lock"
 
@@ -112,7 +113,7 @@ def _copied_bytes(data: Path) -> int:
     """What a snapshot takes: everything but the history."""
     paths = [data / f"{name}{end}" for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal")]
     paths += [data / CURSORS, *(data / "tls").glob("*"), *(data / IMPORTS).glob("*")]
-    paths += [*(data / FITS).rglob("*"), *(data / RUNS).rglob("*")]
+    paths += [path for name in (FITS, RUNS, MODELS) for path in (data / name).rglob("*")]
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 

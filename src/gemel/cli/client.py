@@ -88,8 +88,9 @@ class Client:
         headers = {"Authorization": f"Bearer {self._token}"}
         data = None
         if body is not None:
-            data = orjson.dumps(body)
-            headers["Content-Type"] = "application/json"
+            is_file = isinstance(body, bytes)
+            data = body if is_file else orjson.dumps(body)
+            headers["Content-Type"] = f"application/{'octet-stream' if is_file else 'json'}"
         try:
             request = urllib.request.Request(url, data, headers, method=method)
             with self._opener().open(request, timeout=self.timeout) as answer:

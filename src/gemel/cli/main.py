@@ -102,6 +102,12 @@ COMMANDS = {
     "service": Command(
         "list, put and remove services; how they fare", "gemel.cli.services", "add_service", ""
     ),
+    "behaviour": Command(
+        "behaviour models: list, show, import FMU and ONNX files",
+        "gemel.cli.behaviours",
+        "add",
+        "",
+    ),
     "run": Command(
         "start, list, show and cancel runs of services", "gemel.cli.services", "add_run", ""
     ),

@@ -108,6 +108,8 @@ class Kind:
     runs: tuple[Run, ...] = ()
     reads: Callable[[Signal, Json], bool] = lambda signal, parameters: True
     """Which of its twins' signals an instance with these parameters wants."""
+    foreign: Callable[[Json], Sequence[str]] = lambda parameters: ()
+    """The names of imported models that an instance with these parameters uses."""
     example: Json = field(default_factory=dict)
     """Parameters with which it can be tried where some are required."""
     per_model: bool = True
@@ -148,6 +150,8 @@ class Instance:
     """Complete: defaults are filled in."""
     signals: tuple[Signal, ...] = ()
     model: str = ""
+    foreign: Json = field(default_factory=dict)
+    """By name, models of others that it uses: what they say of themselves, and their `file`."""
 
 
 @dataclass(frozen=True, slots=True)

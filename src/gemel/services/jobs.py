@@ -132,6 +132,7 @@ def _instance_of(document: Json) -> Instance:
         document["parameters"],
         tuple(_signal_of(row) for row in document["signals"]),
         document["model"],
+        document["foreign"],
     )
 
 

@@ -22,6 +22,9 @@ from gemel.core.errors import InvalidInput
 
 Step = Callable[[F64, F64], tuple[F64, F64]]
 """(states (n, S), inputs (u, S)) -> (states at the end of the step, outputs (m, S) there)."""
+Whole = Callable[[F64, F64, F64, float], tuple[F64, F64]]
+"""(parameters (p, S), start (n, S), inputs (T, u, 1 or S), seconds of a step) -> (states
+(T + 1, n, S), outputs (T, m, S)): all steps at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class Quantity:
     """Of a parameter or input that is not given; of a state at the begin."""
     low: float = -np.inf
     high: float = np.inf
+    is_fitted: bool = True
+    """Of a parameter: whether calibration may move it where it is not named; not a switch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +60,8 @@ class Behaviour:
     """(parameters (p, S), seconds of a step) -> the step; done once for many steps."""
     source: str = ""
     """Paper, standard or textbook."""
+    whole: Whole | None = None
+    """For a model that runs elsewhere, and may keep states to itself: all steps in one go."""
 
     def place(self, what: str, name: str) -> int:
         """The row of a parameter, input, state or output.
@@ -131,6 +138,10 @@ def simulate(
     values = _rows(behaviour.parameters, parameters, scenarios)
     state = _rows(behaviour.states, start, scenarios)
     _check_bounds(behaviour, values)
+    if behaviour.whole is not None:
+        table = _table(behaviour.inputs, given, steps)
+        found = behaviour.whole(values, state, table, float(seconds))
+        return Trajectory(behaviour, float(seconds), *found)
     step = behaviour.prepare(values, float(seconds))
     states = np.empty((steps + 1, len(behaviour.states), scenarios))
     outputs = np.empty((steps, len(behaviour.outputs), scenarios))
@@ -149,6 +160,16 @@ def simulate(
         state, outputs[k] = step(state, now)
         states[k + 1] = state
     return Trajectory(behaviour, float(seconds), states, outputs)
+
+
+def _table(quantities: tuple[Quantity, ...], given: Mapping[str, F64], steps: int) -> F64:
+    """Inputs (T, u, 1 or S)."""
+    wide = max((c.shape[1] for c in given.values() if c.ndim == 2), default=1)
+    found = np.empty((steps, len(quantities), wide))
+    for row, quantity in enumerate(quantities):
+        column = given.get(quantity.name, np.array(quantity.value))
+        found[:, row] = column[:, None] if column.ndim == 1 else column
+    return found
 
 
 def _column(name: str, value: ArrayLike) -> F64:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from gemel.core.document import Json
 from gemel.core.errors import NotFound
 from gemel.services.behaviour.flow import FAN, PUMP, TANK
+from gemel.services.behaviour.imported import behaviour_from
 from gemel.services.behaviour.machines import BEARING, FIRST_ORDER, MACHINE, TURBINE
 from gemel.services.behaviour.model import Behaviour
 from gemel.services.behaviour.regression import regression
@@ -22,8 +24,10 @@ def behaviours() -> dict[str, Behaviour]:
     return dict(FIXED)
 
 
-def behaviour_of(name: str, inputs: Sequence[str] = ()) -> Behaviour:
-    """One behaviour; `inputs` are those of a regression.
+def behaviour_of(
+    name: str, inputs: Sequence[str] = (), foreign: Mapping[str, Json] | None = None
+) -> Behaviour:
+    """One behaviour; `inputs` are those of a regression, `foreign` models of others by name.
 
     Raises:
         NotFound: there is none of this name; says which there are.
@@ -31,6 +35,8 @@ def behaviour_of(name: str, inputs: Sequence[str] = ()) -> Behaviour:
     """
     if name == REGRESSION:
         return regression(inputs)
+    if foreign is not None and name in foreign:
+        return behaviour_from(name, foreign[name])
     found = FIXED.get(name)
     if found is None:
         raise NotFound(

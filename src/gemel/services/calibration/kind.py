@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from gemel.core.document import Json
 from gemel.services.behaviour.registry import REGRESSION, behaviours
+from gemel.services.calibration.idle import follower
 from gemel.services.calibration.live import (
     BIAS,
     CHANGE,
     RESIDUAL,
     STATE,
     VALUE,
-    BehaviourFollower,
 )
 from gemel.services.calibration.runs import need
-from gemel.services.calibration.settings import reads
+from gemel.services.calibration.settings import foreign, reads
 from gemel.services.contract import Cost, Kind, Output, Run
 
 
@@ -41,8 +41,9 @@ PARAMETERS: Json = {
     "properties": {
         "behaviour": {
             "type": "string",
-            "enum": [*behaviours(), REGRESSION],
-            "description": "the model",
+            "description": "the model: "
+            + ", ".join([*behaviours(), REGRESSION])
+            + ", or one that was imported",
         },
         "inputs": _table("by input: a path of the twin, or a number"),
         "observed": {"type": "string", "description": "the path that reads the output"},
@@ -108,6 +109,14 @@ PLAN: Json = {
         "span": _number(3 * 86_400, "seconds of readings, from which the state is found", 60, 1e9),
     },
 }
+SIMULATE: Json = {
+    "type": "object",
+    "properties": {
+        "span": _number(86_400, "seconds of history, whose inputs are taken", 60, 1e9, "s"),
+        "inputs": _table("by input: a number in place of what was read"),
+        "values": _table("by parameter: a number in place of what is in use"),
+    },
+}
 
 KIND = Kind(
     name="behaviour",
@@ -123,7 +132,7 @@ KIND = Kind(
     ),
     parameters=PARAMETERS,
     cost=Cost(1.0, 30_000),
-    make=BehaviourFollower,
+    make=follower,
     runs=(
         Run(
             "calibrate",
@@ -139,7 +148,15 @@ KIND = Kind(
             PLAN,
             need,
         ),
+        Run(
+            "simulate",
+            "what the model says over a span, with inputs as they were read or as given",
+            "gemel.services.calibration.expecting:simulate_twins",
+            SIMULATE,
+            need,
+        ),
     ),
     reads=reads,
+    foreign=foreign,
     example={"behaviour": "first-order", "inputs": {"input": "x"}, "observed": "y"},
 )

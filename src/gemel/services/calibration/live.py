@@ -49,7 +49,7 @@ class BehaviourFollower:
     MINE = ("span", "sum", "count", "held", "seen", "alarm", "told", "begun")
 
     def __init__(self, setup: Setup) -> None:
-        self.settings = settings = settings_of(setup.parameters)
+        self.settings = settings = settings_of(setup.instance)
         self.setup, self.twins = setup, setup.twins
         count, inputs = len(self.twins), settings.behaviour.inputs
         self._width = round(settings.seconds * SECOND)

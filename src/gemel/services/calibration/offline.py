@@ -154,7 +154,7 @@ def calibrate(
         InvalidInput: too little data.
     """
     given, begun = dict(parameters or {}), dict(start or {})
-    names = [] if hold else list(fitted) or [p.name for p in behaviour.parameters]
+    names = [] if hold else list(fitted) or [p.name for p in behaviour.parameters if p.is_fitted]
     cut = round(len(data) * (1 - holdout))
     seen = np.isfinite(data.observed[:cut])
     reach: dict[str, float] = {}
@@ -269,11 +269,14 @@ def judged(found: Calibrated, data: Data, cut: int) -> tuple[float, float]:
     """RMSE and coverage of the 90 % interval of a free run, over what was held out."""
     if cut >= len(data):
         return found.fit_rmse, float("nan")
-    free = np.column_stack((found.free, found.members(100)))
+    free = found.free[:, None]
+    if len(free):
+        free = np.column_stack((free, found.members(100)))
     outputs = run(found.behaviour, data, found.space, free, found.fixed)[cut:]
     seen = np.isfinite(data.observed[cut:])
     off = (outputs[:, 0] - data.observed[cut:])[seen]
-    spread = np.sqrt(outputs[:, 1:].var(axis=1) + found.noise**2)[seen]
+    unsure = outputs[:, 1:].var(axis=1) if len(free) else 0.0
+    spread = np.sqrt(unsure + np.full(len(outputs), found.noise**2))[seen]
     return float(np.sqrt(np.mean(off**2))), float(np.mean(np.abs(off) <= 1.645 * spread))
 
 

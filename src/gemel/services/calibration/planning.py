@@ -12,7 +12,7 @@ from gemel.services.behaviour.model import simulate
 from gemel.services.calibration.ensemble import Ensemble
 from gemel.services.calibration.offline import Data
 from gemel.services.calibration.runs import data_of
-from gemel.services.calibration.settings import Settings, settings_of, slots_of
+from gemel.services.calibration.settings import Settings, prepared, slots_of
 from gemel.services.contract import Job, Progress, Proposal, Result, Series
 from gemel.services.optimise.horizon import Plan, Wanted, plan, response_of
 
@@ -28,13 +28,17 @@ def plan_twins(job: Job, progress: Progress) -> Result:
     Raises:
         InvalidInput: no twin can be planned; says why.
     """
-    settings = settings_of(job.instance.parameters)
-    settings.behaviour.place("inputs", job.parameters["chosen"])
-    if job.parameters["chosen"] not in settings.paths:
-        raise InvalidInput(
-            "the input that is chosen must be a signal, so that its use is known",
-            hint="give it a path in 'inputs'",
-        )
+    with prepared(job.instance) as settings:
+        settings.behaviour.place("inputs", job.parameters["chosen"])
+        if job.parameters["chosen"] not in settings.paths:
+            raise InvalidInput(
+                "the input that is chosen must be a signal, so that its use is known",
+                hint="give it a path in 'inputs'",
+            )
+        return _planned(job, settings, progress)
+
+
+def _planned(job: Job, settings: Settings, progress: Progress) -> Result:
     found: Json = {}
     problems: Json = {}
     series: list[Series] = []

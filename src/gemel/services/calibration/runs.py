@@ -9,7 +9,7 @@ from gemel.core.clock import SECOND
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.calibration.offline import Calibrated, Data, calibrate
-from gemel.services.calibration.settings import Settings, settings_of, slots_of
+from gemel.services.calibration.settings import Settings, prepared, slots_of
 from gemel.services.contract import Column, Fit, Instance, Job, Need, Plant, Progress, Result
 
 MOST_STEPS = 20_000
@@ -30,20 +30,20 @@ def calibrate_twins(job: Job, progress: Progress) -> Result:
     Raises:
         InvalidInput: no twin has its signals or enough readings.
     """
-    settings = settings_of(job.instance.parameters)
     old: Json = job.fit.document["twins"] if job.fit is not None else {}
     found: Json = {}
     problems: Json = {}
     twins = job.instance.twins
-    for i, twin in enumerate(twins):
+    with prepared(job.instance) as settings:
+        for i, twin in enumerate(twins):
 
-        def told(share: float, what: str, i: int = i, twin: str = twin) -> None:
-            progress((i + share) / len(twins), f"{twin}: {what}")
+            def told(share: float, what: str, i: int = i, twin: str = twin) -> None:
+                progress((i + share) / len(twins), f"{twin}: {what}")
 
-        try:
-            found[twin] = _twin(job, settings, twin, old.get(twin, {}), told)
-        except InvalidInput as error:
-            problems[twin] = error.message
+            try:
+                found[twin] = _twin(job, settings, twin, old.get(twin, {}), told)
+            except InvalidInput as error:
+                problems[twin] = error.message
     if not found:
         first = next(iter(problems.values()), "there are no twins")
         raise InvalidInput(f"nothing was calibrated: {first}", hint="a longer 'span'")

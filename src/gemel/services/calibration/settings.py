@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.behaviour.model import Behaviour
-from gemel.services.behaviour.registry import behaviour_of
+from gemel.services.behaviour.registry import REGRESSION, behaviour_of, behaviours
 from gemel.services.calibration.ensemble import Noise
 from gemel.services.contract import Instance, Signal
+from gemel.services.foreign.described import opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +36,34 @@ class Settings:
     noise: Noise
 
 
-def settings_of(given: Json) -> Settings:
+@contextmanager
+def prepared(instance: Instance) -> Iterator[Settings]:
+    """The settings of an instance whose behaviour can be run: one of others runs in its sandbox.
+
+    Raises:
+        InvalidInput, NotFound: names what is wrong.
+        Unavailable: a library it needs is not installed.
+    """
+    settings = settings_of(instance)
+    name = settings.behaviour.name
+    entry = instance.foreign.get(name)
+    if entry is None:
+        yield settings
+        return
+    data = Path(entry["file"]).read_bytes()
+    with opened(name, data, entry["mode"], entry["memoryMb"], entry["patience"]) as model:
+        yield replace(settings, behaviour=model.behaviour)
+
+
+def settings_of(instance: Instance) -> Settings:
     """Reads the parameters of an instance.
 
     Raises:
         InvalidInput, NotFound: names what is wrong.
     """
+    given = instance.parameters
     inputs: Json = given["inputs"]
-    behaviour = behaviour_of(given["behaviour"], list(inputs))
+    behaviour = behaviour_of(given["behaviour"], list(inputs), instance.foreign)
     paths, held = {}, {}
     for name, what in inputs.items():
         behaviour.place("inputs", name)
@@ -74,6 +98,12 @@ def _number(place: str, value: object) -> float:
 def reads(signal: Signal, parameters: Json) -> bool:
     """Whether an instance with these parameters wants a signal."""
     return signal.path == parameters["observed"] or signal.path in parameters["inputs"].values()
+
+
+def foreign(parameters: Json) -> tuple[str, ...]:
+    """The model of others that an instance with these parameters uses, if any."""
+    name = str(parameters["behaviour"])
+    return () if name in behaviours() or name == REGRESSION else (name,)
 
 
 def slots_of(instance: Instance, settings: Settings, twin: str) -> dict[str, int] | None:

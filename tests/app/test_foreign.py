@@ -1,0 +1,122 @@
+"""An FMU in the real server: imported, bound to a twin, calibrated, simulated; a crash told."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from app.inside import Inside, inside, until
+from services.foreign.tank import needs_fmi, packed, reference, tank
+
+pytestmark = needs_fmi
+SECOND = 1_000_000_000
+STEPS, WIDTH = 60, 10
+MODEL = {
+    "@id": "dtmi:example:Tank;1", "@type": "Interface", "@context": "dtmi:dtdl:context;3",
+    "contents": [{"@type": "Telemetry", "name": n, "schema": "double"} for n in ("pump", "height")],
+}  # fmt: skip
+PARAMETERS = {
+    "behaviour": "basin", "observed": "height", "inputs": {"inflow": "pump"}, "step": WIDTH,
+}  # fmt: skip
+SERVICE = {"kind": "behaviour", "model": MODEL["@id"], "parameters": PARAMETERS}
+
+
+def run(server: Inside, name: str, **parameters: Any) -> dict[str, Any]:
+    asked = {"run": name, "service": "tanks", "parameters": parameters}
+    found = server.ask("POST", "/runs", asked)
+    return until(
+        lambda: (r := server.ask("GET", f"/runs/{found['id']}"))["ended"] and r, "the run's end"
+    )
+
+
+def upload(server: Inside, name: str, data: bytes, **query: Any) -> httpx.Response:
+    return server.http.put(f"/imported-models/{name}", content=data, params=query, timeout=60)
+
+
+def test_an_fmu_from_its_file_to_what_it_says(tmp_path: Path) -> None:
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/models", [MODEL])
+        server.ask("PUT", "/digitaltwins/t1", {"$metadata": {"$model": MODEL["@id"]}})
+        early = server.http.put("/services/tanks", json=SERVICE)
+        assert early.status_code == 404
+        assert "gemel behaviour import" in early.json()["error"]["hint"]
+
+        data = tank(2)
+        taken = upload(server, "basin", data)
+        assert taken.status_code == 200, taken.text
+        assert taken.json()["mode"] == "co-simulation"
+        assert taken.json()["sha256"] == hashlib.sha256(data).hexdigest()
+        names = [one["name"] for one in server.ask("GET", "/imported-models")["value"]]
+        assert names == ["basin"]
+
+        server.ask("PUT", "/services/tanks", SERVICE)
+        _readings(server)
+        done = run(server, "calibrate", span=3600, starts=1, fitted=["leak"], holdout=0.2)
+        assert done["state"] == "succeeded", done
+        found = server.ask("GET", f"/runs/{done['id']}/result")["result"]["twins"]["t1"]
+        assert found["parameters"]["leak"] == pytest.approx(0.013, rel=0.05)
+
+        done = run(server, "simulate", span=3600)
+        assert done["message"] == ""
+        told = server.ask("GET", f"/runs/{done['id']}/result")
+        assert told["result"]["twins"]["t1"]["rmseToReadings"] < 0.1
+        stored = server.ask(
+            "GET", "/history", twin="t1", property="behaviour.simulated", provenance="simulated",
+            **{"from": "-2h", "to": "now"},
+        )  # fmt: skip
+        assert len(stored["series"][0]["value"]) == told["result"]["twins"]["t1"]["steps"]
+        dry = run(server, "simulate", span=3600, inputs={"inflow": 0.0})
+        told = server.ask("GET", f"/runs/{dry['id']}/result")["result"]["twins"]["t1"]
+        assert told["outputs"]["level"]["last"] < 0.6
+
+        crash = {"fault": 1}
+        done = run(server, "simulate", span=3600, values=crash)
+        assert done["state"] == "failed"
+        assert "model 'basin' crashed (SIGSEGV)" in done["message"]
+        assert server.ask("GET", "/services/tanks")["isRunning"]
+
+        refused = server.http.delete("/imported-models/basin")
+        assert refused.status_code == 409
+        assert "tanks" in refused.json()["error"]["message"]
+        server.ask("DELETE", "/services/tanks")
+        server.ask("DELETE", "/imported-models/basin")
+        assert list((tmp_path / "data" / "models").iterdir()) == []
+
+
+def _readings(server: Inside) -> None:
+    now = server.clock() // SECOND
+    begin = now - STEPS * WIDTH - 5
+    begin -= begin % WIDTH
+    inflow = np.random.default_rng(1).uniform(0, 0.02, 10).repeat(6)
+    height = reference(inflow, WIDTH, leak=0.013)
+    rows: list[dict[str, Any]] = []
+    for k in range(STEPS):
+        rows.append({"twin": "t1", "time": (begin + k * WIDTH) * 1000, "pump": inflow[k]})
+        at = (begin + k * WIDTH + WIDTH - 1) * 1000
+        rows.append({"twin": "t1", "time": at, "height": height[k]})
+    server.ask("POST", "/ingest", rows)
+
+
+def test_what_is_no_model_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
+    with inside(tmp_path / "data") as server:
+        for data, status, words in (
+            (b"", 400, "no body"),
+            (b"neither", 400, "model 'x'"),
+            (packed({"modelDescription.xml": b"<no/>"}), 400, "model 'x'"),
+            (packed({"../modelDescription.xml": b""}), 400, "leads out"),
+            (packed({"other": b""}), 400, "has no modelDescription"),
+        ):
+            answer = upload(server, "x", data)
+            assert answer.status_code == status, answer.text
+            assert words in answer.json()["error"]["message"]
+        assert upload(server, "rc2", tank(2)).status_code == 409
+        assert upload(server, "a%2Fb", tank(2)).status_code in (400, 404)
+        assert upload(server, "x", tank(2), mode="sideways").status_code == 400
+        assert server.http.get("/imported-models/x").status_code == 404
+        folder = tmp_path / "data" / "models"
+        assert not folder.exists() or list(folder.iterdir()) == []
