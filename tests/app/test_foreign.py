@@ -62,7 +62,7 @@ def test_an_fmu_from_its_file_to_what_it_says(tmp_path: Path) -> None:
         assert found["parameters"]["leak"] == pytest.approx(0.013, rel=0.05)
 
         done = run(server, "simulate", span=3600)
-        assert done["message"] == ""
+        assert done["message"] == "", server.http.get(f"/runs/{done['id']}/log").text
         told = server.ask("GET", f"/runs/{done['id']}/result")
         assert told["result"]["twins"]["t1"]["rmseToReadings"] < 0.1
         stored = server.ask(
@@ -70,12 +70,12 @@ def test_an_fmu_from_its_file_to_what_it_says(tmp_path: Path) -> None:
             **{"from": "-2h", "to": "now"},
         )  # fmt: skip
         assert len(stored["series"][0]["value"]) == told["result"]["twins"]["t1"]["steps"]
-        dry = run(server, "simulate", span=3600, inputs={"inflow": 0.0})
+        dry = run(server, "simulate", span=3600, hold={"inflow": 0.0})
         told = server.ask("GET", f"/runs/{dry['id']}/result")["result"]["twins"]["t1"]
         assert told["outputs"]["level"]["last"] < 0.6
 
         crash = {"fault": 1}
-        done = run(server, "simulate", span=3600, values=crash)
+        done = run(server, "simulate", span=3600, change=crash)
         assert done["state"] == "failed"
         assert "model 'basin' crashed (SIGSEGV)" in done["message"]
         assert server.ask("GET", "/services/tanks")["isRunning"]

@@ -30,7 +30,7 @@ def simulate_twins(job: Job, progress: Progress) -> Result:
     series: list[Series] = []
     arrays: dict[str, F64] = {}
     with prepared(job.instance) as settings:
-        for name in job.parameters["inputs"]:
+        for name in job.parameters["hold"]:
             settings.behaviour.place("inputs", name)
         for i, twin in enumerate(job.instance.twins):
             progress(i / len(job.instance.twins), twin)
@@ -55,9 +55,10 @@ def _twin(
     learnt: Json = (job.fit.document["twins"] if job.fit is not None else {}).get(twin, {})
     values = {**settings.values, **learnt.get("parameters", {})}
     start = _start(settings, data, values)
-    changed = {n: np.array(float(v)) for n, v in job.parameters["inputs"].items()}
-    values |= {n: float(v) for n, v in job.parameters["values"].items()}
-    run = simulate(settings.behaviour, {**data.inputs, **changed}, data.seconds, values, start)
+    held = {n: np.full(len(data), float(v)) for n, v in job.parameters["hold"].items()}
+    inputs = {n: np.broadcast_to(c, len(data)) for n, c in {**data.inputs, **held}.items()}
+    values |= {n: float(v) for n, v in job.parameters["change"].items()}
+    run = simulate(settings.behaviour, inputs, data.seconds, values, start)
     width = round(settings.seconds * SECOND)
     first = max(int(c.time[0]) for c in columns.values()) // width + 1
     times: I64 = (first + 1 + np.arange(len(data))) * width

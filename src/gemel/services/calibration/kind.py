@@ -113,8 +113,8 @@ SIMULATE: Json = {
     "type": "object",
     "properties": {
         "span": _number(86_400, "seconds of history, whose inputs are taken", 60, 1e9, "s"),
-        "inputs": _table("by input: a number in place of what was read"),
-        "values": _table("by parameter: a number in place of what is in use"),
+        "hold": _table("by input: a number in place of what was read"),
+        "change": _table("by parameter: a number in place of what is in use"),
     },
 }
 
