@@ -74,7 +74,9 @@ class ForeignModels:
             if document is None:
                 raise NotFound(
                     f"there is no behaviour '{name}'",
-                    hint="one of: " + ", ".join(behaviours()) + "; gemel behaviour import FILE brings others",
+                    hint="one of: "
+                    + ", ".join(behaviours())
+                    + "; gemel behaviour import FILE brings others",
                 )
             found[name] = {**document, "file": str(self._folder / document["sha256"])}
         return found
