@@ -6,9 +6,13 @@ that happened since the last of them, and the runner accepts nothing beside it.
 
     telemetry NAME in UNIT | is number | is boolean | is text | is one of "a", "b"
     rule ID: TEXT
+    derived NAME in UNIT: FORMULA
+    no rule: TEXT               (it is refused; the next line says why)
+    because WHAT, column NUMBER
     stale after 30 s
     parameter NAME is NUMBER | parameter NAME of TWIN is NUMBER
     twins A, B                  (default: motor-1; without a name the first is meant)
+    A, B are Pump               (their model; of none unless said)
     A contains B, C             (any relationship)
     10:00:00 [to 10:05:00 every 30 s]  [TWIN: ]NAME is VALUE[, NAME is VALUE] [bad]
     10:00:00  the clock strikes
@@ -31,9 +35,12 @@ from gemel.core import units
 from gemel.core.batch import make_batch
 from gemel.core.clock import SECOND, from_iso, to_iso
 from gemel.core.document import Document
+from gemel.core.errors import InvalidInput
 from gemel.services.alarms import AlarmBook
 from gemel.services.rules.compiler import PropertyShape
 from gemel.services.rules.engine import RuleEngine
+from gemel.services.rules.measures import compile_formula
+from gemel.services.rules.parser import parse_formula
 from gemel.services.rules.rule import load_rule
 
 FOLDER = Path(__file__).parents[1] / "scenarios"
@@ -69,6 +76,7 @@ class Stage:
         self.now = 0
         self.twins, self.links = [TWIN], []
         self.defaults, self.own = {}, {}
+        self.derived, self.model_of = {}, {}
 
     def series_of(self, twin):
         names = [*self.shapes, *self.beside]
@@ -84,24 +92,40 @@ class Stage:
         found = [b for a, b in pairs if a == twin]
         for near in found if relation.is_deep else ():  # grows as it goes
             found += [b for a, b in pairs if a == near and b not in found]
+        wanted = relation.model
+        found = [b for b in found if wanted in ("", self.model_of.get(b))]
         return [(b, self.series_of(b)) for b in found]
 
     def settings_of(self, twin):
         return self.own.get(twin, {})
 
+    def shapes_with_derived(self):
+        found = dict(self.shapes)
+        for name, (unit, text) in self.derived.items():
+            wanted = units.find(unit).name
+            inner, unit = compile_formula(
+                parse_formula(text, name), found, lambda _: found, wanted
+            )
+            found[name] = PropertyShape("number", unit, formula=inner)
+        return found
+
+    def refuse(self, when):
+        with pytest.raises(InvalidInput) as refused:
+            self.load("wrong", when, self.shapes_with_derived())
+        return str(refused.value)
+
+    def load(self, key, when, shapes):
+        document = {"model": "m", "when": when, "priority": 2, "title": key}
+        document["parameters"] = self.defaults
+        return load_rule(
+            key, document, shapes, stale_after=self.stale_after, kin=lambda _: shapes
+        )
+
     def set_up(self):
-        loaded = {}
+        loaded, shapes = {}, self.shapes_with_derived()
         instances = [(twin, self.series_of(twin)) for twin in self.twins]
         for key, when in self.rules.items():
-            document = {"model": "m", "when": when, "priority": 2, "title": key}
-            document["parameters"] = self.defaults
-            loaded[key] = load_rule(
-                key,
-                document,
-                self.shapes,
-                stale_after=self.stale_after,
-                kin=lambda _: self.shapes,
-            )
+            loaded[key] = self.load(key, when, shapes)
             self.engine.set_rule(loaded[key], instances, self.kin, self.settings_of)
         return loaded
 
@@ -186,6 +210,15 @@ def play(text, *, restarts):
             stage.shapes[found[1]] = shape_of(found[2])
         elif found := re.fullmatch(r"rule ([\w-]+): (.*)", line):
             stage.rules[found[1]] = found[2]
+        elif found := re.fullmatch(r"derived ([\w.]+) in (\S+): (.*)", line):
+            stage.derived[found[1]] = found[2], found[3]
+        elif found := re.fullmatch(r"no rule: (.*)", line):
+            refused = stage.refuse(found[1])
+        elif found := re.fullmatch(r"because (.*), column (\d+)", line):
+            assert found[1] in refused, refused
+            assert f"column {found[2]}: " in refused, refused
+        elif found := re.fullmatch(r"([\w, -]+) are (\w+)", line):
+            stage.model_of.update(dict.fromkeys(found[1].split(", "), found[2]))
         elif found := re.fullmatch(r"stale after (\d+) s", line):
             stage.stale_after = float(found[1])
         elif found := re.fullmatch(r"twins (.*)", line):
