@@ -83,6 +83,19 @@ def test_a_roll_up_is_stored_shown_and_told_as_key_figure(server: Inside) -> Non
     assert server.ask("GET", "/kpis")["value"][0]["value"] == 25.0
 
 
+def test_readings_that_come_at_once_after_the_plant_count(server: Inside) -> None:
+    ticker = server.platform._ticker
+    assert ticker is not None
+    server.call(ticker.cancel)
+    server.call(server.platform.tick, server.clock())
+    server.ask("POST", "/ingest", rows("pump-2", 0, [9.0, 8.0]))
+    server.ask("POST", "/plant", {"derived": [{"id": "line-total", **TOTAL}]})
+    server.ask("POST", "/ingest", rows("pump-1", 2, [1.0, 2.0, 3.0]))
+    server.ask("POST", "/ingest", rows("pump-1", 20, [5.0]))
+    server.clock.advance(10)
+    until(lambda: values(server) == {2: 9.0, 3: 10.0, 4: 11.0, 20: 13.0}, "the sums")
+
+
 def test_a_rule_names_a_derived_property_and_what_a_service_gives(server: Inside) -> None:
     server.ask("PUT", "/derived/line-total", TOTAL)
     server.ask("PUT", "/derived/double", {**TOTAL, "property": "twice", "formula": "total * 2"})

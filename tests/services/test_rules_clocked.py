@@ -10,7 +10,8 @@ from gemel.core.batch import make_batch
 from gemel.core.clock import SECOND
 from gemel.services.rules.compiler import PropertyShape
 from gemel.services.rules.engine import RuleEngine
-from gemel.services.rules.parser import parse
+from gemel.services.rules.measures import compile_formula
+from gemel.services.rules.parser import parse, parse_formula
 from gemel.services.rules.rule import load_rule
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -67,11 +68,20 @@ RULES = [
     "a > 4 for 3 s",
     "a > 6 or b > 6 off for 4 s",
 ]
+TOTAL, _ = compile_formula(parse_formula("sum of a in contains"), SHAPES, lambda _: SHAPES, "")
+WITH_TOTAL = {**SHAPES, "total": PropertyShape("number", formula=TOTAL)}
+NAMING_DERIVED = [
+    "total > 9 for 3 s",
+    "mean of total over 10 s > 8 and b > 1",
+    "total rises by more than 3 within 12 s",
+    "(total > 8) happens at least 2 times within 40 s",
+    "any twin in incoming contains has (total > 9) off for 2 s",
+]
 
 
 def rule(when, key):
     document = {"model": "m", "when": when, "parameters": DEFAULTS, "lateness": LATENESS}
-    return load_rule(key, document, SHAPES, kin=lambda _: SHAPES, stale_after=8.0)
+    return load_rule(key, document, WITH_TOTAL, kin=lambda _: WITH_TOTAL, stale_after=8.0)
 
 
 def series_of(twin):
@@ -103,6 +113,7 @@ one_reading = st.tuples(
 )
 drawn_readings = st.lists(one_reading, min_size=1, max_size=60)
 drawn_rules = st.lists(st.sampled_from(RULES), min_size=1, max_size=4)
+any_rules = st.lists(st.sampled_from(RULES + NAMING_DERIVED * 3), min_size=1, max_size=4)
 
 
 def rows_of(drawn):
@@ -173,7 +184,7 @@ def test_engine_agrees_with_the_plain_evaluator(drawn, texts):
 
 
 @settings(max_examples=60, deadline=None)
-@given(drawn_readings, drawn_rules, st.data())
+@given(drawn_readings, any_rules, st.data())
 def test_order_of_arrival_within_the_lateness_changes_nothing(drawn, texts, data):
     rows = rows_of(drawn)
     in_order = sorted((time, *rest) for _, *rest in rows for time in [rest[1]])
@@ -185,7 +196,7 @@ def test_order_of_arrival_within_the_lateness_changes_nothing(drawn, texts, data
 
 
 @settings(max_examples=50, deadline=None)
-@given(drawn_readings, drawn_rules, st.data())
+@given(drawn_readings, any_rules, st.data())
 def test_replayed_and_restored_at_any_cut_give_what_happened_live(drawn, texts, data):
     batches = batches_of(rows_of(drawn), SECOND // 2)
     live = engine_of(texts)

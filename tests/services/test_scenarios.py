@@ -103,9 +103,7 @@ class Stage:
         found = dict(self.shapes)
         for name, (unit, text) in self.derived.items():
             wanted = units.find(unit).name
-            inner, unit = compile_formula(
-                parse_formula(text, name), found, lambda _: found, wanted
-            )
+            inner, unit = compile_formula(parse_formula(text, name), found, lambda _: found, wanted)
             found[name] = PropertyShape("number", unit, formula=inner)
         return found
 
@@ -117,9 +115,7 @@ class Stage:
     def load(self, key, when, shapes):
         document = {"model": "m", "when": when, "priority": 2, "title": key}
         document["parameters"] = self.defaults
-        return load_rule(
-            key, document, shapes, stale_after=self.stale_after, kin=lambda _: shapes
-        )
+        return load_rule(key, document, shapes, stale_after=self.stale_after, kin=lambda _: shapes)
 
     def set_up(self):
         loaded, shapes = {}, self.shapes_with_derived()

@@ -45,6 +45,8 @@ class Derived:
         self._broken: dict[str, str] = {}
         self._read: set[int] = set()
         self._is_changed = False
+        self._waiting: list[Batch] = []
+        """Readings since then: they are judged by the formulas as they will be, in a second."""
         self._late: list[Correction] = []
         self._is_correcting = False
         self._saved_late: list[list[Any]] = []
@@ -54,8 +56,12 @@ class Derived:
 
     def react(self, batch: Batch) -> None:
         """Takes readings in that are on disk; what follows from them is written with the tick."""
-        if not self._engines:
-            return
+        if self._is_changed:
+            self._waiting.append(batch)
+        elif self._engines:
+            self._judge(batch)
+
+    def _judge(self, batch: Batch) -> None:
         counts = (batch.quality < Quality.BAD) & np.isfinite(batch.value)
         value = np.where(counts, batch.value, np.nan)
         series = batch.series.astype(np.int64)
@@ -132,7 +138,10 @@ class Derived:
         for name, engine in list(self._engines.items()):
             if not engine.formulas:  # looked at last: one from a checkpoint has none at first
                 del self._engines[name]
-        self._know_again()
+        waiting, self._waiting = self._waiting, []
+        self._know_again({int(n) for batch in waiting for n in np.unique(batch.series)})
+        for batch in waiting:
+            self._judge(batch)
 
     def _set(self, formula: Formula) -> None:
         platform = self._platform
@@ -149,11 +158,15 @@ class Derived:
         out = [platform.series.id(twin, formula.path, DERIVED) for twin, _ in instances]
         engine.set_formula(formula, instances, out, means.kin, means.settings)
 
-    def _know_again(self) -> None:
-        """Gives the engines the last values of series that no formula has read before."""
+    def _know_again(self, coming: set[int]) -> None:
+        """Gives the engines the last values of series that no formula has read before.
+
+        Args:
+            coming: series with readings that wait; their last values are among these.
+        """
         read = {number for engine in self._engines.values() for number in engine.series_read()}
         state = self._platform.state
-        new = [n for n in read - self._read if n < len(state.time) and state.time[n]]
+        new = [n for n in read - self._read - coming if n < len(state.time) and state.time[n]]
         self._read = read
         if new:
             rows = np.array(sorted(new), np.int32)

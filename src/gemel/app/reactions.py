@@ -7,7 +7,7 @@ was seen and is not yet committed rides along in the checkpoint, so a crash lose
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,6 +92,8 @@ class Reactions:
         self._judged: dict[tuple[str, int], set[int]] = {}
         """The series of each rule whose last values it has been given."""
         self._moved = Moved()
+        self._is_begun = False
+        """Whether the replay is over; until then the engine finds out by itself what stands."""
 
     def _stored_alarm(self, key: str) -> Json | None:
         found = self._platform.documents.get("alarm", key)
@@ -235,7 +237,7 @@ class Reactions:
                 is_new = rule.id not in self.engine.rules
                 instances = self.means.instances(rule)
                 self.engine.set_rule(rule, instances, self.means.kin, self.means.settings)
-                if is_new:
+                if is_new and self._is_begun:
                     self.engine.assume_active(rule.id, self.alarms.raised(rule.id))
                 reads = self.engine.series_read(rule.id)
                 unread |= reads - self._judged.get((rule.id, rule.version), set())
@@ -292,8 +294,17 @@ class Reactions:
         engine.set_rule(rule, every, means.kin, means.settings)
         return engine.series_read(rule.id), before
 
+    def assume_standing(self, told: Collection[tuple[str, str]] = ()) -> None:
+        """Tells the engine which alarms stand; not of the rules and twins it has told of."""
+        for rule_id in self.engine.rules:
+            raised = self.alarms.raised(rule_id)
+            mine = {twin: at for twin, at in raised.items() if (rule_id, twin) not in told}
+            self.engine.assume_active(rule_id, mine)
+
     def recall(self) -> None:
-        """At start, after the replay: values from before what was replayed."""
+        """At start, after the replay: alarms and values from before what was replayed."""
+        self._is_begun = True
+        self.assume_standing({(t.rule_id, t.twin) for t in self._uncommitted})
         self._uncommitted += self._known_again(
             {series for rule_id in self.engine.rules for series in self.engine.series_read(rule_id)}
         )

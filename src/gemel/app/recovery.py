@@ -21,8 +21,9 @@ def rebuild(platform: Platform) -> None:
         platform.reactions.restore(blobs)
         platform.services.restore(blobs)
         platform.derived.restore(blobs)
-    else:
+    elif platform.history.statistics().segments:  # none yet, or damaged
         _recall_values(platform)
+        platform.reactions.assume_standing()
     platform.services.changed()
     platform.derived.begin()
     named = platform.reactions.means.is_named
@@ -38,9 +39,7 @@ def rebuild(platform: Platform) -> None:
 
 
 def _recall_values(platform: Platform) -> None:
-    """Without a checkpoint (none yet, or damaged) the last values are read from the history."""
-    if not platform.history.statistics().segments:
-        return
+    """Without a checkpoint the last values are read from the history."""
     every = np.arange(len(platform.series), dtype=np.int32)
     platform.state.recall(*platform.history.last_of_many(every))
 
