@@ -1,4 +1,4 @@
-"""Every construct of the grammar stands in a scenario, so that its meaning is told in plain text."""
+"""Every construct of the grammar stands in a scenario, so that plain text tells its meaning."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def name_of(token):
 
 
 def used_in(texts):
-    """The rules of the grammar, and (kind, word) of its words, statistics by the rule they are in."""
+    """The rules of the grammar, and its words as (kind, word); statistics by their rule."""
     rules, words = set(), set()
     for text in texts:
         for tree in trees_of(text):
