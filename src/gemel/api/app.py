@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from gemel.api import (
+    aas,
     adt,
     alarms,
     audit,
@@ -27,6 +28,7 @@ from gemel.api import (
     graphql,
     history,
     ingest,
+    interchange,
     notify,
     openapi,
     page,
@@ -63,6 +65,8 @@ ROUTES: list[Route] = [
     *changes.ROUTES,
     *evolution.ROUTES,
     *plant.ROUTES,
+    *interchange.ROUTES,
+    *aas.ROUTES,
     *scene.ROUTES,
     *history.ROUTES,
     *alarms.ROUTES,

@@ -7,6 +7,7 @@ import os
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -83,27 +84,39 @@ class Client:
         Raises:
             GemelError: as the server says, or Unavailable if it cannot be reached.
         """
+        is_file = isinstance(body, bytes)
+        data = body if body is None or is_file else orjson.dumps(body)
+        kind = f"application/{'octet-stream' if is_file else 'json'}"
+        content = self.fetch(method, path, query, data, kind)
+        try:
+            return orjson.loads(content) if content else None
+        except orjson.JSONDecodeError:
+            raise Unavailable(f"what answers at {self.url} is no Gemel", hint=URL_HINT) from None
+
+    def fetch(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any],
+        data: bytes | None = None,
+        media_type: str = "",
+    ) -> bytes:
+        """As `call`, with bytes of any kind both ways; a list in the query stands several times."""
         wanted = {k: v for k, v in query.items() if v is not None}
-        url = self.url + path + (f"?{urlencode(wanted)}" if wanted else "")
+        url = self.url + path + (f"?{urlencode(wanted, doseq=True)}" if wanted else "")
         headers = {"Authorization": f"Bearer {self._token}"}
-        data = None
-        if body is not None:
-            is_file = isinstance(body, bytes)
-            data = body if is_file else orjson.dumps(body)
-            headers["Content-Type"] = f"application/{'octet-stream' if is_file else 'json'}"
+        if data is not None:
+            headers["Content-Type"] = media_type
         try:
             request = urllib.request.Request(url, data, headers, method=method)
             with self._opener().open(request, timeout=self.timeout) as answer:
-                content = answer.read()
+                content: bytes = answer.read()
+                return content
         except urllib.error.HTTPError as error:
             raise _from_answer(error) from None
         except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
             reason = getattr(error, "reason", error)
             raise Unavailable(f"cannot reach {self.url}: {reason}", hint="is it running?") from None
-        try:
-            return orjson.loads(content) if content else None
-        except orjson.JSONDecodeError:
-            raise Unavailable(f"what answers at {self.url} is no Gemel", hint=URL_HINT) from None
 
     def _opener(self) -> urllib.request.OpenerDirector:
         """Never follows to another place with our token; goes past proxies on this machine."""
