@@ -214,7 +214,8 @@ class Services:
         edits = []
         for key, body in services.items():
             document = checked(key, body, graph.find_model, graph.find_twin)
-            self._platform.foreign.of(kind_of(document["kind"]), document["parameters"])
+            kind, parameters = kind_of(document["kind"]), document["parameters"]
+            kind.check(parameters, self._platform.foreign.of(kind, parameters))
             old = stored.get(key)
             if old is not None and {**document, "version": old["version"]} == old:
                 continue

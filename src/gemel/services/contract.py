@@ -110,6 +110,8 @@ class Kind:
     """Which of its twins' signals an instance with these parameters wants."""
     foreign: Callable[[Json], Sequence[str]] = lambda parameters: ()
     """The names of imported models that an instance with these parameters uses."""
+    check: Callable[[Json, Json], None] = lambda parameters, foreign: None
+    """Raises InvalidInput where parameters do not fit each other or those models."""
     example: Json = field(default_factory=dict)
     """Parameters with which it can be tried where some are required."""
     per_model: bool = True

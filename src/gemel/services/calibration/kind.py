@@ -13,7 +13,7 @@ from gemel.services.calibration.live import (
     VALUE,
 )
 from gemel.services.calibration.runs import need
-from gemel.services.calibration.settings import foreign, reads
+from gemel.services.calibration.settings import check, foreign, reads
 from gemel.services.contract import Cost, Kind, Output, Run
 
 
@@ -158,5 +158,6 @@ KIND = Kind(
     ),
     reads=reads,
     foreign=foreign,
+    check=check,
     example={"behaviour": "first-order", "inputs": {"input": "x"}, "observed": "y"},
 )

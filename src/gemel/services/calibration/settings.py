@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
+from gemel.services.behaviour.imported import behaviour_from
 from gemel.services.behaviour.model import Behaviour
 from gemel.services.behaviour.registry import REGRESSION, behaviour_of, behaviours
 from gemel.services.calibration.ensemble import Noise
@@ -104,6 +105,12 @@ def foreign(parameters: Json) -> tuple[str, ...]:
     """The model of others that an instance with these parameters uses, if any."""
     name = str(parameters["behaviour"])
     return () if name in behaviours() or name == REGRESSION else (name,)
+
+
+def check(parameters: Json, models: Json) -> None:
+    """Raises InvalidInput where the model of others that is named has no behaviour."""
+    for name in foreign(parameters):
+        behaviour_from(name, models[name])
 
 
 def slots_of(instance: Instance, settings: Settings, twin: str) -> dict[str, int] | None:
