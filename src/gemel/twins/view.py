@@ -64,9 +64,11 @@ def _merge(
                 time = _merge(graph, model, inner, below, value_of, f"{prefix}{name}.")
                 newest = max(newest, time)
         elif isinstance(content, Property):
+            path, schema = prefix + name, content.schema
+            if not isinstance(schema, Object) and value_of(path) is None:
+                continue  # as most are: nothing is to be compared
             since = value_time(metadata.get(name))
-            old = container.get(name)
-            value, time = _reported(content.schema, prefix + name, old, since, value_of)
+            value, time = _reported(schema, path, container.get(name), since, value_of)
             if time > since:
                 container[name] = value
                 metadata[name] = {"lastUpdateTime": to_iso(time)}

@@ -224,3 +224,62 @@ def test_charge_grows_with_the_work(world: World) -> None:
     little = world.ask("SELECT * FROM DIGITALTWINS WHERE $dtId = 'a'").charge
     much = world.ask("SELECT A FROM DIGITALTWINS MATCH (A)-[*..9]-(B)-[*..9]-(C)").charge
     assert much > little >= 1
+
+
+def test_joins_end_where_the_text_does() -> None:
+    world = World()
+    for number in range(201):
+        world.twin(f"t{number}", BASE)
+    for number in range(200):
+        world.link(f"t{number}", "feeds", f"t{number + 1}")
+    joins = " ".join(f"JOIN t{n + 1} RELATED t{n}.feeds" for n in range(200))
+    text = f"SELECT t200 FROM DIGITALTWINS t0 {joins} WHERE t0.$dtId = 't0'"
+    assert [row["t200"]["$dtId"] for row in world.rows(text)] == ["t200"]
+    hops = "-[:feeds]->".join(f"(m{n})" for n in range(201))
+    text = f"SELECT m200 FROM DIGITALTWINS MATCH {hops} WHERE m0.$dtId = 't0'"
+    assert [row["m200"]["$dtId"] for row in world.rows(text)] == ["t200"]
+
+
+def test_joins_that_cost_too_much_are_stopped_and_say_what_to_do() -> None:
+    world = World()
+    for number in range(4):
+        world.twin(f"t{number}", BASE)
+    for source in range(4):
+        for target in range(4):
+            world.link(f"t{source}", "feeds", f"t{target}")
+    joins = " ".join(f"JOIN t{n + 1} RELATED t{n}.feeds" for n in range(60))
+    engine = Engine(world.graph, None, most_steps=10_000)
+    with pytest.raises(InvalidInput, match="more than 10,000 steps") as caught:
+        answer(engine.run(f"SELECT COUNT() FROM DIGITALTWINS t0 {joins} WHERE t0.$dtId = 't0'"))
+    assert "name a twin" in caught.value.hint
+
+
+def test_a_query_may_speak_of_more_properties_than_columns_are_kept(world: World) -> None:
+    where = " OR ".join(f"T.p{n} = 1" for n in range(80))
+    assert ids(world, f"SELECT T.$dtId FROM DIGITALTWINS T WHERE {where} OR T.x = 2") == ["b"]
+
+
+def test_starts_of_texts_that_came_later_are_found(world: World) -> None:
+    text = "SELECT T.$dtId FROM DIGITALTWINS T WHERE STARTSWITH(T.s, 'name ')"
+    assert ids(world, text) == ["a", "b", "c", "lone", "site"]
+    world.twin("a", BASE, s="other")
+    world.twin("later", BASE, s="name \U0010ffff")
+    world.twin("after", BASE, s="namf")
+    assert ids(world, text) == ["b", "c", "later", "lone", "site"]
+
+
+def test_pages_of_an_order_by_mixed_kinds_are_the_whole_order(world: World) -> None:
+    for number, value in enumerate([True, None, "b", "a", 2, 2.5, [1], {"k": 1}, -1, False]):
+        world.twin(f"m{number}", BASE, x=value, s="mixed" if number % 2 else "other")
+    whole = "SELECT T.$dtId FROM DIGITALTWINS T ORDER BY T.s, T.x DESC"
+    in_order = ids(world, whole)
+    assert len(in_order) == len(set(in_order)) == 15
+    run, found = answer(world.engine.run(whole, size=4)), list[str]()
+    while True:
+        found += [row["$dtId"] for row in run.rows]
+        if run.token is None:
+            break
+        run = answer(world.engine.run(whole, run.token, size=4))
+    assert found == in_order
+    others = [key for key in in_order if key in {"m0", "m2", "m4", "m6", "m8"}]
+    assert others == ["m6", "m2", "m4", "m8", "m0"]

@@ -10,83 +10,33 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from gemel.core.batch import F64, I32, I64, U8
+from gemel.core.batch import I32, I64
+from gemel.core.document import Json
 from gemel.twins.graph import Graph
+from gemel.twins.query.cells import EXACT, IS_NUMBER, IS_UNDEFINED, Cells, Distinct, Steps
 from gemel.twins.query.meter import Meter
-from gemel.twins.query.reading import Live, Places, Reader, typed
-from gemel.twins.query.values import NUMBER, TEXT, UNDEFINED, kind_of, walk
+from gemel.twins.query.reading import Live, Place, Places, Reader, typed
+from gemel.twins.query.values import walk
 from gemel.twins.records import Twin, value_time
 from gemel.twins.state import LastValue
 
-IS_NUMBER, IS_UNDEFINED = -1, -2
-EXACT = 1 << 53
-"""Integers below are exact as float64; larger ones are kept as distinct values."""
 MOST_COLUMNS = 64
+PIECE = 500
+"""Rows that are read before others have their turn: about two milliseconds."""
 MOST_PATCHED = 1_000
 """Changed twins that are taken in one by one."""
 COMPUTED = (("$dtId",), ("$etag",), ("$metadata", "$model"))
 Pauses = Generator[None, None, None]
-Steps = tuple[str, ...]
-Sums = dict[Steps, tuple[float, int]]
-"""By path: the sum of its numbers, and how many there are."""
 
 
 def is_columnar(steps: tuple[str, ...]) -> bool:
     """Whether a path is kept as a column."""
     return bool(steps) and (steps in COMPUTED or not steps[0].startswith("$"))
-
-
-@dataclass(slots=True)
-class Distinct:
-    """Distinct values that are not plain numbers, each with its code."""
-
-    values: list[object] = field(default_factory=list)
-    codes: dict[tuple[int, object], int] = field(default_factory=dict)
-    _kinds: U8 = field(default_factory=lambda: np.empty(0, np.uint8))
-
-    def code(self, value: object) -> int:
-        kind = kind_of(value)
-        key: tuple[int, object] = (kind, value)
-        if isinstance(value, dict | list):
-            key = (kind, orjson.dumps(value))
-        found = self.codes.get(key)
-        if found is None:
-            found = self.codes[key] = len(self.values)
-            self.values.append(value)
-        return found
-
-    @property
-    def kinds(self) -> U8:
-        """Of each value, as `values.kind_of` says."""
-        known = len(self._kinds)
-        if known < len(self.values):
-            more = np.fromiter(map(kind_of, self.values[known:]), np.uint8)
-            self._kinds = np.concatenate([self._kinds, more])
-        return self._kinds
-
-
-@dataclass(slots=True)
-class Cells:
-    """The values of one path: `code` is `IS_NUMBER`, `IS_UNDEFINED`, or an index of `distinct`."""
-
-    number: F64
-    code: I32
-    distinct: Distinct
-
-    def put(self, row: int, value: object) -> None:
-        if value is UNDEFINED:
-            self.code[row] = IS_UNDEFINED
-        elif kind_of(value) == NUMBER and (isinstance(value, float) or abs(value) < EXACT):  # type: ignore[arg-type]
-            self.code[row] = IS_NUMBER
-            self.number[row] = value  # type: ignore[call-overload]
-        else:
-            self.code[row] = self.distinct.code(value)
 
 
 @dataclass(slots=True)
@@ -170,8 +120,7 @@ class Table:
                 if self._live is None or (yield from self._load(paths)):
                     return
                 continue
-            for path in stale:
-                yield from self._bring(path, meter)
+            yield from self._bring(stale, paths, meter)
 
     def _load(self, paths: set[tuple[str, ...]]) -> Generator[None, None, bool]:
         """Has the last values at hand that these columns need; true if no time went by."""
@@ -194,22 +143,30 @@ class Table:
             and (self._live is None or column.seen == len(self._live.series))
         )
 
-    def _bring(self, path: tuple[str, ...], meter: Meter) -> Pauses:
-        old = self._columns.pop(path, None)
-        if old is None and len(self._columns) >= MOST_COLUMNS:
-            self._columns.pop(next(iter(self._columns)))
-        twins = self.twins
-        if old is None and self._nearby is not None:
-            yield from self._nearby.prepare({path}, meter)
-            near = self._nearby._columns[path]
-            column, rows = self._moved(near, twins, path, near.seen)
-        else:
-            column, rows = self._aligned(old, twins, path)
-        for row in rows:
-            self._read(column, row, path)
-            if meter.tick():
-                yield
-        self._columns[path] = column
+    def _bring(self, paths: list[Steps], wanted: set[Steps], meter: Meter) -> Pauses:
+        """Brings columns up to date together, so that each twin is decoded once for all."""
+        twins, work = self.twins, list[tuple[Steps, Column, list[int]]]()
+        for path in paths:
+            old = self._columns.pop(path, None)
+            if old is None and self._nearby is not None:
+                yield from self._nearby.prepare({path}, meter)
+                near = self._nearby._columns[path]
+                column, rows = self._moved(near, twins, path, near.seen)
+            else:
+                column, rows = self._aligned(old, twins, path)
+            work.append((path, column, rows))
+        for begin in range(0, max(len(rows) for _, _, rows in work), PIECE):
+            docs: dict[int, Json] = {}
+            for path, column, rows in work:
+                Reading(self._places, self._live, column, path, docs).take(
+                    rows[begin : begin + PIECE]
+                )
+            yield
+        for path, column, _ in work:
+            if len(self._columns) >= MOST_COLUMNS:
+                spare = next((one for one in self._columns if one not in wanted), path)
+                self._columns.pop(spare, None)
+            self._columns[path] = column
 
     def _aligned(
         self, old: Column | None, twins: list[Twin], path: tuple[str, ...]
@@ -285,30 +242,6 @@ class Table:
         column.seen = seen
         return rows
 
-    def _read(self, column: Column, row: int, path: tuple[str, ...]) -> None:
-        twin = column.twins[row]
-        column.series[row] = -1
-        column.nested.pop(row, None)
-        if path in COMPUTED:
-            value = {"$dtId": twin.id, "$etag": twin.etag}.get(path[0], twin.model)
-            column.cells.put(row, value)
-            return
-        place = self._places.of(twin.model, path)
-        doc = {} if place.category == "telemetry" else twin.doc
-        column.cells.put(row, walk(doc, path))
-        if self._live is None or not place.category:
-            return
-        find = self._live.series.find
-        numbers = [n for p in place.related if (n := find(twin.id, p)) is not None]
-        if place.is_plain:
-            metadata = walk(doc, (*path[:-1], "$metadata"))
-            stored = metadata.get(path[-1]) if isinstance(metadata, dict) else None
-            column.since[row] = value_time(stored)
-            column.series[row] = numbers[0] if numbers else -1
-            column.is_boolean[row] = place.schema is not None and place.schema.kind == "boolean"
-        elif numbers:
-            column.nested[row] = tuple(numbers)
-
     # ---- with device values --------------------------------------------------------------
 
     def cells(self, path: tuple[str, ...], reader: Reader) -> Cells:
@@ -341,32 +274,77 @@ class Table:
         return cells
 
 
-def alike(cells: Cells, rows: I64) -> I64:
-    """A number for each of these rows, the same where the values are the same."""
-    codes = cells.code[rows].astype(np.int64)
-    is_number = codes == IS_NUMBER
-    codes[~is_number] = codes[~is_number] - IS_UNDEFINED
-    above = int(codes.max(initial=0)) + 1
-    codes[is_number] = np.unique(cells.number[rows[is_number]], return_inverse=True)[1] + above
-    _, dense = np.unique(codes, return_inverse=True)
-    return dense.astype(np.int64)
+class Reading:
+    """Reads a column from the documents of its twins.
 
+    Args:
+        docs: documents by row, as far as they were decoded; those that are needed are added.
+    """
 
-def sums_of(
-    cells: Cells, rows: I64, kinds: I64, count: int
-) -> tuple[list[float], list[int]] | None:
-    """Sum and number of the numbers among these rows, by kind; None where float64 is not exact."""
-    if (cells.distinct.kinds == NUMBER).any():
-        return None  # numbers too large for a column
-    is_number = cells.code[rows] == IS_NUMBER
-    values, kinds = cells.number[rows[is_number]], kinds[is_number]
-    if len(values) and float(np.abs(values).sum()) >= EXACT:
-        return None
-    totals = np.bincount(kinds, values, count).tolist()
-    is_whole = np.bincount(kinds, values % 1 != 0, count) == 0
-    for kind in np.flatnonzero(is_whole).tolist():
-        totals[kind] = int(totals[kind])  # as a sum of whole numbers is written
-    return totals, np.bincount(kinds, minlength=count).tolist()
+    def __init__(
+        self,
+        places: Places,
+        live: Live | None,
+        column: Column,
+        path: Steps,
+        docs: dict[int, Json],
+    ) -> None:
+        self._places = places
+        self._live = live if live is not None and len(live.series) else None
+        self._column = column
+        self._path = path
+        self._docs = docs
+
+    def take(self, rows: list[int]) -> None:
+        """Reads some rows; what they held before does not matter."""
+        column, cells = self._column, self._column.cells
+        column.series[rows] = -1
+        for row in [row for row in rows if row in column.nested]:
+            del column.nested[row]
+        values = self._computed(rows) if self._path in COMPUTED else self._stored(rows)
+        codes, numbers = cells.distinct.cells_of(values)
+        cells.code[rows] = codes
+        cells.number[rows] = numbers
+
+    def _computed(self, rows: list[int]) -> list[object]:
+        twins = self._column.twins
+        if self._path == ("$dtId",):
+            return [twins[row].id for row in rows]
+        is_etag = self._path == ("$etag",)
+        return [twins[row].etag if is_etag else twins[row].model for row in rows]
+
+    def _stored(self, rows: list[int]) -> list[object]:
+        twins, path, docs, live = self._column.twins, self._path, self._docs, self._live
+        places: dict[str, Place] = {}
+        values: list[object] = []
+        for row in rows:
+            twin = twins[row]
+            place = places.get(twin.model)
+            if place is None:
+                place = places[twin.model] = self._places.of(twin.model, path)
+            doc: Json = {}
+            if place.category != "telemetry":
+                known = docs.get(row)
+                doc = docs[row] = twin.doc if known is None else known
+            values.append(walk(doc, path))
+            if live is not None and place.category:
+                self._find_series(live, row, twin, place, doc)
+        return values
+
+    def _find_series(self, live: Live, row: int, twin: Twin, place: Place, doc: Json) -> None:
+        """Which series may show later values than the document."""
+        column, path, find = self._column, self._path, live.series.find
+        numbers = [n for p in place.related if (n := find(twin.id, p)) is not None]
+        if not numbers:
+            return
+        if not place.is_plain:
+            column.nested[row] = tuple(numbers)
+            return
+        metadata = walk(doc, (*path[:-1], "$metadata"))
+        stored = metadata.get(path[-1]) if isinstance(metadata, dict) else None
+        column.since[row] = value_time(stored)
+        column.series[row] = numbers[0]
+        column.is_boolean[row] = place.schema is not None and place.schema.kind == "boolean"
 
 
 def _empty(twins: list[Twin], distinct: Distinct, seen: int) -> Column:
@@ -381,9 +359,3 @@ def _empty(twins: list[Twin], distinct: Distinct, seen: int) -> Column:
         {},
         seen,
     )
-
-
-def texts_of(distinct: Distinct) -> bool:
-    """Whether all distinct values are texts."""
-    kinds = distinct.kinds
-    return bool((kinds == TEXT).all())

@@ -40,8 +40,6 @@ DEEPEST = 60
 """Brackets inside each other."""
 MOST_NOTS = 100
 MOST_HOPS = 100
-MOST_PATTERN = 50
-"""Relationships in one FROM."""
 
 WORDS: dict[str, str] = {
     "SELECT": "SELECT",
@@ -319,8 +317,6 @@ class _Builder(Transformer[Token, Any]):
         }
         if rest and isinstance(rest[0], tuple):
             return found | _pattern(found, rest[0][1])
-        if len(rest) > MOST_PATTERN:
-            raise _Wrong(rest[MOST_PATTERN].at, f"more than {MOST_PATTERN} JOINs", "use fewer")
         if rest and alias is None:
             raise _Wrong(
                 _at(collection), "a collection that is joined needs a name", "FROM DIGITALTWINS T"
@@ -350,8 +346,6 @@ def _pattern(found: dict[str, Any], parts: tuple[Any, ...]) -> dict[str, Any]:
         f"#{number}" if node is None else _name(node) for number, node in enumerate(parts[::2], 1)
     ]
     edges = parts[1::2]
-    if len(edges) > MOST_PATTERN:
-        raise _Wrong(edges[MOST_PATTERN][-1], "the pattern is too long", "use a shorter one")
     hops = tuple(
         Hop(names[i], names[i + 1], variable, kinds, direction, low, high, at)
         for i, (direction, variable, kinds, low, high, at) in enumerate(edges)

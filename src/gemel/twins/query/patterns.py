@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Sequence, Set
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.twins.graph import Graph
-from gemel.twins.query.columns import Steps, Sums, Table, alike, is_columnar, sums_of
+from gemel.twins.query.columns import Table
 from gemel.twins.query.conditions import Compiler, Test, aliases, conjuncts
 from gemel.twins.query.meter import Meter
 from gemel.twins.query.reach import reach
@@ -48,15 +49,15 @@ class Finder:
     def __init__(
         self, query: Query, graph: Graph, table: Table, reader: Reader, meter: Meter
     ) -> None:
-        self._query = query
+        self.query = query
         self._graph = graph
-        self._table = table
-        self._reader = reader
+        self.table = table
+        self.reader = reader
         self._meter = meter
         names = [*query.nodes, *(_edge_name(hop, i) for i, hop in enumerate(query.hops))]
         self.slots = {name: slot for slot, name in enumerate(names)}
         self.compiler = Compiler(graph, reader, self.slots)
-        self._conditions = conjuncts(query.where)
+        self.conditions = conjuncts(query.where)
 
     def rows(self, after: str | None = None) -> Found:
         """All that the pattern and WHERE describe; of a plain collection in order of id.
@@ -66,79 +67,28 @@ class Finder:
         """
         start = self._start()
         anchors = self._anchors(start)
-        if self._query.collection == "relationships":
+        if self.query.collection == "relationships":
             yield from self._walk(self._plan(start, []), self._links())
         elif anchors is not None:
             ids = sorted(anchor for anchor in anchors if after is None or anchor > after)
             yield from self._walk(self._plan(start, []), self._twins(ids))
         else:
-            own = [c for c in self._conditions if aliases(c) <= {start}]
+            own = [c for c in self.conditions if aliases(c) <= {start}]
             judged = [c for c in own if paths_of(c) is not None]
             yield from self.prepare(judged)
             twins = self._scanned(judged, after)
             yield from self._walk(self._plan(start, judged), twins)
 
     def prepare(self, judged: Sequence[Condition]) -> Generator[None, None, None]:
+        """Has the columns at hand that conditions need."""
         paths: set[tuple[str, ...]] = set()
         for condition in judged:
             paths |= paths_of(condition) or set()
-        yield from self._table.prepare(paths, self._meter)
+        yield from self.table.prepare(paths, self._meter)
 
-    def count_by_columns(self) -> Generator[None, None, int | None]:
-        """How many twins there are, where columns alone can tell; else None."""
-        query = self._query
-        if query.hops or query.collection == "relationships":
-            return None
-        if any(paths_of(condition) is None for condition in self._conditions):
-            return None
-        yield from self.prepare(self._conditions)
-        return int(np.count_nonzero(self._mask(self._conditions)))
-
-    def alike_by_columns(
-        self, paths: Sequence[Path], summed: Set[Steps]
-    ) -> Generator[None, None, list[tuple[tuple[Twin], int, Sums]] | None]:
-        """One row of each kind of twins that are alike in some values, how many, and their sums.
-
-        In the order in which the first of each kind comes; None where columns cannot tell.
-        """
-        query = self._query
-        if query.hops or query.collection == "relationships":
-            return None
-        wanted = {path.steps for path in paths} | summed
-        if not all(is_columnar(steps) for steps in wanted):
-            return None
-        if any(paths_of(condition) is None for condition in self._conditions):
-            return None
-        for condition in self._conditions:
-            wanted |= paths_of(condition) or set()
-        yield from self._table.prepare(wanted, self._meter)
-        rows = np.flatnonzero(self._mask(self._conditions))
-        kinds = np.zeros(len(rows), np.int64)
-        for path in paths:
-            own = alike(self._table.cells(path.steps, self._reader), rows)
-            _, kinds = np.unique(kinds * (len(rows) + 1) + own, return_inverse=True)
-        _, first, kinds, count = np.unique(
-            kinds, return_index=True, return_inverse=True, return_counts=True
-        )
-        sums: dict[Steps, tuple[list[float], list[int]]] = {}
-        for steps in summed:
-            found_sums = sums_of(self._table.cells(steps, self._reader), rows, kinds, len(first))
-            if found_sums is None:
-                return None
-            sums[steps] = found_sums
-        twins = self._table.twins
-        order = np.argsort(first)
-        return [
-            (
-                (twins[int(rows[first[kind]])],),
-                int(count[kind]),
-                {steps: (one[0][kind], one[1][kind]) for steps, one in sums.items()},
-            )
-            for kind in order.tolist()
-        ]
-
-    def _mask(self, judged: Sequence[Condition]) -> Any:
-        table, reader = self._table, self._reader
+    def mask(self, judged: Sequence[Condition]) -> NDArray[np.bool_]:
+        """Which twins meet conditions whose columns are prepared."""
+        table, reader = self.table, self.reader
         count = len(table.twins)
         self._meter.spend(count // 1000)
         scan = Scan(self._graph, count, lambda path: table.cells(path, reader))
@@ -148,7 +98,7 @@ class Finder:
         return mask
 
     def _scanned(self, judged: Sequence[Condition], after: str | None) -> Options:
-        twins, mask = self._table.twins, self._mask(judged)
+        twins, mask = self.table.twins, self.mask(judged)
         for row in np.flatnonzero(mask).tolist():
             if after is None or twins[row].id > after:
                 yield None, twins[row]
@@ -161,7 +111,7 @@ class Finder:
 
     def _links(self) -> Options:
         """Relationships in order of key, from the twin that is named if one is."""
-        graph, base = self._graph, self._query.base
+        graph, base = self._graph, self.query.base
         sources = self._named(base, "$sourceId")
         targets = self._named(base, "$targetId") if sources is None else None
         if targets is not None:
@@ -177,11 +127,11 @@ class Finder:
 
     def _start(self) -> str:
         """Where to begin: a twin that is named, else the one with the most conditions."""
-        nodes = self._query.nodes
+        nodes = self.query.nodes
 
         def cost(node: str) -> tuple[float, int]:
             anchors = self._anchors(node)
-            own = [c for c in self._conditions if aliases(c) == {node}]
+            own = [c for c in self.conditions if aliases(c) == {node}]
             return (float("inf") if anchors is None else len(anchors), -len(own))
 
         return min(nodes, key=cost)
@@ -192,14 +142,14 @@ class Finder:
     def _named(self, alias: str, field_name: str) -> set[str] | None:
         """The ids that conditions allow, None if they allow any."""
         wanted = Path(alias, (field_name,))
-        found = [ids for c in self._conditions if (ids := _ids(c, wanted)) is not None]
+        found = [ids for c in self.conditions if (ids := _ids(c, wanted)) is not None]
         return set.intersection(*found) if found else None
 
     def _plan(self, start: str, judged: Sequence[Condition]) -> list[Step]:
-        waiting = [c for c in self._conditions if not any(c is done for done in judged)]
+        waiting = [c for c in self.conditions if not any(c is done for done in judged)]
         bound = {start}
         steps = [Step(self.slots[start], self._ready(waiting, bound))]
-        hops = list(enumerate(self._query.hops))
+        hops = list(enumerate(self.query.hops))
         edges: list[int] = []
         while hops:
             index, hop = next(
@@ -220,7 +170,7 @@ class Finder:
                 self.slots[origin],
                 hop.direction if is_forward else OPPOSITE[hop.direction],
                 edge,
-                list(edges) if self._query.is_match and hop.is_single else [],
+                list(edges) if self.query.is_match and hop.is_single else [],
                 is_closing,
             )
             if hop.is_single:
@@ -241,6 +191,9 @@ class Finder:
         while stack:
             if self._meter.spend():
                 yield None
+            if len(stack) == len(steps):
+                yield from self._last(steps[-1], row, stack.pop())
+                continue
             try:
                 option = next(stack[-1])
             except StopIteration:
@@ -250,13 +203,20 @@ class Finder:
                 yield None
                 continue
             step = steps[len(stack) - 1]
-            if not _bind(step, row, option) or not all(test(row) for test in step.tests):
-                continue
-            if len(stack) == len(steps):
-                yield tuple(row)
-            else:
+            if _bind(step, row, option) and all(test(row) for test in step.tests):
                 following = steps[len(stack)]
                 stack.append(self._options(following, row[following.origin]))
+
+    def _last(self, step: Step, row: list[Any], options: Options) -> Found:
+        """The rows that the last step makes of a row that lacks only it."""
+        spend, tests = self._meter.spend, step.tests
+        for option in options:
+            if spend() or option is None:
+                yield None
+            if option is None or not _bind(step, row, option):
+                continue
+            if not tests or all(test(row) for test in tests):
+                yield tuple(row)
 
     def _options(self, step: Step, twin: Twin) -> Options:
         hop, graph = step.hop, self._graph
@@ -284,7 +244,7 @@ def _bind(step: Step, row: list[Any], option: tuple[Link | None, Twin | Link]) -
     link, item = option
     if step.is_closing and row[step.slot].id != item.id:
         return False
-    if any(row[slot] is link for slot in step.earlier):
+    if step.earlier and any(row[slot] is link for slot in step.earlier):
         return False
     row[step.slot] = item
     if step.edge >= 0:

@@ -25,34 +25,38 @@ def _edges(
 ) -> list[tuple[Link, str]]:
     found: list[tuple[Link, str]] = []
     if direction != "in":
-        found += [(link, link.target) for link in graph.outgoing(twin)]
+        found = [
+            (link, link.target) for link in graph.outgoing(twin) if not names or link.name in names
+        ]
     if direction != "out":
         found += [
             (link, link.source)
             for link in graph.incoming(twin)
-            if direction == "in" or link.source != twin
+            if (not names or link.name in names) and (direction == "in" or link.source != twin)
         ]
-    return [edge for edge in found if edge[0].name in names] if names else found
+    return found
 
 
 def _nearest(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Reached:
     """Up to so many hops: the shortest path to another twin never uses a relationship twice."""
     seen, level = {start.id}, [start.id]
     is_circular = False
+    find, is_either = graph.find_twin, direction == "any"
     for _ in range(hop.highest):
         following: list[str] = []
         for twin in level:
-            for link, far in _edges(graph, twin, hop.names, direction):
-                if meter.spend():
-                    yield None
-                if far == start.id and (direction != "any" or link.source == link.target):
-                    is_circular = True
+            edges = _edges(graph, twin, hop.names, direction)
+            if meter.spend(len(edges)):
+                yield None
+            for link, far in edges:
                 if far not in seen:
                     seen.add(far)
                     following.append(far)
-                    found = graph.find_twin(far)
+                    found = find(far)
                     if found is not None:
                         yield None, found
+                elif far == start.id and (not is_either or link.source == link.target):
+                    is_circular = True
         level = following
         if not level:
             break

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import binascii
 import heapq
+from bisect import bisect_right
 from collections.abc import Generator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import orjson
@@ -15,6 +17,7 @@ from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.twins.graph import Graph
 from gemel.twins.paging import DEFAULT_SIZE, LARGEST_SIZE
+from gemel.twins.query.by_columns import ByColumns
 from gemel.twins.query.check import is_grouped
 from gemel.twins.query.columns import Table
 from gemel.twins.query.meter import MOST_STEPS, Meter, too_long
@@ -160,6 +163,7 @@ class _Page:
         self._size = size
         self._meter = meter
         self._finder, self._reader = engine.finder(query, meter)
+        self._by_columns = ByColumns(self._finder, meter)
         self._after = self._read_after(place)
 
     def _read_after(self, place: Place) -> Key | None:
@@ -179,6 +183,9 @@ class _Page:
         """Rows of what was found."""
         query, finder = self._query, self._finder
         shape = Shape(query, finder.slots, finder.compiler)
+        ordered = yield from self._by_columns.ordered(query.order)
+        if ordered is not None:
+            return (yield from self._in_order(ordered, shape))
         is_sorted = not query.order and not query.hops and query.collection == "twins"
         after = self._after
         best: list[tuple[Key, Any]] = []
@@ -202,6 +209,20 @@ class _Page:
             best = self._smallest(best)
         except TypeError as error:  # keys of other types than the rows': the token was made up
             raise _bad_token("was not given by this server") from error
+        return (yield from self._told(best, shape))
+
+    def _in_order(self, twins: list[Twin], shape: Shape) -> PageRows:
+        """Rows of twins that are in order already: the page begins behind the row told last."""
+        rows = [(twin,) for twin in twins]
+        try:
+            begin = 0 if self._after is None else bisect_right(rows, self._after, key=shape.key)
+        except TypeError as error:
+            raise _bad_token("was not given by this server") from error
+        page = rows[begin : begin + self._size + 1]
+        return (yield from self._told([(shape.key(row), row) for row in page], shape))
+
+    def _told(self, best: list[tuple[Key, Any]], shape: Shape) -> PageRows:
+        """Answers the page; what is found beyond it says that there is another."""
         self._reader.forget()
         rows = []
         for _, row in best[: self._size]:
@@ -212,7 +233,7 @@ class _Page:
         return rows, plain_key(best[self._size - 1][0]) if is_more else None
 
     def _smallest(self, found: list[tuple[Key, Any]]) -> list[tuple[Key, Any]]:
-        return heapq.nsmallest(self._size + 1, found, key=lambda pair: pair[0])
+        return heapq.nsmallest(self._size + 1, found, key=itemgetter(0))
 
     def grouped(self) -> PageRows:
         """Rows of groups; all of them are worked out for each page."""
@@ -220,27 +241,27 @@ class _Page:
         groups = Groups(query, finder.compiler)
         count = None
         if groups.is_plain_count:
-            count = yield from finder.count_by_columns()
+            count = yield from self._by_columns.count()
         if count is not None:
             groups.count(count)
         else:
             yield from self._fill(groups)
         after = self._after
         try:
-            pairs = [p for p in groups.rows() if after is None or after < p[0]]
+            pairs = [p for p in groups.keys() if after is None or after < p[0]]  # noqa: SIM118
             best = self._smallest(pairs)
         except TypeError as error:
             raise _bad_token("was not given by this server") from error
-        rows = [row for _, row in best[: self._size]]
+        rows = [groups.answer(group) for _, group in best[: self._size]]
         is_more = len(best) > self._size
         return rows, plain_key(best[self._size - 1][0]) if is_more else None
 
     def _fill(self, groups: Groups) -> Generator[None, None, None]:
         query, finder = self._query, self._finder
-        alike = yield from finder.alike_by_columns(groups.alike_by, groups.summed)
+        alike = yield from self._by_columns.alike(groups.alike_by, groups.summed)
         if alike is not None:
-            for one, times, sums in alike:
-                groups.add(one, times, sums)
+            for one in alike:
+                groups.add_alike(one)
                 self._check_count(groups)
                 if self._meter.tick():
                     yield

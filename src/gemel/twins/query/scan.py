@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.twins.graph import Graph
-from gemel.twins.query.columns import EXACT, IS_NUMBER, Cells, is_columnar, texts_of
+from gemel.twins.query.cells import EXACT, IS_NUMBER, Cells, texts_of
+from gemel.twins.query.columns import is_columnar
 from gemel.twins.query.tree import (
     TEXT_TESTS,
     TYPE_TESTS,
@@ -165,6 +166,10 @@ class Scan:
             return _spread(cells, TESTS[name])
         if name == "ARRAY_CONTAINS":
             return _spread(cells, lambda value: array_contains(value, literal))
+        if name == "STARTSWITH" and isinstance(literal, str):
+            table = np.where(cells.distinct.kinds == TEXT, np.int8(-1), np.int8(0))
+            table[cells.distinct.texts_from(literal)] = 1
+            return _spread_table(cells, table, 0)
         if texts_of(cells.distinct) and isinstance(literal, str):
             test = TEXTS[name]
             hits = np.fromiter(

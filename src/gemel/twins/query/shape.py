@@ -8,8 +8,8 @@ from functools import total_ordering
 from typing import Any
 
 from gemel.core.document import Json
+from gemel.twins.query.cells import Alike, Steps
 from gemel.twins.query.check import BASE
-from gemel.twins.query.columns import Steps, Sums
 from gemel.twins.query.conditions import Compiler, Row
 from gemel.twins.query.tree import AGGREGATES, Call, Path, Query, Sort
 from gemel.twins.query.values import NUMBER, UNDEFINED, kind_of, order_key
@@ -68,6 +68,12 @@ def identity(query: Query, slots: dict[str, int]) -> Callable[[Row], tuple[str, 
     places = [slots[name] for name in named] if named and query.is_match else list(slots.values())
     if query.nodes == (BASE,):
         places = [slots[BASE]]
+    twins = {slots[name] for name in query.nodes if query.collection == "twins"}
+    if set(places) <= twins and len(places) <= 2:  # as most are, and there may be many rows
+        first, last = places[0], places[-1]
+        if first == last:
+            return lambda row: (row[first].id,)
+        return lambda row: (row[first].id, row[last].id)
 
     def keys(row: Row) -> tuple[str, ...]:
         return tuple(
@@ -92,6 +98,8 @@ class Shape:
         self._is_whole = not query.columns
 
     def key(self, row: Row) -> Key:
+        if not self._sorts:
+            return (self.identity(row),)
         values = [order_key(value(row)) for value in self._orders]
         return sort_key(self._sorts, values, self.identity(row))
 
@@ -173,18 +181,28 @@ class Groups:
     def _new(self, values: list[object]) -> Group:
         return Group(values, [Tally(call.name) for call in self._calls])
 
-    def add(self, row: Row, times: int = 1, sums: Sums | None = None) -> None:
-        """Takes in a row that stands for `times`; SUM and AVG of those may be given."""
-        values = [value(row) for value in self._by]
+    def add(self, row: Row) -> None:
+        group = self._group([value(row) for value in self._by])
+        for tally, value in zip(group.tallies, self._values, strict=True):
+            tally.add(True if value is None else value(row))
+
+    def add_alike(self, found: Alike) -> None:
+        """Takes in many twins at once."""
+        group = self._group([found.values[path.steps] for path in self._query.group])
+        for tally, call in zip(group.tallies, self._calls, strict=True):
+            if call.name in SUMS:
+                tally.add_sum(*found.sums[_argument(call)])
+            elif call.arguments:
+                tally.add(found.values[_argument(call)], found.count)
+            else:
+                tally.add(True, found.count)
+
+    def _group(self, values: list[object]) -> Group:
         key = tuple(map(order_key, values))
         group = self._groups.get(key)
         if group is None:
             group = self._groups[key] = self._new(values)
-        for tally, value, call in zip(group.tallies, self._values, self._calls, strict=True):
-            if sums is not None and call.name in SUMS:
-                tally.add_sum(*sums[_summed(call)])
-            else:
-                tally.add(True if value is None else value(row), times)
+        return group
 
     def count(self, rows: int) -> None:
         """All rows of the only group, where COUNT() is all that is asked."""
@@ -204,20 +222,25 @@ class Groups:
     @property
     def summed(self) -> set[Steps]:
         """What SUM and AVG ask for."""
-        return {_summed(call) for call in self._calls if call.name in SUMS}
+        return {_argument(call) for call in self._calls if call.name in SUMS}
 
     def __len__(self) -> int:
         return len(self._groups)
 
-    def rows(self) -> list[tuple[Key, Json]]:
-        """(sort key, row of the answer) of each group."""
-        found = []
-        for key, group in self._groups.items():
-            orders = [order_key(self._value(sort.value, group)) for sort in self._query.order]
-            row = {c.name: self._value(c.value, group) for c in self._query.columns}
-            plain = {name: value for name, value in row.items() if value is not UNDEFINED}
-            found.append((sort_key(self._query.order, orders, key), plain))
-        return found
+    def keys(self) -> list[tuple[Key, Group]]:
+        """(sort key, group) of each group."""
+        order = self._query.order
+        if not order:
+            return [((key,), group) for key, group in self._groups.items()]
+        return [
+            (sort_key(order, [order_key(self._value(s.value, group)) for s in order], key), group)
+            for key, group in self._groups.items()
+        ]
+
+    def answer(self, group: Group) -> Json:
+        """One row of the answer; what is undefined is left out."""
+        found = ((c.name, self._value(c.value, group)) for c in self._query.columns)
+        return {name: value for name, value in found if value is not UNDEFINED}
 
     def _value(self, wanted: Path | Call, group: Group) -> object:
         if isinstance(wanted, Path):
@@ -227,7 +250,7 @@ class Groups:
         return group.tallies[at].result()
 
 
-def _summed(call: Call) -> Steps:
+def _argument(call: Call) -> Steps:
     (path,) = call.arguments
     assert isinstance(path, Path), "checked"
     return path.steps
