@@ -283,3 +283,10 @@ def test_pages_of_an_order_by_mixed_kinds_are_the_whole_order(world: World) -> N
     assert found == in_order
     others = [key for key in in_order if key in {"m0", "m2", "m4", "m6", "m8"}]
     assert others == ["m6", "m2", "m4", "m8", "m0"]
+
+
+def test_rows_of_a_join_are_in_order_of_what_has_a_name(world: World) -> None:
+    twice = [world.link("lone", "feeds", "lone") for _ in range(2)]
+    text = "SELECT E FROM DIGITALTWINS A JOIN B RELATED A.feeds JOIN C RELATED A.feeds E"
+    rows = world.rows(f"{text} WHERE A.$dtId = 'lone'")
+    assert [row["E"]["$relationshipId"] for row in rows] == [twice[0]] * 2 + [twice[1]] * 2

@@ -65,7 +65,9 @@ def identity(query: Query, slots: dict[str, int]) -> Callable[[Row], tuple[str, 
     """
     names = [*query.nodes, *(hop.variable for hop in query.hops if hop.variable)]
     named = [name for name in names if not name.startswith("#")]
-    places = [slots[name] for name in named] if named and query.is_match else list(slots.values())
+    places = [slots[name] for name in named]
+    if not query.is_match or not named:  # what has a name counts before what has none
+        places += [place for name, place in slots.items() if name not in named]
     if query.nodes == (BASE,):
         places = [slots[BASE]]
     twins = {slots[name] for name in query.nodes if query.collection == "twins"}
