@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from app.inside import MODELS, PUMP, Inside, inside, until
-from gemel.app import views
 
 LINE = "dtmi:test:Line;1"
 PLANT = {
@@ -75,7 +74,8 @@ def test_containers_that_contain_each_other_end(server: Inside) -> None:
     assert row(server, "ring-0")["status"] == "never"
     chain = {f"c{n}": {"model": LINE, "contains": [f"c{n + 1}"]} for n in range(1_100)}
     server.ask("POST", "/plant", {"twins": chain | {"c1100": {"model": LINE}}})
-    assert server.call(views.status_of, server.platform, "c0", 1) == ("never", 0)
+    found = server.call(server.platform.directory.line, "c0")
+    assert (found.status, found.seen, found.worst) == ("never", 0, None)
     for twin in ("hall", "ring-0"):
         assert row(server, twin)["id"] == twin
 

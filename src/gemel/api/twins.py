@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from typing import Any
 
 from starlette.requests import Request
@@ -13,6 +12,7 @@ from gemel.api.errors import json_response
 from gemel.api.routes import Route
 from gemel.api.session import LOGGED_IN
 from gemel.app import adoption, views
+from gemel.app.directory import Page, Wanted
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
@@ -26,25 +26,35 @@ async def status(platform: Platform, _: Request, __: Principal) -> Response:
 
 async def listing(platform: Platform, request: Request, _: Principal) -> Response:
     query = request.query_params
-    wanted = query.get("status", "")
-    if wanted and wanted not in STATUSES:
-        raise InvalidInput(f"status: '{wanted}' is not known", hint="one of " + ", ".join(STATUSES))
+    wanted_status = query.get("status", "")
+    if wanted_status and wanted_status not in STATUSES:
+        raise InvalidInput(
+            f"status: '{wanted_status}' is not known", hint="one of " + ", ".join(STATUSES)
+        )
     limit = int(read_number(request, "limit", 100, 1, 10_000))
-    found = views.matching(
-        platform,
-        views.Wanted(
-            query.get("search", ""),
-            query.get("model", ""),
-            wanted,
-            query.get("abnormal", "") == "true",
-        ),
+    text = query.get("where", "").strip()
+    wanted = Wanted(
+        query.get("search", ""),
+        query.get("model", ""),
+        wanted_status,
+        query.get("abnormal", "") == "true",
+        query.get("parent"),
+        await platform.queries.twins_where(text) if text else None,
     )
-    start = bisect_right(found, query.get("cursor", "")) if query.get("cursor") else 0
-    ids = found[start : start + limit]
+    show = query.get("show", "")
+    offset = int(read_number(request, "offset", 0, 0, 10**9))
+    place = (query.get("cursor", ""), query.get("around", ""))
+    page = Page(query.get("sort") or "id", show, limit, offset, *place)
+    found = platform.directory.find(wanted, page)
     now = platform.clock()
-    page = [views.row(platform, twin, now) for twin in ids]
-    cursor = ids[-1] if start + limit < len(found) else None
-    return json_response({"value": page, "total": len(found), "cursor": cursor})
+    rows = [views.row(platform, line, now) for line in found.lines]
+    if show:
+        for row in rows:
+            latest = platform.value_of(row["id"])(show)
+            row["value"] = latest[0] if latest else None
+            row["unit"] = platform.catalogue.unit_of(row["id"], show) or None
+    body = {"value": rows, "total": found.total, "offset": found.offset, "cursor": found.cursor}
+    return json_response(body)
 
 
 async def faceplate(platform: Platform, request: Request, _: Principal) -> Response:
@@ -102,8 +112,14 @@ TWIN_QUERY = (
     ("model", "DTMI; twins of models that extend it count"),
     ("status", "live, stale, offline or never"),
     ("abnormal", "true: only twins with an active alarm, or stale or offline"),
+    ("where", "a condition of the query language, like vibration > 7 AND mode = 'auto'"),
+    ("parent", "only what this twin contains; empty: what nothing contains"),
+    ("sort", "id (default), name, model, status, lastSeen, alarms or value; -name from the last"),
+    ("show", "a property: its value stands in each row, and can be sorted by"),
     ("limit", "rows a page, at most 10,000"),
     ("cursor", "from the last page"),
+    ("offset", "rows to leave out, in place of a cursor"),
+    ("around", "a twin: the page in which it is, in place of both"),
 )
 DESIRED = {"type": "object", "additionalProperties": True, "minProperties": 1}
 ADOPT = {

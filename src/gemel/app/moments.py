@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gemel.app.directory import STATUS_ORDER
 from gemel.app.values import typed
-from gemel.app.views import STATUS_ORDER
 from gemel.core.clock import SECOND
 from gemel.core.document import Json
 
@@ -74,7 +74,7 @@ def _values(platform: Platform, twin: str, found: dict[int, Last]) -> tuple[Json
 
 
 def _status(platform: Platform, twin: str, at: int, newest: dict[str, int]) -> str:
-    """As `views.status_of`, of then; that a connection was lost is not in the history."""
+    """As the directory has it, of then; that a connection was lost is not in the history."""
     waiting, met = [twin], {twin}
     statuses = []
     while waiting:

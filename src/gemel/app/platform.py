@@ -25,6 +25,7 @@ from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
 from gemel.app.derived import Derived
 from gemel.app.desired import Desired
+from gemel.app.directory import Directory
 from gemel.app.edits import Edits, Plan
 from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
@@ -109,6 +110,7 @@ class Platform:
         self.backtests = Backtests(self)
         self.desired = Desired(self)
         self.queries = Queries(self)
+        self.directory = Directory(self)
         self.moments = Moments(self)
         self.upkeep = Upkeep(self)
         self.jobs = Jobs(self)

@@ -21,6 +21,8 @@ class Presence:
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.version = 0
+        """Grows when twins come or go: then rows mean others."""
         self._index: dict[str, int] = {}
         self._seen: I64 = np.zeros(0, np.int64)
         self._stale_after: F64 = np.zeros(0)
@@ -32,6 +34,7 @@ class Presence:
         row = self._index.get(twin)
         if row is None:
             row = len(self.names)
+            self.version += 1
             self.names.append(twin)
             self._index[twin] = row
             if row >= len(self._seen):
@@ -48,6 +51,7 @@ class Presence:
         row = self._index.pop(twin, None)
         if row is None:
             return
+        self.version += 1
         last = len(self.names) - 1
         if row != last:
             self.names[row] = self.names[last]
@@ -103,13 +107,22 @@ class Presence:
         age = (now - int(self._seen[row])) / 1e9
         return "stale" if age > self._stale_after[row] else "live"
 
-    def tick(self, now: int) -> list[tuple[str, str]]:
-        """The twins whose status changed since the last tick, with the new status."""
+    def row_of(self, twin: str) -> int:
+        """Its place in `columns`, while `version` stands; -1 when it is not known."""
+        return self._index.get(twin, -1)
+
+    def columns(self, now: int) -> tuple[U8, I64]:
+        """Of all twins, by row: the status, and when they were last heard of (ns; 0 never)."""
         size = len(self.names)
         seen = self._seen[:size]
         status = np.where((now - seen) / 1e9 > self._stale_after[:size], STALE, LIVE)
         status = np.where(self._lost[:size] != 0, OFFLINE, status)
-        status = np.where(seen == 0, NEVER, status).astype(np.uint8)
+        return np.where(seen == 0, NEVER, status).astype(np.uint8), seen
+
+    def tick(self, now: int) -> list[tuple[str, str]]:
+        """The twins whose status changed since the last tick, with the new status."""
+        size = len(self.names)
+        status, _ = self.columns(now)
         changed = np.flatnonzero(status != self._status[:size])
         self._status[:size] = status
         return [(self.names[row], STATUSES[status[row]]) for row in changed]

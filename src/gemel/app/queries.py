@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gemel.app.past import Moment
 from gemel.core.errors import InvalidInput
+from gemel.twins.paging import LARGEST_SIZE
 from gemel.twins.query.meter import too_long
 from gemel.twins.query.parser import parse
 from gemel.twins.query.reading import Live
@@ -62,6 +63,21 @@ class Queries:
             return found
         finally:
             run.close()
+
+    async def twins_where(self, condition: str) -> frozenset[str]:
+        """The ids of the twins for which a condition of the query language holds.
+
+        Raises:
+            InvalidInput: as of `answer`, or more match than a table may hold.
+        """
+        found: list[str] = []
+        text, token = f"SELECT $dtId FROM DIGITALTWINS WHERE {condition}", None
+        while True:
+            answer = await self.answer(text, token, LARGEST_SIZE)
+            found += [str(row["$dtId"]) for row in answer.rows]
+            token = answer.token
+            if token is None:
+                return frozenset(found)
 
     async def _engine_of(self, text: str, token: str | None, moment: Moment | None) -> Engine:
         query = parse(text if token is None else read_token(token, text).text)

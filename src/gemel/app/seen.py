@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from gemel.app.directory import Directory
 from gemel.app.policies import Sight, forbidden
 from gemel.app.queries import Queries
 from gemel.app.values import ONLY_MEASURED, value_reader
@@ -211,6 +212,7 @@ class Seen:
         self.platform = cast("Platform", self)
         self.catalogue = self._of(real.catalogue)
         self.queries = Queries(self.platform)
+        self.directory = Directory(self.platform)
         self.moments = _NoPast()
         self.desired = self._of(real.desired)
         self.reactions = self._of(real.reactions)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gemel.app.computed import Computed, computed_with_values, stale_after
+from gemel.app.directory import Line
 from gemel.app.signals import CommandSignal
 from gemel.app.values import shown_series, typed
 from gemel.core.clock import to_iso
@@ -19,40 +19,23 @@ from gemel.twins.dtdl.interface import Enum, Object, Schema
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
-STATUS_ORDER = {"live": 0, "stale": 1, "offline": 2, "never": 3}
+
+def _line_of(platform: Platform, twin: str, now: int) -> Line:
+    """What speaks for itself is asked alone; what is as live as what it contains, the directory."""
+    presence = platform.presence
+    own = presence.status(twin, now)
+    is_leaf = not platform.catalogue.children_of(twin)
+    if is_leaf or (own != "never" and platform.reactions.alarms.abnormal() == set()):
+        worst = platform.reactions.alarms.highest(twin)
+        return Line(twin, own, presence.last_seen(twin), worst)
+    return platform.directory.line(twin)
 
 
-def status_of(platform: Platform, twin: str, now: int) -> tuple[str, int]:
-    """(status, last seen ns); a twin without signals of its own is as live as what it contains."""
-    presence, catalogue = platform.presence, platform.catalogue
-    statuses, newest = [], 0
-    waiting, met = [twin], {twin}
-    while waiting:
-        one = waiting.pop()
-        own = presence.status(one, now)
-        inner = []
-        if own == "never" and not _has_telemetry(platform, one):
-            inner = [t for t in catalogue.children_of(one) if t not in met]
-        if inner:
-            met.update(inner)
-            waiting += inner
-            continue
-        statuses.append(own)
-        newest = max(newest, presence.last_seen(one))
-    return min(statuses, key=lambda s: STATUS_ORDER[s]), newest
-
-
-def _has_telemetry(platform: Platform, twin: str) -> bool:
-    model = platform.catalogue.model_of(twin) or ""
-    return any(s.category == "telemetry" for s in platform.catalogue.signals.of(model).values())
-
-
-def row(platform: Platform, twin: str, now: int) -> Json:
+def row(platform: Platform, line: Line, now: int) -> Json:
     """One line of the table of twins."""
-    catalogue = platform.catalogue
+    catalogue, twin, seen = platform.catalogue, line.id, line.seen
     model = catalogue.require_twin(twin)
     interface = platform.graph.models.get(model)
-    status, seen = status_of(platform, twin, now)
     return {
         "id": twin,
         "name": catalogue.name_of(twin),
@@ -61,57 +44,20 @@ def row(platform: Platform, twin: str, now: int) -> Json:
         "scope": catalogue.signals.setting(model, "scope", ""),
         "geometry": catalogue.signals.setting(model, "geometry", ""),
         "parent": catalogue.parent_of(twin),
-        "status": status,
+        "contains": len(catalogue.children_of(twin)),
+        "status": line.status,
         "lastSeen": to_iso(seen) if seen else None,
         "age": max(0.0, (now - seen) / 1e9) if seen else None,
         "alarms": platform.reactions.alarm_summary(twin),
+        "worst": line.worst,
     }
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which twins a table shows; what is not set lets all pass."""
-
-    search: str = ""
-    """Part of the id or the name, in any case."""
-    model: str = ""
-    """Twins of models that extend it count."""
-    status: str = ""
-    is_abnormal: bool = False
-    """Only with an active alarm, or stale or offline."""
-
-
-def matching(platform: Platform, wanted: Wanted) -> list[str]:
-    """The ids of the twins that match, in order. Cheap tests first; no row is built."""
-    now = platform.clock()
-    text = wanted.search.casefold()
-    name_of = platform.catalogue.name_of
-    return [
-        twin
-        for twin in sorted(platform.graph.twins)
-        if (not text or text in twin.casefold() or text in name_of(twin).casefold())
-        and (not wanted.model or _is_of(platform, twin, wanted.model))
-        and (not wanted.status or status_of(platform, twin, now)[0] == wanted.status)
-        and (not wanted.is_abnormal or _is_abnormal(platform, twin, now))
-    ]
-
-
-def _is_abnormal(platform: Platform, twin: str, now: int) -> bool:
-    if platform.reactions.alarms.highest(twin) is not None:
-        return True
-    return status_of(platform, twin, now)[0] in ("stale", "offline")
-
-
-def _is_of(platform: Platform, twin: str, model: str) -> bool:
-    own = platform.catalogue.model_of(twin) or ""
-    interface = platform.graph.models.get(own)
-    return own == model or (interface is not None and model in interface.bases)
 
 
 def faceplate(platform: Platform, twin: str) -> Json:
     """Everything about one twin: values with age and quality, commands, relations, alarms."""
     now = platform.clock()
-    line = row(platform, twin, now)
+    platform.catalogue.require_twin(twin)
+    line = row(platform, _line_of(platform, twin, now), now)
     model = line["model"]
     signals = platform.catalogue.signals
     desired = platform.graph.desired_of(twin)

@@ -42,17 +42,38 @@ def page(keys: Iterable[str], token: str | None = None, size: int = DEFAULT_SIZE
 
 
 def write_token(last: str) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps([last])).decode().rstrip("=")
+    return write_mark([last])
 
 
 def read_token(token: str) -> str:
+    last = read_mark(token, 1)[0]
+    if isinstance(last, str):
+        return last
+    raise _not_ours(token)
+
+
+def write_mark(place: list[object]) -> str:
+    """A place in a list as a token; what is no number in JSON becomes null."""
+    return base64.urlsafe_b64encode(orjson.dumps(place)).decode().rstrip("=")
+
+
+def read_mark(token: str, count: int) -> list[object]:
+    """The `count` parts of a token.
+
+    Raises:
+        InvalidInput: it is not one of ours.
+    """
     try:
         found = orjson.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     except (ValueError, binascii.Error):
         found = None
-    if isinstance(found, list) and len(found) == 1 and isinstance(found[0], str):
-        return found[0]
-    raise InvalidInput(
+    if isinstance(found, list) and len(found) == count:
+        return found
+    raise _not_ours(token)
+
+
+def _not_ours(token: str) -> InvalidInput:
+    return InvalidInput(
         f"the continuation token '{token[:60]}' was not given by this server",
         hint="start again without one",
     )
