@@ -8,78 +8,15 @@ from typing import Any
 import pytest
 
 from app.inside import Inside, inside, until
-
-TANK, VALVE = "dtmi:test:Tank;1", "dtmi:test:Valve;1"
-MODELS = [
-    {
-        "@id": TANK,
-        "@type": "Interface",
-        "@context": "dtmi:dtdl:context;3",
-        "contents": [
-            {"@type": "Telemetry", "name": "level", "schema": "double"},
-            {"@type": "Relationship", "name": "feeds"},
-        ],
-    },
-    {
-        "@id": VALVE,
-        "@type": "Interface",
-        "@context": "dtmi:dtdl:context;3",
-        "contents": [
-            {"@type": "Telemetry", "name": "flow", "schema": "double"},
-            {"@type": "Property", "name": "opening", "schema": "double", "writable": True},
-            {"@type": "Property", "name": "trim", "schema": "double", "writable": True},
-            {"@type": "Command", "name": "open",
-             "request": {"name": "opening", "schema": "double"}},
-            {"@type": "Relationship", "name": "feeds"},
-        ],
-    },
-]  # fmt: skip
-VALVES = {
-    "model": VALVE,
-    "parameters": {"most": {"value": 24.0, "spread": 0.05}},
-    "outputs": {"flow": "opening / 100 * most + trim"},
-    "commands": {"opening": "open"},
-}
-TANKS = {
-    "model": TANK,
-    "behaviour": "tank",
-    "parameters": {"area": 12.0, "height": 6.0},
-    "inputs": {"inflow": "sum of flow in incoming feeds", "outflow": 6.0},
-    "start": {"level": "level"},
-    "outputs": {"level": "level"},
-}
-WIDER = {
-    "title": "Valve wide open",
-    "twins": ["valve-1"],
-    "hours": 1,
-    "members": 6,
-    "changes": [{"twin": "valve-1", "property": "opening", "value": 75}],
-    "kpis": [{"id": "level", "twin": "tank-1", "property": "level", "of": "end"}],
-}
+from app.valves import TANKS, WIDER, link, put_up
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
     with inside(tmp_path_factory.mktemp("scenarios") / "data") as found:
-        found.ask("POST", "/models", MODELS)
-        limits = {"properties": {"open": {"minimum": 0, "maximum": 80},
-                                 "trim": {"minimum": 0, "maximum": 5}}}  # fmt: skip
-        found.ask("PUT", f"/settings/{VALVE}", limits)
-        for twin, model in (("tank-1", TANK), ("tank-2", TANK), ("valve-1", VALVE)):
-            found.ask("PUT", f"/digitaltwins/{twin}", {"$metadata": {"$model": model}})
-        link(found, "tank-1")
-        readings = [{"twin": "tank-1", "level": 2.0}, {"twin": "tank-2", "level": 1.0}]
-        readings.append({"twin": "valve-1", "flow": 6.0, "opening": 25.0, "trim": 0.0})
-        found.ask("POST", "/ingest", readings)
-        found.ask("PUT", "/behaviours/valves", VALVES)
-        found.ask("PUT", "/behaviours/tanks", TANKS)
+        put_up(found.ask)
         run(found, "wider", WIDER)
         yield found
-
-
-def link(server: Inside, tank: str) -> None:
-    body = {"$relationshipName": "feeds", "$targetId": tank}
-    server.ask("PUT", f"/digitaltwins/valve-1/relationships/to-{tank}", body)
 
 
 def run(server: Inside, key: str, body: Any = None) -> Any:
@@ -154,7 +91,7 @@ def test_a_scenario_is_held_against_what_then_happened(server: Inside) -> None:
 
 def test_relationships_are_those_of_the_moment(server: Inside) -> None:
     server.clock.advance(60)
-    link(server, "tank-2")
+    link(server.ask, "tank-2")
     try:
         short = {"twins": ["valve-1"], "hours": 0.1, "members": 2}
         run(server, "now", short)

@@ -33,7 +33,7 @@ export interface PlotOptions {
   onCursor?: ((index: number | null) => void) | undefined;
 }
 
-const FONT = '12px "Inter", system-ui, sans-serif';
+export const FONT = '12px "Inter", system-ui, sans-serif';
 
 export function makePlot(box: HTMLElement, data: uPlot.AlignedData, options: PlotOptions, range: () => [number, number]): uPlot {
   const colors = { grid: tokenColor("line"), text: tokenColor("fg2"), now: tokenColor("fg3") };
@@ -83,19 +83,19 @@ function seriesOf(line: PlotLine, index: number, scale: string): uPlot.Series {
 }
 
 /** As wide as the widest label. */
-function axisSize(_plot: uPlot, values: string[] | null): number {
+export function axisSize(_plot: uPlot, values: string[] | null): number {
   const longest = Math.max(3, ...(values ?? []).map((value) => value.length));
   return longest * 7 + 12;
 }
 
-function tickWords(tick: number, ticks: number[]): string {
+export function tickWords(tick: number, ticks: number[]): string {
   const step = Math.abs((ticks[1] ?? 1) - (ticks[0] ?? 0)) || 1;
   let digits = 0;
   while (digits < 6 && Math.abs(step * 10 ** digits - Math.round(step * 10 ** digits)) > 1e-6) digits += 1;
   return formatNumber(tick, digits);
 }
 
-function timeLabels(plot: uPlot, ticks: number[]): string[] {
+export function timeLabels(plot: uPlot, ticks: number[]): string[] {
   const [low, high] = [plot.scales["x"]!.min ?? 0, plot.scales["x"]!.max ?? 0];
   const pad = (value: number): string => String(value).padStart(2, "0");
   return ticks.map((tick) => {

@@ -10,6 +10,8 @@ const WORDS: Record<string, string> = {
   "twins:write": "change twins",
   "models:write": "add models",
   "plant:write": "change the plant",
+  "runs:start": "make and run scenarios",
+  "services:write": "keep scenarios in the history",
 };
 
 export function blockedFrom(...permissions: string[]): string {

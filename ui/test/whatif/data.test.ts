@@ -1,0 +1,40 @@
+import { describe, expect, it } from "vitest";
+import { freshId, isBetter, signedRange } from "@/whatif/data.ts";
+import { linesOf } from "@/whatif/trend.tsx";
+import type { SeriesAnswer } from "@/whatif/types.ts";
+
+const lines = (...mean: (number | null)[]) => ({ mean, low: mean, high: mean });
+const answer = (scenario: string, time: number[], measured: (number | null)[]): SeriesAnswer => ({
+  scenario,
+  time,
+  series: [{ twin: "t", property: "p", unit: "m", measured, scenario: lines(...time.map((_, i) => i)), baseline: lines(...time.map(() => 0)) }],
+});
+
+describe("a scenario's id", () => {
+  it("comes from its title and is taken by no other", () => {
+    expect(freshId("Offices, 1 °C warmer!", new Set())).toBe("offices-1-c-warmer");
+    expect(freshId("Offices", new Set(["offices", "offices-2"]))).toBe("offices-3");
+    expect(freshId("???", new Set())).toBe("scenario");
+  });
+});
+
+describe("a difference", () => {
+  it("is better towards the good end, and neither without one", () => {
+    expect([isBetter("low", -1), isBetter("low", 1), isBetter("high", 1), isBetter("", 1), isBetter("low", 0)]).toEqual([true, false, true, null, null]);
+    expect(signedRange({ mean: 0, low: -1, high: 2 })).toBe("−1 to +2");
+  });
+});
+
+describe("the course", () => {
+  it("of one scenario stands beside the plant left alone, and what was measured if anything was", () => {
+    expect(linesOf([answer("a", [1, 2], [null, null])], ["A"]).lines.map((line) => line.label)).toEqual(["As it is", "What if"]);
+    expect(linesOf([answer("a", [1, 2], [5, null])], ["A"]).lines.map((line) => line.label)).toEqual(["As it is", "What if", "Measured"]);
+  });
+  it("of several is laid over the moments of all, without gaps where another has its moments", () => {
+    const { time, lines: found } = linesOf([answer("a", [10, 30], [null, null]), answer("b", [20, 40], [null, null])], ["A", "B"]);
+    expect(time).toEqual([10, 20, 30, 40]);
+    expect(found.map((line) => line.label)).toEqual(["A", "B"]);
+    expect(found[0]!.mean).toEqual([0, undefined, 1, undefined]);
+    expect(found[1]!.mean).toEqual([undefined, 0, undefined, 1]);
+  });
+});
