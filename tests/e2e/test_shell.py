@@ -52,3 +52,65 @@ def test_a_phone_shows_five_and_the_rest_under_more(plant: Running, visit: Visit
 
 
 INSIDE = "() => [...document.querySelectorAll('.more-pages a')].map((a) => a.dataset.testid)"
+
+
+def test_settings_are_a_sheet_over_the_page_and_part_of_the_address(
+    plant: Running, visit: Visit
+) -> None:
+    visitor = visit(plant, size=(1440, 900), timezone_id="Europe/Berlin").log_in(at="/app/alarms")
+    visitor.find("settings-button").click()
+    visitor.find("settings").wait_for()
+    assert "settings=look" in visitor.page.url
+    here = visitor.find("zone-now").inner_text()
+    visitor.find("zone").select_option("Asia/Tehran")
+    visitor.find("zone-now").filter(has_text="UTC+3:30").wait_for()
+    assert "UTC+3:30" not in here
+    assert "UTC+3:30" in visitor.find("server-clock").inner_text()
+    before = visitor.page.evaluate(P1)
+    visitor.page.get_by_label("For eyes that tell few hues apart").check()
+    assert visitor.page.evaluate(P1) != before
+    visitor.find("settings-keys").click()
+    visitor.find("key-a").fill("j")
+    visitor.page.get_by_text("j is taken").wait_for()
+    visitor.find("key-j").fill("z")
+    assert visitor.find("key-j").input_value() == "z"
+    visitor.page.keyboard.press("Escape")
+    visitor.find("settings").wait_for(state="detached")
+    assert "settings" not in visitor.page.url
+    visitor.page.keyboard.press("?")
+    visitor.find("shortcuts").locator("kbd", has_text="z").first.wait_for()
+    visitor.page.keyboard.press("Escape")
+    visitor.open("/app/alarms?settings=installation")  # what was chosen outlives the page
+    visitor.find("installation").filter(has_text=plant.url).wait_for()
+    assert visitor.page.evaluate("document.documentElement.dataset.colours") == "safe"
+
+
+P1 = "() => getComputedStyle(document.documentElement).getPropertyValue('--p1')"
+
+
+def test_a_token_and_a_connector_are_made_and_ended_on_the_page(
+    plant: Running, visit: Visit
+) -> None:
+    visitor = visit(plant).log_in(at="/app/alarms?settings=people")
+    visitor.page.get_by_label("For whom").fill("ann")
+    visitor.find("token-make").click()
+    secret = visitor.find("token-secret").inner_text().strip()
+    with plant.http(secret) as client:
+        assert client.get("/me").json()["name"] == "ann"
+    visitor.find("token", name="ann").get_by_role("button").click()
+    visitor.find("token", name="ann").get_by_role("button", name="Really").click()
+    visitor.find("token", name="ann").wait_for(state="detached")
+    with plant.http(secret) as client:
+        assert client.get("/me").status_code == 401
+    visitor.find("settings-connectors").click()
+    visitor.find("connector-new").click()
+    visitor.page.get_by_label("Name").fill("mill")
+    visitor.page.get_by_label("Broker").fill("127.0.0.1:1")
+    visitor.find("connector-save").click()
+    visitor.find("connector", name="mill", state="failing").wait_for()
+    assert plant.call("GET", "/connections")["value"][0]["broker"] == "127.0.0.1:1"
+    visitor.find("connector-end").click()
+    visitor.find("connector-end").click()
+    visitor.page.get_by_text("There are no connectors.").wait_for()
+    other = visit(plant).log_in("viewer", at="/app/alarms?settings=people")
+    other.page.get_by_text("Only an admin sees").wait_for()

@@ -9,6 +9,7 @@ import { startCommands } from "@/core/commands.ts";
 import { startPlant } from "@/core/plant.ts";
 import { App } from "@/shell/app.tsx";
 import "@/style/tokens.css";
+import "@/style/safe.css";
 import "@/style/base.css";
 import "@/style/shell.css";
 import "@/style/overview.css";

@@ -28,6 +28,7 @@ from gemel.api import (
     graphql,
     history,
     ingest,
+    installation,
     interchange,
     notify,
     openapi,
@@ -84,6 +85,7 @@ ROUTES: list[Route] = [
     *ingest.ROUTES,
     *session.ROUTES,
     *system.ROUTES,
+    *installation.ROUTES,
     *gaps.ROUTES,
     *page.ROUTES,
 ]

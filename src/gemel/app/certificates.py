@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
+import socket
 import ssl
 from pathlib import Path
 
@@ -56,6 +57,34 @@ def context(certificate: Path, key: Path) -> ssl.SSLContext:
             hint="both must be PEM and belong together",
         ) from error
     return found
+
+
+def own_names(host: str) -> list[str]:
+    """What this machine is called: by itself and, where it listens to all, by a phone beside it."""
+    name = socket.gethostname()
+    names = {"localhost", "127.0.0.1", "::1", name}
+    if host in ("0.0.0.0", "::"):
+        names |= {f"{name}.local"} if "." not in name else set()
+        names |= set(_outward())
+    else:
+        names.add(host)
+    return sorted(names)
+
+
+def _outward() -> list[str]:
+    """The address that this machine has towards others; asking sends nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # documentation's own network, RFC 5737
+        except OSError:
+            return []
+        return [str(probe.getsockname()[0])]
+
+
+def fingerprint(file: Path) -> str:
+    """SHA-256 of a certificate, as `openssl x509 -fingerprint -sha256` writes it."""
+    found = x509.load_pem_x509_certificate(file.read_bytes())
+    return found.fingerprint(hashes.SHA256()).hex(":").upper()
 
 
 def _write(file: Path, content: bytes, mode: int) -> None:

@@ -23,6 +23,7 @@ from gemel.app.backtest import Backtests
 from gemel.app.behaviours import Behaviours
 from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
+from gemel.app.connections import Connections
 from gemel.app.derived import Derived
 from gemel.app.desired import Desired
 from gemel.app.directory import Directory
@@ -31,6 +32,7 @@ from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
 from gemel.app.foreign import ForeignModels
 from gemel.app.gaps import Gaps
+from gemel.app.installation import Listening
 from gemel.app.jobs import Jobs
 from gemel.app.migrations import Migrations
 from gemel.app.past import Moments
@@ -120,6 +122,8 @@ class Platform:
         self.value = Value(self)
         self.gaps = Gaps(self)
         self.room = Room(self)
+        self.connections = Connections(self)
+        self.listening = Listening(clock())
         self.history: History
         self.publish: Publisher = lambda *_: 0
         """Sends to devices: (topic, payload, retain, seconds to live) -> how many it goes to."""
@@ -130,10 +134,8 @@ class Platform:
         """When the oldest message that waits at the MQTT server came; 0 if none waits."""
         self.disconnect: Callable[[Callable[[Principal], bool]], int] = lambda _: 0
         """Closes the connections of devices whose token was ended."""
-        self.readings = 0
-        self.duplicates = 0
-        self._rate = 0.0
-        self._counted = 0
+        self.readings, self.duplicates = 0, 0
+        self._rate, self._counted = 0.0, 0
         self._executor = ThreadPoolExecutor(1, "documents")
         self._edits = Edits(self, self._executor)
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -16,15 +16,13 @@ from typing import Any
 import uvicorn
 
 from gemel.app import certificates, tokens
-from gemel.app.config import Config, Connection, address
+from gemel.app.config import Config, address
 from gemel.app.host import MqttHost
 from gemel.app.platform import Platform
 from gemel.backends.mqtt_sessions import SqliteMqttSessions
-from gemel.connect.mqtt.bridge import Bridge, BridgeSettings
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.packets import Properties, Property
 from gemel.connect.mqtt.server import MqttServer
-from gemel.core.access import Principal
 from gemel.core.errors import Unavailable
 
 log = logging.getLogger("gemel")
@@ -89,7 +87,6 @@ class Server:
         self._mqtt: MqttServer | None = None
         self._http: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._bridges: list[Bridge] = []
         self._sessions: SqliteMqttSessions | None = None
 
     async def start(self) -> Addresses:
@@ -111,10 +108,11 @@ class Server:
             context, authority = self._own_context()
             mqtt_tls = _shown(await self._listen(host, port, context))
         http = await self._start_http(secure, notes)
-        for name, connection in config.connections.items():
-            await self._start_bridge(name, connection)
+        platform.listening.addresses = {"http": http, "mqtt": mqtt, "mqttTls": mqtt_tls}
+        platform.listening.authority = authority
+        await platform.connections.start()
         found = Addresses(http, mqtt, mqtt_tls, authority, tuple(notes))
-        platform.folder.announce({"http": http, "mqtt": mqtt, "mqttTls": mqtt_tls})
+        platform.folder.announce(platform.listening.addresses)
         return found
 
     def _tls(self) -> tuple[tuple[Path, Path] | None, str]:
@@ -128,7 +126,7 @@ class Server:
             return (Path(config.certificate), Path(config.key or config.certificate)), ""
         host, _ = address(config.http, "http")
         folder = self.platform.folder.path / "tls"
-        names = sorted({"localhost", "127.0.0.1", "::1", host, socket.gethostname()} - {"0.0.0.0"})
+        names = certificates.own_names(host)
         certificate, key, authority = certificates.server_files(folder, names, self.platform.clock)
         return (certificate, key), str(authority)
 
@@ -221,38 +219,9 @@ class Server:
         shown = f"[{host}]" if ":" in host else host
         return f"{'https' if secure else 'http'}://{shown}:{taken}"
 
-    async def _start_bridge(self, name: str, connection: Connection) -> None:
-        assert self._mqtt is not None
-        host, port = address(connection.broker, f"connections.{name}.broker")
-        settings = BridgeSettings(
-            host,
-            port,
-            connection.client_id or f"gemel-{name}",
-            connection.username,
-            connection.password,
-            tls=ssl.create_default_context() if connection.tls else None,
-        )
-        bridge = Bridge(
-            settings,
-            connection.topics,
-            MqttHost(self.platform),
-            Principal(f"connection {name}", "device", ("*",)),
-            self.platform.clock,
-            on_state=lambda state, why: log.log(
-                logging.INFO if state == "connected" else logging.WARNING,
-                "connection %s: %s %s",
-                name,
-                state,
-                why,
-            ),
-        )
-        await bridge.start()
-        self._bridges.append(bridge)
-
     async def close(self) -> None:
         """Takes nothing new, finishes what is under way, ends within 5 s."""
-        for bridge in self._bridges:
-            await bridge.close()
+        await self.platform.connections.close()
         if self._http is not None and self._serving is not None:
             self._http.should_exit = True
             with contextlib.suppress(asyncio.TimeoutError):

@@ -2,7 +2,7 @@
 
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
-import { formatNumber } from "@/core/words.ts";
+import { formatClock, formatDay, formatNumber } from "@/core/words.ts";
 import { tokenColor } from "@/core/theme.ts";
 
 export interface Limit {
@@ -97,12 +97,10 @@ export function tickWords(tick: number, ticks: number[]): string {
 
 export function timeLabels(plot: uPlot, ticks: number[]): string[] {
   const [low, high] = [plot.scales["x"]!.min ?? 0, plot.scales["x"]!.max ?? 0];
-  const pad = (value: number): string => String(value).padStart(2, "0");
   return ticks.map((tick) => {
-    const date = new Date(tick * 1000);
-    const clock = `${pad(date.getHours())}:${pad(date.getMinutes())}`;
-    if (high - low > 3 * 86_400) return `${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
-    return high - low < 300 ? `${clock}:${pad(date.getSeconds())}` : clock;
+    const clock = formatClock(tick * 1000);
+    if (high - low > 3 * 86_400) return formatDay(tick * 1000).slice(5);
+    return high - low < 300 ? clock : clock.slice(0, 5);
   });
 }
 

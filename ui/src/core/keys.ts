@@ -1,7 +1,8 @@
 /** Keyboard: one listener, layered. The top layer hears Esc first; single keys rest while typing. */
 
-import { signal } from "@preact/signals";
+import { computed } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { kept } from "./kept.ts";
 import { ROUTES } from "./routes.ts";
 
 export interface Shortcut {
@@ -38,23 +39,63 @@ export const SHORTCUTS: Shortcut[] = [
   { group: "Plant in 3D", keys: "L", words: "Back to live" },
 ];
 
-export const singleKeys = signal(read());
-
-function read(): boolean {
-  try {
-    return localStorage.getItem("gemel.keys") !== "off";
-  } catch {
-    return true;
-  }
-}
+const mode = kept<"on" | "off">("gemel.keys", "on", (text) => text === "off");
+/** Whether keys without Ctrl or Alt are shortcuts (WCAG 2.1.4). */
+export const singleKeys = computed(() => mode.value === "on");
 
 export function setSingleKeys(on: boolean): void {
-  singleKeys.value = on;
-  try {
-    localStorage.setItem("gemel.keys", on ? "on" : "off");
-  } catch {
-    // Lasts as long as the page.
+  mode.value = on ? "on" : "off";
+}
+
+/** Single keys that a person may put elsewhere, with what they do; the key of an entry is the one of the table. */
+export const MOVABLE: ReadonlyMap<string, string> = movable();
+
+function movable(): Map<string, string> {
+  const found = new Map<string, string>();
+  const add = (key: string, words: string): void => {
+    if (key.length === 1) found.set(key, found.has(key) ? `${found.get(key)}; ${words}` : words);
+  };
+  for (const { keys, words, group } of SHORTCUTS) {
+    const singles = keys.split(" ");
+    if (singles[0] === "g") continue;
+    const parts = words.split(", ");
+    singles.forEach((key, i) => add(key.toLowerCase(), `${group}: ${parts.length === singles.length ? parts[i]!.toLowerCase() : words}`));
   }
+  add("g", "Everywhere: go to a page, with its letter");
+  return found;
+}
+
+const movedText = kept<string>("gemel.moved", "", () => true);
+/** Key of the table to the key that stands for it. */
+export const moved = computed<ReadonlyMap<string, string>>(() => {
+  const pairs = movedText.value.split(" ").filter((pair) => pair.length === 3 && pair[1] === ":");
+  return new Map(pairs.map((pair) => [pair[0]!, pair[2]!]));
+});
+
+/** The key to press for what the table calls `key`. */
+export const keyFor = (key: string): string => moved.value.get(key.toLowerCase()) ?? key;
+
+/** Puts a shortcut on another key; returns why not, or "". */
+export function moveKey(key: string, to: string): string {
+  const now = to.toLowerCase();
+  if (now.length !== 1 || /[\s:]/.test(now)) return "One letter, figure or sign.";
+  for (const [other, words] of MOVABLE) if (other !== key && keyFor(other) === now) return `${now} is taken: ${words}.`;
+  const next = new Map(moved.peek());
+  if (now === key) next.delete(key);
+  else next.set(key, now);
+  movedText.value = [...next].map(([from, at]) => `${from}:${at}`).join(" ");
+  return "";
+}
+
+export function resetKeys(): void {
+  movedText.value = "";
+}
+
+/** What a pressed key stands for: nothing, where another key has taken its place. */
+function meant(pressed: string): string {
+  const key = pressed.toLowerCase();
+  for (const [of, at] of moved.peek()) if (at === key) return of;
+  return moved.peek().has(key) ? "" : pressed;
 }
 
 /** True: the key was used. "stop": no layer below hears it, and the browser does what it always does. */
@@ -66,9 +107,17 @@ export function isTyping(event: KeyboardEvent): boolean {
   return Boolean(target?.closest?.("input, textarea, select, [contenteditable=true]"));
 }
 
+/** Handlers read the key of the table, whatever was pressed for it. */
+function translate(event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.key.length !== 1 || isTyping(event)) return;
+  const key = meant(event.key);
+  if (key !== event.key) Object.defineProperty(event, "key", { value: key });
+}
+
 export function startKeys(): void {
   document.addEventListener("keydown", (event) => {
     if (event.defaultPrevented) return;
+    translate(event);
     for (let i = layers.length - 1; i >= 0; i--) {
       const answer = layers[i]!(event);
       if (answer === true) event.preventDefault();

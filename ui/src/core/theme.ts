@@ -1,40 +1,28 @@
 /** System, dark or light, remembered; colours for canvases are read from the same tokens. */
 
-import { signal } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
+import { kept } from "./kept.ts";
 
 export type Theme = "system" | "dark" | "light";
-const KEY = "gemel.theme";
-
-function remembered(): Theme {
-  try {
-    const value = localStorage.getItem(KEY);
-    return value === "dark" || value === "light" ? value : "system";
-  } catch {
-    return "system";
-  }
-}
-
-export const theme = signal<Theme>(remembered());
+export const theme = kept<Theme>("gemel.theme", "system", (text) => text === "dark" || text === "light");
+/** "safe": priorities and series for eyes that tell few hues apart. */
+export const colours = kept<"standard" | "safe">("gemel.colours", "standard", (text) => text === "safe");
 /** Grows each time the colours change, so that canvases redraw. */
 export const themeVersion = signal(0);
 
 export function setTheme(next: Theme): void {
   theme.value = next;
-  try {
-    localStorage.setItem(KEY, next);
-  } catch {
-    // Private windows may refuse; the choice then lasts as long as the page.
-  }
-  apply();
 }
 
 function apply(): void {
-  document.documentElement.dataset["theme"] = theme.value;
-  themeVersion.value += 1;
+  const { dataset } = document.documentElement;
+  dataset["theme"] = theme.value;
+  dataset["colours"] = colours.value;
+  themeVersion.value = themeVersion.peek() + 1;
 }
 
 export function startTheme(): void {
-  apply();
+  effect(apply);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", apply);
 }
 

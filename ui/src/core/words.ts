@@ -1,5 +1,7 @@
 /** Numbers, times and ages as a person reads them. */
 
+import { fieldsOf, offsetOf } from "./zone.ts";
+
 /** Narrow and unbreakable, between groups of digits. */
 const THIN = "\u202f";
 
@@ -34,13 +36,13 @@ export function formatAge(seconds: number): string {
 const pad = (value: number): string => String(value).padStart(2, "0");
 
 export function formatClock(ms: number): string {
-  const date = new Date(ms);
-  return `${pad(date.getHours())}:${pad(date.getMinutes())}:${pad(date.getSeconds())}`;
+  const { hour, minute, second } = fieldsOf(ms);
+  return `${pad(hour)}:${pad(minute)}:${pad(second)}`;
 }
 
 export function formatDay(ms: number): string {
-  const date = new Date(ms);
-  return `${date.getFullYear()}-${pad(date.getMonth() + 1)}-${pad(date.getDate())}`;
+  const { year, month, day } = fieldsOf(ms);
+  return `${year}-${pad(month)}-${pad(day)}`;
 }
 
 /** Clock today, day and clock otherwise. */
@@ -49,7 +51,7 @@ export function formatMoment(ms: number, now: number): string {
 }
 
 export function zoneName(ms: number): string {
-  const minutes = -new Date(ms).getTimezoneOffset();
+  const minutes = offsetOf(ms);
   if (minutes === 0) return "UTC";
   const size = Math.abs(minutes);
   return `UTC${minutes < 0 ? "−" : "+"}${Math.floor(size / 60)}${size % 60 ? `:${pad(size % 60)}` : ""}`;

@@ -6,7 +6,7 @@ import { serverTimeIs } from "@/core/clock.ts";
 import { singleKeys, isTyping, useKeys } from "@/core/keys.ts";
 import { loadTwins, rowsLoaded } from "@/core/plant.ts";
 import { go, href, place } from "@/core/router.ts";
-import { routeAt, routeOf } from "@/core/routes.ts";
+import { routeAt, routeOf, type Route } from "@/core/routes.ts";
 import { dismiss, toasts } from "@/core/toasts.ts";
 import type { Status } from "@/core/types.ts";
 import { link, refetches, startLive, status, stopLive } from "@/live/client.ts";
@@ -45,6 +45,7 @@ function Shell() {
   useGlobalKeys();
   const where = place.value;
   const page = routeOf(where.route);
+  const isSetting = where.search.has("settings");
   const isReady = rowsLoaded.value && alarmsLoaded.value && status.value !== null;
   useEffect(() => {
     if (isReady) document.documentElement.dataset["ready"] = "true";
@@ -52,7 +53,7 @@ function Shell() {
   useTitle();
   return (
     <>
-      <div class={`shell${isNavNarrow.value ? " narrow-nav" : ""}`} inert={layer.value !== "none"}>
+      <div class={`shell${isNavNarrow.value ? " narrow-nav" : ""}`} inert={layer.value !== "none" || isSetting}>
         <a class="visually-hidden" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>
           Skip to the content
         </a>
@@ -68,6 +69,7 @@ function Shell() {
       {layer.value === "palette" && <Palette close={closeLayer} />}
       {layer.value === "shortcuts" && <Shortcuts close={closeLayer} />}
       {layer.value === "more" && <More close={closeLayer} />}
+      {isSetting && <Lazy of={SETTINGS} id="" />}
       <Toasts />
       <div class="visually-hidden" aria-live="assertive" data-testid="announcer">
         {announcement.value}
@@ -75,6 +77,9 @@ function Shell() {
     </>
   );
 }
+
+/** No page of its own: a sheet over any page, and in its address. */
+const SETTINGS: Route = { route: "settings", words: "Settings", letter: "", icon: "settings", load: async () => (await import("@/settings/sheet.tsx")).SettingsSheet };
 
 function closeLayer(): void {
   layer.value = "none";

@@ -17,8 +17,8 @@ interface Props {
   children: ComponentChildren;
   foot?: ComponentChildren;
   isBare?: boolean;
-  /** A sheet stands at the lower edge of a narrow window, where the thumb is. */
-  kind?: "sheet";
+  /** A sheet stands at the lower edge of a narrow window, where the thumb is; `wide` has room for a form beside its parts. */
+  kind?: "sheet" | "wide";
   testId?: string;
 }
 
@@ -29,7 +29,7 @@ export function Dialog({ title, close, children, foot, isBare = false, testId, k
     const active = document.activeElement as HTMLElement | null;
     const before = active && active !== document.body ? active : lastOutside;
     const find = (selector: string): HTMLElement | null | undefined => box.current?.querySelector<HTMLElement>(selector);
-    (find("input, select, textarea") ?? (kind === "sheet" ? find(".dialog-body a") : null) ?? find(".dialog-foot .primary, .dialog-body button") ?? find("button"))?.focus();
+    ((kind === "wide" ? find("nav [aria-current]") : null) ?? find("input, select, textarea") ?? (kind === "sheet" ? find(".dialog-body a") : null) ?? find(".dialog-foot .primary, .dialog-body button") ?? find("button"))?.focus();
     // Afterwards: until then what is below the layer may still be inert, and take no focus.
     return () =>
       queueMicrotask(() => {

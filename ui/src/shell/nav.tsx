@@ -1,6 +1,7 @@
-import { signal } from "@preact/signals";
+import { computed } from "@preact/signals";
 import { counts } from "@/core/alarms.ts";
-import { href, place } from "@/core/router.ts";
+import { kept } from "@/core/kept.ts";
+import { href, place, setSearch } from "@/core/router.ts";
 import { ROUTES, type Route, type RouteName } from "@/core/routes.ts";
 import { setTheme, theme, type Theme } from "@/core/theme.ts";
 import { status } from "@/live/client.ts";
@@ -8,25 +9,12 @@ import { layer } from "./app.tsx";
 import { Dialog } from "./dialog.tsx";
 import { Icon } from "./icon.tsx";
 
-export const isNavNarrow = signal(readNarrow());
+const width = kept<"narrow" | "wide">("gemel.nav", innerWidth < 1100 ? "narrow" : "wide", (text) => text === "narrow" || text === "wide");
+export const isNavNarrow = computed(() => width.value === "narrow");
 
-function readNarrow(): boolean {
-  try {
-    const kept = localStorage.getItem("gemel.nav");
-    return kept ? kept === "narrow" : innerWidth < 1100;
-  } catch {
-    return false;
-  }
-}
-
-function toggle(): void {
-  isNavNarrow.value = !isNavNarrow.value;
-  try {
-    localStorage.setItem("gemel.nav", isNavNarrow.value ? "narrow" : "wide");
-  } catch {
-    // Lasts as long as the page.
-  }
-}
+const toggle = (): void => {
+  width.value = isNavNarrow.value ? "wide" : "narrow";
+};
 
 const NEXT: Record<Theme, Theme> = { system: "dark", dark: "light", light: "system" };
 const THEME_ICON: Record<Theme, string> = { system: "system", dark: "moon", light: "sun" };
@@ -55,6 +43,9 @@ export function Nav() {
           <Icon name="menu" />
         </button>
         <ThemeButton isSquare />
+        <button class="button quiet square" aria-label="Settings" title="Settings" aria-haspopup="dialog" data-testid="settings-button" onClick={openSettings}>
+          <Icon name="settings" />
+        </button>
         <button class="button quiet square" aria-label="Keyboard shortcuts" title="Keyboard shortcuts (?)" onClick={() => (layer.value = "shortcuts")}>
           <Icon name="keyboard" />
         </button>
@@ -62,6 +53,8 @@ export function Nav() {
     </nav>
   );
 }
+
+export const openSettings = (): void => setSearch({ settings: "look" });
 
 function PageLink({ of, isNarrow = false, act }: { of: Route; isNarrow?: boolean; act?: () => void }) {
   const count = countOf(of);
@@ -98,6 +91,10 @@ export function More({ close }: { close: () => void }) {
           <PageLink key={one.route} of={one} act={close} />
         ))}
         <ThemeButton />
+        <button class="button quiet" aria-haspopup="dialog" data-testid="more-settings" onClick={() => (close(), openSettings())}>
+          <Icon name="settings" />
+          <span class="word">Settings</span>
+        </button>
       </nav>
     </Dialog>
   );

@@ -4,7 +4,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { rankedAlarms } from "@/core/alarms.ts";
 import { get, query, signOut } from "@/core/api.ts";
 import { rows, rowsMissing } from "@/core/plant.ts";
-import { go, href } from "@/core/router.ts";
+import { go, href, setSearch } from "@/core/router.ts";
 import { ROUTES } from "@/core/routes.ts";
 import { setTheme } from "@/core/theme.ts";
 import type { Page, TwinRow } from "@/core/types.ts";
@@ -24,6 +24,7 @@ interface Entry {
 
 const ACTIONS: Entry[] = [
   ...ROUTES.map(({ route, words, letter, icon }) => ({ key: letter, group: "Go to", words, hint: `g ${letter}`, icon, act: () => go(href(route)) })),
+  { key: "settings", group: "Actions", words: "Settings", hint: "", icon: "settings", act: () => setSearch({ settings: "look" }) },
   { key: "dark", group: "Actions", words: "Dark theme", hint: "", icon: "moon", act: () => setTheme("dark") },
   { key: "light", group: "Actions", words: "Light theme", hint: "", icon: "sun", act: () => setTheme("light") },
   { key: "system", group: "Actions", words: "Theme of the system", hint: "", icon: "system", act: () => setTheme("system") },

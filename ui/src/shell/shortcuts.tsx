@@ -1,4 +1,4 @@
-import { setSingleKeys, SHORTCUTS, singleKeys } from "@/core/keys.ts";
+import { keyFor, setSingleKeys, SHORTCUTS, singleKeys } from "@/core/keys.ts";
 import { Dialog } from "./dialog.tsx";
 
 export function Shortcuts({ close }: { close: () => void }) {
@@ -14,7 +14,7 @@ export function Shortcuts({ close }: { close: () => void }) {
                 <>
                   <dt>
                     {one.keys.split(" ").map((key) => (
-                      <kbd key={key}>{key}</kbd>
+                      <kbd key={key}>{key.length === 1 ? keyFor(key) : key}</kbd>
                     ))}
                   </dt>
                   <dd class="soft">{one.words}</dd>

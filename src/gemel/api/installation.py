@@ -1,0 +1,80 @@
+"""What the settings of the page show: the installation, its connectors, and what roles may do."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gemel.api.bodies import read_object
+from gemel.api.errors import json_response
+from gemel.api.routes import ANYONE, Route
+from gemel.api.session import LOGGED_IN
+from gemel.app.connections import FIELDS
+from gemel.app.installation import installation
+from gemel.app.platform import Platform
+from gemel.core.access import ROLES, Principal
+from gemel.core.errors import NotFound
+
+
+async def shown(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response(await installation(platform))
+
+
+async def roles(_: Platform, __: Request, ___: Principal) -> Response:
+    found = [{"role": role, "permissions": sorted(may)} for role, may in ROLES.items()]
+    return json_response({"value": found})
+
+
+async def authority(platform: Platform, _: Request, __: Principal) -> Response:
+    """The certificate that clients trust to trust this server; it is no secret."""
+    if not platform.listening.authority:
+        raise NotFound(
+            "this server has no certificate authority of its own",
+            hint="it has one with 'tls = true' and no certificate given",
+        )
+    headers = {"content-disposition": 'attachment; filename="gemel-authority.pem"'}
+    loop = asyncio.get_running_loop()
+    content = await loop.run_in_executor(None, Path(platform.listening.authority).read_bytes)
+    return Response(content, media_type="application/x-x509-ca-cert", headers=headers)
+
+
+async def connections(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response({"value": platform.connections.listing()})
+
+
+async def put(platform: Platform, request: Request, who: Principal) -> Response:
+    body = await read_object(request, ("broker",), FIELDS)
+    key = request.path_params["name"]
+    return json_response(await platform.connections.put(key, body, who.name))
+
+
+async def delete(platform: Platform, request: Request, who: Principal) -> Response:
+    await platform.connections.delete(request.path_params["name"], who.name)
+    return Response(status_code=204)
+
+
+CONNECTION = {
+    "type": "object",
+    "required": ["broker"],
+    "properties": {
+        "broker": {"type": "string", "examples": ["broker.plant.example:1883"]},
+        "topics": {"type": "array", "items": {"type": "string"}},
+        "username": {"type": "string"},
+        "password": {"type": "string"},
+        "tls": {"type": "boolean"},
+        "clientId": {"type": "string"},
+    },
+    "additionalProperties": False,
+}
+WRITE = "system:write"
+ROUTES = [
+    Route("GET", "/installation", shown, "twins:read", "Version, addresses, storage"),
+    Route("GET", "/roles", roles, LOGGED_IN, "The roles and what each may do"),
+    Route("GET", "/authority.pem", authority, ANYONE, "The own certificate authority"),
+    Route("GET", "/connections", connections, "twins:read", "Connectors and how they are"),
+    Route("PUT", "/connections/{name}", put, WRITE, "Make or change a connector", body=CONNECTION),
+    Route("DELETE", "/connections/{name}", delete, WRITE, "End a connector", status=204),
+]

@@ -1,0 +1,73 @@
+import { colours, setTheme, theme, type Theme } from "@/core/theme.ts";
+import { wall } from "@/core/clock.ts";
+import { formatClock, formatDay, zoneName } from "@/core/words.ts";
+import { zone, zones } from "@/core/zone.ts";
+import { Badge } from "@/shell/badge.tsx";
+
+const THEMES: [Theme, string][] = [
+  ["system", "As the system"],
+  ["dark", "Dark"],
+  ["light", "Light"],
+];
+
+export function Look() {
+  const now = wall.value;
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return (
+    <div class="stack settings-part">
+      <p class="meta">Kept on this device.</p>
+      <Choice legend="Theme" name="theme" options={THEMES} value={theme.value} change={setTheme} />
+      <Choice
+        legend="Colours"
+        name="colours"
+        options={[
+          ["standard", "Standard"],
+          ["safe", "For eyes that tell few hues apart"],
+        ]}
+        value={colours.value}
+        change={(next) => (colours.value = next)}
+      />
+      <p class="row" aria-label="The four priorities in these colours">
+        {[1, 2, 3, 4].map((priority) => (
+          <Badge key={priority} priority={priority} />
+        ))}
+      </p>
+      <div class="field">
+        <label for="settings-zone">Time zone</label>
+        <select id="settings-zone" class="input" data-testid="zone" value={zone.value} onChange={(event) => (zone.value = event.currentTarget.value)}>
+          <option value="">As this device ({own})</option>
+          {zones().map((one) => (
+            <option key={one} value={one}>
+              {one}
+            </option>
+          ))}
+        </select>
+        <span class="meta" data-testid="zone-now">
+          Now {formatDay(now)} {formatClock(now)} {zoneName(now)}
+        </span>
+      </div>
+    </div>
+  );
+}
+
+interface ChoiceProps<T extends string> {
+  legend: string;
+  name: string;
+  options: readonly (readonly [T, string])[];
+  value: T;
+  change: (next: T) => void;
+}
+
+function Choice<T extends string>({ legend, name, options, value, change }: ChoiceProps<T>) {
+  return (
+    <fieldset class="choice">
+      <legend>{legend}</legend>
+      {options.map(([one, words]) => (
+        <label key={one} class="row">
+          <input type="radio" name={name} value={one} checked={one === value} onChange={() => change(one)} />
+          {words}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
