@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given, settings
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from app.inside import MODELS, PUMP
 from gemel.app.policies import Sight
 from gemel.app.seen import SeenGraph
+from gemel.app.seen_past import SeenPast
 from gemel.core.document import Document, Edit
 from gemel.core.policy import Policy, parse_policy
 from gemel.twins.graph import Graph
+from gemel.twins.past import Past
 from gemel.twins.query.run import Engine
 
 LINE = "dtmi:test:Line;1"
@@ -133,11 +136,15 @@ def does_fit(policy: Policy, plant: Plant, twin: str) -> bool:
     return twin in inside
 
 
-def check(seen: SeenGraph, known: list[Policy], plant: Plant) -> None:
+def check(seen: Graph, known: list[Policy], plant: Plant, was: Plant | None = None) -> None:
+    """That `seen` shows of what `was` (now, if it is not given) what may be read now."""
+    was = was or plant
     visible = {t for t in TWINS if may_read(known, plant, t, "")}
-    assert set(seen.twins) == visible
+    twins = seen.all_twins()
+    assert set(twins) == visible
     for twin in visible:
-        doc, full = seen.twins[twin].doc, document(twin, plant.models[twin])
+        assert seen.find_twin(twin) is twins[twin]
+        doc, full = twins[twin].doc, document(twin, was.models[twin])
         for name in NAMES:
             *parts, last = name.split(".")
             have, there = doc, full
@@ -146,7 +153,7 @@ def check(seen: SeenGraph, known: list[Policy], plant: Plant) -> None:
             assert (last in have) == (last in there and may_read(known, plant, twin, name)), name
     links = {
         (s, n, t)
-        for s, n, t in plant.links
+        for s, n, t in was.links
         if s in visible and t in visible and may_read(known, plant, s, n)
     }
     assert {(o.source, o.name, o.target) for t in TWINS for o in seen.outgoing(t)} == links
@@ -155,7 +162,7 @@ def check(seen: SeenGraph, known: list[Policy], plant: Plant) -> None:
     assert {row["$dtId"] for row in asked(engine, "SELECT * FROM DIGITALTWINS")} == visible
     with_target = asked(engine, "SELECT $dtId FROM DIGITALTWINS T WHERE T.target > 1")
     assert {row["$dtId"] for row in with_target} == {
-        t for t in visible if plant.models[t] == PUMP and may_read(known, plant, t, "target")
+        t for t in visible if was.models[t] == PUMP and may_read(known, plant, t, "target")
     }
     assert len(asked(engine, "SELECT * FROM RELATIONSHIPS")) == len(links)
 
@@ -184,15 +191,26 @@ def test_what_is_seen_is_what_policies_allow_before_and_after_edits(
         """What a sight keeps up to date."""
 
     holder: Any = Holder()
-    holder.graph = seen
+    holder.graph, holder.sight, holder.real = seen, sight, SimpleNamespace(graph=graph)
     sight.seen = holder
+    past = Past(graph, 0)
+    check(SeenPast(past, holder), known, first)
     check(seen, known, first)
     edits = [Edit("twin", t, document(t, m), 1, "x") for t, m in then.models.items()]
     for one in first.links - then.links:
         edits.append(Edit("relationship", link(*one)[0], None, 1, "x"))
     for one in then.links - first.links:
         edits.append(Edit("relationship", *link(*one), 1, "x"))
+    past.follow(edits)
     graph.apply(edits)
     sight.apply(edits)
     sight.refresh()
     check(seen, known, then)
+    check(SeenPast(past, holder), known, then, was=first)
+    gone = [Edit("twin", "t1", None, 2, "x")]
+    past.follow(gone)
+    graph.apply(gone)
+    sight.apply(gone)
+    sight.refresh()
+    assert SeenPast(past, holder).find_twin("t1") is None
+    assert "t1" not in SeenPast(past, holder).all_twins()

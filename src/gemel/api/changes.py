@@ -17,9 +17,8 @@ from gemel.core.errors import InvalidInput
 async def history(platform: Platform, request: Request, _: Principal) -> Response:
     limit = int(read_number(request, "limit", 100, 1, 1_000))
     before = int(read_number(request, "cursor", 0, 0, 2**53))
-    found = await changes.history(platform, request.path_params["twin"], before, limit)
-    cursor = found[-1]["seq"] if len(found) == limit else None
-    return json_response({"value": found, "cursor": cursor})
+    twin = request.path_params["twin"]
+    return json_response(await changes.history(platform, twin, before, limit))
 
 
 async def of_twin(platform: Platform, request: Request, _: Principal) -> Response:

@@ -76,6 +76,9 @@ SEEN = frozenset(
         "POST /graphql",
         "GET /twins",
         "GET /twins/{twin}/desired",
+        "GET /twins/{twin}/changes",
+        "GET /twins/{twin}/diff",
+        "GET /diff",
         "GET /history",
         "GET /history/series",
         "GET /history/last",
@@ -143,7 +146,7 @@ TRIMMED: dict[str, Callable[[Sight, Request, Json], Json]] = {
     "GET /kpis": _kpis,
     "GET /scene": _scene,
 }
-WHOLE = frozenset({"GET /twins/{twin}/changes", "GET /rejects"})
+WHOLE = frozenset({"GET /rejects"})
 """Routes of one twin that need all of it to be readable."""
 
 

@@ -39,11 +39,14 @@ KINDS = (
 OF_TWINS = frozenset({"twin", "relationship"})
 
 
-async def history(platform: Platform, twin: str, before: int, limit: int) -> list[Json]:
-    """The edits of a twin and of its outgoing relationships, newest first.
+async def history(platform: Platform, twin: str, before: int, limit: int) -> Json:
+    """A page of the edits of a twin and of its outgoing relationships, newest first.
 
     Args:
         before: only edits with smaller numbers; 0 is all.
+
+    Returns:
+        `value`, and `cursor`: the number before which the next page begins, None on the last.
 
     Raises:
         NotFound: there never was such a twin.
@@ -62,20 +65,37 @@ async def history(platform: Platform, twin: str, before: int, limit: int) -> lis
             hint="ids are case-sensitive; GET /twins lists those there are",
             code="DigitalTwinNotFound",
         )
-    return [
-        {
-            "seq": step.seq,
-            "time": to_iso(step.time),
-            "who": step.who,
-            "why": step.why,
-            "kind": step.kind,
-            "key": step.key.rsplit("\n", 1)[-1],
-            "act": act_of(step.before, step.doc),
-            "changes": [one.view() for one in differences(step.before, step.doc)],
-            "doc": step.doc,
-        }
-        for step in found
-    ]
+    rows = [row for step in found if (row := _edit(platform, step)) is not None]
+    return {"value": rows, "cursor": found[-1].seq if len(found) == limit else None}
+
+
+def _edit(platform: Platform, step: store.Step) -> Json | None:
+    """One edit as far as it may be seen; None if nothing of it may."""
+    seen = _seen(platform, step.kind, step.key, step.before, step.doc)
+    if seen is None:
+        return None
+    old, new = seen
+    return {
+        "seq": step.seq,
+        "time": to_iso(step.time),
+        "who": step.who,
+        "why": step.why,
+        "kind": step.kind,
+        "key": step.key.rsplit("\n", 1)[-1],
+        "act": act_of(old, new),
+        "changes": [one.view() for one in differences(old, new)],
+        "doc": new,
+    }
+
+
+def _seen(
+    platform: Platform, kind: str, key: str, before: Json | None, after: Json | None
+) -> tuple[Json | None, Json | None] | None:
+    """A document before and after as far as it may be seen; None if no change of it may."""
+    old, new = platform.shown(kind, key, before), platform.shown(kind, key, after)
+    if old is before and new is after:
+        return old, new
+    return (old, new) if differences(old, new) else None
 
 
 async def between(platform: Platform, begin: int, end: int, wanted: Wanted) -> Json:
@@ -92,13 +112,23 @@ async def between(platform: Platform, begin: int, end: int, wanted: Wanted) -> J
     if wanted.twin:
         members = await _subtree(platform, wanted.twin, (begin, end))
         found = [one for one in found if _is_of(one, members)]
+    seen = [one for found_one in found if (one := _seen_of(platform, found_one)) is not None]
     return {
         "from": to_iso(begin),
         "to": to_iso(end),
-        "value": [_view(one) for one in found],
-        "edited": edited,
+        "value": [_view(one) for one in seen],
+        "edited": edited if len(seen) == len(found) else len(seen),
         "isComplete": edited <= wanted.limit,
     }
+
+
+def _seen_of(platform: Platform, found: store.Difference) -> store.Difference | None:
+    """A difference as far as it may be seen; who made it is told where all of it may be."""
+    seen = _seen(platform, found.kind, found.key, found.before, found.after)
+    if seen is None:
+        return None
+    is_whole = seen[0] is found.before and seen[1] is found.after
+    return found._replace(before=seen[0], after=seen[1], steps=found.steps if is_whole else [])
 
 
 class Wanted:

@@ -23,6 +23,7 @@ from gemel.core.errors import GemelError, InvalidInput, NotFound
 from gemel.history import History
 from gemel.history.query import take
 from gemel.services.alarms.index import AlarmIndex
+from gemel.twins.graph import Graph
 from gemel.twins.past import KINDS, Past
 from gemel.twins.query.reading import Live, Places, Reader
 from gemel.twins.query.run import Engine
@@ -57,7 +58,7 @@ class Moment:
 class Then:
     """The platform as of a moment."""
 
-    def __init__(self, moment: Moment, graph: Past, values: Recalled, engine: Engine) -> None:
+    def __init__(self, moment: Moment, graph: Graph, values: Recalled, engine: Engine) -> None:
         self.moment = moment
         self.graph = graph
         self.values = values
@@ -157,7 +158,7 @@ class Moments:
                 store.at, platform.documents.path, [("twin", twin_id)], moment.of_edits
             )
             if was.doc is None:
-                raise _no_twin(twin_id, moment)
+                raise no_twin(twin_id, moment)
             twin = make_twin(twin_id, was.doc, was.etag)
             if self._is_as_now(twin.model, moment):
                 live = Live(platform.series, self._recalled(moment))
@@ -165,7 +166,7 @@ class Moments:
         then = await self.then(moment)
         found = then.graph.find_twin(twin_id)
         if found is None:
-            raise _no_twin(twin_id, moment)
+            raise no_twin(twin_id, moment)
         return found, then.engine.view(found)
 
     def _is_as_now(self, model: str, moment: Moment) -> bool:
@@ -243,7 +244,7 @@ def _known(history: History, series: int, at: int, recorded: int) -> Columns:
     return take(found, slice(0, 0))
 
 
-def _no_twin(twin_id: str, moment: Moment) -> NotFound:
+def no_twin(twin_id: str, moment: Moment) -> NotFound:
     return NotFound(
         f"there was no twin '{twin_id}' at {to_iso(moment.of_edits)}",
         hint="GET /twins/{id}/changes says when it was made and deleted",

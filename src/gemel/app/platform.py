@@ -366,6 +366,10 @@ class Platform:
 
     # ---- what others ask ---------------------------------------------------------------------
 
+    def shown(self, kind: str, key: str, doc: Json | None) -> Json | None:
+        """What may be seen of a document as it is or was; policies hide parts of it."""
+        return doc
+
     def value_of(self, twin: str) -> Callable[[str], tuple[object, int] | None]:
         """A function from path to the twin's last value, as it is shown, and its time (ns)."""
         return value_reader(self, twin)

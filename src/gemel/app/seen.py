@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from gemel.app.directory import Directory
 from gemel.app.policies import Sight, forbidden
 from gemel.app.queries import Queries
+from gemel.app.seen_past import SeenMoments, redacted, shown
 from gemel.app.values import ONLY_MEASURED, value_reader
 from gemel.core.document import Edit, Json
-from gemel.core.errors import Forbidden, NotFound
-from gemel.core.policy import ALARM, COMMAND, READ, WRITE, Mask
+from gemel.core.errors import NotFound
+from gemel.core.policy import ALARM, COMMAND, READ, WRITE
 from gemel.core.series import MEASURED, SeriesTable
 from gemel.twins.graph import EditContext, Graph
-from gemel.twins.records import Link, Twin, make_twin
+from gemel.twins.records import Link, Twin
 
 if TYPE_CHECKING:
     from gemel.app.edits import Plan
@@ -74,28 +75,6 @@ class SeenGraph(Graph):
 
     def sources(self) -> list[str]:
         return [twin for twin in self._real.sources() if twin in self.twins]
-
-
-def redacted(twin: Twin, mask: Mask) -> Twin:
-    """A twin without the values that a mask hides."""
-    return make_twin(twin.id, _without(twin.doc, mask, ""), twin.etag)
-
-
-def _without(doc: Json, mask: Mask, prefix: str) -> Json:
-    found: Json = {}
-    for name, value in doc.items():
-        path = prefix + name
-        if name == "$metadata":
-            found[name] = {
-                n: v for n, v in value.items() if n.startswith("$") or mask.allows(prefix + n)
-            }
-        elif name == "$desired":
-            found[name] = {n: v for n, v in value.items() if mask.allows(n)}
-        elif isinstance(value, dict) and "$metadata" in value:
-            found[name] = _without(value, mask, f"{path}.")
-        elif name.startswith("$") or mask.allows(path):
-            found[name] = value
-    return found
 
 
 class SeenSeries:
@@ -162,18 +141,6 @@ class _SeenAlarms(_SeenBook):
         return self._real.highest(twin) if self._sight.covers(READ, twin) else None
 
 
-class _NoPast:
-    """The past cannot be narrowed: subtrees and properties of then are not known."""
-
-    def moment(self, at: int | None, recorded: int | None) -> None:
-        if at is not None or recorded is not None:
-            raise Forbidden(
-                "policies narrow what you may see, and the past cannot be narrowed",
-                hint="ask for now, or somebody whom no policy narrows",
-                code="PolicyForbids",
-            )
-
-
 SHARED = frozenset(
     {
         "accept",
@@ -213,7 +180,7 @@ class Seen:
         self.catalogue = self._of(real.catalogue)
         self.queries = Queries(self.platform)
         self.directory = Directory(self.platform)
-        self.moments = _NoPast()
+        self.moments = SeenMoments(real.moments, self)
         self.desired = self._of(real.desired)
         self.reactions = self._of(real.reactions)
         self.reactions.alarms = cast(Any, _SeenAlarms(self.reactions.alarms, sight))
@@ -243,6 +210,10 @@ class Seen:
         if name not in SHARED:
             raise AttributeError(f"'{name}' has not been made fit for policies")
         return getattr(self.real, name)
+
+    def shown(self, kind: str, key: str, doc: Json | None) -> Json | None:
+        """What may be seen of a document as it is or was; None if nothing."""
+        return None if doc is None else shown(self.sight, self.graph, kind, key, doc)
 
     def value_of(self, twin: str) -> Any:
         return value_reader(self.platform, twin)
