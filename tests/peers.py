@@ -18,13 +18,13 @@ Fetched = tuple[Path | None, str]
 """The folder, or None and why there is none."""
 
 
-def npm(package: str) -> Fetched:
-    """A folder whose `node_modules` has an npm package, such as `@scope/name@1.2.3`."""
+def npm(package: str, *more: str) -> Fetched:
+    """A folder whose `node_modules` has npm packages, such as `@scope/name@1.2.3`."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         return None, "node and npm are not installed"
     folder = PEERS / ("npm-" + package.strip("@").replace("/", "-"))
     command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix"]
-    return _fetched(folder, [*command, str(folder), package], package)
+    return _fetched(folder, [*command, str(folder), package, *more], package)
 
 
 def pip(name: str, *packages: str) -> Fetched:

@@ -44,6 +44,7 @@ from gemel.api import (
     twins,
     value,
     work,
+    wot,
 )
 from gemel.api.errors import error_response
 from gemel.api.guards import guarded
@@ -68,6 +69,7 @@ ROUTES: list[Route] = [
     *plant.ROUTES,
     *interchange.ROUTES,
     *aas.ROUTES,
+    *wot.ROUTES,
     *scene.ROUTES,
     *history.ROUTES,
     *alarms.ROUTES,

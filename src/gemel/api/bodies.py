@@ -72,10 +72,10 @@ async def read_json(request: Request, limit: int = MEBIBYTE) -> Any:
     Raises:
         InvalidInput: no JSON, too large, or nested too deeply.
     """
-    return _parsed(await read_body(request, limit))
+    return parsed(await read_body(request, limit))
 
 
-def _parsed(body: bytes) -> Any:
+def parsed(body: bytes) -> Any:
     if not body.strip():
         raise InvalidInput("the request has no body", hint="send JSON", code="BadRequest")
     try:
@@ -96,7 +96,7 @@ async def read_object(
         InvalidInput: a field is missing or not known.
     """
     body = await read_body(request)
-    found = _parsed(body) if required or body.strip() else {}
+    found = parsed(body) if required or body.strip() else {}
     if not isinstance(found, dict):
         raise InvalidInput("the body must be a JSON object", hint="like {...}")
     missing = [name for name in required if name not in found]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import orjson
 
@@ -15,7 +16,7 @@ from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound, TooLarge
 from gemel.core.quality import is_bad
-from gemel.interchange import aas_export, aas_import, aas_package
+from gemel.interchange import aas_export, aas_import, aas_package, wot_export, wot_import
 from gemel.interchange.facts import Facts, Material, Value, parts, path_of
 from gemel.interchange.losses import Losses
 from gemel.twins.dtdl.interface import Command, Property, Telemetry
@@ -68,6 +69,13 @@ FORMATS = {
             "application/asset-administration-shell-package",
             ".aasx",
             lambda m, losses: aas_package.package(aas_export.environment(m, losses)),
+        ),
+        Format(
+            "wot",
+            "W3C Web of Things: Thing Descriptions of twins, Thing Models of models",
+            "application/td+json",
+            ".td.json",
+            lambda material, losses: _json(wot_export.documents(material, losses)),
         ),
     )
 }
@@ -129,7 +137,14 @@ async def material(
             await asyncio.sleep(0)
         facts.append(facts_of(platform, key))
     known = dict(graph.models) if not models or twins else chosen
-    return Material(known, tuple(facts), base)
+    return Material(known, tuple(facts), base, mqtt_beside(platform, base))
+
+
+def mqtt_beside(platform: Platform, base: str) -> str:
+    """Host and port of the MQTT server, on the host that somebody reached us at; "" if none."""
+    port = platform.mqtt_address.rpartition(":")[2]
+    host = urlsplit(base).hostname if base else None
+    return f"{f'[{host}]' if ':' in host else host}:{port}" if port and host else ""
 
 
 def facts_of(platform: Platform, key: str) -> Facts:
@@ -183,6 +198,7 @@ def _quality(platform: Platform, key: str, path: str) -> str:
 READERS: dict[str, Callable[[bytes, Losses], Json]] = {
     "aas": aas_import.read_environment,
     "aasx": aas_import.read_package,
+    "wot": wot_import.read_things,
 }
 
 

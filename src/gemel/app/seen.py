@@ -155,6 +155,7 @@ SHARED = frozenset(
         "ingest",
         "ingest_stage",
         "listeners",
+        "mqtt_address",
         "policies",
         "presence",
         "publish",

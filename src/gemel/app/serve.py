@@ -100,7 +100,7 @@ class Server:
             )
             notes.append(f"Admin token, shown this once: {new.secret}")
         secure, authority = self._tls()
-        mqtt = await self._start_mqtt(notes)
+        mqtt = platform.mqtt_address = await self._start_mqtt(notes)
         mqtt_tls = ""
         if config.mqtt_tls:
             host, port = address(config.mqtt_tls, "mqtt_tls")
@@ -221,6 +221,7 @@ class Server:
 
     async def close(self) -> None:
         """Takes nothing new, finishes what is under way, ends within 5 s."""
+        self.platform.hub.close()
         await self.platform.connections.close()
         if self._http is not None and self._serving is not None:
             self._http.should_exit = True

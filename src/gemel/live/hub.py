@@ -95,6 +95,14 @@ class Hub:
 
     def __init__(self) -> None:
         self.watchers: set[Watcher] = set()
+        self.is_closing = False
+        """Whoever waits should wait no longer."""
+
+    def close(self) -> None:
+        """Wakes all who wait, for the last time."""
+        self.is_closing = True
+        for watcher in self.watchers:
+            watcher.wake()
 
     def join(self, watcher: Watcher) -> None:
         self.watchers.add(watcher)
