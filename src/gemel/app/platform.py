@@ -80,6 +80,9 @@ CHECKPOINT_SECONDS = 60
 class Platform:
     """Everything of one installation; all methods are called on the event loop's thread."""
 
+    mqtt_address = ""
+    """Where the MQTT server listens, `host:port`; "" before it does."""
+
     def __init__(self, config: Config, clock: Clock = system_clock) -> None:
         self.config = config
         self.clock = clock
@@ -129,8 +132,6 @@ class Platform:
         """Sends to devices: (topic, payload, retain, seconds to live) -> how many it goes to."""
         self.listeners: Callable[[str], list[str]] = lambda _: []
         """The devices that are connected and subscribed to a topic."""
-        self.mqtt_address = ""
-        """Where the MQTT server listens, `host:port`; "" before it does."""
         self.mqtt_statistics: Callable[[], Json] = dict
         self.mqtt_waits_since: Callable[[], int] = int
         """When the oldest message that waits at the MQTT server came; 0 if none waits."""
