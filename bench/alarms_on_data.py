@@ -211,6 +211,36 @@ SETS = {
 }
 
 
+SAID = "60 to 70 %"
+"""What is often said that thresholds alone catch."""
+
+
+def totals_of(rows: list[list[str]]) -> list[str]:
+    """Over all data sets: how many of the events were caught, alarms an event, false shares."""
+    found = []
+    for is_plain in (True, False):
+        for target in TARGETS:
+            mine = [
+                row
+                for row in rows
+                if row[2] == f"{target:.0%}" and is_plain == (row[1] == "threshold")
+                if is_plain or row[1] == "threshold, episodes"
+            ]
+            pairs = [tuple(map(int, row[6].split(" of "))) for row in mine]
+            caught, events = (sum(pair[i] for pair in pairs) for i in (0, 1))
+            alarms = sum(float(row[7]) * pair[1] for row, pair in zip(mine, pairs, strict=True))
+            each = ", ".join(
+                f"{row[0]} {a / b:.0%}" for row, (a, b) in zip(mine, pairs, strict=True)
+            )
+            false = ", ".join(row[4] for row in mine)
+            found.append(
+                f"{'thresholds alone' if is_plain else 'with episodes'}, {target:.0%} false wanted "
+                f"({false} found): {caught} of {events} events, {caught / events:.0%} "
+                f"({each}); {alarms / events:.1f} alarms an event"
+            )
+    return [*found, f"often said of thresholds alone: {SAID}"]
+
+
 def rows_of(folder: Path) -> list[list[str]]:
     found = []
     for name, (load, forms) in SETS.items():
@@ -258,9 +288,11 @@ def main() -> None:
         print("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
         for row in rows:
             print("| " + " | ".join(row) + " |")
+        print("\n" + "\n".join(f"- {line}" for line in totals_of(rows)))
         return
     for row in [list(HEAD), *rows]:
         print("  ".join(f"{cell:<22}" for cell in row))
+    print("\n" + "\n".join(totals_of(rows)))
 
 
 if __name__ == "__main__":

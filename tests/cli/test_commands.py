@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -216,6 +217,55 @@ def test_a_command_that_is_waited_for_tells_by_its_code(server: Inside) -> None:
     code, out, _ = ask("command", "send", "pump-2", "stop", "--deadline", "0.2", "--wait")
     assert (code, out.split()[1]) == (3, "expired")
     assert ask("command", "send", "pump-2", "stop")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--dry-run", "--json", "pump-2", "setSpeed", "5"],
+        ["pump-2", "--dry-run", "setSpeed", "--json", "5"],
+        ["pump-2", "setSpeed", "--json", "--dry-run", "5"],
+        ["pump-2", "setSpeed", "5", "--deadline", "9", "--dry-run", "--json"],
+    ],
+)
+def test_arguments_and_options_of_a_command_come_in_any_order(
+    words: list[str], server: Inside
+) -> None:
+    code, out, err = ask("command", "send", *words)
+    assert (code, err) == (0, "")
+    assert orjson.loads(out)["arguments"] == 5
+
+
+@pytest.mark.parametrize(
+    ("word", "entry", "wrong"),
+    [
+        ("rule", {"model": "dtmi:test:Pump;1", "when": "flow > 1000"}, {"when": "flow > > 1"}),
+        (
+            "derived",
+            {"model": "dtmi:test:Pump;1", "property": "half", "formula": "flow / 2"},
+            {"formula": "flow / nothing"},
+        ),
+        ("policy", {"who": {"roles": ["viewer"]}, "actions": ["read"]}, {"actions": ["fly"]}),
+    ],
+)
+def test_documents_are_put_checked_listed_and_deleted_alike(
+    word: str, entry: dict[str, Any], wrong: dict[str, Any], server: Inside, tmp_path: Path
+) -> None:
+    file = tmp_path / "entries.yaml"
+    file.write_text(orjson.dumps([{"id": "alike", **entry}]).decode())
+    key = {"rule": "rules", "derived": "derived", "policy": "policies"}[word]
+    for action, stored in (("check", False), ("put", True)):
+        code, out, err = ask(word, action, str(file), "--json")
+        assert (code, err) == (0, "")
+        assert [one["id"] for one in orjson.loads(out)["value"]] == ["alike"]
+        assert ("alike" in ask(word, "list")[1]) == stored
+    assert server.ask("GET", f"/{key}/alike")["id"] == "alike"
+    assert orjson.loads(ask(word, "list", "--json")[1]) == server.ask("GET", f"/{key}")
+    file.write_text(orjson.dumps({key: [{"id": "alike", **entry, **wrong}]}).decode())
+    assert ask(word, "check", str(file))[0] == ask(word, "put", str(file))[0] == 1
+    assert orjson.loads(ask(word, "delete", "alike", "--json")[1]) == {"id": "alike"}
+    code, _, err = ask(word, "delete", "alike")
+    assert (code, "alike" in err) == (1, True)
 
 
 def test_rules_and_plants_go_in_and_out_as_files(server: Inside, tmp_path: Path) -> None:

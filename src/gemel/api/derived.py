@@ -21,6 +21,10 @@ async def derived(platform: Platform, _: Request, __: Principal) -> Response:
     return json_response({"value": platform.derived.views()})
 
 
+async def one(platform: Platform, request: Request, _: Principal) -> Response:
+    return json_response(platform.derived.view(request.path_params["id"]))
+
+
 def _document(body: Json) -> Json:
     return {name: value for name, value in body.items() if name in FIELDS}
 
@@ -59,6 +63,7 @@ READ, WRITE = "rules:read", "rules:write"
 ROUTES = [
     Route("GET", "/derived", derived, READ, "All derived properties"),
     Route("POST", "/derived/check", check, READ, "Check a formula, change nothing", body=DERIVED),
+    Route("GET", "/derived/{id}", one, READ, "One derived property"),
     Route("PUT", "/derived/{id}", put, WRITE, "Make or change a derived property", body=DERIVED),
     Route("DELETE", "/derived/{id}", delete, WRITE, "Delete a derived property", status=204),
 ]

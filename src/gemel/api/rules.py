@@ -36,6 +36,10 @@ async def rules(platform: Platform, _: Request, __: Principal) -> Response:
     return json_response({"value": platform.reactions.rule_views()})
 
 
+async def rule(platform: Platform, request: Request, _: Principal) -> Response:
+    return json_response(platform.reactions.rule_view(request.path_params["id"]))
+
+
 async def put_rule(platform: Platform, request: Request, who: Principal) -> Response:
     body = await read_object(request, ("model", "when"), FIELDS)
     return json_response(
@@ -180,6 +184,7 @@ ROUTES = [
         "What a rule would have done over a span of history",
         body=BACKTEST,
     ),
+    Route("GET", "/rules/{id}", rule, "rules:read", "One rule"),
     Route("PUT", "/rules/{id}", put_rule, "rules:write", "Make or change a rule", body=RULE),
     Route("DELETE", "/rules/{id}", delete_rule, "rules:write", "Delete a rule", status=204),
 ]

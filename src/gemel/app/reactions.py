@@ -421,18 +421,25 @@ class Reactions:
 
         await self._platform.edit(plan, who, "rule deleted")
 
+    def rule_view(self, key: str) -> Json:
+        """A rule, whether it runs, and what came too late for it.
+
+        Raises:
+            NotFound: there is none.
+        """
+        doc = self._platform.catalogue.plain["rule"].get(key)
+        if doc is None:
+            raise NotFound(f"there is no rule '{key}'", hint="GET /rules lists them")
+        late = self.engine.late.get(key)
+        view = {"id": key, "title": doc["when"], "priority": 3, **doc}
+        view["isRunning"] = key in self.engine.rules
+        view["problem"] = self._broken.get(key, "")
+        if late is not None:
+            view["lateReadings"] = {"count": late.count, "newest": to_iso(late.newest)}
+        return view
+
     def rule_views(self) -> list[Json]:
-        running, late = self.engine.rules, self.engine.late
-        found = []
-        for key, doc in sorted(self._platform.catalogue.plain["rule"].items()):
-            view = {"id": key, "title": doc["when"], "priority": 3, **doc}
-            view["isRunning"] = key in running
-            view["problem"] = self._broken.get(key, "")
-            if key in late:
-                newest = to_iso(late[key].newest)
-                view["lateReadings"] = {"count": late[key].count, "newest": newest}
-            found.append(view)
-        return found
+        return [self.rule_view(key) for key in sorted(self._platform.catalogue.plain["rule"])]
 
     # ---- alarms --------------------------------------------------------------------------
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable
 from typing import Any
 
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
 from gemel.core.errors import InvalidInput
 
@@ -27,36 +27,28 @@ UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    shown = _parser(actions, "list", "active alarms, the most urgent first", _list)
+    actions = actions_of(parser)
+    shown = add_action(actions, "list", "active alarms, the most urgent first", _list)
     shown.add_argument("--state", choices=STATES, default="active")
     shown.add_argument("--all", action="store_true", help="those that are over too")
     shown.add_argument("--twin")
     for action, (_, word, needs, about) in ACTS.items():
-        one = _parser(actions, action, about, _act)
+        one = add_action(actions, action, about, _act)
         one.add_argument("id", nargs="+" if action in ("ack", "shelve") else None)
         one.add_argument(f"--{word}", default="", required=needs)
         if action == "shelve":
             one.add_argument("--for", dest="duration", required=True, help="such as 30m, 8h, 2d")
-    together = _parser(actions, "groups", "alarms of one cause, the newest first", _groups)
+    together = add_action(actions, "groups", "alarms of one cause, the newest first", _groups)
     together.add_argument("--limit", type=int, default=100)
     for name, about, run, begin in (
         ("kpis", "key figures: rates, floods, top ten, time to acknowledge", _kpis, "-24h"),
         ("handover", "what the next shift must know", _handover, "-8h"),
     ):
-        one = _parser(actions, name, about, run)
+        one = add_action(actions, name, about, run)
         one.add_argument("--from", dest="begin", default=begin, help="ISO 8601 or -8h")
         one.add_argument("--to", dest="end", default="now")
-    told = _parser(actions, "history", "all that was done to an alarm", _history)
+    told = add_action(actions, "history", "all that was done to an alarm", _history)
     told.add_argument("id")
-
-
-def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def seconds_of(text: str) -> float:

@@ -6,12 +6,12 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from gemel.app import audit
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client
 from gemel.core.errors import NotFound
 
@@ -19,31 +19,26 @@ FILE = "gemel.sqlite"
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    verify = _parser(actions, "verify", "is every edit what was written, and none missing?")
-    verify.set_defaults(run=_verify)
+    actions = actions_of(parser)
+    verify = add_action(
+        actions, "verify", "is every edit what was written, and none missing?", _verify
+    )
     verify.add_argument("--export", help="a file that 'audit export' wrote, instead of a folder")
     verify.add_argument("--checkpoint", help="a file with checkpoints that were kept elsewhere")
     verify.add_argument("--key", default="", help="the public key (hex) that must have signed")
-    shown = _parser(actions, "list", "who did what, the newest first")
-    shown.set_defaults(run=_list)
+    shown = add_action(actions, "list", "who did what, the newest first", _list)
     for name in ("kind", "key", "who"):
         shown.add_argument(f"--{name}")
     shown.add_argument("--from", dest="start", help="ISO 8601 or -1h")
     shown.add_argument("--to")
     shown.add_argument("--limit", type=int, default=100)
-    export = _parser(actions, "export", "the whole log, a JSON object a line, secrets withheld")
-    export.set_defaults(run=_export)
+    export = add_action(
+        actions, "export", "the whole log, a JSON object a line, secrets withheld", _export
+    )
     export.add_argument("file", nargs="?", help="where to (default: the terminal)")
-    mark = _parser(actions, "checkpoint", "sign the log as it is, to keep on another machine")
-    mark.set_defaults(run=_checkpoint)
-
-
-def _parser(actions: Any, name: str, about: str) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    return parser
+    add_action(
+        actions, "checkpoint", "sign the log as it is, to keep on another machine", _checkpoint
+    )
 
 
 def _database(data: str) -> Path:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
 from gemel.core.errors import InvalidInput, NotFound
 
@@ -16,10 +16,12 @@ SLOW_SECONDS = 900.0
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The actions of `gemel behaviour`."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _parser(actions, "list", "all behaviour models", _list)
-    _parser(actions, "show", "one: parameters, inputs, states, outputs", _show).add_argument("name")
-    taken = _parser(actions, "import", "an FMU (FMI 2 or 3) or an ONNX file", _import)
+    actions = actions_of(parser)
+    add_action(actions, "list", "all behaviour models", _list)
+    add_action(actions, "show", "one: parameters, inputs, states, outputs", _show).add_argument(
+        "name"
+    )
+    taken = add_action(actions, "import", "an FMU (FMI 2 or 3) or an ONNX file", _import)
     taken.add_argument("file", type=Path)
     taken.add_argument("--name", help="what it is called here")
     taken.add_argument(
@@ -27,15 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     taken.add_argument("--patience", type=float, help="seconds that one call into it may take")
     taken.add_argument("--memory", type=int, help="MB that it may use")
-    _parser(actions, "remove", "forget an imported one", _remove).add_argument("name")
-
-
-def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=run)
-    return parser
+    add_action(actions, "remove", "forget an imported one", _remove).add_argument("name")
 
 
 def _list(arguments: argparse.Namespace) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable
 from typing import Any
 
 import orjson
 
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
 from gemel.core.errors import InvalidInput
 
@@ -20,13 +20,13 @@ Found = dict[str, Any]
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    shown = _parser(actions, "list", "commands, the newest first", _list)
+    actions = actions_of(parser)
+    shown = add_action(actions, "list", "commands, the newest first", _list)
     shown.add_argument("--twin")
     shown.add_argument("--state", default="all", help="all, open, awaiting, queued or over")
-    _parser(actions, "show", "one command with its whole story", _show).add_argument("id")
+    add_action(actions, "show", "one command with its whole story", _show).add_argument("id")
     _add_send(actions)
-    approve = _parser(actions, "approve", "approve what somebody else asked for", _approve)
+    approve = add_action(actions, "approve", "approve what somebody else asked for", _approve)
     approve.add_argument("id")
     approve.add_argument("--comment", default="")
     approve.add_argument("--hash", default="", help="approve only if this is what is asked")
@@ -34,21 +34,23 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("refuse", "say no to what waits for approval"),
         ("cancel", "take back what was not sent"),
     ):
-        one = _parser(actions, name, about, _end)
+        one = add_action(actions, name, about, _end)
         one.add_argument("id")
         one.add_argument("--comment", default="")
     for name, about in (
         ("stop", "the kill switch: stop all automatic commands at once"),
         ("resume", "let automatic commands begin again"),
     ):
-        _parser(actions, name, about, _switch).add_argument("--reason", default="")
-    level = _parser(actions, "autonomy", "how far rules and services may go by themselves", _level)
+        add_action(actions, name, about, _switch).add_argument("--reason", default="")
+    level = add_action(
+        actions, "autonomy", "how far rules and services may go by themselves", _level
+    )
     level.add_argument("service", nargs="?", help="such as 'rule hot'")
     level.add_argument("level", nargs="?", help="suggest, approve, act, or JSON with bounds")
 
 
 def _add_send(actions: Any) -> None:
-    send = _parser(actions, "send", "send a command to a device", _send)
+    send = add_action(actions, "send", "send a command to a device", _send)
     send.add_argument("twin")
     send.add_argument("name")
     send.add_argument(
@@ -60,14 +62,6 @@ def _add_send(actions: Any) -> None:
     send.add_argument("--revision", help="only if the twin still has this $etag")
     send.add_argument("--dry-run", action="store_true", help="only say what the guards answer")
     send.add_argument("--wait", action="store_true", help="until it is over")
-
-
-def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=run)
-    return parser
 
 
 # ---- looking ---------------------------------------------------------------------------------

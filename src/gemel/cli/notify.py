@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from gemel.app.yaml_files import read_yaml
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
 
 NOTICE = ("created", "notification", "step", "receiver", "alarm", "state", "attempts", "error")
@@ -16,22 +15,14 @@ STATES = ("waiting", "sent", "failed", "skipped")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    shown = _parser(actions, "list", "notices, the newest first", _list)
+    actions = actions_of(parser)
+    shown = add_action(actions, "list", "notices, the newest first", _list)
     shown.add_argument("--state", choices=STATES)
-    _parser(actions, "receivers", "who can be told, and how", _receivers)
-    put = _parser(actions, "set", "receivers and notifications from a YAML file", _set)
+    add_action(actions, "receivers", "who can be told, and how", _receivers)
+    put = add_action(actions, "set", "receivers and notifications from a YAML file", _set)
     put.add_argument("file")
-    test = _parser(actions, "test", "send a test message to a receiver now", _test)
+    test = add_action(actions, "test", "send a test message to a receiver now", _test)
     test.add_argument("receiver")
-
-
-def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _list(arguments: argparse.Namespace) -> int:

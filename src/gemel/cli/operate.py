@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action, common_options
 from gemel.cli.client import Client, segment
 from gemel.cli.commands import read_arguments
 from gemel.cli.past import add_twin_actions, show_then
 
 Actions = Any
-
-
-def _parser(actions: Actions, name: str, about: str, run: Callable[..., int]) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    _common(parser, run)
-    return parser
-
-
-def _common(parser: argparse.ArgumentParser, run: Callable[..., int]) -> None:
-    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=run)
 
 
 def _client(arguments: argparse.Namespace) -> Client:
@@ -43,7 +31,7 @@ def _age(seconds: float | None) -> str | None:
 
 
 def add_status(parser: argparse.ArgumentParser) -> None:
-    _common(parser, _status)
+    common_options(parser, _status)
 
 
 def _status(arguments: argparse.Namespace) -> int:
@@ -73,17 +61,17 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def add_twin(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    shown = _parser(actions, "list", "all twins", _twin_list)
+    actions = actions_of(parser)
+    shown = add_action(actions, "list", "all twins", _twin_list)
     shown.add_argument("--search", help="part of the id or name")
     shown.add_argument("--status", choices=("live", "stale", "offline", "never"))
-    one = _parser(actions, "show", "one twin with all its values", _twin_show)
+    one = add_action(actions, "show", "one twin with all its values", _twin_show)
     one.add_argument("twin")
     one.add_argument("--as-of", help="as it was: 2026-11-22T10:00:00Z or -1d")
     one.add_argument("--recorded-as-of", help="as it was known at this moment")
     add_twin_actions(actions)
     about = "what is asked of a device's properties; with values, ask"
-    asked = _parser(actions, "desired", about, _twin_desired)
+    asked = add_action(actions, "desired", about, _twin_desired)
     asked.add_argument("twin")
     asked.add_argument("args", nargs="*", help="name=value ... or JSON; null takes it back")
 
@@ -155,7 +143,7 @@ def _twin_desired(arguments: argparse.Namespace) -> int:
 
 
 def add_history(parser: argparse.ArgumentParser) -> None:
-    _common(parser, _history)
+    common_options(parser, _history)
     parser.add_argument("twin")
     parser.add_argument("property")
     parser.add_argument("--from", dest="start", default="-1h", help="ISO 8601 or -1h")
@@ -204,9 +192,9 @@ def _iso(milliseconds: float) -> str:
 
 
 def add_device(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _parser(actions, "list", "devices that no twin stands for", _device_list)
-    adopt = _parser(actions, "adopt", "make a twin of a discovered device", _device_adopt)
+    actions = actions_of(parser)
+    add_action(actions, "list", "devices that no twin stands for", _device_list)
+    adopt = add_action(actions, "adopt", "make a twin of a discovered device", _device_adopt)
     adopt.add_argument("id")
     adopt.add_argument("--model", help="DTMI (default: the inferred model)")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import orjson
 
 from gemel.app.yaml_files import read_yaml
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
 from gemel.core.errors import InvalidInput
 
@@ -22,25 +22,25 @@ LOOK_SECONDS = 0.3
 
 def add_service(parser: argparse.ArgumentParser) -> None:
     """The actions of `gemel service`."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _parser(actions, "list", "all services", _list)
-    _parser(actions, "kinds", "the kinds of services there are", _kinds)
-    put = _parser(actions, "put", "make or change the services of a YAML file", _put)
+    actions = actions_of(parser)
+    add_action(actions, "list", "all services", _list)
+    add_action(actions, "kinds", "the kinds of services there are", _kinds)
+    put = add_action(actions, "put", "make or change the services of a YAML file", _put)
     put.add_argument("file", type=Path)
-    status = _parser(actions, "status", "how a service fares, and its versions", _status)
+    status = add_action(actions, "status", "how a service fares, and its versions", _status)
     status.add_argument("id")
-    use = _parser(actions, "use", "take a version of what it has learnt into use", _use)
+    use = add_action(actions, "use", "take a version of what it has learnt into use", _use)
     use.add_argument("id")
     use.add_argument("version", type=int)
-    removed = _parser(actions, "remove", "remove a service", _remove)
+    removed = add_action(actions, "remove", "remove a service", _remove)
     removed.add_argument("id")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """The actions of `gemel run`."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    start = _parser(actions, "start", "start a run of a service, or of a kind", _start)
-    start.add_argument("run")
+    actions = actions_of(parser)
+    start = add_action(actions, "start", "start a run of a service, or of a kind", _start)
+    start.add_argument("run_id", metavar="run")
     start.add_argument("--service", help="a service; or:")
     start.add_argument("--kind", help="a kind of service")
     start.add_argument("--model", help="on all twins of this model")
@@ -48,26 +48,14 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     start.add_argument("--parameters", type=Path, help="YAML or JSON file")
     start.add_argument("--set", action="append", default=[], help="NAME=VALUE; repeat it")
     start.add_argument("--wait", action="store_true", help="until it is over; shows progress")
-    listed = _parser(actions, "list", "runs, the newest first", _runs)
+    listed = add_action(actions, "list", "runs, the newest first", _runs)
     listed.add_argument("--service", help="only of this one")
     for name, about, run in (
         ("show", "one run, with its progress", _show),
         ("cancel", "call a run off", _cancel),
         ("result", "what a run came to, as JSON", _result),
     ):
-        _parser(actions, name, about, run).add_argument("id")
-
-
-def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run_action=run, run=_run)
-    return parser
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    return int(arguments.run_action(arguments))
+        add_action(actions, name, about, run).add_argument("id")
 
 
 # ---- services ------------------------------------------------------------------------------------
@@ -160,7 +148,7 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 def _start(arguments: argparse.Namespace) -> int:
     client = Client(arguments.data)
-    body: dict[str, Any] = {"run": arguments.run, "parameters": _parameters(arguments)}
+    body: dict[str, Any] = {"run": arguments.run_id, "parameters": _parameters(arguments)}
     for name in ("service", "kind", "model"):
         if getattr(arguments, name):
             body[name] = getattr(arguments, name)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
@@ -16,10 +16,14 @@ from gemel.services.roi.prices import ABOUT
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    listed = _parser(actions, "cases", "cases of the calculator, with their inputs", _cases)
+    actions = actions_of(parser)
+    listed = add_action(
+        actions, "cases", "cases of the calculator, with their inputs", _cases, is_remote=False
+    )
     listed.add_argument("case", nargs="?", help="one of them")
-    one = _parser(actions, "calculate", "work a case out; needs no server", _calculate)
+    one = add_action(
+        actions, "calculate", "work a case out; needs no server", _calculate, is_remote=False
+    )
     one.add_argument("case", choices=list(CASES))
     one.add_argument("--set", action="append", default=[], help="input=value or =low:value:high")
     one.add_argument("--samples", type=int, default=SAMPLES, help="draws of the band")
@@ -28,24 +32,13 @@ def add(parser: argparse.ArgumentParser) -> None:
         ("measured", "value from the twin's own record", _measured, "-30d"),
         ("fidelity", "how well predictions met what was measured", _fidelity, "-7d"),
     ):
-        shown = _parser(actions, name, about, run, is_remote=True)
+        shown = add_action(actions, name, about, run)
         shown.add_argument("--from", dest="begin", default=begin, help="ISO 8601 or -30d")
         shown.add_argument("--to", dest="end", default="now")
         if name == "fidelity":
             shown.add_argument("--twin")
-    prices = _parser(actions, "prices", "show or set what things cost", _prices, is_remote=True)
+    prices = add_action(actions, "prices", "show or set what things cost", _prices)
     prices.add_argument("--set", action="append", default=[], help="such as failed=50000")
-
-
-def _parser(
-    actions: Any, name: str, about: str, run: Callable[..., int], *, is_remote: bool = False
-) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    if is_remote:
-        parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _cases(arguments: argparse.Namespace) -> int:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from gemel.app.yaml_files import read_yaml
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
 from gemel.core.errors import InvalidInput
 
@@ -21,40 +21,30 @@ Found = dict[str, Any]
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The actions of `gemel whatif`."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _parser(actions, "list", "scenarios, the newest first", _list)
-    _parser(actions, "behaviours", "how twins behave in a what-if", _behaviours)
-    new = _parser(actions, "new", "make or change the scenarios of a YAML file", _new)
+    actions = actions_of(parser)
+    add_action(actions, "list", "scenarios, the newest first", _list)
+    add_action(actions, "behaviours", "how twins behave in a what-if", _behaviours)
+    new = add_action(actions, "new", "make or change the scenarios of a YAML file", _new)
     new.add_argument("file", type=Path)
-    run = _parser(actions, "run", "fork the plant and run a scenario", _start)
+    run = add_action(actions, "run", "fork the plant and run a scenario", _start)
     run.add_argument("id")
     run.add_argument("--wait", action="store_true", help="until it is over; then show it")
-    cancel = _parser(actions, "cancel", "call the run of a scenario off", _cancel)
+    cancel = add_action(actions, "cancel", "call the run of a scenario off", _cancel)
     cancel.add_argument("id")
-    show = _parser(actions, "show", "what a scenario came to", _show)
+    show = add_action(actions, "show", "what a scenario came to", _show)
     show.add_argument("id")
-    compare = _parser(actions, "compare", "scenarios side by side, against what happened", _compare)
+    compare = add_action(
+        actions, "compare", "scenarios side by side, against what happened", _compare
+    )
     compare.add_argument("id")
     compare.add_argument("others", nargs="*")
-    promote = _parser(actions, "promote", "ask the plant for what a scenario set", _promote)
+    promote = add_action(actions, "promote", "ask the plant for what a scenario set", _promote)
     promote.add_argument("id")
     promote.add_argument("--dry-run", action="store_true", help="say what the guards would")
-    keep = _parser(actions, "keep", "write what was simulated into the history", _keep)
+    keep = add_action(actions, "keep", "write what was simulated into the history", _keep)
     keep.add_argument("id")
-    drop = _parser(actions, "drop", "drop a scenario and what it came to", _drop)
+    drop = add_action(actions, "drop", "drop a scenario and what it came to", _drop)
     drop.add_argument("id")
-
-
-def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run_action=run, run=_run)
-    return parser
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    return int(arguments.run_action(arguments))
 
 
 def _list(arguments: argparse.Namespace) -> int:

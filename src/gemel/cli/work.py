@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from typing import Any
 
 from gemel.cli import output
+from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
 
 STATES = ("proposed", "open", "planned", "in progress", "done", "cancelled")
@@ -14,32 +14,24 @@ ACTS = ("accept", "plan", "start", "pause", "finish", "cancel", "reopen")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    shown = _parser(actions, "list", "work orders, those to be done first", _list)
+    actions = actions_of(parser)
+    shown = add_action(actions, "list", "work orders, those to be done first", _list)
     shown.add_argument("--twin")
     shown.add_argument("--state", choices=STATES)
-    made = _parser(actions, "create", "a work order of an alarm, or for a twin", _create)
+    made = add_action(actions, "create", "a work order of an alarm, or for a twin", _create)
     made.add_argument("--alarm")
     made.add_argument("--twin")
     made.add_argument("--title")
     made.add_argument("--assignee")
-    one = _parser(actions, "show", "one work order with its steps", _show)
+    one = add_action(actions, "show", "one work order with its steps", _show)
     one.add_argument("id")
-    note = _parser(actions, "note", "add a note to a work order", _note)
+    note = add_action(actions, "note", "add a note to a work order", _note)
     note.add_argument("id")
     note.add_argument("--note", required=True)
     for act in ACTS:
-        done = _parser(actions, act, f"{act} a work order", _act)
+        done = add_action(actions, act, f"{act} a work order", _act)
         done.add_argument("id")
         done.add_argument("--note", default="", required=act in ("finish", "cancel", "reopen"))
-
-
-def _parser(actions: Any, name: str, about: str, run: Callable[..., int]) -> Any:
-    parser = actions.add_parser(name, help=about, description=about)
-    parser.add_argument("--data", default="./gemel-data", help="the server's data folder")
-    parser.add_argument("--json", action="store_true", help="for programs")
-    parser.set_defaults(run=run)
-    return parser
 
 
 def _list(arguments: argparse.Namespace) -> int:
