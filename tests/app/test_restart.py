@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from app.inside import MODELS, PUMP, Device, until
+from gemel.core.batch import Batch
+from gemel.core.series import SeriesTable
+from gemel.history import History
 from running import Running
 
 RULE = {"model": PUMP, "when": "temperature > 80", "then": {"command": "stop"}}
@@ -119,3 +122,17 @@ def test_an_alarm_whose_storing_was_cut_is_there_after_the_restart(tmp_path: Pat
         running.call("POST", "/ingest/p", {"temperature": 1, "time": start + 1})
         until(lambda: not [a for a in alarms(running).values() if a["isActive"]])
     assert running.stop() == 0
+    assert replayed(tmp_path) == []  # a start after a clean stop has its state from a checkpoint
+    running.start()
+    last = running.call("GET", "/history/last", twin="p", property="temperature")
+    assert [one["value"] for one in last["value"]] == [1]
+    assert running.stop() == 0
+
+
+def replayed(folder: Path) -> list[Batch]:
+    history = History(folder / "data" / "history", SeriesTable(), on_seal=dict)
+    try:
+        assert "state" in history.checkpoints()
+        return list(history.replay())
+    finally:
+        history.close()

@@ -77,6 +77,27 @@ def test_the_checkpoint_is_taken_between_batches_on_the_loop(opened, rows_batch)
     assert platform.restored == 200
 
 
+def test_what_was_replayed_is_not_replayed_again(opened, rows_batch):
+    platform = Platform(opened, rows_batch)
+    for i in range(10):
+        platform.send(i)
+    platform.settle()
+    platform.history.close()
+    platform = Platform(opened, rows_batch)
+    assert platform.restored == 0
+    platform.history.checkpoint()
+    platform.history.close()  # the checkpoint is written, whatever is sealed by then
+    platform = Platform(opened, rows_batch)
+    assert platform.restored == 10
+    platform.history.checkpoint()  # nothing was replayed: it stays as it is
+    platform.send(10)
+    platform.settle()
+    platform.history.close()
+    platform = Platform(opened, rows_batch)
+    assert platform.applied == [float(i) for i in range(11)]
+    assert platform.restored == 10
+
+
 def test_without_a_checkpoint_the_log_is_kept_and_replayed(opened, rows_batch, caplog):
     def broken():
         raise ValueError("no state today")

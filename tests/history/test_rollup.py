@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gemel.core.batch import Batch
@@ -60,11 +60,11 @@ def plain(rows: list[Row], series: int, width: int, revised: bool) -> dict[int, 
     if revised:
         mine = list({t: (t, v, q) for t, v, q in mine}.values())
     else:
-        last: dict[tuple[int, float], tuple[int, float, int]] = {}
-        for t, v, q in mine:  # of copies the last to arrive stays, at its place
-            last.pop((t, v), None)
-            last[t, v] = (t, v, q)
-        mine = list(last.values())
+        last: dict[tuple[int, float, int], None] = {}
+        for row in mine:  # of copies the last to arrive stays, at its place
+            last.pop(row, None)
+            last[row] = None
+        mine = list(last)
     found: dict[int, list[float]] = {}
     for t, v, q in sorted(mine, key=lambda row: row[0]):
         if q < 128:
@@ -99,6 +99,10 @@ def check(history: History, rows: list[Row]) -> None:
                 )
 
 
+@example([[(0, 0, 0.0, 0)], [(0, 0, 0.0, 128)]], 1, False)
+@example([[(1, 0, 0.0, 0), (1, 0, 0.0, 128)]], 1, False)
+@example([[(1, 0, 0.0, 0)], [(1, 0, 0.0, 128)]], 1, False)
+@example([[(1, 0, 0.0, 0)], [(1, 0, 0.0, 128)]], 2, False)
 @given(st.lists(ROWS, min_size=1, max_size=4), st.integers(0, 4), st.booleans())
 @settings(max_examples=40, deadline=None)
 def test_buckets_from_roll_ups_equal_plain_arithmetic(

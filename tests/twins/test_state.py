@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gemel.core.batch import EMPTY, Batch, Columns, make_batch
+from gemel.core.batch import EMPTY, Batch, Columns, join, make_batch
 from gemel.core.errors import Damaged
 from gemel.twins.state import NEVER, LastValue, State
 
@@ -83,6 +83,18 @@ def test_any_order_with_repeats_gives_the_same_state(
     for batch in again:
         shuffled.apply(batch)
     assert contents(shuffled) == contents(straight)
+
+
+@given(batches())
+@settings(max_examples=150, deadline=None)
+def test_batches_that_are_joined_give_the_same_state(found: list[Batch]) -> None:
+    alone, joined = State(1), State(1)
+    for batch in found:
+        alone.apply(batch)
+    if found:
+        lengths = [len(batch) for batch in found]
+        joined.apply(join(found), np.repeat([batch.received for batch in found], lengths))
+    assert contents(joined) == contents(alone)
 
 
 @given(batches())

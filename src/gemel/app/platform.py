@@ -58,7 +58,7 @@ from gemel.core.access import Principal
 from gemel.core.batch import Batch
 from gemel.core.clock import SECOND, Clock, system_clock, to_iso
 from gemel.core.document import Edit, Json
-from gemel.core.errors import Unavailable
+from gemel.core.errors import GemelError, Unavailable
 from gemel.core.message import Message
 from gemel.core.series import MEASURED, SeriesTable, is_supposed
 from gemel.history import History
@@ -306,6 +306,7 @@ class Platform:
         finally:
             gc.enable()
         self.reactions.after_edit()
+        self.history.checkpoint()
         self.jobs.start()
         await self.services.runs.start()
         await self.events.start()
@@ -356,7 +357,7 @@ class Platform:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.backtests.close)
         if hasattr(self, "history"):
-            await loop.run_in_executor(None, self.history.close)
+            await self._close_history(loop)
         self.catalogue.store_discovered()
         self.start_task(self.gaps.close())
         while self._tasks:
@@ -366,6 +367,14 @@ class Platform:
         self._executor.shutdown(wait=True)
         self.documents.close()
         self.folder.close()
+
+    async def _close_history(self, loop: asyncio.AbstractEventLoop) -> None:
+        """With a last checkpoint, so that the next start replays nothing."""
+        try:  # the checkpoint is taken on this loop before the wait is over
+            await loop.run_in_executor(None, lambda: self.history.seal(wait=False))
+        except GemelError as error:
+            log.error("no last checkpoint is taken: %s", error)
+        await loop.run_in_executor(None, self.history.close)
 
     # ---- what others ask ---------------------------------------------------------------------
 

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gemel.app.results import without_supposed
+from gemel.core.batch import Batch, join
 from gemel.core.series import MEASURED
+from gemel.twins.state import State
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
+
+MOST_ROWS = 65_536
+"""Replayed readings that are joined before the state takes them."""
 
 
 def rebuild(platform: Platform) -> None:
@@ -27,15 +32,44 @@ def rebuild(platform: Platform) -> None:
     platform.services.changed()
     platform.derived.begin()
     named = platform.reactions.means.is_named
+    values = _Values(platform.state)
     for batch in platform.history.replay():
-        platform.state.apply(batch)
+        values.take(batch)
         platform.reactions.replay(without_supposed(batch, platform.series, named))
         platform.derived.react(without_supposed(batch, platform.series))
         platform.services.replay(batch)
+    values.apply()
     platform.reactions.recall()
     platform.services.after_replay()
     platform.derived.after_replay()
     _recall_presence(platform)
+
+
+class _Values:
+    """Replayed batches on their way into the state: many small ones cost little more than one.
+
+    Nothing else that is replayed looks at the state.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._waiting: list[Batch] = []
+        self._rows = 0
+
+    def take(self, batch: Batch) -> None:
+        if self._waiting and batch.received < self._waiting[-1].received:
+            self.apply()  # the clock was set back: of equal times the first one stays
+        self._waiting.append(batch)
+        self._rows += len(batch)
+        if self._rows >= MOST_ROWS:
+            self.apply()
+
+    def apply(self) -> None:
+        waiting, self._waiting, self._rows = self._waiting, [], 0
+        if not waiting:
+            return
+        received = np.array([batch.received for batch in waiting], np.int64)
+        self._state.apply(join(waiting), np.repeat(received, [len(batch) for batch in waiting]))
 
 
 def _recall_values(platform: Platform) -> None:

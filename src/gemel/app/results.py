@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.app.signals import Signal, point_of, series_of
-from gemel.core.batch import NO_TEXT, Batch
+from gemel.core.batch import Batch, join
 from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
 from gemel.core.message import Message
@@ -212,7 +212,7 @@ class _Rows:
 
     def batches(self) -> list[tuple[str, Batch]]:
         """(provenance, all its readings)."""
-        return [(name, _joined(parts)) for name, parts in self._parts.items()]
+        return [(name, join(parts)) for name, parts in self._parts.items()]
 
 
 def _checked(
@@ -234,22 +234,6 @@ def _checked(
         if verdict.text is not None:
             text[row] = verdict.text
     return column, text
-
-
-def _joined(parts: list[Batch]) -> Batch:
-    text: dict[int, str] = {}
-    at = 0
-    for part in parts:
-        text.update((at + row, one) for row, one in part.text.items())
-        at += len(part)
-    return Batch(
-        np.concatenate([part.series for part in parts]),
-        np.concatenate([part.time for part in parts]),
-        np.concatenate([part.value for part in parts]),
-        np.concatenate([part.quality for part in parts]),
-        parts[0].received,
-        text or NO_TEXT,
-    )
 
 
 def without_supposed(

@@ -72,6 +72,26 @@ def make_batch(
     )
 
 
+def join(batches: Sequence[Batch]) -> Batch:
+    """Batches one under the other, received when the first was; at least one."""
+    if len(batches) == 1:
+        return batches[0]
+    text: dict[int, str] = {}
+    if any(batch.text for batch in batches):
+        first = 0
+        for batch in batches:
+            text.update((first + row, one) for row, one in batch.text.items())
+            first += len(batch)
+    return Batch(
+        np.concatenate([batch.series for batch in batches]),
+        np.concatenate([batch.time for batch in batches]),
+        np.concatenate([batch.value for batch in batches]),
+        np.concatenate([batch.quality for batch in batches]),
+        batches[0].received,
+        text or NO_TEXT,
+    )
+
+
 EMPTY = Batch(
     np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0, np.float64), np.empty(0, np.uint8), 0
 )

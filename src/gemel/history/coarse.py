@@ -13,7 +13,9 @@ from typing import TypeAlias
 import numpy as np
 
 from gemel.core.batch import I64, Columns
-from gemel.history.query import merge
+from gemel.core.quality import Quality
+from gemel.history.memory import Memory
+from gemel.history.query import merge, take
 from gemel.history.rollfile import gone, kept
 from gemel.history.rollup import HOUR, MINUTE, Rolls, coarsened, roll_columns, stacked
 from gemel.history.segment import Segment
@@ -34,38 +36,41 @@ def rolls_of(
 ) -> Rolls:
     """Roll-ups of a series, in order of time; start and end are multiples of the width."""
     parts: list[Rolls] = []
-    for segment in view.segments:
-        parts.append(_of_segment(segment, series, start, end, width, revised=revised))
-    for memory in view.memories:
-        found = memory.find(series, start, end)
-        parts.append(roll_columns(series, merge(found, bad=False, is_revised=revised), width))
-    there = _agreed(stacked(parts), series, width, readings)
+    touched: list[I64] = []
+    every: list[Segment | Memory] = [*view.segments, *view.memories]
+    for part in every:
+        rolls = _kept(part, series, start, end, width) if isinstance(part, Segment) else None
+        if rolls is None:
+            found = merge(part.find(series, start, end), bad=True, is_revised=revised)
+            good = found.quality < Quality.BAD
+            if revised:  # a bad value may have taken the place of a good one of another part
+                touched.append(found.time[~good] // width * width)
+            rolls = roll_columns(series, take(found, np.flatnonzero(good)), width)
+        parts.append(rolls)
+    moved = np.concatenate(touched) if touched else np.empty(0, np.int64)
+    there = _agreed(stacked(parts), series, width, readings, moved)
     gone_too = away(view, series, start, end, width)
     return coarsened(stacked([gone_too, there]), width) if len(gone_too) else there
 
 
-def _of_segment(
-    segment: Segment, series: int, start: int, end: int, width: int, *, revised: bool
-) -> Rolls:
-    """The rows that stand for a segment's readings, made now where none are kept."""
+def _kept(segment: Segment, series: int, start: int, end: int, width: int) -> Rolls | None:
+    """The rows that are kept beside a segment's readings; None where there are none."""
     file = segment.rolls.get(width)
-    if file is not None and file.has(kept(series)):
-        found = file.find(kept(series), start, end)
-        if found is not None:
-            return found.numbered(found.series // 2)
-    parts = segment.find(series, start, end)
-    return roll_columns(series, merge(parts, bad=False, is_revised=revised), width)
+    if file is None or not file.has(kept(series)):
+        return None
+    found = file.find(kept(series), start, end)
+    return None if found is None else found.numbered(found.series // 2)
 
 
-def _agreed(rolls: Rolls, series: int, width: int, readings: Readings) -> Rolls:
-    """One row for each minute or hour, those that several segments have made from readings."""
+def _agreed(rolls: Rolls, series: int, width: int, readings: Readings, moved: I64) -> Rolls:
+    """One row for each minute or hour; those of several parts, or `moved`, made from readings."""
     order = np.argsort(rolls.time, kind="stable")
     if not (order[1:] > order[:-1]).all():
         rolls = rolls.take(order)
     same = rolls.time[1:] == rolls.time[:-1]
-    if not same.any():
+    shared = np.isin(rolls.time, moved)
+    if not same.any() and not shared.any():
         return rolls
-    shared = np.zeros(len(rolls), bool)
     shared[1:] |= same
     shared[:-1] |= same
     again = [

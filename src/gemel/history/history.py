@@ -249,6 +249,15 @@ class History(Reader):
                 if isinstance(entry, Stack):
                     yield from unstack(entry)
 
+    def checkpoint(self) -> None:
+        """Asks `on_seal` for the state after what was replayed, so that it is not replayed again.
+
+        Call it where `notify` runs its calls, after the replay and before the first append; the log
+        files that were found are then sealed. Without any it does nothing.
+        """
+        if self._replayable:
+            self._take_checkpoint(self._replayable[-1])
+
     def checkpoints(self) -> dict[str, bytes]:
         """The blobs that `on_seal` gave last; replay goes on exactly behind them."""
         return dict(self._checkpoints.blobs)

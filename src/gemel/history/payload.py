@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import astuple, fields, replace
+from dataclasses import astuple, fields
 from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from gemel.core.batch import I64, NO_TEXT, Batch, Reject
+from gemel.core.batch import I64, NO_TEXT, Batch, Reject, join
 from gemel.core.errors import Damaged
 from gemel.core.series import SeriesKey
 from gemel.history.files import Bytes
@@ -45,28 +45,15 @@ class Stack(NamedTuple):
 def stack(batches: Sequence[Batch]) -> Stack:
     received = np.array([batch.received for batch in batches], np.int64)
     rows = np.array([len(batch) for batch in batches], np.int64)
-    if len(batches) == 1:
-        return Stack(received, rows, batches[0])
-    text: dict[int, str] = {}
-    if any(batch.text for batch in batches):
-        for first, batch in zip(np.cumsum(rows) - rows, batches, strict=True):
-            text.update((int(first) + row, one) for row, one in batch.text.items())
-    columns = Batch(
-        np.concatenate([batch.series for batch in batches]),
-        np.concatenate([batch.time for batch in batches]),
-        np.concatenate([batch.value for batch in batches]),
-        np.concatenate([batch.quality for batch in batches]),
-        0,
-        text or NO_TEXT,
-    )
-    return Stack(received, rows, columns)
+    return Stack(received, rows, join(batches))
 
 
 def unstack(found: Stack) -> Iterator[Batch]:
     """The batches again, as views of the columns."""
     whole = found.columns
     if len(found.rows) == 1:
-        yield replace(whole, received=int(found.received[0]))
+        received = int(found.received[0])
+        yield Batch(whole.series, whole.time, whole.value, whole.quality, received, whole.text)
         return
     texts: list[dict[int, str]] = [{} for _ in found.rows]
     ends = np.cumsum(found.rows)

@@ -77,7 +77,10 @@ def stacked(parts: Sequence[Rolls]) -> Rolls:
 
 
 def roll(table: Table, width: int, revised: Collection[int] = ()) -> tuple[Rolls, I32]:
-    """Roll-ups of readings, and the series that have values which are no numbers.
+    """Roll-ups of readings, and the series of which none may be kept beside the readings.
+
+    Those have values which are no numbers, or are revised and have a bad value, which may have
+    taken the place of a good one that lies elsewhere.
 
     Args:
         table: sorted by (series, time), copies left out.
@@ -85,17 +88,22 @@ def roll(table: Table, width: int, revised: Collection[int] = ()) -> tuple[Rolls
         revised: series of whose values for one time only the last counts.
     """
     if revised:
-        is_revised = np.isin(table.series, np.fromiter(revised, np.int32, len(revised)))
+        is_revised = _among(table.series, revised)
         if is_revised.any():
             newest = latest_versions(table)
             table = newest if is_revised.all() else _mixed(table, newest, is_revised)
     counts = table.quality < Quality.BAD
     odd = counts & np.isnan(table.value)
-    strange = np.unique(table.series[odd]) if odd.any() else table.series[:0]
+    alone = odd if not revised or counts.all() else odd | (~counts & _among(table.series, revised))
+    strange = np.unique(table.series[alone]) if alone.any() else table.series[:0]
     counts &= ~odd
     if not counts.all():
         table = table.take(counts)
     return _rolled(table.series, table.time, table.value, width), strange.astype(np.int32)
+
+
+def _among(series: I32, some: Collection[int]) -> NDArray[np.bool_]:
+    return np.isin(series, np.fromiter(some, np.int32, len(some)))
 
 
 def _mixed(table: Table, newest: Table, is_revised: NDArray[np.bool_]) -> Table:

@@ -139,7 +139,10 @@ class Sealer:
         return self._dropped_through >= through
 
     def stop(self) -> None:
-        """Ends the thread after the step at hand; what is not sealed stays in the log."""
+        """Ends the thread after the step at hand and the last checkpoint.
+
+        What is not sealed stays in the log.
+        """
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
@@ -153,7 +156,7 @@ class Sealer:
                     max(0.0, self._retry_at - monotonic()) if self._asked else None,
                 )
                 if self._stopping:
-                    return
+                    break
                 if monotonic() < self._retry_at:
                     continue
                 self._asked = False
@@ -165,6 +168,10 @@ class Sealer:
                     self._asked = True
                     self._retry_at = monotonic() + RETRY_SECONDS
                 self._changed.notify_all()
+        try:
+            self._save_checkpoint()
+        except (OSError, GemelError) as error:
+            log.error("the last checkpoint is not written, a start replays more: %s", error)
 
     def _try(self) -> GemelError | None:
         try:
@@ -192,7 +199,7 @@ class Sealer:
 
     def _step(self) -> None:
         self._save_checkpoint()
-        while self._seal_some():
+        while not self._stopping and self._seal_some():
             self._tell_progress()
             self._save_checkpoint()
         with self._keeping:

@@ -142,7 +142,7 @@ def sort(table: Table) -> Table:
 
 
 def without_duplicates(table: Table, revised: Collection[int] = ()) -> Table:
-    """Of rows with the same series, time and value (or text) only the last to arrive.
+    """Of rows with the same series, time, value (or text) and quality only the last to arrive.
 
     Of a series that is revised a row is a copy only of the one before it: when a value is taken
     back to what it was before, that is news.
@@ -161,6 +161,7 @@ def without_duplicates(table: Table, revised: Collection[int] = ()) -> Table:
         is_revised = np.isin(series, np.fromiter(revised, np.int32, len(revised)))
         if is_revised.any():
             repeats = same & (bits[1:] == bits[:-1])
+            repeats &= table.quality[1:] == table.quality[:-1]
             copies = np.concatenate(([False], repeats & is_revised[1:]))
             same &= ~is_revised[1:]
             return _without_copies(table, bits, same, copies)
@@ -174,9 +175,11 @@ def _without_copies(
     meeting = np.concatenate(([False], same))
     group = np.cumsum(~meeting)
     crowded = np.flatnonzero(meeting | np.concatenate((same, [False])))
-    ranks = np.lexsort((bits[crowded], group[crowded]))  # stable: arrival order inside equals
+    quality = table.quality
+    ranks = np.lexsort((quality[crowded], bits[crowded], group[crowded]))  # stable: as they arrived
     rows = crowded[ranks]
     again = (group[rows][1:] == group[rows][:-1]) & (bits[rows][1:] == bits[rows][:-1])
+    again &= quality[rows][1:] == quality[rows][:-1]
     keep = np.ones(len(table), bool) if copies is None else ~copies
     keep[rows[:-1][again]] = False
     if keep.all():

@@ -107,8 +107,13 @@ class State:
             self.text.get(series),
         )
 
-    def apply(self, batch: Batch) -> Changed:
+    def apply(self, batch: Batch, received: I64 | None = None) -> Changed:
         """Folds a batch in and says which series have a new last value.
+
+        Args:
+            batch: readings in the order in which they came.
+            received: of each row, where batches were joined (n,), never falling; else
+                `batch.received`.
 
         Cost: O(n) numpy; Python work only for rows with text. A sort happens only when a series
         stands several times in the batch and not in order of time.
@@ -116,12 +121,12 @@ class State:
         rows = self._winners(batch)
         series, time = batch.series[rows], batch.time[rows]
         old_time = self._time[series]
-        is_newer = (time > old_time) | (
-            (time == old_time) & (batch.received >= self._received[series])
-        )
+        came = batch.received if received is None else received[rows]
+        is_newer = (time > old_time) | ((time == old_time) & (came >= self._received[series]))
         if not is_newer.all():
             rows, series, time = rows[is_newer], series[is_newer], time[is_newer]
             old_time = old_time[is_newer]
+            came = batch.received if received is None else received[rows]
         value, quality = batch.value[rows], batch.quality[rows]
         old_value, old_quality = self._value[series], self._quality[series]
         is_same = (time == old_time) & (quality == old_quality)
@@ -132,7 +137,7 @@ class State:
         self._time[series] = time
         self._value[series] = value
         self._quality[series] = quality
-        self._received[series] = batch.received
+        self._received[series] = came
         if is_same.any():
             for i in np.flatnonzero(is_same & has_text).tolist():
                 number = int(series[i])
