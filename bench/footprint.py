@@ -26,6 +26,7 @@ from running import Running
 SIGNALS = 10
 AT_ONCE = 2_000
 """Twins of one import, and of one request with readings."""
+QUIET_SECONDS = 12
 
 
 def resident(pid: int) -> int:
@@ -51,9 +52,9 @@ def connected(running: Running, count: int) -> list[socket.socket]:
 
 
 def settled(pid: int) -> int:
-    """Memory once it stays the same for 2 s."""
+    """Memory once it stays the same for so long that the server has given back what it can."""
     last, since = resident(pid), time.monotonic()
-    while time.monotonic() - since < 2:
+    while time.monotonic() - since < QUIET_SECONDS:
         time.sleep(0.2)
         if abs(resident(pid) - last) > 1 << 20:
             last, since = resident(pid), time.monotonic()

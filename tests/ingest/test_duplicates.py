@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gemel.core.batch import make_batch
 from gemel.ingest.duplicates import WIDTH, Recent
+from gemel.twins.state import State
 
 readings = st.lists(
     st.tuples(
@@ -81,6 +82,19 @@ def test_what_is_dropped_never_changes_which_value_at_one_time_is_the_last(calls
         recent.remember(kept)
         if values:
             assert last == values[-1]
+
+
+@given(st.lists(readings, max_size=5))
+def test_knowing_the_newest_times_changes_nothing(batches):
+    state = State()
+    quick, plain = Recent(lambda: state.time), Recent()
+    for found in batches:
+        kept = [recent.drop(batch_of(found)) for recent in (quick, plain)]
+        assert rows_of(kept[0]) == rows_of(kept[1])
+        for recent in (quick, plain):
+            recent.remember(kept[0])
+        if len(kept[0]):
+            state.apply(kept[0])
 
 
 def test_series_that_share_a_place_are_told_apart():

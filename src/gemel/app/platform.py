@@ -74,6 +74,7 @@ T = TypeVar("T")
 Publisher = Callable[..., int]
 TICK_SECONDS = 1.0
 TOKEN_CHECK_SECONDS = 5
+REST_SECONDS = 10
 CHECKPOINT_SECONDS = 60
 
 
@@ -92,12 +93,15 @@ class Platform:
         self.tokens = Tokens(self.documents, clock)
         self.series = SeriesTable()
         self.points = PointTable()
+        self.state = State()
         self.ingest_stage = Ingest(
-            self.series, self.points, future_ns=round(config.future_tolerance * SECOND)
+            self.series,
+            self.points,
+            future_ns=round(config.future_tolerance * SECOND),
+            newest=lambda: self.state.time,
         )
         self.discovery = Discovery()
         self.graph = Graph()
-        self.state = State()
         self.presence = Presence()
         self.hub = Hub()
         self.results = Results(self)
@@ -321,6 +325,10 @@ class Platform:
                 self.tick(self.clock())
                 if seconds % TOKEN_CHECK_SECONDS == 0:
                     self.disconnect(lambda who: not self.tokens.is_current(who.token))
+                if seconds % REST_SECONDS == 0:
+                    await asyncio.get_running_loop().run_in_executor(
+                        self._executor, self.upkeep.rest
+                    )
                 if seconds % CHECKPOINT_SECONDS == 0:
                     await asyncio.get_running_loop().run_in_executor(
                         self._executor, self.signer.sign, self.clock()

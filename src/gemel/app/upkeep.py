@@ -1,8 +1,9 @@
-"""What keeps a running installation's files well: snapshots, checks, compaction, retention."""
+"""What keeps a running installation well: snapshots, checks, compaction, retention, memory."""
 
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ from gemel.history import History
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
+
+
+_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+"""glibc keeps freed memory, several times what is in use, until it is asked for it."""
 
 
 class Upkeep:
@@ -41,6 +46,15 @@ class Upkeep:
     async def compact(self) -> Json:
         """Seals what is complete, merges segments and drops copies."""
         return await self._alone(lambda: compact(self._platform.history, seal=True))
+
+    def rest(self) -> None:
+        """Gives memory back that was needed for a while: called now and then, on a thread.
+
+        Cost: about 15 ms after 100,000 twins were imported, 0.4 ms when there is nothing.
+        """
+        self._platform.documents.rest()
+        if _trim is not None:
+            _trim(0)
 
     async def _alone(self, work: Callable[[], Json]) -> Json:
         if not self._busy.acquire(blocking=False):

@@ -251,6 +251,12 @@ class SqliteDocuments:
             rows = self._open().execute("PRAGMA integrity_check").fetchall()
         return [text for (text,) in rows if text != "ok"]
 
+    def rest(self) -> None:
+        """Gives back the pages of the file that are kept in memory; they are read again."""
+        with self._lock:
+            if not self._closed:
+                self._connection.execute("PRAGMA shrink_memory")
+
     def close(self) -> None:
         """Closes the file; may be called again."""
         with self._lock:

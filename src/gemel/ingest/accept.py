@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from gemel.core.access import Principal
-from gemel.core.batch import Batch, Reject
+from gemel.core.batch import I64, Batch, Reject
 from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
 from gemel.core.message import Message
@@ -59,6 +59,7 @@ class Ingest:
         future_ns: how far ahead of `now` a reading's time may lie.
         provenance: of all that is taken in here. Anything but measured is taken for twins that
             `points` has and for no others, and a repetition counts: it may take back another.
+        newest: the newest durable times by series, so that few readings are looked up.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Ingest:
         *,
         future_ns: int = 60 * SECOND,
         provenance: str = MEASURED,
+        newest: Callable[[], I64] | None = None,
     ) -> None:
         self.provenance = provenance
         self._series = series
@@ -75,7 +77,7 @@ class Ingest:
         self._future = future_ns
         self._bindings = BindingIndex(())
         self._routes: dict[str, Route] = {}
-        self._recent = Recent()
+        self._recent = Recent(newest)
 
     def set_bindings(self, bindings: Sequence[Binding]) -> None:
         """Says what further topics mean; the first that matches counts, all before the defaults."""

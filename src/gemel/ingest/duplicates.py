@@ -7,6 +7,8 @@ of A, B, A the last is let through.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,11 +29,15 @@ class Recent:
     Only what is durable may be remembered: a reading that was accepted but not written must not
     make its repetition a duplicate, or it would be acknowledged and lost.
 
-    Cost: 8 bytes a series, and 80 more for each of the first 65,536.
+    Args:
+        newest: gives the time of the newest durable reading of each series, by number: what is
+            later repeats nothing. Without it every reading is looked up.
+
+    Cost: 80 bytes for each of the first 65,536 series.
     """
 
-    def __init__(self) -> None:
-        self._newest: I64 = np.zeros(0, np.int64)
+    def __init__(self, newest: Callable[[], I64] | None = None) -> None:
+        self._newest = newest
         self._owner: NDArray[np.int32] = np.full((PLANES, 0), NOBODY, np.int32)
         """Whose reading stands at each place."""
         self._times: NDArray[np.int64] = np.zeros((PLANES, 0), np.int64)
@@ -43,21 +49,35 @@ class Recent:
         if not len(batch):
             return
         series = batch.series
+        late = self._is_late(batch)
+        if np.count_nonzero(late):
+            self._forget(series[late], batch.time[late])
         self._grow(int(series.max()) + 1)
         plane, place = self._turn % PLANES, series & (WIDTH - 1)
         self._turn += 1
-        newest = self._newest.take(series)
-        late = batch.time <= newest
-        if np.count_nonzero(late):
-            self._forget(series[late], batch.time[late])
         self._owner[plane][place] = series
         self._times[plane][place] = batch.time
         self._values[plane][place] = _bits(batch)
-        self._newest[series] = np.maximum(newest, self._times[plane].take(place))
+
+    def _is_late(self, batch: Batch) -> NDArray[np.bool_]:
+        """The rows that may be of a time for which something is remembered."""
+        if self._newest is None:
+            return np.ones(len(batch), np.bool_)
+        newest = self._newest()
+        if not len(newest):
+            return np.zeros(len(batch), np.bool_)
+        return batch.time <= newest.take(batch.series, mode="clip")
+
+    def _place(self, series: I32) -> I32:
+        """Where a series is remembered; those that were never go to where another is."""
+        place: I32 = (series & (WIDTH - 1)) % self._owner.shape[1]
+        return place
 
     def _forget(self, series: I32, time: I64) -> None:
         """What was received for these times before is not the last any more."""
-        place = series & (WIDTH - 1)
+        if not self._owner.size:
+            return
+        place = self._place(series)
         for plane in range(PLANES):
             same = (self._owner[plane][place] == series) & (self._times[plane][place] == time)
             self._owner[plane][place[same]] = NOBODY
@@ -67,12 +87,7 @@ class Recent:
         count = len(batch)
         if not count:
             return batch
-        try:
-            newest = self._newest.take(batch.series)
-        except IndexError:
-            self._grow(int(batch.series.max()) + 1)
-            newest = self._newest.take(batch.series)
-        known = batch.time <= newest
+        known = self._is_late(batch)
         if np.count_nonzero(known):
             self._confirm(batch, known)
         if count > 1:
@@ -81,9 +96,12 @@ class Recent:
 
     def _confirm(self, batch: Batch, known: NDArray[np.bool_]) -> None:
         """Keeps in `known` only rows that are exactly what is remembered."""
+        if not self._owner.size:
+            known[:] = False
+            return
         rows = np.flatnonzero(known)
         series, time, bits = batch.series[rows], batch.time[rows], _bits(batch)[rows]
-        place = series & (WIDTH - 1)
+        place = self._place(series)
         same = self._owner[:, place] == series
         same &= self._times[:, place] == time
         same &= self._values[:, place] == bits
@@ -93,18 +111,12 @@ class Recent:
             known[rows[_contradicted(batch.series[rows], batch.time[rows], _bits(batch)[rows])]] = 0
 
     def _grow(self, size: int) -> None:
-        have = len(self._newest)
-        if size <= have:
-            return
-        size = max(size, 2 * have, 1024)
-        newest = np.zeros(size, np.int64)  # what is not used costs no memory
-        newest[:have] = self._newest
-        self._newest = newest
         width = self._owner.shape[1]
-        if width < WIDTH:
-            more = ((0, 0), (0, min(size, WIDTH) - width))
-            self._owner = np.pad(self._owner, more, constant_values=NOBODY)
-            self._times, self._values = np.pad(self._times, more), np.pad(self._values, more)
+        if width >= min(size, WIDTH):
+            return
+        more = ((0, 0), (0, min(max(size, 2 * width, 1024), WIDTH) - width))
+        self._owner = np.pad(self._owner, more, constant_values=NOBODY)
+        self._times, self._values = np.pad(self._times, more), np.pad(self._values, more)
 
 
 def _bits(batch: Batch) -> I64:

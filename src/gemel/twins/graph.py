@@ -176,7 +176,7 @@ class Graph:
     def desired_of(self, twin_id: str) -> Json:
         """Property path to the value that was asked for."""
         twin = self.find_twin(twin_id)
-        if twin is None or b'"$desired"' not in twin.encoded:
+        if twin is None or b'"$desired"' not in twin.stored:
             return {}
         found: Json = twin.doc.get("$desired", {})
         return found

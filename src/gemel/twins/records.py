@@ -47,13 +47,17 @@ class Twin:
     id: str
     model: str
     name: str | None
-    etag: str
-    encoded: bytes
+    stored: bytes
+    """Its etag, a line feed, and the document as JSON: as one, since there are very many."""
+
+    @property
+    def etag(self) -> str:
+        return self.stored[: self.stored.index(b"\n")].decode()
 
     @property
     def doc(self) -> Json:
         """A fresh copy: properties, components, `$metadata`, and `$desired` if there is any."""
-        found: Json = orjson.loads(self.encoded)
+        found: Json = orjson.loads(memoryview(self.stored)[self.stored.index(b"\n") + 1 :])
         return found
 
 
@@ -100,7 +104,8 @@ def make_twin(twin_id: str, doc: Json, etag: str, encoded: bytes | None = None) 
     name = doc.get("name")
     if not name or not isinstance(name, str):
         name = next((n for n in map(doc.get, NAMES) if isinstance(n, str) and n), None)
-    return Twin(twin_id, model, name, etag, _encode(doc) if encoded is None else encoded)
+    encoded = orjson.dumps(doc) if encoded is None else encoded
+    return Twin(twin_id, model, name, b"%b\n%b" % (etag.encode(), encoded))
 
 
 def make_link(doc: Json, etag: str, source: str = "", target: str = "") -> Link:

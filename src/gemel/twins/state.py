@@ -200,10 +200,11 @@ class State:
         return old
 
     def _allocate(self, capacity: int) -> None:
-        self._time: I64 = np.full(capacity, NEVER, np.int64)
-        self._value: F64 = np.full(capacity, np.nan, np.float64)
+        """Columns of which nothing is written: what is not used yet takes no memory."""
+        self._time: I64 = np.zeros(capacity, np.int64)
+        self._value: F64 = np.empty(capacity, np.float64)
         self._quality: U8 = np.zeros(capacity, np.uint8)
-        self._received: I64 = np.full(capacity, NEVER, np.int64)
+        self._received: I64 = np.zeros(capacity, np.int64)
         self._has_text = np.zeros(capacity, np.bool_)
         self._position: I32 = np.empty(capacity, np.int32)
 
@@ -212,8 +213,10 @@ class State:
             old = self._columns()
             self._allocate(max(size, 2 * len(self._time)))
             for source, target in zip(old, self._columns(), strict=True):
-                target[: len(source)] = source
-        self.size = max(self.size, size)
+                target[: self.size] = source[: self.size]
+        if size > self.size:
+            self._value[self.size : size] = np.nan
+            self.size = size
 
     def _columns(self) -> tuple[NDArray[Any], ...]:
         return self._time, self._value, self._quality, self._received, self._has_text
