@@ -24,7 +24,7 @@ TWIN = "motor-3-bearing"
 # Where each page is, and what shows that it has its content.
 PAGES = {
     "overview": ("/app/overview", "[data-testid=overview-chart][data-chart-state=ready] canvas"),
-    "twins": ("/app/twins", "[data-testid=twin-row]"),
+    "twins": ("/app/twins?where=name != 'x'&sort=name", "[data-testid=twin-row]"),
     "state": (f"/app/twins/{TWIN}", "[data-testid=property-row]"),
     "trends": (f"/app/twins/{TWIN}?tab=trends", "[data-chart-state=ready] canvas"),
     "no chart yet": ("/app/trends", "[data-testid=first-chart]"),

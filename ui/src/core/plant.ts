@@ -37,6 +37,7 @@ export async function loadTwins(): Promise<void> {
       const page: Page<TwinRow> = await get<Page<TwinRow>>(`/twins${query({ limit: 1000, cursor })}`);
       for (const row of page.value) found.set(row.id, row);
       total = page.total;
+      if (total > LIMIT) rowsMissing.value = total - LIMIT; // the tree need not wait for the rest
       cursor = page.cursor;
     } while (cursor && found.size < LIMIT);
     if (number < answered) return; // a later question was answered before

@@ -41,11 +41,20 @@ export interface TwinRow {
   lastSeen: string | null;
   age: number | null;
   alarms: { priority: number | null; active: number; unacknowledged: number };
+  /** How many twins it contains itself. */
+  contains: number;
+  /** The most urgent active alarm of it and of all inside it. */
+  worst: number | null;
+  /** Of the property that was asked to be shown. */
+  value?: Json;
+  unit?: string | null;
 }
 
 export interface Page<Row> {
   value: Row[];
   total: number;
+  /** How many rows come before. */
+  offset: number;
   cursor: string | null;
 }
 

@@ -1,66 +1,91 @@
-/** All twins, searched and filtered by the server, as a virtual table that loads as it is scrolled. */
+/** All twins, searched, filtered and sorted by the server, as a virtual table that loads what is looked at. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, get, onLeave, query } from "@/core/api.ts";
+import { asText } from "@/core/api.ts";
 import { rows as allRows } from "@/core/plant.ts";
 import { go, href, place, setSearch } from "@/core/router.ts";
-import type { Page, TwinRow } from "@/core/types.ts";
-import { formatAge, plural } from "@/core/words.ts";
-import { refetches, status as plantStatus } from "@/live/client.ts";
+import type { TwinRow } from "@/core/types.ts";
+import { formatAge, formatNumber, plural } from "@/core/words.ts";
+import { numericPaths, status as plantStatus } from "@/live/client.ts";
 import { priorityOfTwin } from "@/core/alarms.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Empty, Failed, NoTwins, SkeletonRows } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { useVirtual } from "@/shell/virtual.ts";
+import { useRows, type Asked } from "./pages.ts";
 import { StatusWord } from "./status-word.tsx";
+import { OPERATORS, readWhere, writeWhere } from "./where.ts";
 
-const PAGE = 100;
+const COLUMNS: [string, string][] = [
+  ["name", "Name"],
+  ["model", "Model"],
+  ["status", "Status"],
+  ["lastSeen", "Last value"],
+  ["alarms", "Alarms"],
+];
 
 export function TwinTable() {
   const search = place.value.search;
-  const asked = query({ search: search.get("search"), model: search.get("model"), status: search.get("status"), abnormal: search.get("abnormal") === "true" });
-  const { list, total, error, isLoading, more, retry } = usePages(asked);
+  const where = search.get("where") ?? "";
+  const show = readWhere(where)?.path ?? "";
+  const sort = search.get("sort") ?? "";
+  const asked: Asked = { search: search.get("search"), model: search.get("model"), status: search.get("status"), abnormal: search.get("abnormal") === "true", where, show, sort: sort.endsWith("value") && !show ? null : sort };
+  const { total, error, rowAt, look, retry } = useRows(asked);
   const box = useRef<HTMLDivElement>(null);
   const height = matchMedia("(pointer: coarse)").matches ? 48 : 34;
-  const { items, size } = useVirtual(list.length, height, box);
-  const last = items[items.length - 1]?.index ?? 0;
-  useEffect(() => {
-    if (last > list.length - 20) more();
-  }, [last, list.length]);
-  const isFiltered = asked !== "";
+  const { items, size } = useVirtual(total ?? 0, height, box);
+  const [top, last] = [items[0]?.index ?? 0, items[items.length - 1]?.index ?? 0];
+  useEffect(() => look(top, last), [top, last, total]);
+  const isFiltered = ["search", "model", "status", "where"].some((name) => search.get(name)) || search.get("abnormal") === "true";
+  const columns = show ? [...COLUMNS, ["value", show] as [string, string]] : COLUMNS;
   return (
-    <section class="twin-table" aria-label="Twins">
+    <section class={`twin-table${show ? " with-value" : ""}`} aria-label="Twins">
       <div class="page-head">
         <h1>Twins</h1>
-        <span class="meta">{total === null ? "" : plural(total, "twin")}</span>
+        <span class="meta" data-testid="twin-count">
+          {total === null ? "" : plural(total, "twin")}
+        </span>
       </div>
       <DiscoveredBanner />
       <Filters />
-      {error && list.length === 0 && <Failed error={error} what="The twins" retry={retry} />}
-      {isLoading && list.length === 0 && !error && <SkeletonRows count={10} />}
-      {!isLoading && !error && list.length === 0 && !isFiltered && <NoTwins />}
-      {!isLoading && !error && list.length === 0 && isFiltered && (
+      {error && !total && <Failed error={error} what="The twins" retry={retry} />}
+      {total === null && !error && <SkeletonRows count={10} />}
+      {total === 0 && !error && !isFiltered && <NoTwins />}
+      {total === 0 && !error && isFiltered && (
         <Empty title="No twin matches">
           <button class="button" onClick={() => go(href("twins"))}>
             Clear the filters
           </button>
         </Empty>
       )}
-      <div class="table-box" ref={box} tabIndex={list.length ? 0 : -1} role="table" aria-label="Twins" aria-rowcount={(total ?? list.length) + 1} hidden={list.length === 0} onKeyDown={(event) => moveRow(event)}>
+      <div class="table-box" ref={box} tabIndex={total ? 0 : -1} role="table" aria-label="Twins" aria-rowcount={(total ?? 0) + 1} hidden={!total} data-testid="twin-box" onKeyDown={(event) => moveRow(event)}>
         <div class="table-row head" role="row" aria-rowindex={1}>
-          {["Name", "Model", "Status", "Last value", "Alarms"].map((name) => (
-            <span key={name} role="columnheader">
-              {name}
-            </span>
+          {columns.map(([name, words]) => (
+            <Head key={name} name={name} words={words} sort={sort || "id"} />
           ))}
         </div>
         <div role="rowgroup" style={{ height: `${size}px`, position: "relative" }}>
-          {items.map((item) => (
-            <TableRow key={list[item.index]!.id} row={list[item.index]!} index={item.index} top={item.start} height={height} />
-          ))}
+          {items.map((item) => {
+            const row = rowAt(item.index);
+            return row ? <TableRow key={item.index} row={row} index={item.index} top={item.start} height={height} show={show} /> : <div key={item.index} class="table-row waiting" role="row" aria-rowindex={item.index + 2} aria-busy="true" style={{ transform: `translateY(${item.start}px)`, height: `${height}px` }} />;
+          })}
         </div>
       </div>
     </section>
+  );
+}
+
+/** A click sorts by it, another turns it round, a third ends it. */
+function Head({ name, words, sort }: { name: string; words: string; sort: string }) {
+  const isUp = sort === name;
+  const isDown = sort === `-${name}`;
+  return (
+    <span role="columnheader" aria-sort={isUp ? "ascending" : isDown ? "descending" : undefined}>
+      <button class="sort" data-testid={`sort-${name}`} onClick={() => setSearch({ sort: isUp ? `-${name}` : isDown ? null : name })}>
+        <span class="ellipsis">{words}</span>
+        {(isUp || isDown) && <Icon name="down" small />}
+      </button>
+    </span>
   );
 }
 
@@ -73,8 +98,8 @@ function moveRow(event: KeyboardEvent): void {
   event.preventDefault();
 }
 
-function TableRow({ row, index, top, height }: { row: TwinRow; index: number; top: number; height: number }) {
-  const priority = priorityOfTwin.value.get(row.id) ?? null;
+function TableRow({ row, index, top, height, show }: { row: TwinRow; index: number; top: number; height: number; show: string }) {
+  const priority = priorityOfTwin.value.get(row.id) ?? row.alarms.priority;
   return (
     <div class="table-row" role="row" aria-rowindex={index + 2} style={{ transform: `translateY(${top}px)`, height: `${height}px` }} data-testid="twin-row" data-twin-id={row.id} onClick={() => go(href("twins", row.id))}>
       <span role="cell" class="ellipsis">
@@ -96,6 +121,11 @@ function TableRow({ row, index, top, height }: { row: TwinRow; index: number; to
         {priority !== null && <Badge priority={priority} />}
         {row.alarms.active > 0 && <span class="soft">{row.alarms.active}</span>}
       </span>
+      {show && (
+        <span role="cell" class="ellipsis">
+          {typeof row.value === "number" ? formatNumber(row.value) : asText(row.value)} {row.unit && <span class="unit">{row.unit}</span>}
+        </span>
+      )}
     </div>
   );
 }
@@ -120,10 +150,51 @@ function Filters() {
       </label>
       <Select label="Model" value={search.get("model") ?? ""} options={[["", "All models"], ...models]} change={(model) => setSearch({ model })} />
       <Select label="Status" value={search.get("status") ?? ""} options={[["", "Any status"], ["live", "Live"], ["stale", "Stale"], ["offline", "Offline"], ["never", "No data yet"]]} change={(status) => setSearch({ status })} />
+      <WhereFilter key={search.get("where")} where={search.get("where") ?? ""} />
       <button class="button" aria-pressed={isAbnormal} data-testid="filter-abnormal" onClick={() => setSearch({ abnormal: isAbnormal ? null : "true" })}>
         Abnormal only
       </button>
     </div>
+  );
+}
+
+/** By a property first: what is typed becomes a condition; one that is written in the address by hand is shown as it is. */
+function WhereFilter({ where }: { where: string }) {
+  const read = readWhere(where);
+  const [path, setPath] = useState(read?.path ?? "");
+  const [operator, setOperator] = useState(read?.operator ?? ">");
+  const [value, setValue] = useState(read?.value ?? "");
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    if (path.trim() && value.trim()) setSearch({ where: writeWhere({ path: path.trim(), operator, value }) });
+  };
+  if (where && !read) {
+    return (
+      <button class="button" aria-label={`Leave out the condition ${where}`} data-testid="where-clear" onClick={() => setSearch({ where: null })}>
+        <span class="ellipsis">{where}</span> <Icon name="close" small />
+      </button>
+    );
+  }
+  const known = [...numericPaths().keys()].sort();
+  return (
+    <form class="where" aria-label="By a property" onSubmit={submit}>
+      <input class="input" aria-label="Property" placeholder="Property" list="where-paths" data-testid="where-path" value={path} onInput={(event) => setPath(event.currentTarget.value)} />
+      <datalist id="where-paths">
+        {known.map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+      <Select label="Comparison" value={operator} options={OPERATORS} change={setOperator} />
+      <input class="input" aria-label="Value" placeholder="value" data-testid="where-value" value={value} onInput={(event) => setValue(event.currentTarget.value)} />
+      <button class="button" type="submit" data-testid="where-go">
+        Filter
+      </button>
+      {where && (
+        <button class="button square quiet" type="button" aria-label="Leave out the property" data-testid="where-clear" onClick={() => setSearch({ where: null, sort: null })}>
+          <Icon name="close" small />
+        </button>
+      )}
+    </form>
   );
 }
 
@@ -151,40 +222,4 @@ export function DiscoveredBanner() {
       </a>
     </div>
   );
-}
-
-/** The first page of the last questions, for the way back and for when the server is away. */
-const kept = new Map<string, { list: TwinRow[]; total: number; cursor: string | null }>();
-onLeave.add(() => kept.clear());
-
-/** Pages of one question; a new question drops late answers to the old one. */
-function usePages(asked: string) {
-  const [state, setState] = useState<{ asked: string; list: TwinRow[]; total: number | null; cursor: string | null; error: ApiError | null; isLoading: boolean }>({ asked, list: [], total: null, cursor: null, ...kept.get(asked), error: null, isLoading: true });
-  const [attempt, setAttempt] = useState(0);
-  const isBusy = useRef(false);
-  const epoch = refetches.value;
-  const load = async (cursor: string | null, abort: AbortSignal): Promise<void> => {
-    isBusy.current = true;
-    try {
-      const page = await get<Page<TwinRow>>(`/twins${asked}${asked ? "&" : "?"}limit=${PAGE}${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`, abort);
-      if (!cursor && kept.size < 50) kept.set(asked, { list: page.value, total: page.total, cursor: page.cursor });
-      if (!abort.aborted) setState((old) => ({ asked, list: cursor ? [...old.list, ...page.value] : page.value, total: page.total, cursor: page.cursor, error: null, isLoading: false }));
-    } catch (error) {
-      if (!abort.aborted) setState((old) => ({ ...old, asked, error: error as ApiError, isLoading: false }));
-    } finally {
-      isBusy.current = false;
-    }
-  };
-  const controller = useRef(new AbortController());
-  useEffect(() => {
-    const abort = new AbortController();
-    controller.current = abort;
-    setState((old) => ({ ...old, isLoading: true }));
-    void load(null, abort.signal);
-    return () => abort.abort();
-  }, [asked, epoch, attempt]);
-  const more = (): void => {
-    if (state.cursor && !isBusy.current) void load(state.cursor, controller.current.signal);
-  };
-  return { ...state, more, retry: () => setAttempt((count) => count + 1) };
 }

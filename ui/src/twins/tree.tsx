@@ -1,85 +1,79 @@
 /** The plant as it contains itself. One tab stop; arrows move, open and close. */
 
-import { signal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
-import { priorityOfTwin } from "@/core/alarms.ts";
-import { children, loadTwins, nameOf, rows, rowsError, rowsLoaded, rowsMissing } from "@/core/plant.ts";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { openAlarms, priorityOfTwin } from "@/core/alarms.ts";
+import { loadTwins, rowsError, rowsLoaded, rowsMissing } from "@/core/plant.ts";
 import { go, href } from "@/core/router.ts";
+import { refetches } from "@/live/client.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
+import { useVirtual } from "@/shell/virtual.ts";
+import { branchError, hasBranch, isOpenBranch, lineAt, lineCount, lineOf, lookAt, renew, reveal, setOpen, worstOf, type Line } from "./branches.ts";
 
-const closed = signal<ReadonlySet<string>>(new Set());
-const MOST = 1500;
+/** So many lines are drawn whether they are on the screen or not. */
+const ALL = 300;
+const RENEW_MS = 3000;
 
-interface Line {
-  id: string;
-  depth: number;
-  hasChildren: boolean;
-}
-
-function linesOf(parent: string, depth: number, out: Line[], seen: Set<string>): void {
-  for (const id of children.value.get(parent) ?? []) {
-    if (seen.has(id) || out.length >= MOST) continue;
-    seen.add(id);
-    const hasChildren = children.value.has(id);
-    out.push({ id, depth, hasChildren });
-    if (hasChildren && !closed.value.has(id)) linesOf(id, depth + 1, out, seen);
-  }
-}
-
-/** The most urgent priority of a twin or of anything inside it. */
-function rolledUp(): Map<string, number> {
-  const found = new Map(priorityOfTwin.value);
-  for (const [twin, priority] of priorityOfTwin.value) {
-    let at = rows.value.get(twin)?.parent;
-    for (let steps = 0; at && steps < 20; steps++) {
-      found.set(at, Math.min(found.get(at) ?? 9, priority));
-      at = rows.value.get(at)?.parent;
-    }
-  }
-  return found;
-}
-
-function toggle(id: string, isOpen: boolean): void {
-  const next = new Set(closed.value);
-  if (isOpen) next.delete(id);
-  else next.add(id);
-  closed.value = next;
-}
-
-export function Tree({ selected, isOpen, toggle: toggleTree }: { selected: string; isOpen: boolean; toggle: () => void }) {
-  const lines = useMemo(() => {
-    const out: Line[] = [];
-    linesOf("", 0, out, new Set());
-    return out;
-  }, [children.value, closed.value]);
-  const worst = useMemo(rolledUp, [priorityOfTwin.value, rows.value]);
-  const current = lines.some((line) => line.id === selected) ? selected : (lines[0]?.id ?? "");
+export function Tree({ selected, isOpen, toggle }: { selected: string; isOpen: boolean; toggle: () => void }) {
+  const box = useRef<HTMLDivElement>(null);
+  const count = lineCount.value;
+  const height = matchMedia("(max-width: 719px)").matches ? 40 : 28;
+  const { items, size, scrollTo } = useVirtual(count > ALL ? count : 0, height, box);
+  const shown = count > ALL ? items.map(({ index, start }) => ({ index, start })) : Array.from({ length: count }, (_all, index) => ({ index, start: index * height }));
+  const [first, last] = [shown[0]?.index ?? 0, shown[shown.length - 1]?.index ?? 0];
+  useEffect(() => lookAt(first, last), [first, last, count, rowsMissing.value]);
+  useRenewal();
+  const [active, setActive] = useState("");
+  const [wanted, setWanted] = useState(-1);
+  const unseen = useRef("");
   useEffect(() => {
-    document.getElementById(`tree-${selected}`)?.scrollIntoView({ block: "nearest" });
-  }, [selected, lines.length > 0]);
+    unseen.current = selected;
+    void reveal(selected);
+  }, [selected, rowsLoaded.value, rowsMissing.value]);
+  useEffect(() => {
+    const at = unseen.current ? lineOf(unseen.current) : -1;
+    if (at < 0 || count !== lineCount.peek()) return;
+    unseen.current = "";
+    if (count > ALL) scrollTo(at);
+    else document.getElementById(`tree-${selected}`)?.scrollIntoView({ block: "nearest" });
+  });
+  useLayoutEffect(() => {
+    const id = wanted < 0 ? undefined : lineAt(wanted)?.row?.id;
+    const element = id === undefined ? null : document.getElementById(`tree-${id}`);
+    if (!element) return;
+    element.focus();
+    setWanted(-1);
+  });
+  const focus = (to: number): void => {
+    if (to < 0 || to >= count) return;
+    if (count > ALL) scrollTo(to);
+    setWanted(to);
+  };
   const onKey = (event: KeyboardEvent): void => {
     const id = (document.activeElement as HTMLElement | null)?.dataset["treeId"];
-    const at = lines.findIndex((line) => line.id === id);
-    const line = lines[at];
-    if (!line) return;
-    const isClosed = closed.value.has(line.id);
-    const focus = (to: number): void => document.getElementById(`tree-${lines[to]?.id}`)?.focus();
+    const at = id === undefined ? -1 : lineOf(id);
+    const line = lineAt(at);
+    if (!line?.row) return;
+    const isBranch = hasBranch(line.row);
+    const isClosed = !isOpenBranch(line.row.id);
     if (event.key === "ArrowDown") focus(at + 1);
     else if (event.key === "ArrowUp") focus(at - 1);
     else if (event.key === "Home") focus(0);
-    else if (event.key === "End") focus(lines.length - 1);
-    else if (event.key === "ArrowRight" && line.hasChildren) isClosed ? toggle(line.id, true) : focus(at + 1);
-    else if (event.key === "ArrowLeft") line.hasChildren && !isClosed ? toggle(line.id, false) : focus(lines.findLastIndex((one, i) => i < at && one.depth < line.depth));
-    else if (event.key === "Enter" || event.key === " ") go(href("twins", line.id));
+    else if (event.key === "End") focus(count - 1);
+    else if (event.key === "ArrowRight" && isBranch) isClosed ? setOpen(line.row.id, true) : focus(at + 1);
+    else if (event.key === "ArrowLeft") isBranch && !isClosed ? setOpen(line.row.id, false) : focus(lineOf(line.parent));
+    else if (event.key === "Enter" || event.key === " ") go(href("twins", line.row.id));
     else return;
     event.preventDefault();
   };
+  const lines = shown.map((one) => ({ ...one, line: lineAt(one.index) }));
+  const known = new Set(lines.map((one) => one.line?.row?.id));
+  const current = [active, selected, lines[0]?.line?.row?.id ?? ""].find((id) => id && known.has(id)) ?? "";
   return (
     <section class="tree" aria-label="Plant tree">
       <div class="tree-head">
-        <button class="button quiet tree-toggle" aria-expanded={isOpen} onClick={toggleTree}>
+        <button class="button quiet tree-toggle" aria-expanded={isOpen} onClick={toggle}>
           <Icon name="list" small /> Plant tree
         </button>
         <h2>Plant</h2>
@@ -88,31 +82,55 @@ export function Tree({ selected, isOpen, toggle: toggleTree }: { selected: strin
         </a>
       </div>
       {rowsError.value && !rowsLoaded.value && <Failed error={rowsError.value} what="The tree" retry={() => void loadTwins()} />}
-      {!rowsLoaded.value && !rowsError.value && <SkeletonRows count={8} height={28} />}
-      <div class="tree-box" role="tree" aria-label="Twins by what contains them" onKeyDown={onKey}>
-        {lines.map((line) => (
-          <div
-            key={line.id}
-            id={`tree-${line.id}`}
-            data-tree-id={line.id}
-            class="tree-row"
-            role="treeitem"
-            aria-level={line.depth + 1}
-            aria-expanded={line.hasChildren ? !closed.value.has(line.id) : undefined}
-            aria-selected={line.id === selected}
-            tabIndex={line.id === current ? 0 : -1}
-            style={{ paddingLeft: `${8 + line.depth * 14}px` }}
-            onClick={() => go(href("twins", line.id))}
-          >
-            <span class={`twist${line.hasChildren ? "" : " none"}${closed.value.has(line.id) ? "" : " open"}`} onClick={(event) => line.hasChildren && (event.stopPropagation(), toggle(line.id, closed.value.has(line.id)))}>
-              <Icon name="chevron" small />
-            </span>
-            <span class="grow ellipsis">{nameOf(line.id)}</span>
-            {worst.has(line.id) && <Badge priority={worst.get(line.id)!} outline={!priorityOfTwin.value.has(line.id)} />}
-          </div>
-        ))}
+      {branchError.value && <Failed error={branchError.value} what="A part of the tree" retry={() => lookAt(first, last)} />}
+      {!rowsLoaded.value && !rowsError.value && count === 0 && <SkeletonRows count={8} height={28} />}
+      <div class="tree-box" ref={box} role="tree" aria-label="Twins by what contains them" onKeyDown={onKey} onFocusIn={(event) => setActive((event.target as HTMLElement).dataset["treeId"] ?? "")}>
+        <div role="presentation" style={{ height: `${count > ALL ? size : count * height}px`, position: "relative" }}>
+          {lines.map(({ index, start, line }) => (
+            <TreeLine key={line?.row?.id ?? `line ${index}`} line={line} top={start} height={height} selected={selected} current={current} />
+          ))}
+        </div>
       </div>
-      {(rowsMissing.value > 0 || lines.length >= MOST) && <p class="meta tree-note">Not all twins are in the tree; the table finds every one.</p>}
     </section>
   );
+}
+
+function TreeLine({ line, top, height, selected, current }: { line: Line | null; top: number; height: number; selected: string; current: string }) {
+  const place = { transform: `translateY(${top}px)`, height: `${height}px`, paddingLeft: `${8 + (line?.depth ?? 0) * 14}px` };
+  const row = line?.row;
+  if (!line || !row) return <div class="tree-row waiting" role="presentation" style={place} />;
+  const isBranch = hasBranch(row);
+  const isOpen = isOpenBranch(row.id);
+  const worst = worstOf.value(row);
+  return (
+    <div id={`tree-${row.id}`} data-tree-id={row.id} class="tree-row" role="treeitem" aria-level={line.depth + 1} aria-setsize={line.setSize} aria-posinset={line.index + 1} aria-expanded={isBranch ? isOpen : undefined} aria-selected={row.id === selected} tabIndex={row.id === current ? 0 : -1} style={place} onClick={() => go(href("twins", row.id))}>
+      <span
+        class={`twist${isBranch ? "" : " none"}${isOpen ? " open" : ""}`}
+        onClick={(event) => {
+          if (!isBranch) return;
+          event.stopPropagation();
+          setOpen(row.id, !isOpen);
+        }}
+      >
+        <Icon name="chevron" small />
+      </span>
+      <span class="grow ellipsis">{row.name || row.id}</span>
+      {isBranch && rowsMissing.value > 0 && <span class="meta">{row.contains}</span>}
+      {worst !== null && <Badge priority={worst} outline={!priorityOfTwin.value.has(row.id)} />}
+    </div>
+  );
+}
+
+/** Alarms and edits elsewhere reach the badges of branches that the server rolls up. */
+function useRenewal(): void {
+  const key = `${refetches.value} ${[...openAlarms.value.values()].map((one) => `${one.id}${one.isActive ? 1 : 0}`).join()}`;
+  const isFirst = useRef(true);
+  useEffect(() => {
+    if (isFirst.current) {
+      isFirst.current = false;
+      return undefined;
+    }
+    const timer = setTimeout(renew, RENEW_MS);
+    return () => clearTimeout(timer);
+  }, [key]);
 }

@@ -105,7 +105,7 @@ export class FakePlant {
     const open = this.alarms.filter((one) => one.twin === twin.id && one.isActive);
     const age = twin.status === "never" ? null : twin.status === "stale" ? 400 : 0.6;
     const kind = KINDS[twin.kind]!;
-    return { id: twin.id, name: twin.name, model: kind.id, modelName: kind.name, scope: "asset", geometry: kind.geometry, parent: twin.parent, status: twin.status, lastSeen: age === null ? null : iso(this.now() - age * 1000), age, alarms: { priority: open.length ? Math.min(...open.map((one) => one.priority)) : null, active: open.length, unacknowledged: open.filter((one) => one.state === "unacknowledged").length } };
+    return { id: twin.id, name: twin.name, model: kind.id, modelName: kind.name, scope: "asset", geometry: kind.geometry, parent: twin.parent, status: twin.status, lastSeen: age === null ? null : iso(this.now() - age * 1000), age, alarms: { priority: open.length ? Math.min(...open.map((one) => one.priority)) : null, active: open.length, unacknowledged: open.filter((one) => one.state === "unacknowledged").length }, contains: TWINS.filter((one) => one.parent === twin.id).length, worst: open.length ? Math.min(...open.map((one) => one.priority)) : null };
   }
 
   twin(id: string): object | null {
@@ -148,9 +148,9 @@ export class FakePlant {
   rows(search: URLSearchParams): object {
     const text = (search.get("search") ?? "").toLowerCase();
     const found = TWINS.map((one) => this.row(one)).filter((row) => (!text || `${row.id} ${row.name}`.toLowerCase().includes(text)) && (!search.get("model") || row.model === search.get("model")) && (!search.get("status") || row.status === search.get("status")) && (!search.get("abnormal") || row.alarms.active > 0 || row.status === "stale"));
-    const start = Number(search.get("cursor") ?? 0);
+    const start = Number(search.get("offset") ?? search.get("cursor") ?? 0);
     const limit = Number(search.get("limit") ?? 100);
-    return { value: found.slice(start, start + limit), total: found.length, cursor: start + limit < found.length ? String(start + limit) : null };
+    return { value: found.slice(start, start + limit), total: found.length, offset: start, cursor: start + limit < found.length ? String(start + limit) : null };
   }
 
   /** Answers a request: [status, body]. */
