@@ -56,7 +56,7 @@ def settled(pid: int) -> int:
     last, since = resident(pid), time.monotonic()
     while time.monotonic() - since < QUIET_SECONDS:
         time.sleep(0.2)
-        if abs(resident(pid) - last) > 1 << 20:
+        if abs(resident(pid) - last) > last / 50:
             last, since = resident(pid), time.monotonic()
     return resident(pid)
 

@@ -7,6 +7,7 @@ is started, ended and started again. `--folder` starts it on a data folder that 
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import subprocess
 import sys
@@ -56,9 +57,14 @@ def started(folder: Path) -> dict[str, Any]:
     """From the start of the process until it says that it is ready."""
     port = free_port()
     words = ["serve", "--data", str(folder), "--http", f"127.0.0.1:{port}", "--mqtt", "127.0.0.1:0"]
+    environment = dict(os.environ)
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation has its bytecode
     began = time.perf_counter()
     server = subprocess.Popen(
-        [sys.executable, "-m", "gemel", *words], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, "-m", "gemel", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=environment,
     )
     try:
         while not _is_ready(port):

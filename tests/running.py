@@ -39,6 +39,7 @@ class Running:
         environment = {
             k: v for k, v in os.environ.items() if k == "GEMEL_PURE" or not k.startswith("GEMEL_")
         }
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation has its bytecode
         with self._errors.open("a") as errors:
             self.process = subprocess.Popen(
                 command,
