@@ -75,6 +75,8 @@ TABLE = {
     "GET /rejects": READERS,
     "GET /gaps": READERS,
     "GET /scene": READERS,
+    "PUT /scene/objects/{twin}": ENGINEERS,
+    "DELETE /scene/objects/{twin}": ENGINEERS,
     "GET /kpis": READERS,
     "GET /plant": READERS,
     "POST /plant": ENGINEERS,

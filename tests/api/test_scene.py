@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,3 +80,31 @@ def test_views_are_saved_changed_and_deleted(server: Inside) -> None:
 )
 def test_a_view_that_is_none_is_refused(server: Inside, key: str, body: dict[str, Any]) -> None:
     assert server.http.put(f"/views/{key}", json=body).status_code == 400
+
+
+def test_a_twin_is_placed_moved_and_taken_away(tmp_path: Path) -> None:
+    with inside(tmp_path / "data") as server:
+        server.pumps("pump-1", "pump-2", "pump-3")
+        at = [
+            tuple(server.ask("PUT", f"/scene/objects/pump-{n}", {"kind": "pump"})["at"])
+            for n in (1, 2, 3)
+        ]
+        assert len(set(at)) == 3
+        assert at[0] == (0, 0, 0)
+        moved = server.ask(
+            "PUT", "/scene/objects/pump-1", {"kind": "motor", "at": [9, 0, 9], "turn": 90}
+        )
+        again = server.ask("PUT", "/scene/objects/pump-1", {"kind": "fan"})
+        assert (moved["kind"], again["at"], again["turn"]) == ("motor", [9, 0, 9], 90)
+        assert len(server.ask("GET", "/scene")["objects"]) == 3
+        for body, says in (
+            ({"kind": ""}, "kind"),
+            ({"kind": "pump", "at": [1]}, "at"),
+            ({"kind": "pump", "colour": "red"}, "unknown field"),
+        ):
+            answer = server.http.put("/scene/objects/pump-1", json=body)
+            assert (answer.status_code, says in answer.text) == (400, True)
+        assert server.http.put("/scene/objects/nobody", json={"kind": "pump"}).status_code == 404
+        assert server.http.delete("/scene/objects/pump-2").status_code == 204
+        assert server.http.delete("/scene/objects/pump-2").status_code == 404
+        assert len(server.ask("GET", "/scene")["objects"]) == 2

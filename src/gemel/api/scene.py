@@ -11,6 +11,7 @@ from starlette.responses import Response
 from gemel.api.bodies import read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
+from gemel.app.placing import FIELDS, place, take_away
 from gemel.app.platform import Platform
 from gemel.app.scenes import scene_of, to_glb
 from gemel.core.access import Principal
@@ -65,6 +66,17 @@ async def delete_view(platform: Platform, request: Request, who: Principal) -> R
     return Response(status_code=204)
 
 
+async def put_object(platform: Platform, request: Request, who: Principal) -> Response:
+    body = await read_object(request, ("kind",), FIELDS)
+    return json_response(await place(platform, request.path_params["twin"], body, who.name))
+
+
+async def delete_object(platform: Platform, request: Request, who: Principal) -> Response:
+    await take_away(platform, request.path_params["twin"], who.name)
+    return Response(status_code=204)
+
+
+OBJECT = {"type": "object", "required": ["kind"], "description": "see docs/formats/scene.md"}
 VIEW = {
     "type": "object",
     "required": ["name", "search"],
@@ -81,6 +93,22 @@ VIEW = {
 ROUTES = [
     Route("GET", "/scene", scene, "twins:read", "The plant in space"),
     Route("GET", "/scene.glb", glb, "twins:read", "The plant in space as binary glTF"),
+    Route(
+        "PUT",
+        "/scene/objects/{twin}",
+        put_object,
+        "plant:write",
+        "Place a twin in the scene, or move it",
+        body=OBJECT,
+    ),
+    Route(
+        "DELETE",
+        "/scene/objects/{twin}",
+        delete_object,
+        "plant:write",
+        "Take a twin out of the scene",
+        status=204,
+    ),
     Route("GET", "/views", views, "twins:read", "Views of the plant in 3D that were saved"),
     Route("PUT", "/views/{id}", put_view, "plant:write", "Save or change one", body=VIEW),
     Route("DELETE", "/views/{id}", delete_view, "plant:write", "Delete one", status=204),

@@ -2,7 +2,10 @@ import { effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import { rankedAlarms } from "@/core/alarms.ts";
 import { place, setSearch } from "@/core/router.ts";
+import { rows, rowsLoaded } from "@/core/plant.ts";
+import type { Route } from "@/core/routes.ts";
 import type { Kpi } from "@/core/types.ts";
+import { Lazy } from "@/shell/lazy.tsx";
 import { Attention } from "./attention.tsx";
 import { DataHealth } from "./data-health.tsx";
 import { Kpis } from "./kpis.tsx";
@@ -25,7 +28,15 @@ export function useSelected(): { twin: string; isChosen: boolean } {
   return { twin: chosen || (rankedAlarms.value[0]?.twin ?? ""), isChosen: chosen !== "" };
 }
 
+/** Loaded when a plant has nothing yet, or its setting up goes on. */
+const SETUP: Route = { route: "setup", words: "The first twin", letter: "", icon: "device", load: async () => (await import("@/onboarding/page.tsx")).OnboardingPage };
+
 export function OverviewPage() {
+  const isNew = rowsLoaded.value && rows.value.size === 0;
+  return isNew || place.value.search.has("setup") ? <Lazy of={SETUP} id="" /> : <Overview />;
+}
+
+function Overview() {
   const { twin, isChosen } = useSelected();
   useEffect(
     () =>

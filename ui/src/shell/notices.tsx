@@ -1,6 +1,7 @@
 /** What a panel shows when it has nothing, waits, or failed alone. */
 
 import { ApiError } from "@/core/api.ts";
+import { href } from "@/core/router.ts";
 import { Icon } from "./icon.tsx";
 import type { ComponentChildren } from "preact";
 
@@ -40,6 +41,9 @@ export function NoTwins() {
   return (
     <Empty title="There are no twins yet">
       <p>Send telemetry to devices/&lt;name&gt;/telemetry and adopt what is found, or load a plant with gemel import.</p>
+      <a class="button primary" href={href("overview", "", { setup: "new" })}>
+        Set up the first twin
+      </a>
     </Empty>
   );
 }

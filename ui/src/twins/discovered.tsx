@@ -40,14 +40,15 @@ export function Discovered() {
   );
 }
 
-function DeviceCard({ device, done }: { device: Device; done: () => void }) {
+/** `adopted` is called instead of going to the new twin. */
+export function DeviceCard({ device, done, adopted }: { device: Device; done: () => void; adopted?: () => void }) {
   const [isBusy, setBusy] = useState(false);
   const act = async (what: () => Promise<unknown>, words: string, then?: () => void): Promise<void> => {
     setBusy(true);
     try {
       await what();
       toast(words);
-      void loadTwins();
+      await loadTwins();
       done();
       then?.();
     } catch (error) {
@@ -76,7 +77,7 @@ function DeviceCard({ device, done }: { device: Device; done: () => void }) {
           <pre class="raw small">{JSON.stringify(device.sample, null, 2)}</pre>
         </details>
       </div>
-      <ActionButton class="primary" testId="adopt" label={`Adopt ${device.id}`} blocked={isBusy ? "Being adopted" : blockedFrom("models:write", "twins:write")} onAct={() => void act(() => post(`${path}/adopt`, {}), `${device.id} is a twin now`, () => go(href("twins", device.id)))}>
+      <ActionButton class="primary" testId="adopt" label={`Adopt ${device.id}`} blocked={isBusy ? "Being adopted" : blockedFrom("models:write", "twins:write")} onAct={() => void act(() => post(`${path}/adopt`, {}), `${device.id} is a twin now`, adopted ?? (() => go(href("twins", device.id))))}>
         Adopt
       </ActionButton>
       <ActionButton label={`Forget ${device.id}`} blocked={blockedFrom("twins:write")} onAct={() => void act(() => remove(path), `${device.id} is forgotten until it sends again`)}>
