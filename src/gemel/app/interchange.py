@@ -16,7 +16,14 @@ from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound, TooLarge
 from gemel.core.quality import is_bad
-from gemel.interchange import aas_export, aas_import, aas_package, wot_export, wot_import
+from gemel.interchange import (
+    aas_export,
+    aas_import,
+    aas_package,
+    ngsi_export,
+    wot_export,
+    wot_import,
+)
 from gemel.interchange.facts import Facts, Material, Value, parts, path_of
 from gemel.interchange.losses import Losses
 from gemel.twins.dtdl.interface import Command, Property, Telemetry
@@ -76,6 +83,13 @@ FORMATS = {
             "application/td+json",
             ".td.json",
             lambda material, losses: _json(wot_export.documents(material, losses)),
+        ),
+        Format(
+            "ngsi-ld",
+            "NGSI-LD entities of twins and their components",
+            "application/ld+json",
+            ".jsonld",
+            lambda material, losses: _json(ngsi_export.entities(material, losses)),
         ),
     )
 }
