@@ -210,7 +210,7 @@ def test_the_live_stream_hides_and_follows_the_graph(server: Inside) -> None:
 
 
 def test_what_cannot_be_narrowed_is_refused(anna: httpx.Client) -> None:
-    for path in ("/plant", "/audit", "/alarms/groups", "/metrics", "/scene.glb", "/rejects"):
+    for path in ("/audit", "/metrics", "/scene.glb", "/rejects"):
         answer = anna.get(path)
         assert answer.status_code == 403, path
         assert answer.json()["error"]["code"] == "PolicyForbids"

@@ -92,6 +92,8 @@ SEEN = frozenset(
         "GET /alarms",
         "GET /alarms/{id}",
         "GET /alarms/{id}/history",
+        "GET /alarms/groups",
+        "GET /alarms/groups/{id}",
         "POST /alarms/acts",
         "POST /alarms/out-of-service",
         "POST /alarms/{id}/acknowledge",
@@ -146,11 +148,17 @@ def _scene(sight: Sight, _: Request, body: Json) -> Json:
     }
 
 
+def _plant(sight: Sight, request: Request, body: Json) -> Json:
+    kpis = _kpis(sight, request, {"value": body["kpis"]})["value"]
+    return {**body, "kpis": kpis, "scene": _scene(sight, request, body["scene"])}
+
+
 TRIMMED: dict[str, Callable[[Sight, Request, Json], Json]] = {
     "GET /twins/{twin}": _faceplate,
     "PATCH /twins/{twin}/desired": _desired,
     "GET /kpis": _kpis,
     "GET /scene": _scene,
+    "GET /plant": _plant,
 }
 WHOLE = frozenset({"GET /rejects"})
 """Routes of one twin that need all of it to be readable."""

@@ -489,24 +489,13 @@ async def put_settings(platform: Platform, model: str, doc: Json, who: str) -> N
 
 def export_plant(platform: Platform) -> Json:
     """The whole plant as `read` gives it."""
-    graph = platform.graph
     plain = platform.catalogue.plain
-    scene = dict(plain["scene"].get("plant", {}))
-    name = scene.get("name", "")
-    kpis = sorted(plain["kpi"].items(), key=lambda item: item[1].get("order", 0))
     return {
-        "name": name,
-        "models": [record.definition for _, record in sorted(graph.records.items())],
-        "settings": dict(sorted(plain["settings"].items())),
-        "twins": {key: _twin_entry(graph, key) for key in sorted(graph.twins)},
+        **export_seen(platform),
         "bindings": platform.catalogue.bindings_in_order(),
         "derived": [
             {"id": key, **{k: v for k, v in doc.items() if k != "version"}}
             for key, doc in sorted(plain["derived"].items())
-        ],
-        "rules": [
-            {"id": key, **{k: v for k, v in doc.items() if k not in ("id", "version")}}
-            for key, doc in sorted(plain["rule"].items())
         ],
         **export_alarm_part(platform),
         "services": [
@@ -515,8 +504,26 @@ def export_plant(platform: Platform) -> Json:
         ],
         "behaviours": platform.behaviours.documents(),
         "scenarios": platform.scenarios.documents(),
-        "kpis": [{k: v for k, v in doc.items() if k != "order"} for _, doc in kpis],
         "policies": platform.policies.documents(),
+    }
+
+
+def export_seen(platform: Platform) -> Json:
+    """Of a plant what is also for those whom policies narrow: nothing that tells of any twin."""
+    graph = platform.graph
+    plain = platform.catalogue.plain
+    scene = dict(plain["scene"].get("plant", {}))
+    kpis = sorted(plain["kpi"].items(), key=lambda item: item[1].get("order", 0))
+    return {
+        "name": scene.get("name", ""),
+        "models": [record.definition for _, record in sorted(graph.records.items())],
+        "settings": dict(sorted(plain["settings"].items())),
+        "twins": {key: _twin_entry(graph, key) for key in sorted(graph.twins)},
+        "rules": [
+            {"id": key, **{k: v for k, v in doc.items() if k not in ("id", "version")}}
+            for key, doc in sorted(plain["rule"].items())
+        ],
+        "kpis": [{k: v for k, v in doc.items() if k != "order"} for _, doc in kpis],
         "scene": scene,
     }
 

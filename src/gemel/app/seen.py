@@ -7,6 +7,7 @@ looks at the planned edits before they are committed. So a face cannot forget to
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -141,6 +142,55 @@ class _SeenAlarms(_SeenBook):
         return self._real.highest(twin) if self._sight.covers(READ, twin) else None
 
 
+class _SeenGroups:
+    """Groups of alarms of one cause, made of such alarms as may be read."""
+
+    def __init__(self, real: Any, alarms: _SeenAlarms, sight: Sight, name: Callable[[str], str]):
+        self._real, self._alarms, self._sight, self._name = real, alarms, sight, name
+
+    def find(self, limit: int = 100) -> list[Json]:
+        shown = (self._shown(group) for group in self._real.find(1 << 31))
+        return [group for group in shown if group is not None][:limit]
+
+    def get(self, key: str) -> Json:
+        found = self._shown(self._real.get(key))
+        if found is None:
+            raise NotFound(f"there is no group '{key}'", hint="policies may hide it")
+        return {**found, "alarms": sorted(one["id"] for one in self._alarms_of(found["id"]))}
+
+    def _alarms_of(self, group: str) -> list[Json]:
+        seen = []
+        for key in self._real.members(group):
+            with contextlib.suppress(NotFound):
+                seen.append(self._alarms.get(key))
+        return sorted(seen, key=lambda doc: (doc["raised"], doc["id"]))
+
+    def _shown(self, group: Json) -> Json | None:
+        """A group as told by the alarms of it that are seen; None where none is."""
+        seen = self._alarms_of(group["id"])
+        if not seen:
+            return None
+        is_cause_seen = self._sight.touches(READ, group["cause"])
+        if is_cause_seen and len(seen) == group["count"]:
+            return group
+        first = seen[0]
+        cause = group["cause"] if is_cause_seen else first["twin"]
+        known = {one["id"] for one in seen}
+        return {
+            **group,
+            "cause": cause,
+            "causeName": self._name(cause),
+            "causeAlarm": group["causeAlarm"] if group["causeAlarm"] in known else None,
+            "firstOut": first["id"],
+            "firstOutTwin": first["twin"],
+            "firstOutName": self._name(first["twin"]),
+            "raised": first["raised"],
+            "latest": max(one["raised"] for one in seen),
+            "count": len(seen),
+            "priority": min(one["priority"] for one in seen),
+        }
+
+
 SHARED = frozenset(
     {
         "accept",
@@ -186,6 +236,15 @@ class Seen:
         self.reactions = self._of(real.reactions)
         self.reactions.alarms = cast(Any, _SeenAlarms(self.reactions.alarms, sight))
         self.reactions.desk = self._of(real.reactions.desk)
+        self.reactions.desk.groups = cast(
+            Any,
+            _SeenGroups(
+                self.reactions.desk.groups,
+                cast(Any, self.reactions.alarms),
+                sight,
+                self.catalogue.name_of,
+            ),
+        )
         dispatch = self._of(real.reactions.dispatch)
         dispatch.book = cast(
             Any,
