@@ -32,6 +32,7 @@ def authenticate(platform: Platform, request: HTTPConnection) -> Principal:
         if kind.lower() == "bearer":
             found = platform.tokens.principal(secret.strip())
         if found is None:
+            _refused(platform, request)
             raise NotAuthenticated(
                 "the token is not valid, or no longer", hint="gemel token create makes one"
             )
@@ -46,6 +47,11 @@ def authenticate(platform: Platform, request: HTTPConnection) -> Principal:
     if method not in SAFE:
         check_origin(request)
     return found
+
+
+def _refused(platform: Platform, request: HTTPConnection) -> None:
+    """Has it in the audit log that somebody came with a token or link that is not valid."""
+    platform.refusals.add("http", request.client.host if request.client else "")
 
 
 def check_origin(request: HTTPConnection) -> None:
@@ -89,6 +95,7 @@ def _with_cookie(
 async def login(platform: Platform, request: Request, _: Principal) -> Response:
     found = platform.tokens.take_link(request.query_params.get("ticket", ""))
     if found is None:
+        _refused(platform, request)
         return RedirectResponse("/app/login?reason=link", 303)
     response = RedirectResponse("/app/overview", 303, {"Cache-Control": "no-store"})
     _with_cookie(response, platform, request, found)

@@ -27,6 +27,8 @@ class MqttHost:
     def authenticate(self, name: str, secret: str) -> Principal | None:
         found = self._platform.tokens.principal(secret or name)
         if found is None or not (found.allows("mqtt:publish") or found.allows("mqtt:subscribe")):
+            # a token may stand where the name does: of one that is not valid nothing is written
+            self._platform.refusals.add("mqtt", name if secret and found is None else "")
             return None
         return found
 

@@ -42,6 +42,7 @@ from gemel.app.promotions import Promotions
 from gemel.app.queries import Queries
 from gemel.app.reactions import Reactions
 from gemel.app.recovery import checkpoint, rebuild
+from gemel.app.refusals import Refusals
 from gemel.app.results import Results
 from gemel.app.retention import Retention
 from gemel.app.room import Room
@@ -128,6 +129,7 @@ class Platform:
         self.work = Work(self)
         self.value = Value(self)
         self.gaps = Gaps(self)
+        self.refusals = Refusals(self)
         self.room = Room(self)
         self.connections = Connections(self)
         self.listening = Listening(clock())
@@ -349,6 +351,7 @@ class Platform:
             self.hub.event({"type": "twin", "id": twin, "status": status})
         self.reactions.tick(now)
         self.gaps.tick(now)
+        self.refusals.tick(now)
         self.derived.tick(now)
         self.services.tick(now)
         self.catalogue.save_discovered()
@@ -368,6 +371,7 @@ class Platform:
             await self._close_history(loop)
         self.catalogue.store_discovered()
         self.start_task(self.gaps.close())
+        self.start_task(self.refusals.close())
         while self._tasks:
             await asyncio.wait(set(self._tasks), timeout=2)
         self.services.runs.close()

@@ -33,6 +33,7 @@ KINDS = (
     "control",
     "desired",
     "token",
+    "refusal",
     "policy",
     "scene",
     "view",

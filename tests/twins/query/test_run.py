@@ -6,6 +6,7 @@ import pytest
 from query_world import BASE, START, THING, World
 
 from gemel.core.clock import SECOND, to_iso
+from gemel.core.document import Edit
 from gemel.core.errors import InvalidInput
 from gemel.twins.query.run import Engine, answer
 
@@ -283,6 +284,29 @@ def test_pages_of_an_order_by_mixed_kinds_are_the_whole_order(world: World) -> N
     assert found == in_order
     others = [key for key in in_order if key in {"m0", "m2", "m4", "m6", "m8"}]
     assert others == ["m6", "m2", "m4", "m8", "m0"]
+
+
+def test_a_model_that_is_uploaded_anew_counts_at_once(world: World) -> None:
+    model = "dtmi:q:Anew;1"
+
+    def upload(kind: str) -> None:
+        content = {"@type": kind, "name": "x", "schema": "double"}
+        doc = {
+            "@id": model,
+            "@type": "Interface",
+            "@context": "dtmi:dtdl:context;3",
+            "contents": [content],
+        }
+        world.graph.apply([Edit("model", model, doc, 0, "")])
+
+    upload("Property")
+    world.twin("anew", model, x=5.0)
+    world.reading("anew", "x", 7.0, after=-10)
+    text = "SELECT T.x FROM DIGITALTWINS T WHERE T.x > 6"
+    assert world.rows(text) == []
+    world.graph.apply([Edit("model", model, None, 0, "")])
+    upload("Telemetry")
+    assert world.rows(text) == [{"x": 7.0}]
 
 
 def test_rows_of_a_join_are_in_order_of_what_has_a_name(world: World) -> None:

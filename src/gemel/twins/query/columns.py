@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gemel.core.batch import I32, I64
 from gemel.core.document import Json
+from gemel.twins.dtdl.interface import Interface
 from gemel.twins.graph import Graph
 from gemel.twins.query.cells import EXACT, IS_NUMBER, IS_UNDEFINED, Cells, Distinct, Steps
 from gemel.twins.query.meter import Meter
@@ -55,6 +56,8 @@ class Column:
     """Row to the series of values that are parts of others."""
     seen: int
     """How many series there were."""
+    models: dict[str, Interface | None] = field(default_factory=dict)
+    """What each model was when its twins were read."""
 
 
 class Table:
@@ -141,13 +144,21 @@ class Table:
             column is not None
             and column.twins is self.twins
             and (self._live is None or column.seen == len(self._live.series))
+            and self._has_models_of_now(column)
         )
+
+    def _has_models_of_now(self, column: Column) -> bool:
+        """Whether the models are still those that it was read with; one may be uploaded anew."""
+        find = self._graph.find_model
+        return all(find(model) is interface for model, interface in column.models.items())
 
     def _bring(self, paths: list[Steps], wanted: set[Steps], meter: Meter) -> Pauses:
         """Brings columns up to date together, so that each twin is decoded once for all."""
         twins, work = self.twins, list[tuple[Steps, Column, list[int]]]()
         for path in paths:
             old = self._columns.pop(path, None)
+            if old is not None and not self._has_models_of_now(old):
+                old = None
             if old is None and self._nearby is not None:
                 yield from self._nearby.prepare({path}, meter)
                 near = self._nearby._columns[path]
@@ -204,6 +215,7 @@ class Table:
         source = self._sources(old.twins, twins)
         kept = np.flatnonzero(source >= 0)
         column = _empty(twins, old.cells.distinct, old.seen)
+        column.models.update(old.models)
         taken = source[kept]
         for new, before in (
             (column.cells.number, old.cells.number),
@@ -322,6 +334,7 @@ class Reading:
             place = places.get(twin.model)
             if place is None:
                 place = places[twin.model] = self._places.of(twin.model, path)
+                self._column.models[twin.model] = self._places.interface(twin.model)
             doc: Json = {}
             if place.category != "telemetry":
                 known = docs.get(row)

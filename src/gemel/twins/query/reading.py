@@ -82,6 +82,9 @@ class Places:
         self._graph = graph
         self._known: dict[tuple[str, tuple[str, ...]], tuple[Interface | None, Place]] = {}
 
+    def interface(self, model: str) -> Interface | None:
+        return self._graph.find_model(model)
+
     def of(self, model: str, steps: tuple[str, ...]) -> Place:
         interface = self._graph.find_model(model)
         found = self._known.get((model, steps))
