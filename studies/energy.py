@@ -14,7 +14,7 @@ and weather alone, and held against the true ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from gemel.services.calibration.offline import Data, calibrate
 from gemel.services.optimise.horizon import Response, Wanted, plan, response_of
 from gemel.services.optimise.verify import verify
 from studies import Options
+from studies._energy_platform import through_platform
 from studies._house import DAY, STEP, Houses, at_home, weather
 
 MOST_HEAT, LOW, HIGH, NIGHT = 8000.0, 21.0, 25.0, 16.0
@@ -67,6 +68,9 @@ def setting(options: Options, weeks: tuple[int, ...], houses: list[int]) -> Sett
 
 
 def run(options: Options) -> dict[str, Any]:
+    if options.set == "platform":
+        chosen = setting(options, tuple(w + 1 for w in WEEKS[::2]), [5000 + options.seed])
+        return {"throughPlatform": through_platform(options, _tune_rules(chosen, options.small))}
     judged_weeks, houses = WEEKS, [10 * options.seed + i for i in range(3)]
     if options.small:
         judged_weeks, houses = WEEKS[:1], houses[:1]
@@ -83,12 +87,23 @@ def run(options: Options) -> dict[str, Any]:
     return {
         "weekSeeds": len(judged.seeds),
         "tuned": {n: list(v) for n, v in tuned.items()},
-        "policies": {n: _figures(f, found) for n, f in found.items()},
+        "policies": {n: figures(f, found) for n, f in found.items()},
         "audit": audit,
+        "throughPlatform": through_platform(options, tuned),
     }
 
 
 # ---- policies ------------------------------------------------------------------------------------
+
+
+class Policy(Protocol):
+    def heat(self, k: int, read: F64, now: Setting) -> F64:
+        """W for the step that begins, from what was read at the end of the last."""
+        ...
+
+    def saw(self, k: int, inputs: F64, read: F64, state: F64) -> None:
+        """What the step was like, its temperatures, and (for the oracle) the true states."""
+        ...
 
 
 class Rule:
@@ -184,7 +199,7 @@ class Planner:
 # ---- the closed loop -----------------------------------------------------------------------------
 
 
-def lived(now: Setting, policy: Rule | Planner) -> dict[str, F64]:
+def lived(now: Setting, policy: Policy, steps: int = WEEK) -> dict[str, F64]:
     """A week under a policy, after a warm-up that is the same for all: kWh by day (7, N), cold K.h
     (N,), and more. What is stored in the house counts: the sum is as if it ended as it began."""
     houses = Houses(now.seeds)
@@ -194,7 +209,7 @@ def lived(now: Setting, policy: Rule | Planner) -> dict[str, F64]:
     first = Rule(21.5, 18.0, 2.0)
     used, cold, hot = np.zeros((7, count)), np.zeros(count), np.zeros(count)
     switched, before = np.zeros(count), np.zeros(count)
-    for k in range(WARM_UP + WEEK):
+    for k in range(WARM_UP + steps):
         heat = (first if k < WARM_UP else policy).heat(k, read, now)
         inside = bool(is_in[k])
         true = houses.step(now.outdoor[k], heat, now.sun[k], houses.gains(inside))
@@ -222,6 +237,15 @@ def lived(now: Setting, policy: Rule | Planner) -> dict[str, F64]:
 
 def _tune(now: Setting, small: bool) -> dict[str, tuple[float, ...]]:
     """For each policy the cheapest settings that are no colder than the limit; else the warmest."""
+    found = _tune_rules(now, small)
+    for kind in ("rc1", "rc2"):
+        margins = MARGINS[1:2] if small else MARGINS
+        tried = [((m,), lived(now, Planner(now, kind, m))) for m in margins] if not small else []
+        found[f"plan {kind}"] = _cheapest(tried) if tried else (margins[0],)
+    return found
+
+
+def _tune_rules(now: Setting, small: bool) -> dict[str, tuple[float, ...]]:
     levels = (21.1, 21.5) if small else (21.1, 21.3, 21.5, 21.7)
     hours = (2.0,) if small else (1.0, 2.0, 4.0)
     grids: dict[str, list[tuple[float, ...]]] = {
@@ -239,10 +263,6 @@ def _tune(now: Setting, small: bool) -> dict[str, tuple[float, ...]]:
         if small:
             grid = grid[-2:]
         found[name] = _cheapest([(g, lived(now, Rule(*g))) for g in grid])
-    for kind in ("rc1", "rc2"):
-        margins = MARGINS[1:2] if small else MARGINS
-        tried = [((m,), lived(now, Planner(now, kind, m))) for m in margins] if not small else []
-        found[f"plan {kind}"] = _cheapest(tried) if tried else (margins[0],)
     return found
 
 
@@ -256,7 +276,7 @@ def _cheapest(tried: list[tuple[tuple[float, ...], dict[str, F64]]]) -> tuple[fl
 # ---- figures -------------------------------------------------------------------------------------
 
 
-def _figures(mine: dict[str, F64], found: dict[str, dict[str, F64]]) -> dict[str, Any]:
+def figures(mine: dict[str, F64], found: dict[str, dict[str, F64]]) -> dict[str, Any]:
     cuts = {
         n: _paired(mine["kwh"], found[n]["kwh"])
         for n in ("constant", "set-back", "set-back + preheat")

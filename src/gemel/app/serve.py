@@ -23,6 +23,7 @@ from gemel.backends.mqtt_sessions import SqliteMqttSessions
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.packets import Properties, Property
 from gemel.connect.mqtt.server import MqttServer
+from gemel.core.clock import Clock, system_clock
 from gemel.core.errors import Unavailable
 
 log = logging.getLogger("gemel")
@@ -79,9 +80,16 @@ def bind(host: str, port: int, *, find_free: bool) -> socket.socket:
 class Server:
     """One platform with its listeners."""
 
-    def __init__(self, config: Config, make_app: Factory, *, find_free: bool = False) -> None:
+    def __init__(
+        self,
+        config: Config,
+        make_app: Factory,
+        *,
+        find_free: bool = False,
+        clock: Clock = system_clock,
+    ) -> None:
         self.config = config
-        self.platform = Platform(config)
+        self.platform = Platform(config, clock)
         self._make_app = make_app
         self._find_free = find_free
         self._mqtt: MqttServer | None = None
