@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gemel.core.batch import F64
-from gemel.core.clock import SECOND
+from gemel.core.clock import SECOND, to_iso
 from studies import Options, StudyError
 from studies._house import DAY, STEP
 from studies._inside import Inside, inside, until
@@ -38,7 +38,7 @@ class Remote:
         self.twins = [f"house-{i:02}" for i in range(houses)]
         self._rows: dict[str, list[dict[str, float]]] = {t: [] for t in self.twins}
         self.given = np.zeros(houses)
-        self.asked = self.missed = self.wrong = 0
+        self.asked = self.missed = self.wrong = self.late = 0
         self._had = dict.fromkeys(self.twins, 0)
         self.is_ready = False
 
@@ -46,8 +46,8 @@ class Remote:
         """What the server's commands have set; every hour it is given time to plan."""
         del read, now
         if k % 4 == 0:
-            self._flush()
             self._server.clock.now = (BEGIN + k * round(STEP)) * SECOND
+            self._flush()
             if not self.is_ready:
                 self._prepare()
             self._hour()
@@ -130,6 +130,8 @@ class Remote:
         self._ended(newest["id"])
         planned = server.ask("GET", f"/runs/{newest['id']}/result")["result"]["twins"]
         wanted = {twin: one["first"] for twin, one in planned.items()}
+        moment = to_iso(server.clock())
+        self.late += sum(one["from"] != moment for one in planned.values())
         self.missed += len(self.twins) - len(wanted)
         heard = {twin: device.heard for twin, device in server.devices.items()}
 
@@ -164,6 +166,7 @@ def through_platform(options: Options, tuned: dict[str, tuple[float, ...]]) -> d
         server.tick()
         alarms = server.ask("GET", "/alarms", state="all", limit=1000)["value"]
         states = _states(server)
+        rejects = server.ask("GET", "/status")["rejects"]
         commands = sum(len(device.heard) for device in server.devices.values())
     return {
         "houses": len(now.seeds),
@@ -174,7 +177,9 @@ def through_platform(options: Options, tuned: dict[str, tuple[float, ...]]) -> d
         "commandsByState": states,
         "plansThatLackedAHouse": policy.missed,
         "commandsUnlikeThePlan": policy.wrong,
+        "plansFromOldReadings": policy.late,
         "alarms": len(alarms),
+        "rejects": rejects,
         "wallSeconds": time.perf_counter() - begin,
         "timesRealTime": (energy.WARM_UP + steps) * STEP / (time.perf_counter() - begin),
     }

@@ -188,3 +188,39 @@ def test_a_fault_in_one_service_stops_it_alone(server: Inside) -> None:
     server.call(server.platform.tick, server.clock())
     assert "a wire is loose" in server.ask("GET", "/services/broken")["problem"]
     assert server.ask("GET", "/services/watch/status")["readings"] == 20
+
+
+def test_two_services_of_one_kind_write_series_of_their_own(server: Inside) -> None:
+    server.ask("PUT", "/services/watch", WATCH)
+    for twins in ({"model": PUMP}, {"model": None, "twins": ["pump-2"]}):
+        mixed = server.http.put("/services/other", json={**WATCH, **twins})
+        assert mixed.status_code == 409
+        assert "anomaly.score of the same twins as 'watch'" in mixed.json()["error"]["message"]
+        assert "as: second" in mixed.json()["error"]["hint"]
+    only = {**WATCH["parameters"], "signals": ["temperature"]}
+    server.ask("PUT", "/services/heat", {**WATCH, "as": "heat", "parameters": only})
+    server.ask("PUT", "/services/heat", {**WATCH, "as": "heat", "parameters": only})
+    hot = {"model": PUMP, "when": "heat.score > 1", "title": "Hot", "priority": 2}
+    server.ask("PUT", "/rules/hot", hot)
+    server.ask("POST", "/ingest", rows(0, 200))
+    server.ask("POST", "/ingest", rows(200, 230, flow=14.0))
+    found = until(lambda: alarms(server), "the alarm")
+    assert {a["property"] for a in found} == {"anomaly.score"}
+    at = {"from": str(BEGIN * 1000), "to": str((BEGIN + 300) * 1000), "twin": "pump-1"}
+
+    def most(path: str) -> float:
+        stored = until(
+            lambda: server.ask("GET", "/history", property=path, provenance="derived", **at)[
+                "series"
+            ],
+            path,
+        )
+        return max(stored[0]["value"])
+
+    assert most("anomaly.score") > 1 > most("heat.score")
+
+
+@pytest.mark.parametrize("name", ["a.b", "9", "", 5])
+def test_what_series_begin_with_is_a_plain_name(server: Inside, name: Any) -> None:
+    answer = server.http.put("/services/watch", json={**WATCH, "as": name})
+    assert answer.status_code == (200 if name == "" else 400)

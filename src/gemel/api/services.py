@@ -188,6 +188,7 @@ SERVICE = {
         "title": {"type": "string"},
         "model": {"type": "string", "description": "DTMI; it serves every twin of it"},
         "twins": TWINS,
+        "as": {"type": "string", "description": "what its series begin with, not its kind"},
         "parameters": {"type": "object", "description": "as its kind says"},
         "autonomy": {"type": "string", "enum": ["observe", "advise", "approve", "act"]},
         "enabled": {"type": "boolean"},

@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gemel.app.service_documents import outputs_of
 from gemel.app.signals import Signal
 from gemel.app.values import shown_series
 from gemel.core.document import Json
 from gemel.core.errors import GemelError
-from gemel.services.registry import kind_of
 from gemel.twins.dtdl.interface import Primitive
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def computed_of(platform: Platform, twin: str) -> dict[str, Computed]:
         if not (signals.is_a(model, subject) if subject else twin in (doc.get("twins") or ())):
             continue
         try:
-            outputs = kind_of(doc["kind"]).outputs
+            outputs = outputs_of(doc)
         except GemelError:  # its package is gone; the service says so itself
             continue
         for output in outputs:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gemel.app.service_documents import named
 from gemel.app.service_writer import HIGH, LOW
 from gemel.core.batch import I32, Batch
 from gemel.core.clock import to_iso
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 log = logging.getLogger("gemel.services")
-DECIDES = ("kind", "model", "twins", "parameters", "enabled")
+DECIDES = ("kind", "model", "twins", "as", "parameters", "enabled")
 
 
 def decides(old: Json, new: Json) -> bool:
@@ -85,7 +87,7 @@ class Hosted:
         reads = [series.id(s.twin, s.path) for s in self.instance.signals]
         self._slot_of = np.full(max(reads, default=-1) + 1, -1, np.int32)
         self._slot_of[reads] = np.arange(len(reads), dtype=np.int32)
-        outputs, twins = self.kind.outputs, self.instance.twins
+        outputs, twins = self._outputs(), self.instance.twins
         for level in (None, LOW, HIGH) if any(o.has_interval for o in outputs) else (None,):
             numbers = [
                 [series.id(t, _path(o, level), o.provenance) for o in outputs] for t in twins
@@ -94,7 +96,7 @@ class Hosted:
         try:
             fit = fits.current(self.instance.id)
             self.live = self.kind.make(Setup(self.instance, fit, self.fit_version))
-            self.condition = self.live.condition()
+            self.condition = self._condition(self.live.condition())
         except Exception as error:  # noqa: BLE001 - told by the status; the others go on
             self._failed("cannot be started", error)
             return
@@ -103,6 +105,13 @@ class Hosted:
                 self.live.restore(before)
         except Damaged as error:
             log.error("the service '%s' begins anew: %s", self.instance.id, error)
+
+    def _outputs(self) -> tuple[Output, ...]:
+        """Those of its kind, as the document names them."""
+        return tuple(replace(one, name=named(self.document, one.name)) for one in self.kind.outputs)
+
+    def _condition(self, given: Condition | None) -> Condition | None:
+        return given and replace(given, output=named(self.document, given.output))
 
     def update(self, batches: Sequence[Batch]) -> Found:
         """Gives the live part the readings that are its own."""

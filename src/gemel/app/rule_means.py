@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import orjson
 
+from gemel.app.service_documents import outputs_of as service_outputs
 from gemel.app.signals import Signal, Signals
 from gemel.core.batch import Batch, make_batch
 from gemel.core.errors import GemelError
 from gemel.core.series import BESIDE, split_beside
-from gemel.services.registry import kind_of
 from gemel.services.rules.compiler import PropertyShape
 from gemel.services.rules.expression import Relation
 from gemel.services.rules.rule import Rule
@@ -117,7 +117,7 @@ def outputs_of(signals: Signals, model: str) -> dict[str, PropertyShape]:
         if not doc.get("model") or not signals.is_a(model, doc["model"]):
             continue
         try:
-            outputs = kind_of(doc["kind"]).outputs
+            outputs = service_outputs(doc)
         except GemelError:  # its package is gone; the service says so itself
             continue
         for output in outputs:

@@ -13,6 +13,7 @@ import shutil
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ import numpy as np
 
 from gemel.app.plant_view import PlantView
 from gemel.app.run_process import LOG, Worker
+from gemel.app.service_documents import named
 from gemel.app.worker import JOB, RESULT
 from gemel.core.batch import Columns
 from gemel.core.clock import SECOND, to_iso
@@ -313,7 +315,12 @@ class Runs:
         if taker is not None:
             await taker(key, instance, found)
         if found.series:
-            await services.writer.write_series(found.series)
+            document = self._platform.catalogue.plain["service"].get(instance.id)
+            series = [
+                replace(one, path=named(document, one.path)) if document else one
+                for one in found.series
+            ]
+            await services.writer.write_series(series)
         if found.fit is not None and instance.id:
             loop = asyncio.get_running_loop()
             fit = found.fit

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound
-from gemel.services.contract import AUTONOMY, Condition, Kind
+from gemel.services.contract import AUTONOMY, Condition, Kind, Output
 from gemel.services.registry import kind_of
 from gemel.services.rules.compiler import PropertyShape
 from gemel.services.rules.rule import Rule, load_rule
 from gemel.services.schema import completed
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
-FIELDS = ("kind", "title", "model", "twins", "parameters", "autonomy", "enabled", "schedule")
+FIELDS = ("kind", "title", "model", "twins", "as", "parameters", "autonomy", "enabled", "schedule")
 IGNORED = ("id", "version", "isRunning", "problem")
 PLAN_FIELDS = ("every", "parameters")
 SHORTEST_SCHEDULE = 10.0
+AS = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}", re.ASCII)
 TwinOf = Callable[[str], object]
 ModelOf = Callable[[str], object]
 
@@ -58,9 +60,31 @@ def checked(key: str, body: Json, find_model: ModelOf, find_twin: TwinOf) -> Jso
     found: Json = {"kind": kind.name, "title": title, "autonomy": autonomy, "enabled": enabled}
     found |= subject_of(body, kind, place, find_model, find_twin)
     found["parameters"] = parameters
+    if body.get("as"):
+        if not isinstance(body["as"], str) or not AS.fullmatch(body["as"]):
+            raise InvalidInput(f"{place}: as must be a name", hint="letters, digits and _, to 32")
+        found["as"] = body["as"]
     if body.get("schedule"):
         found["schedule"] = _schedule(body["schedule"], kind, place)
     return found
+
+
+def named(document: Json, path: str) -> str:
+    """What an instance calls a series of its kind: `anomaly.score` is `X.score` with `as: X`."""
+    kind, own = document["kind"], document.get("as")
+    if own and path.startswith(f"{kind}."):
+        return f"{own}{path.removeprefix(kind)}"
+    return path
+
+
+def outputs_of(document: Json) -> tuple[Output, ...]:
+    """The outputs of an instance's kind, as it calls them.
+
+    Raises:
+        NotFound: its kind is gone.
+    """
+    outputs = kind_of(document["kind"]).outputs
+    return tuple(replace(one, name=named(document, one.name)) for one in outputs)
 
 
 def subject_of(body: Json, kind: Kind, place: str, find_model: ModelOf, find_twin: TwinOf) -> Json:

@@ -11,7 +11,7 @@ from gemel.core.errors import InvalidInput
 from gemel.services.behaviour.model import simulate
 from gemel.services.calibration.ensemble import Ensemble
 from gemel.services.calibration.offline import Data
-from gemel.services.calibration.runs import data_of
+from gemel.services.calibration.runs import data_of, step_after
 from gemel.services.calibration.settings import Settings, prepared, slots_of
 from gemel.services.contract import Job, Progress, Proposal, Result, Series
 from gemel.services.optimise.horizon import Plan, Wanted, plan, response_of
@@ -83,8 +83,8 @@ def _twin(job: Job, settings: Settings, twin: str, series: list[Series]) -> Json
     day = round(DAY / settings.seconds)
     if len(data) < max(day, 2):
         raise InvalidInput("it has less than a day of readings, from which the next is expected")
-    first = min(int(c.time[-1]) for c in columns.values()) // round(settings.seconds * SECOND)
-    times = (first + np.arange(steps + 1)) * round(settings.seconds * SECOND)
+    width = round(settings.seconds * SECOND)
+    times = (step_after(columns, width, job.end) + np.arange(steps + 1)) * width
     learnt: Json = (job.fit.document["twins"] if job.fit is not None else {}).get(twin, {})
     parameters = {**settings.values, **learnt.get("parameters", {})}
     ensemble = _now(settings, data, parameters, learnt.get("spread", {}))

@@ -105,7 +105,7 @@ def data_of(columns: dict[str, Column], settings: Settings, begin: int, end: int
     if len(times) < len(columns):
         raise InvalidInput("an input or what is observed has no reading in this span")
     first = max(int(t[0]) for t in times) // width + 1
-    last = min(int(t[-1]) for t in times) // width
+    last = step_after(columns, width, end)
     steps = last - first
     if not 0 < steps <= MOST_STEPS:
         raise InvalidInput(f"{max(steps, 0)} steps", hint=f"1 to {MOST_STEPS}; another 'step'")
@@ -116,6 +116,12 @@ def data_of(columns: dict[str, Column], settings: Settings, begin: int, end: int
     held = {n: np.array(v) for n, v in settings.held.items()}
     observed = _lasts(columns[""], first, steps, width)
     return Data({**held, **inputs}, observed, settings.seconds, settings.output)
+
+
+def step_after(columns: dict[str, Column], width: int, end: int) -> int:
+    """The first step of which not all is known at `end`: those before it are over."""
+    newest = min(int(c.time[-1]) for c in columns.values())
+    return min(newest // width + 1, end // width)
 
 
 def _means(column: Column, first: int, steps: int, width: int) -> F64:
