@@ -17,7 +17,10 @@ export function folded(list: Alarm[], known: ReadonlyMap<string, AlarmGroup>, op
   const members = new Map<string, Alarm[]>();
   for (const alarm of list) {
     const group = groupOf(alarm, known);
-    if (group) members.set(group.id, [...(members.get(group.id) ?? []), alarm]);
+    if (!group) continue;
+    const mine = members.get(group.id);
+    if (mine) mine.push(alarm);
+    else members.set(group.id, [alarm]);
   }
   const rows: Row[] = [];
   const done = new Set<string>();

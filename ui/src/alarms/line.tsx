@@ -21,6 +21,15 @@ interface Props {
   onChoose?: () => void;
   onFold?: () => void;
   query?: Record<string, string>;
+  at?: Place;
+}
+
+/** Where a row stands in a list of which only those on screen are there. */
+interface Place {
+  index: number;
+  of: number;
+  top: number;
+  measure: (element: HTMLElement | null) => void;
 }
 
 const ICONS: Partial<Record<Alarm["state"], string>> = { returned: "back", acknowledged: "check", shelved: "clock", suppressed: "ban", "out-of-service": "wrench" };
@@ -33,14 +42,15 @@ function stateOf(alarm: Alarm, now: number): string {
   return STATE_WORDS[alarm.state];
 }
 
-export function AlarmLine({ alarm, row, isChosen = false, isSelected = false, isOpened = false, onChoose, onFold, query = {} }: Props) {
+export function AlarmLine({ alarm, row, isChosen = false, isSelected = false, isOpened = false, onChoose, onFold, query = {}, at }: Props) {
   const isOpen = alarm.state === "unacknowledged";
   const raised = parseTime(alarm.raised);
   const now = tick.value;
   const icon = ICONS[alarm.state];
   const frame = `${isOpen ? " open" : ""}${isChosen ? " chosen" : ""}${isSelected ? " selected" : ""}${alarm.state === "normal" ? " over" : ""}${icon === "clock" || icon === "ban" || icon === "wrench" ? " held" : ""}${row?.isMember ? " member" : ""}`;
+  const placed = at && { ref: at.measure, "data-index": at.index, "aria-setsize": at.of, "aria-posinset": at.index + 1, style: { position: "absolute", insetInline: 0, transform: `translateY(${at.top}px)` } as const };
   return (
-    <li class={`alarm-row wide tint-p${alarm.priority}${frame}`} data-testid="alarm-row" data-alarm-id={alarm.id} data-state={alarm.state} data-priority={alarm.priority} data-selected={isSelected || undefined}>
+    <li {...placed} class={`alarm-row wide tint-p${alarm.priority}${frame}`} data-testid="alarm-row" data-alarm-id={alarm.id} data-state={alarm.state} data-priority={alarm.priority} data-selected={isSelected || undefined}>
       {isSelected ? <span class="selected-mark" role="img" aria-label="Selected"><Icon name="check" small /></span> : <Badge priority={alarm.priority} outline={!alarm.isActive} />}
       <a class="alarm-open" href={href("alarms", alarm.id, query)} aria-current={isChosen ? "true" : undefined} onClick={onChoose}>
         <strong>

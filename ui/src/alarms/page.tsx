@@ -1,3 +1,4 @@
+import type { VNode } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Act, alarmsError, alarmsLoaded, byUrgency, counts, groups, heldBack, lastAlarm, loadAlarms, openAlarms } from "@/core/alarms.ts";
 import { get } from "@/core/api.ts";
@@ -17,19 +18,26 @@ import { AlarmDetail, isPossible } from "./detail.tsx";
 import { Figures } from "./figures.tsx";
 import { Floods } from "./floods.tsx";
 import { folded, type Row } from "./fold.ts";
-import { AlarmLine } from "./line.tsx";
+import { AlarmList } from "./list.tsx";
+import { PhilosophySheet } from "./philosophy.tsx";
+import { Rules } from "./rules.tsx";
+import { Telling } from "./telling.tsx";
 
 const MOST = 500;
-const TABS = { open: "Open", shelved: "Shelved", aside: "Suppressed, out of service", all: "History", floods: "Floods", kpis: "Figures" };
+const TABS = { open: "Open", shelved: "Shelved", aside: "Suppressed, out of service", all: "History", floods: "Floods", kpis: "Figures", rules: "Rules", telling: "Who is told", philosophy: "Philosophy" };
 type Tab = keyof typeof TABS;
+/** Tabs that are no lists of alarms: they take the whole width. */
+const SHEETS: Partial<Record<Tab, () => VNode>> = { kpis: () => <Figures />, rules: () => <Rules />, telling: () => <Telling />, philosophy: () => <PhilosophySheet /> };
 
 export function AlarmsPage({ id }: { id: string }) {
   const search = place.value.search;
   const tab = (search.get("show") ?? "open") in TABS ? ((search.get("show") ?? "open") as Tab) : "open";
   const isAll = tab === "all";
-  const isList = tab !== "floods" && tab !== "kpis";
+  const sheet = SHEETS[tab];
+  const isList = tab !== "floods" && !sheet;
   const priority = Number(search.get("priority")) || 0;
   const twin = search.get("twin") ?? "";
+  useEffect(() => document.querySelector<HTMLElement>(".segments [aria-pressed=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [tab]);
   const [dialog, setDialog] = useState<Act | "none">("none");
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
@@ -61,15 +69,12 @@ export function AlarmsPage({ id }: { id: string }) {
   useListKeys({ list, id, keep, open, select: (alarm) => setSelected((set) => toggle(set, alarm.id)), unselect: marked.length ? () => setSelected(new Set()) : undefined });
   useEffect(() => setSelected(new Set()), [tab]);
   useEffect(() => {
-    if (!id) return;
-    const isNarrow = matchMedia("(max-width: 1023px)").matches;
-    const shown = isNarrow ? document.querySelector(".alarms .panel") : document.querySelector(`.alarm-list [data-alarm-id="${CSS.escape(id)}"]`);
-    shown?.scrollIntoView({ block: "nearest" });
+    if (id && matchMedia("(max-width: 1023px)").matches) document.querySelector(".alarms .panel")?.scrollIntoView({ block: "nearest" });
   }, [id]);
   const isLoaded = isAll ? past.data !== undefined : alarmsLoaded.value;
   const error = isAll ? past.error : alarmsError.value;
   return (
-    <div class={`with-panel alarms${id ? " has-detail" : ""}${tab === "kpis" ? " no-panel" : ""}`}>
+    <div class={`with-panel alarms${id ? " has-detail" : ""}${sheet ? " no-panel" : ""}`}>
       <section class="alarm-main" aria-label="Alarms">
         <div class="page-head">
           <h1>Alarms</h1>
@@ -97,29 +102,23 @@ export function AlarmsPage({ id }: { id: string }) {
           </div>
         )}
         {tab === "floods" && <Floods />}
-        {tab === "kpis" && <Figures />}
+        {sheet?.()}
         {isList && error && !isLoaded && <Failed error={error} what="The alarms" retry={() => (isAll ? past.retry() : void loadAlarms())} />}
         {isList && !isLoaded && !error && <SkeletonRows count={6} height={54} />}
         {isList && isLoaded && list.length === 0 && <Nothing tab={tab} isFiltered={Boolean(priority || twin)} />}
         {isList && (
-          <ul class="alarm-list" aria-label={isAll ? "All alarms, newest first" : `${TABS[tab]} alarms, most urgent first`}>
-            {rows.slice(0, MOST).map((row) => (
-              <AlarmLine
-                key={row.alarm.id}
-                alarm={row.alarm}
-                row={row}
-                isChosen={row.alarm.id === id}
-                isSelected={selected.has(row.alarm.id)}
-                isOpened={row.group ? opened.has(row.group.id) : false}
-                onFold={() => row.group && setOpened((set) => toggle(set, row.group!.id))}
-                query={keep}
-              />
-            ))}
-          </ul>
+          <AlarmList
+            rows={rows}
+            label={isAll ? "All alarms, newest first" : `${TABS[tab]} alarms, most urgent first`}
+            id={id}
+            selected={selected}
+            opened={opened}
+            onFold={(group) => setOpened((set) => toggle(set, group))}
+            query={keep}
+          />
         )}
-        {isList && rows.length > MOST && <p class="notice">The first {MOST} are shown; filter by twin or priority to see the others.</p>}
       </section>
-      {tab !== "kpis" && <aside class="panel" aria-label="Details of the alarm">
+      {!sheet && <aside class="panel" aria-label="Details of the alarm">
         {chosen ? <AlarmDetail alarm={chosen} open={(what) => void (setSelected(new Set()), setDialog(what))} close={() => go(href("alarms", "", keep))} /> : id && isLoaded ? <Missing id={id} /> : <p class="notice">Choose an alarm to see its trend, its limit and what was said about it.</p>}
       </aside>}
       {dialog !== "none" && subject(dialog).length > 0 && (
@@ -153,6 +152,9 @@ const NOTHING: Record<Tab, [string, string]> = {
   all: ["There has never been an alarm", ""],
   floods: ["", ""],
   kpis: ["", ""],
+  rules: ["", ""],
+  telling: ["", ""],
+  philosophy: ["", ""],
 };
 
 function Nothing({ tab, isFiltered }: { tab: Tab; isFiltered: boolean }) {
@@ -191,7 +193,7 @@ function Filters({ tab, priority, twin, isList }: { tab: Tab; priority: number; 
     <div class="filters">
       <div class="segments scrolls" role="group" aria-label="Which alarms">
         {(Object.keys(TABS) as Tab[]).map((one) => (
-          <button key={one} aria-pressed={tab === one} data-testid={ids[one] ?? `alarms-${one}`} onClick={() => setSearch({ show: one === "open" ? null : one })}>
+          <button key={one} aria-pressed={tab === one} data-testid={ids[one] ?? `alarms-${one}`} onClick={() => setSearch({ show: one === "open" ? null : one, rule: null })}>
             {TABS[one]}
             {numbers[one] ? ` ${numbers[one]}` : ""}
           </button>

@@ -84,7 +84,7 @@ export function needsAck(alarm: Alarm): boolean {
 
 export async function loadAlarms(): Promise<void> {
   try {
-    const [page, together] = await Promise.all([get<Page<Alarm>>("/alarms?state=open&limit=5000"), get<Page<AlarmGroup>>("/alarms/groups?limit=500")]);
+    const [page, together] = await Promise.all([get<Page<Alarm>>("/alarms?state=open&limit=10000"), get<Page<AlarmGroup>>("/alarms/groups?limit=500")]);
     batch(() => {
       openNow.value = new Map(page.value.filter(isOpen).map((alarm) => [alarm.id, alarm]));
       heldBack.value = new Map(page.value.filter(isHeldBack).map((alarm) => [alarm.id, alarm]));

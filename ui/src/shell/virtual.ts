@@ -1,10 +1,19 @@
 /** Rows of a long list that are on screen, by @tanstack/virtual-core. */
 
-import { elementScroll, observeElementOffset, observeElementRect, Virtualizer, type VirtualItem } from "@tanstack/virtual-core";
+import { elementScroll, measureElement, observeElementOffset, observeElementRect, Virtualizer, type VirtualItem } from "@tanstack/virtual-core";
 import type { RefObject } from "preact";
 import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 
-export function useVirtual(count: number, height: number, box: RefObject<HTMLElement | null>): { items: VirtualItem[]; size: number; scrollTo: (index: number) => void } {
+interface Virtual {
+  items: VirtualItem[];
+  size: number;
+  scrollTo: (index: number) => void;
+  /** As `ref` of a row with `data-index`, where rows differ in height. */
+  measure: (element: HTMLElement | null) => void;
+}
+
+/** `above` is what lies between the top of what scrolls and the first row; `key` names a row. */
+export function useVirtual(count: number, height: number, box: RefObject<HTMLElement | null>, above = 0, key?: (index: number) => string): Virtual {
   const [, redraw] = useState(0);
   const options = {
     count,
@@ -14,11 +23,14 @@ export function useVirtual(count: number, height: number, box: RefObject<HTMLEle
     scrollToFn: elementScroll,
     observeElementRect,
     observeElementOffset,
+    measureElement,
+    scrollMargin: above,
+    ...(key && { getItemKey: key }),
     onChange: () => redraw((n) => n + 1),
   };
   const [virtual] = useState(() => new Virtualizer<HTMLElement, HTMLElement>(options));
   virtual.setOptions(options);
   useEffect(() => virtual._didMount(), []);
   useLayoutEffect(() => virtual._willUpdate());
-  return { items: virtual.getVirtualItems(), size: virtual.getTotalSize(), scrollTo: (index) => virtual.scrollToIndex(index) };
+  return { items: virtual.getVirtualItems(), size: virtual.getTotalSize(), scrollTo: (index) => virtual.scrollToIndex(index), measure: virtual.measureElement };
 }
