@@ -141,9 +141,15 @@ def test_of_many_alarms_only_those_on_screen_are_there(
         visitor.until(f"document.querySelector('[aria-setsize=\"{MANY}\"]') !== null")
         rows_there = "document.querySelectorAll('[data-testid=alarm-row]').length"
         assert visitor.page.evaluate(rows_there) < 50
-        visitor.page.evaluate("document.querySelector('.alarm-main').scrollTo(0, 1e9)")
-        last = f"document.querySelector('[aria-posinset=\"{MANY}\"]')"
-        visitor.until(f"{last} !== null && {last}.getBoundingClientRect().bottom <= innerHeight")
+        visitor.until(
+            """(last) => {
+              document.querySelector(".alarm-main").scrollTo(0, 1e9);
+              const row = document.querySelector(`[aria-posinset="${last}"]`);
+              return row !== null && row.getBoundingClientRect().bottom <= innerHeight;
+            }""",
+            MANY,
+            timeout=15_000,
+        )
         assert visitor.page.evaluate(rows_there) < 50
         visitor.page.keyboard.press("j")  # the first is chosen, and the list goes back to it
         visitor.until("document.querySelector('[aria-posinset=\"1\"].chosen') !== null")
