@@ -15,6 +15,7 @@ import math
 import statistics
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,8 +26,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from e2e.browsing import ARGUMENTS, CHROMIUM, Visitor, visiting
-from e2e.plants import large_scene, motors, set_up
+from e2e.browsing import ARGUMENTS, CHROMIUM, Visitor, eventually, visiting
+from e2e.plants import MOTOR, large_scene, motors, set_up
 from running import Running
 
 WEB = Path(__file__).parents[1] / "src" / "gemel" / "_web"
@@ -181,6 +182,79 @@ def idle_scene(bench: Bench) -> list[Row]:
     return [
         row("idle scene, frames in 3 s", "0", frames, frames == 0),
         row("canvases on Plant 3D", "1", contexts, contexts == 1),
+    ]
+
+
+ALARMS, FLOOD = 10_000, 1_000
+INPUTS = """() => {
+  window.inputs = [];
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) if (one.interactionId) window.inputs.push(one.duration);
+  }).observe({ type: "event", durationThreshold: 16 });
+}"""
+SCROLL = """(count) => new Promise((resolve) => {
+  const box = document.querySelector(".alarm-main");
+  const spans = [];
+  let before = performance.now();
+  const step = (now) => {
+    spans.push(now - before);
+    before = now;
+    box.scrollBy(0, 400);
+    spans.length < count ? requestAnimationFrame(step) : resolve(spans.slice(1));
+  };
+  requestAnimationFrame(step);
+})"""
+
+
+def _alarms(running: Running, first: int, count: int) -> None:
+    now = running.call("GET", "/status")["time"]
+    rows = [
+        {"twin": f"flood-{n}", "time": now, "vibration": 9.0} for n in range(first, first + count)
+    ]
+    running.call("POST", "/ingest", rows)
+
+
+def _open(running: Running) -> int:
+    counts = running.call("GET", "/status")["alarms"]
+    return sum(counts[str(priority)] for priority in (1, 2, 3, 4))
+
+
+@measure
+def alarm_flood(bench: Bench) -> list[Row]:
+    """10,000 open alarms in the list: scrolled; then 1,000 more while keys are pressed."""
+    plant = motors(1)
+    wanted = {f"flood-{n}": {"model": MOTOR} for n in range(1, ALARMS + FLOOD + 1)}
+    bench.running.call("POST", "/plant", {**plant, "twins": wanted})
+    _alarms(bench.running, 1, ALARMS)
+    eventually(lambda: _open(bench.running) >= ALARMS, "the alarms")
+    with visiting(bench.browser, bench.running, size=(1440, 900)) as visitor:
+        visitor.log_in(at="/app/alarms")
+        visitor.until(f"document.querySelector('[aria-setsize=\"{ALARMS}\"]') !== null")
+        rows_there = visitor.page.locator("[data-testid=alarm-row]").count()
+        spans = visitor.page.evaluate(SCROLL, 60)
+        visitor.page.evaluate(INPUTS)
+        done = threading.Event()
+
+        def flood() -> None:
+            for start in range(0, FLOOD, 10):
+                _alarms(bench.running, ALARMS + 1 + start, 10)
+                done.wait(0.1)  # a thousand in about ten seconds
+
+        sender = threading.Thread(target=flood)
+        sender.start()
+        while sender.is_alive():
+            visitor.page.keyboard.press("j")
+        sender.join()
+        inputs = sorted(visitor.page.evaluate("() => window.inputs")) or [0.0]
+    return [
+        at_most("rows of 10,000 alarms that are in the page", 60, rows_there, ""),
+        at_most("scrolling 10,000 alarms, frame, p50", 34, statistics.median(spans), "ms"),
+        at_most(
+            f"INP during a flood of {FLOOD} more, p98 of {len(inputs)} keys above 16 ms",
+            200,
+            inputs[int(len(inputs) * 0.98)],
+            "ms",
+        ),
     ]
 
 

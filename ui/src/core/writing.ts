@@ -6,7 +6,6 @@ import { link } from "@/live/client.ts";
 
 const WORDS: Record<string, string> = {
   "alarms:write": "acknowledge or comment alarms",
-  "rules:write": "change rules and who is told",
   "commands:send": "send commands",
   "twins:write": "change twins",
   "models:write": "add models",
