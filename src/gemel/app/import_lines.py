@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -102,37 +103,44 @@ def plan_batch(
     until = time.perf_counter() + MOST_SECONDS
     draft = Draft(graph)
     batch = Batch(draft.edits, progress)
+    section, line = progress.section, None
+    taken: Counter[str] = Counter()
     for line in lines:
-        now = batch.progress
         text = line.text.strip()
-        section = now.section
         if text:
             try:
-                section = _take(draft, context, text, batch, line.number)
+                following = _take(draft, context, text, section, line.number)
+                taken[section] += following == section
+                section = following
             except SectionsWrong:
                 raise
             except GemelError as error:
                 batch.problems.append((line.number, section, error))
-                batch.progress = replace(batch.progress, errors=now.errors + 1)
-        batch.progress = replace(batch.progress, offset=line.end, line=line.number, section=section)
         if time.perf_counter() > until:
             break
+    if line is not None:
+        batch.progress = replace(
+            progress,
+            offset=line.end,
+            line=line.number,
+            section=section,
+            twins=progress.twins + taken["Twins"],
+            relationships=progress.relationships + taken["Relationships"],
+            errors=progress.errors + len(batch.problems),
+        )
     return batch
 
 
-def _take(draft: Draft, context: EditContext, text: bytes, batch: Batch, number: int) -> str:
+def _take(draft: Draft, context: EditContext, text: bytes, section: str, number: int) -> str:
     """Plans one line; the section in which the next one stands."""
     body = _parsed(text)
-    section = batch.progress.section
     if "Section" in body and len(body) == 1:
         return _next_section(body["Section"], section, number)
     if section == "Twins":
         edits, _ = put_twin(draft, context, _text(body, "$dtId"), body)
         draft.apply(edits)
-        batch.progress = replace(batch.progress, twins=batch.progress.twins + 1)
     elif section == "Relationships":
         _take_relationship(draft, context, body)
-        batch.progress = replace(batch.progress, relationships=batch.progress.relationships + 1)
     elif section != "Header":
         raise SectionsWrong(
             f"line {number}: the file does not begin with a section",

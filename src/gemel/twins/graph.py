@@ -255,7 +255,9 @@ class Graph:
         """Makes committed edits visible; edits of other kinds are not for the graph."""
         self.version += 1
         self._recent.append((self.version, tuple(e.key for e in edits if e.kind == "twin")))
-        self._put_models({e.key: e.doc for e in edits if e.kind == "model" and e.doc is not None})
+        models = {e.key: e.doc for e in edits if e.kind == "model" and e.doc is not None}
+        if models:
+            self._put_models(models)
         for edit in edits:
             if edit.kind == "model":
                 if edit.doc is None:

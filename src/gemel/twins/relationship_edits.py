@@ -122,13 +122,13 @@ def _kind(graph: Graph, twin: Twin, name: str, what: str) -> Relationship:
             f"the model '{twin.model}' of the source was deleted",
             "POST it to /models again, or give the twin another one at $metadata.$model",
         )
-    kinds = interface.relationships()
-    if name not in kinds:
-        known = ", ".join(kinds) or "none"
+    kind = interface.contents.get(name)
+    if not isinstance(kind, Relationship):
+        known = ", ".join(interface.relationships()) or "none"
         raise _invalid(
             what, f"'{interface.id}' has no relationship '{name[:200]}' (it has: {known[:300]})"
         )
-    return kinds[name]
+    return kind
 
 
 def _check_target(graph: Graph, kind: Relationship, target: str, what: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from gemel.core.clock import to_iso
@@ -20,6 +21,8 @@ from gemel.twins.validate import (
     twin_problems,
 )
 
+_text_of = lru_cache(maxsize=4)(to_iso)
+"""All edits of one plan are of the same moment."""
 COMPUTED = ("$dtId", "$etag")
 """What a client may send back as it was read, and what is then ignored."""
 MODEL_PATH = ("$metadata", "$model")
@@ -58,7 +61,7 @@ def put_twin(
     _refuse_foreign_fields(doc, twin_id)
     problems = twin_problems(interface, doc, graph.find_model)
     refuse(problems, f"twin '{twin_id}'", "Invalid twin specified")
-    _stamp(graph, interface, doc, to_iso(context.now), None)
+    _stamp(graph, interface, doc, _text_of(context.now), None)
     if old is not None:
         _keep_desired(graph, interface, old.doc.get("$desired", {}), doc)
         _check_links(graph, old, interface)
@@ -99,7 +102,7 @@ def patch_twin(
     refuse(
         twin_problems(interface, doc, graph.find_model), f"twin '{twin_id}'", "Invalid twin patch"
     )
-    _stamp(graph, interface, doc, to_iso(context.now), touched)
+    _stamp(graph, interface, doc, _text_of(context.now), touched)
     if interface.id != old_model:
         _keep_desired(graph, interface, doc.pop("$desired", {}), doc)
         _check_links(graph, twin, interface)
@@ -374,7 +377,7 @@ def move_twin(
     what = f"twin '{twin.id}'"
     refuse(twin_problems(interface, doc, graph.find_model), what, "Invalid twin specified")
     desired = doc.pop("$desired", {})
-    _stamp(graph, interface, doc, to_iso(context.now), {MODEL_PATH})
+    _stamp(graph, interface, doc, _text_of(context.now), {MODEL_PATH})
     _keep_desired(graph, interface, desired, doc)
     _check_links(graph, twin, interface)
     return _planned(context, twin.id, doc)
