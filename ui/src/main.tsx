@@ -1,6 +1,8 @@
 import { render } from "preact";
 import { whoAmI } from "@/core/api.ts";
 import { startClock } from "@/core/clock.ts";
+import { startOffline } from "@/core/offline.ts";
+import { startOutbox } from "@/core/outbox.ts";
 import { startKeys } from "@/core/keys.ts";
 import { startRouter } from "@/core/router.ts";
 import { startTheme } from "@/core/theme.ts";
@@ -25,6 +27,8 @@ startClock();
 startAlarms();
 startPlant();
 startCommands();
+startOffline();
+startOutbox();
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);

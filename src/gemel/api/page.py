@@ -74,10 +74,13 @@ def _file(file: Path, request: Request) -> Response:
         "Content-Type": kind,
         "Vary": "Accept-Encoding",
     }
+    wanted = file.name
     packed = file.with_name(file.name + ".gz")
     if "gzip" in request.headers.get("accept-encoding", "") and packed.is_file():
         headers["Content-Encoding"] = "gzip"
         file = packed
+    if wanted == "sw.js":
+        headers["Service-Worker-Allowed"] = "/"
     stat = file.stat()
     etag = f'"{stat.st_mtime_ns:x}-{stat.st_size:x}"'
     headers["ETag"] = etag

@@ -32,6 +32,7 @@ PLAIN_KINDS = (
     "view",
     "kpi",
     "connection",
+    "attachment",
     "discovered",
     "control",
     "desired",

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gemel import __version__
+from gemel.app.attachments import Attachments
 from gemel.app.audit import Signer
 from gemel.app.backtest import Backtests
 from gemel.app.behaviours import Behaviours
@@ -132,6 +133,7 @@ class Platform:
         self.refusals = Refusals(self)
         self.room = Room(self)
         self.connections = Connections(self)
+        self.attachments = Attachments(self)
         self.listening = Listening(clock())
         self.history: History
         self.publish: Publisher = lambda *_: 0
@@ -143,8 +145,7 @@ class Platform:
         """When the oldest message that waits at the MQTT server came; 0 if none waits."""
         self.disconnect: Callable[[Callable[[Principal], bool]], int] = lambda _: 0
         """Closes the connections of devices whose token was ended."""
-        self.readings, self.duplicates = 0, 0
-        self._rate, self._counted = 0.0, 0
+        self.readings, self.duplicates, self._counted, self._rate = 0, 0, 0, 0.0
         self._executor = ThreadPoolExecutor(1, "documents")
         self._edits = Edits(self, self._executor)
         self._tasks: set[asyncio.Task[Any]] = set()

@@ -31,7 +31,8 @@ from gemel.history import History
 FOLDER = "backups"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}", re.ASCII)
 DOCUMENTS, SESSIONS, HISTORY, IMPORTS = "gemel.sqlite", "mqtt.sqlite", "history", "imports"
-BESIDES = ("tls", CURSORS, FITS, RUNS, MODELS, KEY_FILE)
+ATTACHMENTS = "attachments"
+BESIDES = ("tls", CURSORS, FITS, RUNS, MODELS, ATTACHMENTS, KEY_FILE)
 SLACK = 16 << 20
 LOCK = ".lock"
 
@@ -113,7 +114,9 @@ def _copied_bytes(data: Path) -> int:
     """What a snapshot takes: everything but the history."""
     paths = [data / f"{name}{end}" for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal")]
     paths += [data / CURSORS, *(data / "tls").glob("*"), *(data / IMPORTS).glob("*")]
-    paths += [path for name in (FITS, RUNS, MODELS) for path in (data / name).rglob("*")]
+    paths += [
+        path for name in (FITS, RUNS, MODELS, ATTACHMENTS) for path in (data / name).rglob("*")
+    ]
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 

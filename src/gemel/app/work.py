@@ -14,8 +14,28 @@ from gemel.twins.graph import EditContext, Graph
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
-FIELDS = ("twin", "alarm", "title", "description", "priority", "assignee", "due", "parts")
-CHANGES = ("title", "description", "priority", "assignee", "due", "parts", "note")
+FIELDS = (
+    "twin",
+    "alarm",
+    "title",
+    "description",
+    "priority",
+    "assignee",
+    "due",
+    "parts",
+    "checklist",
+)
+CHANGES = (
+    "title",
+    "description",
+    "priority",
+    "assignee",
+    "due",
+    "parts",
+    "note",
+    "checklist",
+    "check",
+)
 
 
 class Work:

@@ -29,6 +29,7 @@ KINDS = (
     "notification",
     "notice",
     "workorder",
+    "attachment",
     "command",
     "control",
     "desired",

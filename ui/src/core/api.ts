@@ -1,6 +1,7 @@
 /** Asks the server; every failure becomes an `ApiError` that says what a person can do. */
 
 import { signal } from "@preact/signals";
+import { keepAnswer, keeps, keptAnswer } from "./offline.ts";
 import type { Alarm, Json, Me, Twin } from "./types.ts";
 
 export class ApiError extends Error {
@@ -30,8 +31,18 @@ export function may(permission: string): boolean {
   return me.value?.permissions.includes(permission) ?? false;
 }
 
+/** From the server; without it, what this device kept of the same, if it did. */
 export async function get<T>(path: string, abort?: AbortSignal): Promise<T> {
-  return request<T>("GET", path, undefined, abort);
+  if (!keeps(path)) return request<T>("GET", path, undefined, abort);
+  try {
+    const found = await request<T>("GET", path, undefined, abort);
+    keepAnswer(path, found);
+    return found;
+  } catch (error) {
+    const kept = error instanceof ApiError && error.status === 0 ? await keptAnswer(path) : undefined;
+    if (kept === undefined) throw error;
+    return kept as T;
+  }
 }
 
 /** What is not JSON: columns of readings. */

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, onLeave } from "./api.ts";
+import { forgetAll } from "./offline.ts";
 import { refetches } from "@/live/client.ts";
 
 export interface Resource<T> {
@@ -33,6 +34,7 @@ function keep(key: string, data: unknown): void {
 }
 
 onLeave.add(() => kept.clear());
+onLeave.add(() => void forgetAll());
 
 /**
  * Fetches when `key` changes, after a reconnect and on retry; null asks for nothing.

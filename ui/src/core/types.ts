@@ -213,6 +213,7 @@ export interface WorkOrder {
   created: string;
   createdBy: string;
   finished: string | null;
+  checklist?: { item: string; done: string | null; by: string }[];
   steps: { time: string; who: string; what: string; state: string; note: string }[];
 }
 

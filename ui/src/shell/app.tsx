@@ -1,4 +1,5 @@
 import { effect, signal } from "@preact/signals";
+import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { alarmsLoaded, announcement, loadAlarms } from "@/core/alarms.ts";
 import { get, me, whoAmI } from "@/core/api.ts";
@@ -20,7 +21,7 @@ import { OfflineStrip, StatusBar } from "./status.tsx";
 import { TimeBar } from "./timebar.tsx";
 import { Lazy } from "./lazy.tsx";
 
-export const layer = signal<"none" | "palette" | "shortcuts" | "more">("none");
+export const layer = signal<"none" | "palette" | "shortcuts" | "more" | "scan">("none");
 
 export function App() {
   if (me.value === null) return <Login />;
@@ -68,6 +69,7 @@ function Shell() {
       </div>
       {layer.value === "palette" && <Palette close={closeLayer} />}
       {layer.value === "shortcuts" && <Shortcuts close={closeLayer} />}
+      {layer.value === "scan" && <Lazy of={SCAN} id="" />}
       {layer.value === "more" && <More close={closeLayer} />}
       {isSetting && <Lazy of={SETTINGS} id="" />}
       <Toasts />
@@ -80,6 +82,9 @@ function Shell() {
 
 /** No page of its own: a sheet over any page, and in its address. */
 const SETTINGS: Route = { route: "settings", words: "Settings", letter: "", icon: "settings", load: async () => (await import("@/settings/sheet.tsx")).SettingsSheet };
+
+const SCAN: Route = { route: "scan", words: "Scan", letter: "", icon: "scan", load: async () => scanWith((await import("@/field/scan.tsx")).Scan) };
+const scanWith = (Scan: ComponentType<{ close: () => void }>) => () => <Scan close={closeLayer} />;
 
 function closeLayer(): void {
   layer.value = "none";

@@ -90,6 +90,16 @@ export function More({ close }: { close: () => void }) {
         {ROUTES.filter((one: Route) => !one.isOnPhone).map((one) => (
           <PageLink key={one.route} of={one} act={close} />
         ))}
+        <button class="button quiet" data-testid="more-search" onClick={() => (layer.value = "palette")}>
+          <Icon name="search" />
+          <span class="word">Find a twin or an alarm</span>
+        </button>
+        {"BarcodeDetector" in window && (
+          <button class="button quiet" data-testid="more-scan" onClick={() => (layer.value = "scan")}>
+            <Icon name="scan" />
+            <span class="word">Scan a code</span>
+          </button>
+        )}
         <ThemeButton />
         <button class="button quiet" aria-haspopup="dialog" data-testid="more-settings" onClick={() => (close(), openSettings())}>
           <Icon name="settings" />

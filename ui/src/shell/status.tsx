@@ -1,6 +1,7 @@
 import { me, signOut } from "@/core/api.ts";
 import { wall } from "@/core/clock.ts";
-import { formatAge, formatClock, formatNumber, zoneName } from "@/core/words.ts";
+import { isNewer, shownSince, takeNewer, waitingCount } from "@/core/offline.ts";
+import { formatAge, formatClock, formatMoment, formatNumber, zoneName } from "@/core/words.ts";
 import { link, retryLink, status } from "@/live/client.ts";
 import { href } from "@/core/router.ts";
 import { Icon } from "./icon.tsx";
@@ -49,12 +50,28 @@ function User() {
   );
 }
 
+/** A newer page is there: taken when its reader says so. */
+function NewerStrip() {
+  if (!isNewer.value) return null;
+  return (
+    <div class="strip" role="status" data-testid="newer-strip">
+      <span class="grow">A newer version of this page is there.</span>
+      <button class="button" onClick={takeNewer}>
+        Reload
+      </button>
+    </div>
+  );
+}
+
 export function OfflineStrip() {
-  if (link.value.state !== "offline") return null;
+  if (link.value.state !== "offline") return <NewerStrip />;
+  const saved = shownSince.value;
   return (
     <div class="strip" role="status" data-testid="offline-strip">
       <Icon name="offline" />
-      <span class="grow">Offline since {formatClock(link.value.since)}, showing last values</span>
+      <span class="grow">Offline since {formatClock(link.value.since)}, {saved ? `showing saved data of ${formatMoment(saved, wall.value)}` : "showing last values"}
+        {waitingCount.value > 0 && `, ${waitingCount.value} waiting to be sent`}
+      </span>
       <button class="button" onClick={retryLink}>
         Retry now
       </button>

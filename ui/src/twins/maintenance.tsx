@@ -1,13 +1,15 @@
 /** What is to be done at a twin, and what was done: its work orders, the newest first. */
 
 import { useState } from "preact/hooks";
-import { get, patch, post } from "@/core/api.ts";
+import { get, may, patch, post } from "@/core/api.ts";
 import { tick } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
 import type { Page, Twin, WorkOrder } from "@/core/types.ts";
 import { formatMoment } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
+import { AttachedList, FieldActs, tickItem, WaitingList } from "@/field/attached.tsx";
+import { sentCount, waiting } from "@/core/outbox.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Dialog } from "@/shell/dialog.tsx";
 import { ActionButton, Failed, SkeletonRows } from "@/shell/notices.tsx";
@@ -27,7 +29,7 @@ const WORDS: Record<Doing, string> = { create: "New work order", note: "Add a no
 const NEEDED: ReadonlySet<Doing> = new Set<Doing>(["create", "note", "finish", "cancel", "reopen"]);
 
 export function MaintenanceTab({ twin }: { twin: Twin }) {
-  const { data, error, retry } = useResource(`work of ${twin.id}`, (abort) => get<Page<WorkOrder>>(`/work-orders?twin=${encodeURIComponent(twin.id)}`, abort));
+  const { data, error, retry } = useResource(`work of ${twin.id}`, (abort) => get<Page<WorkOrder>>(`/work-orders?twin=${encodeURIComponent(twin.id)}`, abort), sentCount.value);
   const [doing, setDoing] = useState<{ what: Doing; order?: WorkOrder } | null>(null);
   const blocked = blockedFrom("alarms:write");
   if (error && !data) return <Failed error={error} what="The work orders" retry={retry} />;
@@ -39,10 +41,13 @@ export function MaintenanceTab({ twin }: { twin: Twin }) {
           New work order…
         </ActionButton>
       </div>
+      <FieldActs twin={twin.id} />
+      <WaitingList />
       {data.value.length === 0 && <p class="soft">Nothing was done here yet, and nothing is to be done.</p>}
       {data.value.map((order) => (
         <Order key={order.id} order={order} blocked={blocked} ask={(what) => setDoing({ what, order })} />
       ))}
+      <AttachedList twin={twin.id} />
       {doing && (
         <WorkDialog
           {...doing}
@@ -55,6 +60,12 @@ export function MaintenanceTab({ twin }: { twin: Twin }) {
       )}
     </div>
   );
+}
+
+/** As it will be once everything that waits is sent. */
+function isDone(order: string, one: { item: string; done: string | null }): boolean {
+  const mine = waiting.value.filter((wait) => wait.path === `/work-orders/${encodeURIComponent(order)}` && !wait.problem).map((wait) => (JSON.parse(String(wait.body)) as { check: { item: string; done: boolean } }).check);
+  return mine.filter((check) => check.item === one.item).at(-1)?.done ?? one.done !== null;
 }
 
 function Order({ order, blocked, ask }: { order: WorkOrder; blocked: string; ask: (what: Doing) => void }) {
@@ -76,6 +87,20 @@ function Order({ order, blocked, ask }: { order: WorkOrder; blocked: string; ask
         ))}
       </p>
       {order.parts.length > 0 && <p>Parts: {order.parts.map((part) => `${part.count} × ${part.name}${part.number ? ` ${part.number}` : ""}`).join(", ")}</p>}
+      {order.checklist && order.checklist.length > 0 && (
+        <ul class="checklist" aria-label="Checklist">
+          {order.checklist.map((one) => (
+            <li key={one.item}>
+              <label>
+                <input type="checkbox" data-testid="check" checked={isDone(order.id, one)} disabled={!may("alarms:write")} onChange={(event) => void tickItem(order.id, one.item, event.currentTarget.checked)} />
+                <span>
+                  {one.item} {one.done && <span class="meta">{one.by}</span>}
+                </span>
+              </label>
+            </li>
+          ))}
+        </ul>
+      )}
       <ul>
         {[...order.steps].reverse().map((step, i) => (
           <li key={i}>

@@ -44,6 +44,7 @@ TRANSITIONS: dict[tuple[str, str], str] = {
 NEED_WORDS = frozenset({"finish", "cancel", "reopen"})
 LONGEST_TEXT = 2_000
 MOST_PARTS = 100
+MOST_ITEMS = 100
 PART_FIELDS = ("name", "number", "count")
 
 
@@ -125,6 +126,7 @@ class WorkBook:
             "alarms": [alarm["id"]] if alarm else [],
             "occurrence": alarm.get("occurrences", 1) if alarm else 0,
             "parts": _parts(body.get("parts", [])),
+            "checklist": _checklist(body.get("checklist", []), []),
             "created": at,
             "createdBy": who,
             "finished": None,
@@ -184,6 +186,13 @@ class WorkBook:
             fields["priority"] = _priority(body["priority"])
         if "due" in body:
             fields["due"] = body["due"]
+        if "checklist" in body:
+            fields["checklist"] = _checklist(body["checklist"], doc.get("checklist", []))
+        if "check" in body:
+            ticked = _ticked(doc, body["check"], who, to_iso(now))
+            if ticked is None and not fields and not said:
+                return [Edit(KIND, key, doc, now, who, "checked already")]
+            fields |= {} if ticked is None else {"checklist": ticked}
         if not fields and not said:
             raise InvalidInput("nothing is changed", hint='like {"note": "..."}')
         what = ", ".join(f"{name} changed" for name in fields) or "note"
@@ -229,6 +238,35 @@ class WorkBook:
 
 def is_over(doc: Json) -> bool:
     return doc["state"] in (DONE, CANCELLED)
+
+
+def _checklist(found: object, before: list[Json]) -> list[Json]:
+    """Items to tick off; those of before keep their ticks."""
+    if not isinstance(found, list) or len(found) > MOST_ITEMS:
+        raise InvalidInput(
+            f"'checklist' must be a list of at most {MOST_ITEMS} texts", hint='["lock it out"]'
+        )
+    ticks = {one["item"]: one for one in before}
+    items = [_text(one, "checklist") for one in found]
+    if not all(items) or len(set(items)) < len(items):
+        raise InvalidInput("each item of a checklist is a text of its own", hint="none empty")
+    return [ticks.get(one, {"item": one, "done": None, "by": ""}) for one in items]
+
+
+def _ticked(doc: Json, check: object, who: str, at: str) -> list[Json] | None:
+    """The checklist with one item ticked or not; None where it is so already."""
+    item = check.get("item") if isinstance(check, dict) else None
+    done = check.get("done") if isinstance(check, dict) else None
+    if not isinstance(item, str) or not isinstance(done, bool):
+        raise InvalidInput("'check' names an item and whether it is done", hint='{"item", "done"}')
+    found: list[Json] = doc.get("checklist", [])
+    old = next((one for one in found if one["item"] == item), None)
+    if old is None:
+        raise NotFound(f"the checklist has no '{item[:80]}'", hint="see the order's checklist")
+    if (old["done"] is not None) == done:
+        return None
+    new = {"item": item, "done": at if done else None, "by": who if done else ""}
+    return [new if one is old else one for one in found]
 
 
 def _step(at: str, who: str, what: str, state: str, note: str) -> Json:
