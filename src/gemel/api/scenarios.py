@@ -137,6 +137,7 @@ ATTACHMENT = {
         "start": {"type": "object", "description": "by state: a number or a formula"},
         "outputs": {"type": "object", "description": "by path: a number or a formula"},
         "noise": {"type": "object", "description": "by state: deviation in the root of an hour"},
+        "hidden": {"type": "object", "description": "by state nobody measures: its deviation"},
         "commands": {"type": "object", "description": "by property: the command that sets it"},
     },
 }

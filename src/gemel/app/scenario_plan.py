@@ -112,6 +112,8 @@ def _readings(asked: Asked, keys: set[tuple[str, str]], now: int) -> Json:
     scenario, network = asked.scenario, asked.network
     at = network.fork.at
     recorded: list[tuple[str, str, str, int]] = []
+    if any(block.attachment.hidden for block in network.blocks):
+        keys = keys | network.produced.keys()
     for change in scenario.changes:
         outside = [k for k in keys_of(network, change) if k not in network.parameters]
         keys = keys | {k for k in outside if k not in network.produced}

@@ -17,7 +17,7 @@ from gemel.services.behaviour import Behaviour, behaviour_of
 
 FIELDS = (
     "model", "title", "behaviour", "service", "parameters", "twins", "inputs", "start",
-    "outputs", "noise", "commands",
+    "outputs", "noise", "hidden", "commands",
 )  # fmt: skip
 AMOUNT_FIELDS = ("value", "spread", "low", "high", "unit", "about")
 WIDEST = 2.0
@@ -59,6 +59,9 @@ class Attachment:
     """By path of the twin; names mean outputs of the behaviour first."""
     noise: Mapping[str, float] = field(default_factory=dict)
     """By state: what the model does not know, as a deviation in the root of an hour."""
+    hidden: Mapping[str, float] = field(default_factory=dict)
+    """By state that nobody measures: how unsure its start is. It is found by running the model over
+    the hours before, beside what was measured."""
     commands: Mapping[str, str] = field(default_factory=dict)
     """By property: the command that sets it."""
 
@@ -100,6 +103,7 @@ def read_attachment(key: str, doc: Json) -> Attachment:
         _formulas(f"{place}: start", doc.get("start")),
         _formulas(f"{place}: outputs", doc.get("outputs")),
         _numbers(f"{place}: noise", doc.get("noise")),
+        _numbers(f"{place}: hidden", doc.get("hidden")),
         _texts(f"{place}: commands", doc.get("commands")),
     )
     _check(place, found)
@@ -116,14 +120,15 @@ def _check(place: str, found: Attachment) -> None:
             raise InvalidInput(f"{place}: '{path}' is no name", hint="letters, digits and _")
     behaviour = found.behaviour
     if behaviour is None:
-        if found.inputs or found.start or found.noise:
+        if found.inputs or found.start or found.noise or found.hidden:
             raise InvalidInput(
-                f"{place}: inputs, start and noise are of a behaviour", hint="name a 'behaviour'"
+                f"{place}: inputs, start, noise and hidden are of a behaviour",
+                hint="name a 'behaviour'",
             )
         return
     for name in found.inputs:
         behaviour.place("inputs", name)
-    for name in (*found.start, *found.noise):
+    for name in (*found.start, *found.noise, *found.hidden):
         behaviour.place("states", name)
 
 

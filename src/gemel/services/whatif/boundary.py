@@ -3,8 +3,9 @@
 - `hold`: as it was at the fork, sure;
 - `repeat`: as in the day before;
 - `recorded`: as it then was, where the fork lies in the past;
-- `likely`: a first-order autoregression fitted to the span before: back towards its mean, the
-  further the less sure (Box and Jenkins, Time Series Analysis, 5.1).
+- `likely`: as the day before or about its mean, whichever was less off in the span before; it
+  begins where things stand and, if it moves slowly, stays as far off that as it is now. How unsure
+  that is, for each time ahead, is how far off the same guess was in the span before.
 """
 
 from __future__ import annotations
@@ -18,20 +19,24 @@ from gemel.core.clock import SECOND
 
 DAY = 86_400.0
 FEWEST = 8
+FEWEST_DAILY = 60
+"""Steps known a day apart, from which on the day before is a guide."""
+MOST_BACK = 5_000
 """Steps of history below which what is outside is held, and said to be unsure of nothing."""
-LEAST_MEMORY = 0.5
-MOST_MEMORY = 0.9999
+SLOW = 0.9
+"""Share of a deviation left after a step, from which on it is taken to stay."""
+MOST_MEMORY = 0.998
 
 
 @dataclass(frozen=True, slots=True)
 class Future:
-    """Shapes: course (T,); spread of what moves about it, at one step (0: sure)."""
+    """Shapes: course and spread (T,)."""
 
     course: F64
+    spread: F64 | None = None
+    """Standard deviation at each step; None: sure."""
     memory: float = 0.0
-    """Share of a deviation that is left after a step."""
-    shock: float = 0.0
-    """Deviation of what comes new in a step."""
+    """Correlation of what is unsure from a step to the next."""
     how: str = "hold"
 
 
@@ -70,12 +75,25 @@ def future_of(
     time, value = time[before], value[before]
     if how == "repeat":
         return _repeated(time, value, ahead, now) or held
-    back = min(int(span / seconds), 5_000)
-    past = sampled(time, value, at - np.arange(back, -1, -1, dtype=np.int64) * width)
-    past = past[np.isfinite(past)]
-    if len(past) < FEWEST or not np.ptp(past) > 0:
+    back = min(int(span / seconds), MOST_BACK)
+    before_ = at - np.arange(back, -1, -1, dtype=np.int64) * width
+    past = sampled(time, value, before_)
+    known = np.isfinite(past)
+    if int(known.sum()) < FEWEST or not np.ptp(past[known]) > 0:
         return held
-    return _likely(past, time, value, ahead, now)
+    past, before_ = past[known], before_[known]
+    day = round(DAY * SECOND)
+    ago = sampled(time, value, before_ - day)
+    is_daily = np.isfinite(ago)
+    about = _likely(past - past.mean(), np.full(steps, float(past.mean())), now)
+    if int(is_daily.sum()) < max(FEWEST_DAILY, 2 * steps) or ahead[-1] - day > at:
+        return about
+    daily = _likely(past[is_daily] - ago[is_daily], sampled(time, value, ahead - day), now)
+    return daily if _at(daily, steps - 1) < _at(about, steps - 1) else about
+
+
+def _at(future: Future, step: int) -> float:
+    return 0.0 if future.spread is None else float(future.spread[step])
 
 
 def _repeated(time: I64, value: F64, ahead: I64, now: float) -> Future | None:
@@ -88,25 +106,39 @@ def _repeated(time: I64, value: F64, ahead: I64, now: float) -> Future | None:
     return Future(course + (now - course[0]), how="repeat") if np.isfinite(course).all() else None
 
 
-def _likely(past: F64, time: I64, value: F64, ahead: I64, now: float) -> Future:
-    middle = float(past.mean())
-    away = past - middle
-    memory = float((away[1:] * away[:-1]).sum() / max((away[:-1] ** 2).sum(), 1e-300))
+def _likely(away: F64, base: F64, now: float) -> Future:
+    """A guess about a base, and how far off such guesses were.
+
+    Args:
+        away: by how much the signal was off its base in the past, a value a step.
+        base: in the steps to come.
+        now: the signal's value.
+    """
+    memory = float((away[1:] * away[:-1]).sum() / max(float((away[:-1] ** 2).sum()), 1e-300))
     memory = min(max(memory, 0.0), MOST_MEMORY)
-    # Of two readings of one quiet signal noise is all there is: the last is no better than the mean
-    start = now - middle if memory > LEAST_MEMORY else (now - middle) * memory
-    shock = float(np.std(away[1:] - memory * away[:-1]))
-    course = np.asarray(middle + start * memory ** np.arange(len(ahead)), np.float64)
-    return Future(course, memory, shock, "likely")
+    ahead = np.arange(len(base))
+    left = np.ones(len(base)) if memory > SLOW else memory**ahead
+    lags = np.unique(np.geomspace(1, max(len(away) // 2, 1), 16).astype(int))
+    kept = [1.0 if memory > SLOW else memory**lag for lag in lags.tolist()]
+    errors = [
+        float(np.sqrt(np.mean((away[lag:] - share * away[:-lag]) ** 2)))
+        for lag, share in zip(lags.tolist(), kept, strict=True)
+    ]
+    spread = np.interp(ahead, [0, *lags.tolist()], [0.0, *errors])
+    if memory > SLOW:  # beyond what the past can tell it goes on growing, as a random walk does
+        spread = spread * np.sqrt(np.maximum(ahead / max(int(lags[-1]), 1), 1.0))
+    course = np.asarray(base + left * (now - base[0]), np.float64)
+    return Future(course, spread, memory, "likely")
 
 
 def deviations(future: Future, draws: F64) -> F64:
     """How members move about the course: (T, M) from standard normal draws (T, M)."""
     found = np.zeros_like(draws)
-    if future.shock <= 0:
+    if future.spread is None:
         return found
-    now = np.zeros(draws.shape[1])
+    now = draws[0]
+    fresh = float(np.sqrt(1 - future.memory**2))
     for k in range(1, len(draws)):
-        now = future.memory * now + future.shock * draws[k]
-        found[k] = now
+        now = future.memory * now + fresh * draws[k]
+        found[k] = future.spread[k] * now
     return found

@@ -39,6 +39,18 @@ class Course:
     futures: Mapping[int, Future]
     """By row of the table: what comes from outside."""
     effects: Sequence[Effect] = ()
+    past: Past | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was measured before the fork, for states that nobody measures.
+
+    Shapes: values (steps, rows), the last one step before the fork; NaN where nothing is known.
+    """
+
+    rows: Places
+    values: F64
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +89,7 @@ class March:
         generator = np.random.default_rng([course.seed, 2])
         most = max(int(layout.member.max()) + 1, 1)
         outside = _Outside(course, generator, most)
+        found = self._run_in(table.copy(), generator, most)
         made = set(self.network.produced.values())
         fixed = set(self.network.parameters.values())
         beside = _own(course.effects, set(range(len(table))) - made - fixed)
@@ -84,6 +97,9 @@ class March:
             effect.apply(table, 0)
         self._prime(table)
         running = [self._begin(block, table, course.effects) for block in self.network.blocks]
+        for one, states in zip(running, found, strict=True):
+            for row, values in states.items():
+                one.state[row] = values
         moments = course.steps // course.every + 1
         self.kept = [
             np.empty((moments, len(w.rows), len(w.columns)), np.float32) for w in self.wanted
@@ -110,6 +126,29 @@ class March:
             table[row] = future.course[0]
         parameter_values(network, course.layout, course.variants, table, course.seed)
         return table
+
+    def _run_in(
+        self, table: F64, generator: np.random.Generator, members: int
+    ) -> list[dict[int, F64]]:
+        """Hidden states by block and row: the models run beside what was measured, unchanged."""
+        blocks, layout, past = self.network.blocks, self.course.layout, self.course.past
+        if not any(block.attachment.hidden for block in blocks):
+            return [{} for _ in blocks]
+        steps = np.empty((0, 0)) if past is None else past.values
+        rows = np.empty(0, np.intp) if past is None else past.rows
+        _measured(table, rows, steps[0] if len(steps) else np.empty(0))
+        self._prime(table)
+        running = [self._begin(block, table, ()) for block in blocks]
+        self.assumptions.clear()  # they are told where the run begins
+        for one in running:
+            _unsure(one, generator, layout, members)
+            one.noise = np.zeros_like(one.noise)
+        for values in steps:
+            _measured(table, rows, values)
+            for one in running:
+                _observe(one, table)
+                _advance(one, table, 0, generator, layout, members)
+        return [{row: one.state[row] for row in _hidden(one.block)} for one in running]
 
     def _prime(self, table: F64) -> None:
         """Fills in outputs that nobody measures, where formulas give them from what is."""
@@ -177,7 +216,7 @@ class _Outside:
         rows = list(course.futures)
         self._rows = np.array(rows, np.intp)
         self._course = np.stack([course.futures[r].course for r in rows] or [np.empty(0)])
-        self._moving = [i for i, r in enumerate(rows) if course.futures[r].shock > 0]
+        self._moving = [i for i, r in enumerate(rows) if course.futures[r].spread is not None]
         layout = course.layout
         self._member = np.maximum(layout.member, 0)
         self._drawn = (layout.member != NOMINAL).astype(float)
@@ -194,6 +233,36 @@ class _Outside:
         if self._moving:
             away = self._away[:, k][:, self._member] * self._drawn
             table[self._rows[self._moving]] += away
+
+
+def _hidden(block: Block) -> list[int]:
+    return [i for i, (q, _) in enumerate(block.start) if q.name in block.attachment.hidden]
+
+
+def _measured(table: F64, rows: Places, values: F64) -> None:
+    known = np.isfinite(values)
+    table[rows[known]] = values[known, None]
+
+
+def _observe(one: _Running, table: F64) -> None:
+    """Puts the states that are measured where they were measured."""
+    hidden = set(_hidden(one.block))
+    shape = (len(one.block.twins), table.shape[1])
+    for row, (_, evaluate) in enumerate(one.block.start):
+        if row not in hidden and evaluate is not None:
+            found = np.broadcast_to(evaluate(table), shape).reshape(-1)
+            one.state[row] = np.where(np.isfinite(found), found, one.state[row])
+
+
+def _unsure(one: _Running, generator: np.random.Generator, layout: Layout, members: int) -> None:
+    """Moves hidden states of the members apart, as their deviation says."""
+    twins = len(one.block.twins)
+    for row in _hidden(one.block):
+        quantity = one.block.start[row][0]
+        drawn = generator.standard_normal((twins, members))[:, np.maximum(layout.member, 0)]
+        drawn = drawn * (layout.member != NOMINAL) * one.block.attachment.hidden[quantity.name]
+        moved = one.state[row] + drawn.reshape(-1)
+        one.state[row] = np.clip(moved, quantity.low, quantity.high)
 
 
 def _own(effects: Sequence[Effect], rows: set[int]) -> list[Effect]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,11 @@ from gemel.core.errors import InvalidInput
 from gemel.services.contract import Column, Instance, Job, Need, Plant, Progress, Result, Signal
 from gemel.services.whatif.alarms import Simulated, judged, loaded, shapes_of_json
 from gemel.services.whatif.attachment import Amount, Attachment, merged, read_attachment
-from gemel.services.whatif.boundary import Future, future_of
+from gemel.services.whatif.boundary import Future, future_of, sampled
 from gemel.services.whatif.design import points, ranked, variants_of
 from gemel.services.whatif.figures import band, bands, compared, figure, tornado, unit_of
 from gemel.services.whatif.fork import fork_of_json
-from gemel.services.whatif.march import Course, March, Wanted
+from gemel.services.whatif.march import Course, March, Past, Wanted
 from gemel.services.whatif.network import Network, joined
 from gemel.services.whatif.scenario import Kpi, Scenario, read_scenario
 from gemel.services.whatif.variants import Effect, Variant, effects_of, keys_of, layout_of
@@ -28,6 +28,8 @@ MOST_MOMENTS = 721
 MOST_CELLS = 60_000_000
 """Values kept in one run; more are kept further apart in time, and beyond that refused."""
 BASE, OTHER = 0, 1
+MOST_BEFORE = 3_000
+"""Steps before the fork, from which hidden states are found."""
 MOST_BARS = 12
 SIDE = 1.645
 """Deviations between which 90 of 100 lie."""
@@ -71,10 +73,7 @@ def calibrated(one: Attachment, found: Mapping[str, Json]) -> Attachment:
             if name in one.parameters:
                 learnt = Amount(float(value), float(spread))
                 own.setdefault(twin, {})[name] = merged(one.parameters[name], learnt)
-    return Attachment(
-        one.id, one.model, one.title, one.behaviour, one.service, one.parameters, own,
-        one.inputs, one.start, one.outputs, one.noise, one.commands,
-    )  # fmt: skip
+    return replace(one, own=own)
 
 
 def kpis_of(plan: Json, scenario: Scenario, network: Network) -> list[Kpi]:
@@ -254,8 +253,25 @@ class _Run:
         }
         return Course(
             steps, scenario.step, every, scenario.seed, self.variants, self.layout, futures,
-            effects,
+            effects, self._past(),
         )  # fmt: skip
+
+    def _past(self) -> Past | None:
+        """What was measured before the fork, a value a step, where somebody needs it."""
+        network, step = self.network, round(self.scenario.step * SECOND)
+        if not any(block.attachment.hidden for block in network.blocks):
+            return None
+        keys = [k for k, column in self.columns.items() if len(column.time)]
+        keys = [k for k in keys if network.slots.find(*k) is not None]
+        known = [int(self.columns[k].time[0]) for k in keys]
+        longest = min(self.scenario.span * 3600 / self.scenario.step, MOST_BEFORE)
+        count = min(int(longest), (self.at - min(known, default=self.at)) // step)
+        if count < 1:
+            return None
+        moments = self.at - np.arange(count, 0, -1, dtype=np.int64) * step
+        values = [sampled(self.columns[k].time, self.columns[k].value, moments) for k in keys]
+        rows = np.array([network.slots.row(*key) for key in keys], np.intp)
+        return Past(rows, np.stack(values, axis=1))
 
     def _effects(self, change: Any, number: int, steps: int) -> Sequence[Effect]:
         recorded = {
@@ -353,7 +369,7 @@ class _Run:
             if np.isfinite(future.course).any():
                 found.setdefault(future.how, []).append(".".join(by_row[row]))
         words = {
-            "likely": "moves about its mean as in the span before",
+            "likely": "goes on as it was, or as the day before, as surely as that held before",
             "hold": "stays as it was at the fork",
             "repeat": "goes as on the day before",
             "recorded": "goes as it then went",

@@ -123,7 +123,7 @@ def effects_of(
 def _amount(change: Change, at: int, steps: int, seconds: float, recorded: Recorded) -> F64:
     moments = np.arange(steps) * seconds
     if change.operation == "schedule":
-        hours = np.array([row[0] for row in change.schedule]) * 3600
+        hours = np.round(np.array([row[0] for row in change.schedule]) * 3600, 6)
         values = np.array([row[1] for row in change.schedule])
         row = np.maximum(np.searchsorted(hours, moments, side="right") - 1, 0)
         found: F64 = values[row]
