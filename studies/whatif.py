@@ -3,7 +3,7 @@
 The plant is the simulated one of `gemel demo` (`gemel.simulate`), stepped at 1 s without sensors'
 noise; it is richer than the behaviours that `plant.yaml` attaches to it (curves with exponents,
 ramps, drifting flows, heat of windings apart from housings, weather with fronts and clouds). From
-its second day on it is forked every four hours: in one copy set points are changed, and it goes on
+its fifteenth hour on it is forked every four hours: in one copy set points are changed, and it goes on
 for three hours beside the copy that is left alone. The scenario knows the hours before (as the
 history has them, a value a minute), the values of the moment, and the change; weather, people and
 what the line draws come to it as `likely`. Parameters are those of `plant.yaml`.
@@ -64,8 +64,8 @@ Values = dict[tuple[str, str], float]
 
 
 def run(options: Options) -> dict[str, Any]:
-    warm, day, horizon, every = (2, 2, 1, 4) if options.small else (30, 16, 3, 4)
-    members = 20 if options.small else 60
+    warm, day, horizon, every = (1, 1, 1, 4) if options.small else (14, 16, 3, 4)
+    members = 8 if options.small else 60
     area = Area(AREAS, options.seed, Floor(), float(BEGIN))
     record: list[Values] = [_look(area)]
     plants: dict[int, Area] = {}

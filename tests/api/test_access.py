@@ -208,6 +208,7 @@ TABLE = {
     "GET /scenarios/{id}/result": READERS,
     "GET /scenarios/{id}/series": READERS,
     "GET /scenarios/{id}/compare": READERS,
+    "GET /scenarios/{id}/state": READERS,
     "POST /scenarios/{id}/promote": OPERATORS,
     "POST /scenarios/{id}/keep": ENGINEERS,
     "GET /behaviours": READERS,

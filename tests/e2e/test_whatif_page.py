@@ -23,6 +23,15 @@ GOALS = [
     {"id": "flow", "twin": "valve-1", "property": "flow", "best": "low"},
 ]
 
+SCENE = {
+    "zones": [],
+    "pipes": [],
+    "objects": [
+        {"id": "tank", "kind": "tank", "twin": "tank-1", "at": [0, 0, 0]},
+        {"id": "valve", "kind": "valve", "twin": "valve-1", "at": [6, 0, 0]},
+    ],
+}
+
 
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
@@ -30,6 +39,7 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         put_up(running.call)
         running.call("PUT", "/scenarios/wider", {**WIDER, "kpis": GOALS, "sweep": SWEEP})
         running.call("POST", "/scenarios/wider/run")
+        running.call("POST", "/plant", {"scene": SCENE})
         eventually(lambda: running.call("GET", "/scenarios/wider")["result"], "its result")
         yield running
 
@@ -96,6 +106,17 @@ def test_a_variant_and_its_front_are_shown_and_a_viewer_only_looks(
     assert "runs:start" in str(bob.find("run-scenario").get_attribute("title")) or bob.find(
         "run-scenario"
     ).get_attribute("aria-disabled")
+
+
+def test_a_scenario_is_a_hatched_ghost_over_the_plant(plant: Running, visit: Visit) -> None:
+    end = plant.call("GET", "/scenarios/wider")["result"]["to"]
+    bob = visit(plant).log_in("viewer", "bob", at=f"/app/plant?ghost=wider&t={end}")
+    bob.page.wait_for_selector("canvas.plant-canvas[data-ghosts='2']")
+    bob.find("ghost-note").get_by_text("tank-1 level: 2").wait_for()
+    assert bob.find("ghost").input_value() == "wider"
+    bob.find("ghost").select_option("")
+    bob.page.wait_for_selector("canvas.plant-canvas[data-ghosts='0']")
+    assert "ghost" not in bob.page.url
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

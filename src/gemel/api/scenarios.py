@@ -5,12 +5,12 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemel.api.bodies import read_json, read_object
+from gemel.api.bodies import read_json, read_object, read_time
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
 from gemel.app.behaviours import known_behaviours
 from gemel.app.platform import Platform
-from gemel.app.scenario_results import compared, happened, series_of, shown
+from gemel.app.scenario_results import compared, happened, series_of, shown, state_of
 from gemel.core.access import Principal
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
@@ -60,6 +60,12 @@ async def series(platform: Platform, request: Request, _: Principal) -> Response
     key = request.path_params["id"]
     document, arrays = await platform.scenarios.result(key)
     return json_response(await series_of(platform, key, document, arrays, names))
+
+
+async def state(platform: Platform, request: Request, who: Principal) -> Response:
+    at = read_time(request.query_params.get("at", "now"), platform.clock(), "at")
+    document, arrays = await platform.scenarios.result(request.path_params["id"])
+    return json_response(state_of(document, arrays, at))
 
 
 async def compare(platform: Platform, request: Request, _: Principal) -> Response:
@@ -154,6 +160,8 @@ ROUTES = [
     Route("GET", "/scenarios/{id}/result", result, READ, "What a scenario came to"),
     Route("GET", "/scenarios/{id}/series", series, READ, "Simulated series with their bands, "
           "beside the baseline and what was measured", query=SERIES_QUERY),
+    Route("GET", "/scenarios/{id}/state", state, READ, "All simulated values as of a moment",
+          query=(("at", "now unless said; outside the run its begin or end"),)),
     Route("GET", "/scenarios/{id}/compare", compare, READ, "Up to four scenarios side by side, "
           "and against what then happened", query=COMPARE_QUERY),
     Route("POST", "/scenarios/{id}/promote", promote, PROMOTE, "Ask the plant for what a scenario "

@@ -64,6 +64,20 @@ async def series_of(
 WORDS = ("mean", "low", "high")
 
 
+def state_of(document: Json, arrays: Arrays, at: int) -> Json:
+    """Every simulated value as of a moment (ns): the last that is kept by then, or the first."""
+    time = arrays["time"]
+    row = max(int(np.searchsorted(time, at, side="right")) - 1, 0)
+    values: list[Json] = []
+    for i, (twin, path, unit) in enumerate(document["series"]):
+        said = {word: arrays[f"scenario/{word}"][row, i] for word in WORDS}
+        said["baseline"] = arrays["baseline/mean"][row, i]
+        known = {n: float(v) if np.isfinite(v) else None for n, v in said.items()}
+        known["scenario"] = known.pop("mean")
+        values.append({"twin": twin, "property": path, "unit": unit, **known})
+    return {"time": int(time[row]) / 1e6, "values": values}
+
+
 async def _measured(
     platform: Platform, document: Json, arrays: Arrays, places: Sequence[int]
 ) -> list[F64]:

@@ -46,6 +46,8 @@ class Scenarios:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._folder = platform.folder.path / FOLDER
+        self._latest: dict[str, str] = {}
+        """By scenario, the run that counts: known before its document says so."""
         platform.services.runs.takers["whatif"] = self._take
 
     @property
@@ -120,6 +122,7 @@ class Scenarios:
             old = self._stored.get(key)
             if old is not None and {n: v for n, v in old.items() if n not in KEPT} == doc:
                 continue
+            self._latest.pop(key, None)  # what an older one asked does not count any more
             made = {"made": to_iso(context.now), "by": context.who, "run": None, "result": None}
             edits.append(context.edit(KIND, key, {**doc, **made}))
         return edits
@@ -167,17 +170,21 @@ class Scenarios:
         instance = Instance("", "whatif", ready.twins, {PLAN: ready.plan})
         runs = self._platform.services.runs
         run = await runs.ask("whatif", RUN, instance, {"scenario": key}, who, "what if")
+        self._latest[key] = run["id"]
         await self._platform.put(KIND, key, {**self.document(key), "run": run["id"]}, who, "run")
         return self.view(key)
 
     async def _take(self, run: str, instance: Instance, found: Result) -> None:
         """What a run came to goes into a file of the scenario's own."""
         key = instance.parameters[PLAN]["id"]
-        doc = self._stored.get(key)
-        if doc is None or doc.get("run") != run:
-            return  # dropped, or asked anew meanwhile
+        if self._latest.get(key) != run:
+            return  # asked anew meanwhile
         document = {**found.document, "run": run}
         await asyncio.to_thread(self._write, key, pack(document, found.arrays))
+        doc = self._stored.get(key)
+        if doc is None:  # dropped meanwhile
+            await asyncio.to_thread(self._file(key).unlink, missing_ok=True)
+            return
         short = {
             "run": run,
             "at": document["at"],
@@ -187,7 +194,8 @@ class Scenarios:
                 for row in document["kpis"]
             ],
         }
-        await self._platform.put(KIND, key, {**doc, "result": short}, "gemel", SUCCEEDED)
+        kept = {**doc, "run": run, "result": short}
+        await self._platform.put(KIND, key, kept, "gemel", SUCCEEDED)
 
     def _file(self, key: str) -> Path:
         return self._folder / f"{key}.pack"

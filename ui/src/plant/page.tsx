@@ -17,6 +17,7 @@ import { layer } from "@/shell/app.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
 import { ColourBy, LegendBox } from "./colours.tsx";
+import { GhostNote, GhostPicker, useGhost } from "./ghost.tsx";
 import { Minimap, Plan } from "./plan.tsx";
 import { eyeIn, lookIn } from "./state.ts";
 import { Tools } from "./tools.tsx";
@@ -77,6 +78,10 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   const box = useRef<HTMLDivElement>(null);
   const view = useRef<PlantView | null>(null);
   const isFlat = isPlan || problem !== "";
+  const ghostOf = search.get("ghost") ?? "";
+  const ghost = useGhost(ghostOf, look.by);
+  const shells = useRef(ghost.shells);
+  shells.current = ghost.shells;
   useTwins(look.by === "alarm" || look.by === "state" ? movingTwins(scene) : sceneTwins(scene));
 
   useEffect(() => {
@@ -89,6 +94,7 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
         const asked = eyeIn(place.peek().search);
         view.current = module.showPlant(home, scene, { choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured });
         view.current.select(place.peek().search.get("twin") ?? "");
+        view.current.setGhost(shells.current);
         if (asked) view.current.lookFrom(asked, true);
       })
       .catch((reason: unknown) => !isGone && setProblem(reason instanceof Error ? reason.message : String(reason)));
@@ -99,6 +105,7 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
     };
   }, [sceneKey, isFlat]);
   useEffect(() => view.current?.select(selected), [selected]);
+  useEffect(() => view.current?.setGhost(ghost.shells), [ghost.shells]);
   useEffect(() => view.current?.recolor(), [themeVersion.value]);
   useEffect(() => view.current?.setLook(look), [lookKey]);
   useEffect(() => {
@@ -118,7 +125,9 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
           </button>
         )}
         <ColourBy by={look.by} twins={sceneTwins(scene)} />
+        {!isFlat && <GhostPicker chosen={ghostOf} view={ghost} />}
       </div>
+      {!isFlat && <GhostNote chosen={ghostOf} view={ghost} />}
       <Tools view={view} look={look} isFlat={isFlat} isMoving={isMoving} canSolid={problem === ""} />
       {problem && <p class="plant-problem meta">The 3D view is not available here ({problem}); this plan shows the same.</p>}
       {measured && (

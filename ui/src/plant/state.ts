@@ -37,7 +37,7 @@ export function setLook(change: { by?: string; hidden?: Iterable<Layer>; section
 /** What a saved view keeps of the address: not the twin that happens to be selected, nor the time. */
 export function viewSearch(): Record<string, string> {
   const kept: Record<string, string> = {};
-  for (const name of ["by", "hide", "section", "eye", "plan"]) {
+  for (const name of ["by", "hide", "section", "eye", "plan", "ghost"]) {
     const value = place.value.search.get(name);
     if (value) kept[name] = value;
   }

@@ -11,6 +11,7 @@ import { formatNumber } from "@/core/words.ts";
 import { peek } from "@/live/client.ts";
 import { CameraDriver } from "./camera.ts";
 import { levelOf, speedOf } from "./drive.ts";
+import { Ghost } from "./ghost.ts";
 import { Ground } from "./ground.ts";
 import { Labels, type Label } from "./labels.ts";
 import { ALARM_LOOK, painter, wordsFor, type Layer, type Look } from "./look.ts";
@@ -30,6 +31,8 @@ export interface PlantView {
   select: (twin: string) => void;
   recolor: () => void;
   setLook: (look: Look) => void;
+  /** Hatched shells about twins, by colour. */
+  setGhost: (shells: ReadonlyMap<string, string>) => void;
   home: () => void;
   focus: () => void;
   zoom: (factor: number) => void;
@@ -63,6 +66,7 @@ class View implements PlantView {
   #labels: Labels;
   #driver: CameraDriver;
   #ruler: Ruler;
+  #ghost = new Ghost();
   #sun = new DirectionalLight(0xffffff, 2.1);
   #sky = new HemisphereLight(0xffffff, 0x888888, 1.5);
   #look: Look;
@@ -180,6 +184,18 @@ class View implements PlantView {
     this.#paint();
   };
 
+  setGhost = (shells: ReadonlyMap<string, string>): void => {
+    const about = new Map<Thing, string>();
+    for (const [twin, color] of shells) {
+      const thing = this.#showing(twin);
+      if (thing && !thing.isHidden && (thing.twin === twin || !about.has(thing))) about.set(thing, color);
+    }
+    const mesh = this.#ghost.show([...about].map(([thing, color]) => ({ box: thing.box, color })));
+    if (mesh) this.#stage.add(mesh);
+    this.#canvas.dataset["ghosts"] = String(about.size);
+    this.draw();
+  };
+
   dispose = (): void => {
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
@@ -189,6 +205,7 @@ class View implements PlantView {
     this.#things.dispose();
     this.#ground.dispose();
     this.#ruler.dispose();
+    this.#ghost.dispose();
     this.#renderer.dispose();
     this.#renderer.forceContextLoss();
     this.#canvas.remove();

@@ -11,7 +11,7 @@ from gemel.core.batch import F64
 from gemel.services.behaviour.model import Quantity, Step
 from gemel.services.whatif.boundary import Future, deviations
 from gemel.services.whatif.network import Block, Network
-from gemel.services.whatif.program import Evaluate, Places
+from gemel.services.whatif.program import Evaluate, Places, full
 from gemel.services.whatif.variants import (
     NOMINAL,
     Columns,
@@ -193,7 +193,7 @@ class March:
         shape = (len(block.twins), table.shape[1])
         if evaluate is None:
             return np.full(shape, quantity.value).reshape(-1)
-        found = np.broadcast_to(evaluate(table), shape)
+        found = full(evaluate(table), shape)
         missing = np.atleast_1d(np.isnan(found).all(axis=1))
         if missing.any():
             names = [t for t, is_gone in zip(block.twins, missing, strict=True) if is_gone]
@@ -250,7 +250,7 @@ def _observe(one: _Running, table: F64) -> None:
     shape = (len(one.block.twins), table.shape[1])
     for row, (_, evaluate) in enumerate(one.block.start):
         if row not in hidden and evaluate is not None:
-            found = np.broadcast_to(evaluate(table), shape).reshape(-1)
+            found = full(evaluate(table), shape).reshape(-1)
             one.state[row] = np.where(np.isfinite(found), found, one.state[row])
 
 
@@ -292,7 +292,7 @@ def _advance(
             if evaluate is None:
                 inputs[row] = quantity.value
             else:
-                found = np.broadcast_to(evaluate(table), shape)
+                found = full(evaluate(table), shape)
                 inputs[row] = _within(quantity, found).reshape(-1)
         state, outputs = one.step(one.state, inputs)
         one.state = _disturbed(one, state, generator, layout, members)

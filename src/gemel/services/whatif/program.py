@@ -106,6 +106,11 @@ def check_moment(place: str, inner: Inner) -> None:
             )
 
 
+def full(values: F64, shape: tuple[int, ...]) -> F64:
+    """The values in a shape; most have it already, and asking is quicker than broadcasting."""
+    return values if values.shape == shape else np.broadcast_to(values, shape)
+
+
 Evaluate = Callable[[F64], F64]
 """The table -> (twins, scenarios)."""
 
@@ -139,9 +144,8 @@ def _evaluate(inner: Inner, twins: Sequence[str], fork: Fork, slots: Slots) -> E
         wide = table.shape[1]
         values = np.empty((len(parts), count * wide))
         for row, part in enumerate(parts):
-            values[row] = np.broadcast_to(part(table), (count, wide)).reshape(-1)
-        found: F64 = np.broadcast_to(inner.evaluate(values, given), count * wide)
-        return found.reshape(count, wide)
+            values[row] = full(part(table), (count, wide)).reshape(-1)
+        return full(inner.evaluate(values, given), (count * wide,)).reshape(count, wide)
 
     return evaluate
 
@@ -170,6 +174,7 @@ def _added(
     joined = np.zeros((len(kin), len(every)))
     for row, some in enumerate(kin):
         joined[row, some] = 1.0
+    is_alone = np.array([not some for some in kin])[:, None]
 
     def evaluate(table: F64) -> F64:
         if not every:
@@ -179,9 +184,11 @@ def _added(
         if statistic == "count":
             return np.asarray(joined @ (value == 1.0))
         total = joined @ np.where(known, value, 0.0)
-        if statistic == "sum":
-            return np.asarray(total)
         there = joined @ known
+        if (
+            statistic == "sum"
+        ):  # of nobody it is 0; of those of whom nothing is known it is not known
+            return np.where((there > 0) | is_alone, total, np.nan)
         return np.where(there > 0, total / np.maximum(there, 1), np.nan)
 
     return evaluate
