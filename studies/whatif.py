@@ -3,8 +3,8 @@
 The plant is the simulated one of `gemel demo` (`gemel.simulate`), stepped at 1 s without sensors'
 noise; it is richer than the behaviours that `plant.yaml` attaches to it (curves with exponents,
 ramps, drifting flows, heat of windings apart from housings, weather with fronts and clouds). From
-its fifteenth hour on it is forked every four hours: in one copy set points are changed, and it goes on
-for three hours beside the copy that is left alone. The scenario knows the hours before (as the
+its fifteenth hour on it is forked every four hours: in one copy set points are changed, and it goes
+on for three hours beside the copy that is left alone. The scenario knows the hours before (as the
 history has them, a value a minute), the values of the moment, and the change; weather, people and
 what the line draws come to it as `likely`. Parameters are those of `plant.yaml`.
 
