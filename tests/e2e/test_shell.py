@@ -114,3 +114,29 @@ def test_a_token_and_a_connector_are_made_and_ended_on_the_page(
     visitor.page.get_by_text("There are no connectors.").wait_for()
     other = visit(plant).log_in("viewer", at="/app/alarms?settings=people")
     other.page.get_by_text("Only an admin sees").wait_for()
+
+
+def test_a_wall_goes_from_page_to_page_without_controls_and_without_growing(
+    plant: Running, visit: Visit
+) -> None:
+    visitor = visit(plant, size=(1920, 1080))
+    visitor.page.clock.install()
+    visitor.log_in(at="/app/overview?kiosk=1&every=5&pages=overview,alarms")
+    assert visitor.page.locator(".nav, .search-button, .timebar").filter(visible=True).count() == 0
+    assert visitor.page.locator("main button").filter(visible=True).count() == 0
+    size = visitor.page.evaluate(
+        "() => document.querySelector('.status-bar span').getBoundingClientRect().height"
+    )
+    assert size > 16 * 1.2
+    lengths, counts = [], []
+    for _ in range(6):
+        for title in ("Alarms", "Overview"):
+            visitor.page.clock.run_for(5_000)
+            visitor.until("(title) => document.title.startsWith(title)", title)
+        lengths.append(visitor.page.evaluate("history.length"))
+        visitor.page.locator(".overview").wait_for()
+        counts.append(visitor.page.evaluate("document.querySelectorAll('*').length"))
+    assert "kiosk=1" in visitor.page.url
+    assert len(set(lengths)) == 1
+    assert max(counts[2:]) <= counts[1] * 1.05
+    assert visitor.sideways() == []

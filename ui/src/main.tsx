@@ -1,8 +1,8 @@
 import { render } from "preact";
 import { whoAmI } from "@/core/api.ts";
 import { startClock } from "@/core/clock.ts";
-import { startOffline } from "@/core/offline.ts";
 import { startOutbox } from "@/core/outbox.ts";
+import { startKiosk } from "@/core/kiosk.ts";
 import { startKeys } from "@/core/keys.ts";
 import { startRouter } from "@/core/router.ts";
 import { startTheme } from "@/core/theme.ts";
@@ -19,6 +19,7 @@ import "@/style/twins.css";
 import "@/style/alarms.css";
 import "@/style/timebar.css";
 import "@/style/plant.css";
+import "@/style/kiosk.css";
 
 startTheme();
 startRouter();
@@ -27,7 +28,7 @@ startClock();
 startAlarms();
 startPlant();
 startCommands();
-startOffline();
+startKiosk();
 startOutbox();
 
 const root = document.getElementById("app");

@@ -50,6 +50,7 @@ from gemel.api import (
 from gemel.api.errors import error_response
 from gemel.api.guards import guarded
 from gemel.api.live import live
+from gemel.api.packing import packed
 from gemel.api.page import SECURITY_HEADERS
 from gemel.api.routes import ANYONE, Route
 from gemel.api.session import LOGGED_IN, authenticate
@@ -130,7 +131,7 @@ def _endpoint(platform: Platform, route: Route) -> Callable[[Request], Awaitable
                         f"role '{who.role}' lacks the permission {route.allow}",
                         hint="ask an admin for a token with another role",
                     )
-            response = await guarded(platform, route, request, who)
+            response = packed(request, await guarded(platform, route, request, who))
         except GemelError as error:
             response = error_response(error)
         except UnicodeError as error:

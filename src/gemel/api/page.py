@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import mimetypes
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -50,7 +53,45 @@ async def page(_: Platform, request: Request, __: Principal) -> Response:
         file = root / "index.html"
         if not file.is_file():
             return HTMLResponse(NOT_BUILT, 503)
-    return _file(file, request)
+    response = _file(file, request)
+    if file.name == "index.html":
+        ahead = _ahead(root, wanted.split("/", 1)[0] or "overview")
+        if ahead:
+            response.headers["Link"] = ahead
+    return response
+
+
+def _ahead(root: Path, route: str) -> str:
+    """What the page of a route is made of, so that browsers fetch it with the shell, not after."""
+    file = root / "manifest.json"
+    try:
+        known = _manifest(file, file.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        return ""
+    shell = _files(known, "index.html", {})
+    more = _files(known, f"src/{route}/page.tsx", {})
+    return ", ".join(
+        f"</app/{name}>; rel={kind}" for name, kind in more.items() if name not in shell
+    )
+
+
+@lru_cache(maxsize=2)
+def _manifest(file: Path, _: int) -> dict[str, Any]:
+    found = orjson.loads(file.read_bytes())
+    return found if isinstance(found, dict) else {}
+
+
+def _files(known: dict[str, Any], name: str, seen: dict[str, str]) -> dict[str, str]:
+    """The files of a chunk and of all that it imports, with how they are to be fetched ahead."""
+    chunk = known.get(name)
+    if chunk is None or chunk["file"] in seen:
+        return seen
+    seen[chunk["file"]] = "modulepreload"
+    for style in chunk.get("css", []):
+        seen[style] = "preload; as=style; crossorigin"
+    for inner in chunk.get("imports", []):
+        _files(known, inner, seen)
+    return seen
 
 
 def _inside(root: Path, wanted: str) -> Path | None:

@@ -58,8 +58,11 @@ let registration: ServiceWorkerRegistration | null = null;
 /** A newer page waits until its reader takes it. */
 export const isNewer = signal(false);
 
+let isStarted = false;
+
 export function startOffline(): void {
-  if (!canKeep() || !("serviceWorker" in navigator) || import.meta.env.DEV) return;
+  if (isStarted || !canKeep() || !("serviceWorker" in navigator) || import.meta.env.DEV) return;
+  isStarted = true;
   const register = async (): Promise<void> => {
     try {
       registration = await navigator.serviceWorker.register("/app/sw.js", { scope: "/" });

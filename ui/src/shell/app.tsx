@@ -5,6 +5,7 @@ import { alarmsLoaded, announcement, loadAlarms } from "@/core/alarms.ts";
 import { get, me, whoAmI } from "@/core/api.ts";
 import { serverTimeIs } from "@/core/clock.ts";
 import { singleKeys, isTyping, useKeys } from "@/core/keys.ts";
+import { startOffline } from "@/core/offline.ts";
 import { loadTwins, rowsLoaded } from "@/core/plant.ts";
 import { go, href, place } from "@/core/router.ts";
 import { routeAt, routeOf, type Route } from "@/core/routes.ts";
@@ -49,7 +50,9 @@ function Shell() {
   const isSetting = where.search.has("settings");
   const isReady = rowsLoaded.value && alarmsLoaded.value && status.value !== null;
   useEffect(() => {
-    if (isReady) document.documentElement.dataset["ready"] = "true";
+    if (!isReady) return;
+    document.documentElement.dataset["ready"] = "true";
+    startOffline(); // its downloads come after what is looked at
   }, [isReady]);
   useTitle();
   return (
