@@ -111,6 +111,8 @@ TABLE = {
     "GET /history/series": READERS,
     "GET /history/statistics": READERS,
     "GET /twins/{twin}/limits": READERS,
+    "POST /graph": READERS,
+    "POST /graph/path": READERS,
     "GET /state": READERS,
     "GET /scene.glb": READERS,
     "GET /views": READERS,

@@ -107,3 +107,33 @@ def test_the_tree_opens_level_by_level_and_shows_where_a_twin_is(
     )
     assert line.get_attribute("aria-level") == "3"
     assert line.get_attribute("aria-setsize") == str(EACH)
+
+
+def test_the_graph_grows_from_a_twin_and_nothing_that_stands_moves(
+    plant: Running, visit: Visit
+) -> None:
+    ann = visit(plant, size=(1440, 900)).log_in("viewer", at="/app/twins/line-7?tab=relations")
+    ann.find("as-graph").click()
+    ann.find("graph-box", nodes="150").wait_for()  # of 160 within two hops
+    ann.find("graph-node", twin_id="site").click()
+    chosen = ann.find("graph-chosen", twin_id="site")
+    with ann.page.expect_response("**/graph") as first:
+        ann.find("graph-expand").click()
+    sent = first.value.request.post_data_json["standing"]
+    answer = {one["id"]: [one["x"], one["y"]] for one in first.value.json()["nodes"]}
+    assert {twin: answer[twin] for twin in sent} == sent
+    assert "line-60" in answer
+    assert len(sent) == 150
+    ann.find("graph-node", twin_id="m-601").click()
+    ann.find("graph-to").fill("m-1")
+    ann.find("graph-to").press("Enter")
+    ann.find("graph-path").get_by_text("Way of 4 relationships").wait_for()
+    assert ann.find("graph-path").locator("li").all_inner_texts() == [
+        *("m-601", "line-7", "site", "line-1", "m-1")
+    ]
+    assert chosen.count() == 0
+    canvases = ann.page.locator(".graph-box canvas")
+    assert canvases.count() > 0
+    ann.find("view-table").click()
+    ann.find("twin-row").first.wait_for()
+    assert canvases.count() == 0

@@ -31,6 +31,7 @@ from gemel.api import (
     ingest,
     installation,
     interchange,
+    neighbours,
     notify,
     openapi,
     page,
@@ -65,6 +66,7 @@ REQUEST_ID = "x-ms-client-request-id"
 ROUTES: list[Route] = [
     *adt.ROUTES,
     *twins.ROUTES,
+    *neighbours.ROUTES,
     *graphql.ROUTES,
     *changes.ROUTES,
     *evolution.ROUTES,

@@ -14,6 +14,7 @@ import { Icon } from "@/shell/icon.tsx";
 import { useVirtual } from "@/shell/virtual.ts";
 import { useRows, type Asked } from "./pages.ts";
 import { StatusWord } from "./status-word.tsx";
+import { Views } from "./views.tsx";
 import { OPERATORS, readWhere, writeWhere } from "./where.ts";
 
 const COLUMNS: [string, string][] = [
@@ -45,6 +46,7 @@ export function TwinTable() {
         <span class="meta" data-testid="twin-count">
           {total === null ? "" : plural(total, "twin")}
         </span>
+        <Views />
       </div>
       <DiscoveredBanner />
       <Filters />

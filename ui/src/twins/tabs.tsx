@@ -24,6 +24,11 @@ export function RelationsTab({ twin }: { twin: Twin }) {
   if (twin.relationships.length === 0) return <Empty title="This twin has no relationships" />;
   return (
     <div class="relations">
+      <p class="relations-graph">
+        <a class="button" href={href("twins", "", { view: "graph", around: twin.id, hops: "2" })} data-testid="as-graph">
+          <Icon name="nodes" small /> Show as a graph
+        </a>
+      </p>
       {groups.map(([title, direction]) => {
         const list = twin.relationships.filter((one) => one.direction === direction);
         return (

@@ -54,6 +54,13 @@ describe("the built page", () => {
     expect(weigh(scene)).toBeLessThanOrEqual(200 * KIB);
   });
 
+  it("keeps the graph in a chunk of its own of at most 60 KiB", () => {
+    const first = filesOf("index.html");
+    const graph = [...filesOf("src/twins/graph-draw.ts")].filter((file) => !first.has(file));
+    expect(weigh(graph)).toBeGreaterThan(20 * KIB);
+    expect(weigh(graph)).toBeLessThanOrEqual(60 * KIB);
+  });
+
   it("has no inline script, no inline style and no foreign address in its HTML", () => {
     const html = readFileSync(join(folder, "index.html"), "utf8");
     expect(html).not.toMatch(/<script(?![^>]*\bsrc=)/);

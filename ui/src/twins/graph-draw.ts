@@ -1,0 +1,70 @@
+/** The drawn graph: one WebGL context while it is shown, given back when it is left. A chunk of its own. */
+
+import Graph from "graphology";
+import Sigma from "sigma";
+import { tokenColor } from "@/core/theme.ts";
+import type { GraphEdge, GraphNode } from "./graph-store.ts";
+
+export interface Picture {
+  show: (nodes: GraphNode[], edges: GraphEdge[], chosen: string, path: ReadonlySet<string>) => void;
+  fit: () => void;
+  closer: (isCloser: boolean) => void;
+  destroy: () => void;
+}
+
+const SIZE = 5;
+
+export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (id: string) => void): Picture {
+  const graph = new Graph({ multi: true, type: "directed" });
+  const sigma = new Sigma(graph, box, {
+    allowInvalidContainer: true,
+    labelFont: '"Inter", system-ui, sans-serif',
+    labelSize: 12,
+    labelColor: { color: tokenColor("fg1") },
+    labelDensity: 1,
+    labelGridCellSize: 90,
+    labelRenderedSizeThreshold: 3,
+    defaultEdgeType: "arrow",
+    defaultDrawNodeHover: () => undefined,
+    zIndex: true,
+    minCameraRatio: 0.02,
+    maxCameraRatio: 20,
+  });
+  sigma.on("clickNode", ({ node }) => pick(node));
+  sigma.on("doubleClickNode", (event) => {
+    event.preventSigmaDefault();
+    open(event.node);
+  });
+  return {
+    show(nodes, edges, chosen, path) {
+      const ids = new Set(nodes.map((one) => one.id));
+      for (const id of graph.nodes()) if (!ids.has(id)) graph.dropNode(id);
+      const keys = new Set(edges.map(keyOf));
+      for (const key of graph.edges()) if (!keys.has(key)) graph.dropEdge(key);
+      for (const node of nodes) {
+        graph.mergeNode(node.id, { x: node.x, y: node.y, ...lookOf(node, chosen, path) });
+      }
+      for (const edge of edges) {
+        const isOn = path.has(edge.source) && path.has(edge.target);
+        const look = { color: tokenColor(isOn ? "accent" : "line2"), size: isOn ? 3 : 1.2, zIndex: isOn ? 1 : 0 };
+        if (graph.hasEdge(keyOf(edge))) graph.mergeEdgeAttributes(keyOf(edge), look);
+        else graph.addEdgeWithKey(keyOf(edge), edge.source, edge.target, look);
+      }
+      box.dataset["nodes"] = String(graph.order);
+    },
+    fit: () => void sigma.getCamera().animatedReset({ duration: 0 }),
+    closer: (isCloser) => void (isCloser ? sigma.getCamera().animatedZoom({ duration: 0 }) : sigma.getCamera().animatedUnzoom({ duration: 0 })),
+    destroy: () => sigma.kill(),
+  };
+}
+
+const keyOf = (edge: GraphEdge): string => `${edge.source}\n${edge.id}`;
+
+/** Grey while normal; an alarm has its colour and its number, and is never without its label. */
+function lookOf(node: GraphNode, chosen: string, path: ReadonlySet<string>): Record<string, unknown> {
+  const isChosen = node.id === chosen;
+  const isLost = node.status === "stale" || node.status === "offline";
+  const words = `${node.priority !== null ? `[${node.priority}] ` : ""}${node.name || node.id}${isLost ? ` (${node.status})` : ""}${node.hidden ? ` +${node.hidden}` : ""}`;
+  const color = isChosen || path.has(node.id) ? tokenColor("accent") : node.priority !== null ? tokenColor(`p${node.priority}`) : tokenColor(isLost ? "line2" : "body3d");
+  return { label: words, color, size: isChosen ? SIZE * 1.7 : node.priority !== null ? SIZE * 1.3 : SIZE, forceLabel: isChosen || node.priority !== null || path.has(node.id), zIndex: isChosen ? 2 : 0 };
+}
