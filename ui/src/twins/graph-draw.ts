@@ -27,6 +27,7 @@ export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (i
     defaultEdgeType: "arrow",
     defaultDrawNodeHover: () => undefined,
     zIndex: true,
+    stagePadding: 60,
     minCameraRatio: 0.02,
     maxCameraRatio: 20,
   });
@@ -35,9 +36,17 @@ export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (i
     event.preventSigmaDefault();
     open(event.node);
   });
+  // The frame is that of the first picture: what is added later moves nothing on the screen.
+  const frame = (): void => {
+    sigma.setCustomBBox(null);
+    sigma.refresh();
+    sigma.setCustomBBox(sigma.getBBox());
+  };
+  let isFramed = false;
   return {
     show(nodes, edges, chosen, path) {
       const ids = new Set(nodes.map((one) => one.id));
+      if (!nodes.some((one) => graph.hasNode(one.id))) isFramed = false;
       for (const id of graph.nodes()) if (!ids.has(id)) graph.dropNode(id);
       const keys = new Set(edges.map(keyOf));
       for (const key of graph.edges()) if (!keys.has(key)) graph.dropEdge(key);
@@ -51,8 +60,13 @@ export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (i
         else graph.addEdgeWithKey(keyOf(edge), edge.source, edge.target, look);
       }
       box.dataset["nodes"] = String(graph.order);
+      if (!isFramed && graph.order > 0) frame();
+      isFramed = graph.order > 0;
     },
-    fit: () => void sigma.getCamera().animatedReset({ duration: 0 }),
+    fit() {
+      frame();
+      void sigma.getCamera().animatedReset({ duration: 0 });
+    },
     closer: (isCloser) => void (isCloser ? sigma.getCamera().animatedZoom({ duration: 0 }) : sigma.getCamera().animatedUnzoom({ duration: 0 })),
     destroy: () => sigma.kill(),
   };
