@@ -31,14 +31,18 @@ async def around(platform: Platform, request: Request, _: Principal) -> Response
     limit = _whole(body, "limit", 150, 1, MOST_SHOWN)
     twins = list(dict.fromkeys(twins))
     return json_response(
-        await platform.neighbours.around(twins, hops, max(limit, len(twins)), _standing(body))
+        await platform.directory.neighbours.around(
+            twins, hops, max(limit, len(twins)), _standing(body)
+        )
     )
 
 
 async def between(platform: Platform, request: Request, _: Principal) -> Response:
     body = await read_object(request, ("from", "to"), ("standing",))
     source, target = text_field(body, "from"), text_field(body, "to")
-    return json_response(await platform.neighbours.between(source, target, _standing(body)))
+    return json_response(
+        await platform.directory.neighbours.between(source, target, _standing(body))
+    )
 
 
 def _whole(body: dict[str, Any], name: str, default: int, least: int, most: int) -> int:

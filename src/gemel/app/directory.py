@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.app.catalogue import CONTAINS
+from gemel.app.neighbours import Neighbours
 from gemel.app.presence import STATUSES
 from gemel.core.batch import F64, I64
 from gemel.core.errors import InvalidInput
@@ -101,6 +102,7 @@ class Directory:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self.neighbours = Neighbours(platform)
         self._version = -1
         self._ids: list[str] = []
         self._names: list[str] = []

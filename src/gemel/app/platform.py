@@ -36,7 +36,6 @@ from gemel.app.gaps import Gaps
 from gemel.app.installation import Listening
 from gemel.app.jobs import Jobs
 from gemel.app.migrations import Migrations
-from gemel.app.neighbours import Neighbours
 from gemel.app.past import Moments
 from gemel.app.policies import Policies
 from gemel.app.presence import Presence
@@ -123,7 +122,6 @@ class Platform:
         self.desired = Desired(self)
         self.queries = Queries(self)
         self.directory = Directory(self)
-        self.neighbours = Neighbours(self)
         self.moments = Moments(self)
         self.upkeep = Upkeep(self)
         self.jobs = Jobs(self)

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gemel.app.directory import Directory
-from gemel.app.neighbours import Neighbours
 from gemel.app.policies import Sight, forbidden
 from gemel.app.queries import Queries
 from gemel.app.seen_past import SeenMoments, redacted, shown
@@ -232,7 +231,6 @@ class Seen:
         self.catalogue = self._of(real.catalogue)
         self.queries = Queries(self.platform)
         self.directory = Directory(self.platform)
-        self.neighbours = Neighbours(self.platform)
         self.moments = SeenMoments(real.moments, self)
         self.desired = self._of(real.desired)
         self.reactions = self._of(real.reactions)
