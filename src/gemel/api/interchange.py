@@ -27,6 +27,7 @@ async def formats(_: Platform, __: Request, ___: Principal) -> Response:
             "name": one.name,
             "about": one.about,
             "mediaType": one.media_type,
+            "ending": one.ending,
             "imports": one.name in interchange.READERS,
         }
         for one in interchange.FORMATS.values()

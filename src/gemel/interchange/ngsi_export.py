@@ -103,6 +103,11 @@ class _Entity:
             value = self._twin.value(path_of(self._part, name))
             if value.value is not None:
                 made[self._word(name)] = self._attribute(name, value, unit_of(content))
+        self._losses.dropped(
+            f"{self._interface.id}: definition",
+            "schemas, display names and descriptions are no part of entities",
+            self._twin.id,
+        )
         for name in self._interface.commands():
             place = f"{self._interface.id}: {name}"
             self._losses.dropped(place, "NGSI-LD has no commands", self._twin.id)

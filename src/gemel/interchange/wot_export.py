@@ -62,11 +62,28 @@ def description(twin: Facts, material: Material, losses: Losses) -> Json:
         return made
     made |= _texts("description", interface.description)
     made |= _affordances(material.models, twin.model, losses, twin.hidden, here)
+    _report(twin, interface, losses)
     made["events"] = _events(twin, material, here)
     links = [_link(one, material.base, losses) for one in twin.relationships]
     if links:
         made["links"] = links
     return made
+
+
+def _report(twin: Facts, interface: Interface, losses: Losses) -> None:
+    """What a description leaves out by its nature."""
+    for path, value in twin.values.items():
+        if value.value is not None:
+            losses.dropped(
+                f"{interface.id}: {path}",
+                "a description says where a value is read, and has none itself",
+                twin.id,
+            )
+    losses.dropped(
+        f"{interface.id}: definition", "what defines the model whole is in its Thing Model", twin.id
+    )
+    if interface.display_name:
+        losses.dropped(f"{interface.id}: displayName", "the title is that of the twin", twin.id)
 
 
 def model(interface: Interface, models: Mapping[str, Interface], losses: Losses) -> Json:
@@ -183,7 +200,7 @@ def _action(content: Command, losses: Losses, place: str, href: str) -> Json:
     if content.request is not None:
         made["input"] = _payload(content.request, losses, f"{place}.request")
     if content.response is not None:
-        losses.changed(
+        losses.dropped(
             f"{place}.response", "an action answers the command; what the device answers is in it"
         )
     form = {"href": href, "op": "invokeaction", "contentType": JSON_TYPE}

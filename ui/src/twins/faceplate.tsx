@@ -18,6 +18,7 @@ import { StatusWord } from "./status-word.tsx";
 import { TrendsTab } from "./trends.tsx";
 import { CommandButton } from "./command.tsx";
 import { SharingButtons } from "@/field/sharing.tsx";
+import { ExportButton } from "./export.tsx";
 import { byUse } from "./form.ts";
 
 const TABS = [
@@ -91,7 +92,13 @@ function Head({ twin }: { twin: Twin }) {
         {twin.rejects > 0 ? ` · ${plural(twin.rejects, "rejected reading")}` : ""}
       </span>
       <StatusWord id={twin.id} status={twin.status} />
-      <span class="push row"><SharingButtons twin={twin} />{byUse(twin.commands).slice(0, 1).map((command) => <CommandButton key={command.name} twin={twin} command={command} isPrimary />)}</span>
+      <span class="push row">
+        <SharingButtons twin={twin} />
+        <ExportButton twin={twin} />
+        {byUse(twin.commands).slice(0, 1).map((command) => (
+          <CommandButton key={command.name} twin={twin} command={command} isPrimary />
+        ))}
+      </span>
     </div>
   );
 }
