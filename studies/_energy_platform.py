@@ -46,8 +46,10 @@ class Remote:
         """What the server's commands have set; every hour it is given time to plan."""
         del read, now
         if k % 4 == 0:
-            self._server.clock.now = (BEGIN + k * round(STEP)) * SECOND
+            moment = (BEGIN + k * round(STEP)) * SECOND
+            self._server.clock.now = moment - 5 * SECOND  # the server's own tick must not be first
             self._flush()
+            self._server.clock.now = moment
             if not self.is_ready:
                 self._prepare()
             self._hour()
@@ -139,6 +141,7 @@ class Remote:
             return all(len(heard[t]) >= self._had[t] + 1 for t in wanted)
 
         until(arrived, "the commands")
+        until(lambda: not _under_way(server), "the answers to commands")
         self._had = {twin: len(rows) for twin, rows in heard.items()}
         self.wrong += sum(abs(heard[t][-1][1] - v) > 1e-6 for t, v in wanted.items())
         self.given = np.array([heard[t][-1][1] if heard[t] else 0.0 for t in self.twins])
@@ -183,6 +186,10 @@ def through_platform(options: Options, tuned: dict[str, tuple[float, ...]]) -> d
         "wallSeconds": time.perf_counter() - begin,
         "timesRealTime": (energy.WARM_UP + steps) * STEP / (time.perf_counter() - begin),
     }
+
+
+def _under_way(server: Inside) -> bool:
+    return bool(server.ask("GET", "/commands", state="open", limit=1000)["value"])
 
 
 def _states(server: Inside) -> dict[str, int]:

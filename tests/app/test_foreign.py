@@ -120,3 +120,33 @@ def test_what_is_no_model_is_refused_and_leaves_nothing(tmp_path: Path) -> None:
         assert server.http.get("/imported-models/x").status_code == 404
         folder = tmp_path / "data" / "models"
         assert not folder.exists() or list(folder.iterdir()) == []
+
+
+def test_a_what_if_runs_an_fmu_whose_state_can_be_set(tmp_path: Path) -> None:
+    attached = {
+        "model": MODEL["@id"], "behaviour": "basin", "inputs": {"inflow": "pump"},
+        "start": {"level": "height"}, "outputs": {"height": "level"},
+    }  # fmt: skip
+    scenario = {
+        "title": "Pump off", "twins": ["t1"], "hours": 0.5, "step": 60, "members": 1,
+        "changes": [{"twin": "t1", "property": "pump", "value": 0.0}],
+        "kpis": [{"id": "end", "twin": "t1", "property": "height", "of": "end"}],
+    }  # fmt: skip
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/models", [MODEL])
+        server.ask("PUT", "/digitaltwins/t1", {"$metadata": {"$model": MODEL["@id"]}})
+        assert upload(server, "basin", tank(2), mode="model-exchange").status_code == 200
+        server.ask("PUT", "/behaviours/basins", {**attached, "parameters": {"leak": 0.001}})
+        assert server.ask("GET", "/imported-models/basin")["usedBy"] == ["basins"]
+        server.ask("POST", "/ingest", [{"twin": "t1", "pump": 0.001, "height": 1.0}])
+        server.ask("PUT", "/scenarios/off", scenario)
+        server.ask("POST", "/scenarios/off/run")
+
+        def ended() -> Any:
+            found = server.ask("GET", "/scenarios/off")
+            return found if found["run"]["state"] in ("succeeded", "failed") else None
+
+        assert until(ended, "the end of the run")["run"]["message"] == ""
+        told = server.ask("GET", "/scenarios/off/result")["kpis"][0]
+        assert told["scenario"]["mean"] == pytest.approx(np.exp(-0.001 * 1800), rel=1e-3)
+        assert told["baseline"]["mean"] == pytest.approx(1.0, rel=1e-3)

@@ -99,7 +99,7 @@ def test_predictions_are_those_of_the_model_itself(
         assert np.allclose(stored["value"], wanted, atol=1e-4)
 
         upload(server, "state", trained["state"])
-        words = {**service, "parameters": {**parameters, "model": "state"}}
+        words = {**service, "as": "state", "parameters": {**parameters, "model": "state"}}
         server.ask("PUT", "/services/state", words)
         done = predict(server, "state")
         assert done["state"] == "failed"
@@ -110,6 +110,11 @@ def test_predictions_are_those_of_the_model_itself(
         assert done["state"] == "succeeded", done
         last = server.ask("GET", f"/runs/{done['id']}/result")["result"]["twins"]["f1"]["last"]
         assert 0.0 <= last <= 1.0
+        own = server.ask(
+            "GET", "/history", twin="f1", property="state.value", provenance="predicted",
+            **{"from": "-1h", "to": "now"},
+        )["series"][0]  # fmt: skip
+        assert own["value"][-1] == pytest.approx(last)
 
 
 def _milliseconds(times: list[Any]) -> list[float]:

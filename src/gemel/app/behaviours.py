@@ -74,7 +74,7 @@ class Behaviours:
 
     def view(self, doc: Json) -> Json:
         """With every parameter in full: value, spread, bounds, unit; and the twins it is of."""
-        one = read_attachment(doc["id"], doc)
+        one = read_attachment(doc["id"], doc, self._platform.foreign.entries())
         twins = self._platform.services.runs.plant.twins_of(one.model)
         return {
             **doc,
@@ -120,8 +120,11 @@ class Behaviours:
         settings: Mapping[str, Json] | None = None,
     ) -> list[Edit]:  # fmt: skip
         """The edits that make or change them; one that has not changed is left alone."""
-        read = {key: _read(key, doc) for key, doc in given.items()}
-        every = {key: _read(key, doc) for key, doc in self._stored.items() if key not in given}
+        foreign = self._platform.foreign.entries()
+        read = {key: _read(key, doc, foreign) for key, doc in given.items()}
+        every = {
+            key: _read(key, doc, foreign) for key, doc in self._stored.items() if key not in given
+        }
         signals = self._platform.catalogue.signals_with(graph, settings or {})
         check = _Check(graph, signals, [*every.values(), *read.values()])
         stored = self._stored
@@ -137,10 +140,11 @@ class Behaviours:
         return edits
 
 
-def _read(key: str, doc: Json) -> Attachment:
+def _read(key: str, doc: Json, foreign: Mapping[str, Json]) -> Attachment:
     if not NAME.fullmatch(key):
         raise InvalidInput(f"behaviour '{key}': is no id", hint="letters, digits, '.', '_', '-'")
-    return read_attachment(key, {n: v for n, v in doc.items() if n not in ("id", "of")})
+    plain = {n: v for n, v in doc.items() if n not in ("id", "of")}
+    return read_attachment(key, plain, foreign)
 
 
 class _Check:

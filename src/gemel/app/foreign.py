@@ -60,7 +60,16 @@ class ForeignModels:
 
     def _users(self, name: str) -> list[str]:
         services = self._platform.services.hosted
-        return sorted(key for key, one in services.items() if name in one.instance.foreign)
+        found = [key for key, one in services.items() if name in one.instance.foreign]
+        attached = self._platform.behaviours.documents()
+        return sorted([*found, *(d["id"] for d in attached if d.get("behaviour") == name)])
+
+    def entries(self) -> dict[str, Json]:
+        """All of them, each with the path of its file."""
+        return {
+            name: {**one, "file": str(self._folder / one["sha256"])}
+            for name, one in self._documents().items()
+        }
 
     def of(self, kind: Kind, parameters: Json) -> dict[str, Json]:
         """The models that an instance with these parameters uses, each with the path of its file.
@@ -68,17 +77,17 @@ class ForeignModels:
         Raises:
             NotFound: one that is named is not there.
         """
+        known = self.entries() if kind.foreign(parameters) else {}
         found: dict[str, Json] = {}
         for name in kind.foreign(parameters):
-            document = self._documents().get(name)
-            if document is None:
+            if name not in known:
                 raise NotFound(
                     f"there is no behaviour '{name}'",
                     hint="one of: "
                     + ", ".join(behaviours())
                     + "; gemel behaviour import FILE brings others",
                 )
-            found[name] = {**document, "file": str(self._folder / document["sha256"])}
+            found[name] = known[name]
         return found
 
     async def put(

@@ -87,6 +87,7 @@ async def make_ready(platform: Platform, key: str, document: Json) -> Ready:
         "scenario": dict(scenario.document),
         "fork": fork_to_json(fork),
         "behaviours": [d for d in platform.behaviours.documents() if d["model"] in models],
+        "foreign": platform.foreign.entries(),
         "calibrated": _calibrated(platform),
         "rules": {
             name: doc

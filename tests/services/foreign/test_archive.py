@@ -39,9 +39,13 @@ def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_bomb_is_refused(tmp_path: Path) -> None:
-    data = packed({**GOOD, "resources/zeros": bytes(210 << 20)})
-    assert len(data) < 1 << 20
+@pytest.mark.parametrize(("limit", "value"), [("MOST_RATIO", 2), ("MOST_UNPACKED", 1 << 20)])
+def test_a_bomb_is_refused(
+    limit: str, value: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, limit, value)
+    data = packed({**GOOD, "resources/zeros": bytes(3 << 20)})
+    assert len(data) < 1 << 14
     with pytest.raises(TooLarge, match="unpacked"):
         archive.unpack(data, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
@@ -14,7 +13,7 @@ from gemel.services.behaviour.model import Behaviour
 from gemel.services.behaviour.registry import REGRESSION, behaviour_of, behaviours
 from gemel.services.calibration.ensemble import Noise
 from gemel.services.contract import Instance, Signal
-from gemel.services.foreign.described import opened
+from gemel.services.foreign.described import opened_entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +50,7 @@ def prepared(instance: Instance) -> Iterator[Settings]:
     if entry is None:
         yield settings
         return
-    data = Path(entry["file"]).read_bytes()
-    with opened(name, data, entry["mode"], entry["memoryMb"], entry["patience"]) as model:
+    with opened_entry(name, entry) as model:
         yield replace(settings, behaviour=model.behaviour)
 
 

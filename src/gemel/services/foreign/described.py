@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,12 @@ def opened(
             yield Foreign(name, description, behaviour, sandbox)
         finally:
             sandbox.close()
+
+
+def opened_entry(name: str, entry: Json) -> AbstractContextManager[Foreign]:
+    """As `opened`, of one that was imported: its description, limits and the path of its file."""
+    data = Path(entry["file"]).read_bytes()
+    return opened(name, data, entry["mode"], entry["memoryMb"], entry["patience"])
 
 
 def tried(

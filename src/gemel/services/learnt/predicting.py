@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from gemel.core.batch import F64, I64
@@ -11,7 +9,7 @@ from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.contract import Column, Instance, Job, Need, Plant, Progress, Result, Series
-from gemel.services.foreign.described import Foreign, opened
+from gemel.services.foreign.described import Foreign, opened_entry
 from gemel.services.learnt.binding import Feature, features_of, numbers, tensors
 
 VALUE = "learnt.value"
@@ -38,8 +36,7 @@ def predict_twins(job: Job, progress: Progress) -> Result:
     moments = _moments(job, float(own["every"]))
     found: Json = {}
     series: list[Series] = []
-    data = Path(entry["file"]).read_bytes()
-    with opened(name, data, "", entry["memoryMb"], entry["patience"]) as model:
+    with opened_entry(name, entry) as model:
         for i, twin in enumerate(job.instance.twins):
             progress(i / len(job.instance.twins), twin)
             found[twin] = _twin(job, model, features, twin, moments, series)

@@ -69,8 +69,8 @@ class Attachment:
         return self.own.get(twin, {}).get(name) or self.parameters[name]
 
 
-def read_attachment(key: str, doc: Json) -> Attachment:
-    """Reads a document, without looking at the graph.
+def read_attachment(key: str, doc: Json, foreign: Mapping[str, Json] | None = None) -> Attachment:
+    """Reads a document, without looking at the graph; `foreign` are models of others by name.
 
     Raises:
         InvalidInput: names the place, the rule and the way out.
@@ -85,7 +85,7 @@ def read_attachment(key: str, doc: Json) -> Attachment:
         raise InvalidInput(f"{place}: needs a 'model'", hint="a DTMI")
     inputs = _formulas(f"{place}: inputs", doc.get("inputs"))
     name = _text(place, doc, "behaviour")
-    behaviour = behaviour_of(name, list(inputs)) if name else None
+    behaviour = behaviour_of(name, list(inputs), foreign) if name else None
     parameters = _amounts(f"{place}: parameters", doc.get("parameters"), behaviour)
     if behaviour is not None:
         for one in behaviour.parameters:

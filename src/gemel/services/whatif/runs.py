@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +14,7 @@ from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.contract import Column, Instance, Job, Need, Plant, Progress, Result, Signal
+from gemel.services.foreign.described import opened_entry
 from gemel.services.whatif.alarms import Simulated, judged, loaded, shapes_of_json
 from gemel.services.whatif.attachment import Amount, Attachment, merged, read_attachment
 from gemel.services.whatif.boundary import Future, future_of, sampled
@@ -20,7 +22,7 @@ from gemel.services.whatif.design import points, ranked, variants_of
 from gemel.services.whatif.figures import band, bands, compared, figure, tornado, unit_of
 from gemel.services.whatif.fork import fork_of_json
 from gemel.services.whatif.march import Course, March, Past, Wanted
-from gemel.services.whatif.network import Network, joined
+from gemel.services.whatif.network import Block, Network, joined
 from gemel.services.whatif.scenario import Kpi, Scenario, read_scenario
 from gemel.services.whatif.variants import Effect, Variant, effects_of, keys_of, layout_of
 
@@ -53,7 +55,10 @@ def asked_of(plan: Json) -> Asked:
     """
     scenario = read_scenario(plan["scenario"])
     attachments = [
-        calibrated(read_attachment(doc["id"], doc), plan.get("calibrated", {}).get(doc["id"], {}))
+        calibrated(
+            read_attachment(doc["id"], doc, plan.get("foreign")),
+            plan.get("calibrated", {}).get(doc["id"], {}),
+        )
         for doc in plan["behaviours"]
     ]
     network = joined(fork_of_json(plan["fork"]), attachments)
@@ -120,10 +125,25 @@ def simulate(job: Job, progress: Progress) -> Result:
     Raises:
         InvalidInput: names what does not fit, or what is too much.
     """
-    asked = asked_of(job.instance.parameters[PLAN])
+    plan = job.instance.parameters[PLAN]
+    asked = asked_of(plan)
     columns = {(s.twin, s.path): c for s, c in zip(job.signals, job.columns, strict=True)}
     progress(0.01, "joined")
-    return _Run(asked, columns).result(progress)
+    with ExitStack() as models:
+        blocks = tuple(
+            _run_elsewhere(block, plan.get("foreign", {}), models) for block in asked.network.blocks
+        )
+        asked = replace(asked, network=replace(asked.network, blocks=blocks))
+        return _Run(asked, columns).result(progress)
+
+
+def _run_elsewhere(block: Block, foreign: Json, models: ExitStack) -> Block:
+    """The block with its model open in a sandbox, where it is of others."""
+    behaviour = block.attachment.behaviour
+    if behaviour is None or behaviour.name not in foreign:
+        return block
+    model = models.enter_context(opened_entry(behaviour.name, foreign[behaviour.name]))
+    return replace(block, attachment=replace(block.attachment, behaviour=model.behaviour))
 
 
 class _Run:
