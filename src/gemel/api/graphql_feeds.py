@@ -24,7 +24,7 @@ from graphql import (
     GraphQLString,
 )
 
-from gemel.api.graphql_schema import JSON, LARGEST_PAGE, Caller, Part
+from gemel.api.graphql_parts import JSON, LARGEST_PAGE, Caller, Part
 from gemel.api.live import FRAME_SECONDS, is_event_seen
 from gemel.app.values import typed
 from gemel.core.access import Principal

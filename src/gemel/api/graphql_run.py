@@ -25,7 +25,8 @@ from graphql import (
 )
 
 from gemel.api.graphql_feeds import subscriptions
-from gemel.api.graphql_schema import DEFAULT_PAGE, Caller, build
+from gemel.api.graphql_parts import DEFAULT_PAGE, Caller
+from gemel.api.graphql_schema import build
 from gemel.core.access import Principal
 from gemel.core.document import Json
 from gemel.core.errors import GemelError, InvalidInput

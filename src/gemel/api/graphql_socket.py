@@ -12,8 +12,8 @@ from graphql import ExecutionResult, subscribe
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from gemel.api.graphql_feeds import Watching
+from gemel.api.graphql_parts import Caller
 from gemel.api.graphql_run import Prepared, Unfit, answered, as_answer, prepare, schema_of
-from gemel.api.graphql_schema import Caller
 from gemel.api.session import COOKIE, authenticate, check_origin
 from gemel.core.access import Principal
 from gemel.core.document import Json

@@ -1,8 +1,4 @@
-"""Tree and model to a kernel: numpy functions over columns of instances, checked beforehand.
-
-A condition has three values (Kleene): it is true, it is false, or it is unknown because a value is
-not known. A compiled condition therefore returns two columns, "is true" and "is false".
-"""
+"""Tree and model to a kernel: numpy functions over columns of instances, checked beforehand."""
 
 from __future__ import annotations
 
@@ -10,10 +6,7 @@ import difflib
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from gemel.core.batch import F64
 from gemel.core.errors import InvalidInput
@@ -39,11 +32,19 @@ from gemel.services.rules.features import Feature, Inner, Named, raw_paths
 from gemel.services.rules.parser import mistake
 from gemel.services.rules.quantity import Unit
 from gemel.services.rules.text import code_of_value
-
-Flags: TypeAlias = NDArray[np.bool_]
-Numbers: TypeAlias = Callable[[F64, F64], F64]
-"""(values by slot and instance, parameters by number and instance) -> one value an instance."""
-Truths: TypeAlias = Callable[[F64, F64], tuple[Flags, Flags]]
+from gemel.services.rules.truths import (
+    ARITHMETIC,
+    ONE,
+    OPPOSITE,
+    Flags,
+    Numbers,
+    Truths,
+    all_of,
+    any_of,
+    evaluation,
+    negate,
+    truths,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,71 +113,6 @@ class Value:
     is_difference: bool
     numbers: Numbers
     shape: str
-
-
-_SIGNS: dict[str, Callable[[F64, F64], Any]] = {
-    ">": np.greater,
-    ">=": np.greater_equal,
-    "<": np.less,
-    "<=": np.less_equal,
-    "==": np.equal,
-}
-_OPPOSITE = {">": "<=", ">=": "<", "<": ">=", "<=": ">"}
-
-
-def _divide(left: F64, right: F64) -> F64:
-    quotient: F64 = np.divide(left, np.where(right == 0.0, np.nan, right))
-    return quotient
-
-
-_ARITHMETIC: dict[str, Callable[[F64, F64], F64]] = {
-    "+": np.add,
-    "-": np.subtract,
-    "*": np.multiply,
-    "/": _divide,
-}
-
-
-def truths(operator: str, left: Numbers, right: Numbers) -> Truths:
-    if operator in _OPPOSITE:
-        is_true, is_false = _SIGNS[operator], _SIGNS[_OPPOSITE[operator]]
-
-        def ordered(x: F64, p: F64) -> tuple[Flags, Flags]:
-            a, b = left(x, p), right(x, p)
-            return is_true(a, b), is_false(a, b)
-
-        return ordered
-
-    def equal(x: F64, p: F64) -> tuple[Flags, Flags]:
-        a, b = left(x, p), right(x, p)
-        same, other = a == b, (a < b) | (a > b)
-        return (same, other) if operator == "==" else (other, same)
-
-    return equal
-
-
-def _all_of(left: Truths, right: Truths) -> Truths:
-    def both(x: F64, p: F64) -> tuple[Flags, Flags]:
-        (t1, f1), (t2, f2) = left(x, p), right(x, p)
-        return t1 & t2, f1 | f2
-
-    return both
-
-
-def _any_of(left: Truths, right: Truths) -> Truths:
-    def either(x: F64, p: F64) -> tuple[Flags, Flags]:
-        (t1, f1), (t2, f2) = left(x, p), right(x, p)
-        return t1 | t2, f1 & f2
-
-    return either
-
-
-def _negate(operand: Truths) -> Truths:
-    def negated(x: F64, p: F64) -> tuple[Flags, Flags]:
-        is_true, is_false = operand(x, p)
-        return is_false, is_true
-
-    return negated
 
 
 class Compiler:
@@ -353,7 +289,7 @@ class Compiler:
     def joined(
         self, node: Arithmetic, left: Value, right: Value, unit: Unit, *, is_difference: bool
     ) -> Value:
-        join, first, second = _ARITHMETIC[node.operator], left.numbers, right.numbers
+        join, first, second = ARITHMETIC[node.operator], left.numbers, right.numbers
         return Value(
             unit,
             is_difference,
@@ -375,16 +311,16 @@ class Compiler:
             left, left_shape = self.condition(node.left, held=held, is_positive=is_positive)
             right, right_shape = self.condition(node.right, held=held, is_positive=is_positive)
             if isinstance(node, AllOf):
-                return _all_of(left, right), f"({left_shape}&{right_shape})"
-            return _any_of(left, right), f"({left_shape}|{right_shape})"
+                return all_of(left, right), f"({left_shape}&{right_shape})"
+            return any_of(left, right), f"({left_shape}|{right_shape})"
         if isinstance(node, Negate):
             inner, shape = self.condition(node.operand, held=held, is_positive=not is_positive)
-            return _negate(inner), f"!{shape}"
+            return negate(inner), f"!{shape}"
         if isinstance(node, Comparison):
             return self.comparison(node, held=held, is_positive=is_positive)
         if isinstance(node, Path) and self.property_of(node).kind == "boolean":
             numbers, shape = self.read(node)
-            return truths("==", numbers, lambda _x, _p: _ONE), f"({shape}=1)"
+            return truths("==", numbers, lambda _x, _p: ONE), f"({shape}=1)"
         raise self.wrong(
             start_of(node), "this is neither true nor false", "a comparison such as x > 80 °C"
         )
@@ -415,7 +351,7 @@ class Compiler:
         band = node.deadband
         if band is None:
             return 0.0
-        if node.operator not in _OPPOSITE:
+        if node.operator not in OPPOSITE:
             raise self.wrong(band.at, f"'{node.operator}' has no deadband", "> >= < or <=")
         width = self.fixed(band, like.unit, is_difference=True)
         if width <= 0:
@@ -528,27 +464,13 @@ class Compiler:
             shape,
             tuple(self.slots),
             tuple(self.parameters),
-            _evaluation(raised, over),
+            evaluation(raised, over),
             self.expression.hold,
             self.expression.off,
             self.subject(),
             dict(self.features),
             tuple(self.named),
         )
-
-
-_ONE: F64 = np.ones(1)
-
-
-def _evaluation(raised: Truths, held: Truths | None) -> Truths:
-    def evaluate(values: F64, parameters: F64) -> tuple[Flags, Flags]:
-        with np.errstate(all="ignore"):
-            is_true, is_false = raised(values, parameters)
-            if held is not None:
-                is_false = held(values, parameters)[1]
-        return is_true, is_false
-
-    return evaluate
 
 
 def measured(unit: Unit) -> str:

@@ -13,15 +13,7 @@ import numpy as np
 from gemel.core.batch import F64
 from gemel.services.rules import quantity
 from gemel.services.rules.about import first_path, is_computed
-from gemel.services.rules.compiler import (
-    Compiler,
-    Kernel,
-    Numbers,
-    PropertyShape,
-    Truths,
-    Value,
-    truths,
-)
+from gemel.services.rules.compiler import Compiler, Kernel, PropertyShape, Value
 from gemel.services.rules.expression import (
     AllOf,
     AnyOf,
@@ -51,6 +43,7 @@ from gemel.services.rules.features import (
     seconds_of,
 )
 from gemel.services.rules.parser import mistake
+from gemel.services.rules.truths import Numbers, Truths, truths
 
 Shapes = Mapping[str, PropertyShape]
 Kin = Callable[[Relation], Shapes | None]
