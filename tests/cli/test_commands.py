@@ -236,6 +236,19 @@ def test_arguments_and_options_of_a_command_come_in_any_order(
     assert orjson.loads(out)["arguments"] == 5
 
 
+@pytest.mark.parametrize("action", ["check", "put"])
+def test_a_wrong_rule_is_shown_with_a_caret_under_the_mistake(
+    action: str, server: Inside, tmp_path: Path
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("- {id: cold, model: 'dtmi:test:Pump;1', when: temperature > 80 bar}\n")
+    code, out, err = ask("rule", action, str(file))
+    assert (code, out) == (1, "")
+    first, text, caret, *_ = err.splitlines()
+    assert first.endswith("column 15: 'bar' does not fit here: the other side is in °C")
+    assert text[caret.index("^") :] == "bar"
+
+
 @pytest.mark.parametrize(
     ("word", "entry", "wrong"),
     [

@@ -204,7 +204,10 @@ def _joined(words: list[str]) -> list[str]:
 
 def _fail(error: GemelError) -> int:
     lines = [f"gemel: {error.message}"]
-    lines += [f"  - {detail.get('message', detail)}" for detail in error.details[:20]]
+    if error.code == "RuleInvalid":  # its lines show the text and a caret under the mistake
+        lines = lines[0].split("\n")
+    else:
+        lines += [f"  - {detail.get('message', detail)}" for detail in error.details[:20]]
     if len(error.details) > 20:
         lines.append(f"  ... and {len(error.details) - 20} more")
     if error.hint:
