@@ -246,7 +246,7 @@ def test_a_wrong_rule_is_shown_with_a_caret_under_the_mistake(
     assert (code, out) == (1, "")
     first, text, caret, *_ = err.splitlines()
     assert first.endswith("column 15: 'bar' does not fit here: the other side is in °C")
-    assert text[caret.index("^") :] == "bar"
+    assert text[caret.index("^") :] == "80 bar"
 
 
 @pytest.mark.parametrize(
