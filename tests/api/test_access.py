@@ -112,6 +112,7 @@ TABLE = {
     "GET /history/statistics": READERS,
     "GET /twins/{twin}/limits": READERS,
     "POST /graph": READERS,
+    "GET /twins/{twin}/explain": READERS,
     "POST /graph/path": READERS,
     "GET /state": READERS,
     "GET /scene.glb": READERS,

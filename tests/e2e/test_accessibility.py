@@ -32,6 +32,7 @@ PAGES = {
         f"/app/trends?panels={TWIN}:vibration,{TWIN}:temperature|pump-1:flow;table&vs=60",
         "[data-testid=trend-panel][data-chart-state=ready] [data-testid=value-table]",
     ),
+    "why": (f"/app/twins/{TWIN}?tab=why", "[data-testid=why-sample]"),
     "graph": ("/app/twins?view=graph&around=motor-3", "[data-testid=graph-box][data-nodes]"),
     "relations": (f"/app/twins/{TWIN}?tab=relations", ".relation"),
     "alarms of a twin": (f"/app/twins/{TWIN}?tab=alarms", "[data-testid=alarm-row]"),

@@ -241,6 +241,20 @@ def test_what_happened_is_drawn_listed_and_leads_to_its_alarm(plant: Running, vi
     ann.until("location.pathname.startsWith('/app/alarms/a-')")
 
 
+def test_a_colour_leads_to_rule_model_readings_and_device(plant: Running, visit: Visit) -> None:
+    ann = visit(plant, size=(1440, 900)).log_in("viewer", at="/app/twins/motor-1")
+    ann.find("why-link").click()
+    chain = ann.find("why-chain")
+    chain.get_by_text("vibration > 7 mm/s").wait_for()
+    assert chain.get_by_text("dtmi:test:Motor;1").count() >= 1
+    turn = chain.locator("[data-testid=why-sample][data-turn=true]")
+    assert "9 mm/s" in turn.inner_text()
+    assert "limit 7" in turn.inner_text()
+    ann.find("why").get_by_text("devices/motor-1/telemetry").wait_for()
+    chain.get_by_text("as a trend").click()
+    ann.page.locator(READY).wait_for()
+
+
 def test_a_late_answer_is_never_drawn(plant: Running, visit: Visit, begin: int) -> None:
     ann = visit(plant, size=(1440, 900)).log_in(at=TWO)
     ann.page.locator(READY).nth(1).wait_for()

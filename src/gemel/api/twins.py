@@ -13,6 +13,7 @@ from gemel.api.routes import Route
 from gemel.api.session import LOGGED_IN
 from gemel.app import adoption, views
 from gemel.app.directory import Page, Wanted
+from gemel.app.explain import explain
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
@@ -61,6 +62,10 @@ async def faceplate(platform: Platform, request: Request, _: Principal) -> Respo
     twin = request.path_params["twin"]
     platform.catalogue.require_twin(twin)
     return json_response(views.faceplate(platform, twin))
+
+
+async def why(platform: Platform, request: Request, _: Principal) -> Response:
+    return json_response(await explain(platform, request.path_params["twin"]))
 
 
 async def patch_desired(platform: Platform, request: Request, who: Principal) -> Response:
@@ -131,6 +136,13 @@ ROUTES = [
     Route("GET", "/status", status, LOGGED_IN, "The installation at a glance"),
     Route("GET", "/twins", listing, "twins:read", "A page of twins", query=TWIN_QUERY),
     Route("GET", "/twins/{twin}", faceplate, "twins:read", "Everything about one twin"),
+    Route(
+        "GET",
+        "/twins/{twin}/explain",
+        why,
+        "history:read",
+        "Why it is shown as it is: alarm, rule, model, readings, device",
+    ),
     Route(
         "GET",
         "/twins/{twin}/desired",

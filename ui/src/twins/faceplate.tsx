@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { getTwin } from "@/core/api.ts";
 import { priorityOfTwin } from "@/core/alarms.ts";
 import { useResource } from "@/core/resource.ts";
-import { place, setSearch } from "@/core/router.ts";
+import { href, place, setSearch } from "@/core/router.ts";
 import type { Twin } from "@/core/types.ts";
 import { plural } from "@/core/words.ts";
 import { useTwins } from "@/live/client.ts";
@@ -15,6 +15,7 @@ import { ChangesTab } from "./changes.tsx";
 import { MaintenanceTab } from "./maintenance.tsx";
 import { StateTab } from "./state.tsx";
 import { StatusWord } from "./status-word.tsx";
+import { WhyTab } from "./why.tsx";
 import { TrendsTab } from "./trends.tsx";
 import { CommandButton } from "./command.tsx";
 import { SharingButtons } from "@/field/sharing.tsx";
@@ -23,6 +24,7 @@ import { byUse } from "./form.ts";
 
 const TABS = [
   ["state", "State"],
+  ["why", "Why"],
   ["trends", "Trends"],
   ["relations", "Relations"],
   ["alarms", "Alarms"],
@@ -72,6 +74,7 @@ export function Faceplate({ id }: { id: string }) {
 
 function Tab({ name, twin }: { name: TabName; twin: Twin }) {
   if (name === "state") return <StateTab twin={twin} />;
+  if (name === "why") return <WhyTab twin={twin} />;
   if (name === "trends") return <TrendsTab twin={twin} />;
   if (name === "relations") return <RelationsTab twin={twin} />;
   if (name === "alarms") return <AlarmsTab twin={twin} />;
@@ -85,7 +88,11 @@ function Head({ twin }: { twin: Twin }) {
   const priority = priorityOfTwin.value.get(twin.id);
   return (
     <div class="page-head">
-      {priority !== undefined && <Badge priority={priority} />}
+      {priority !== undefined && (
+        <a href={href("twins", twin.id, { tab: "why" })} aria-label={`Why is it shown as priority ${priority}?`} title="Why?" data-testid="why-link">
+          <Badge priority={priority} label={false} />
+        </a>
+      )}
       <h1 class="ellipsis">{twin.name || twin.id}</h1>
       <span class="meta ellipsis">
         {twin.id} · {twin.modelName}
