@@ -322,3 +322,17 @@ def test_what_is_no_environment_is_refused_in_words(
     answer = server.http.post(f"/import/{form}", content=content)
     assert answer.status_code in (400, 404)
     assert said in answer.json()["error"]["message"]
+
+
+def test_paths_of_all_submodels_come_in_pages_without_gap_or_repeat(server: Inside) -> None:
+    whole = server.ask("GET", "/aas/submodels/$path", limit=1000)["result"]
+    found: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = server.ask("GET", "/aas/submodels/$path", limit=7, **cursor)
+        found += page["result"]
+        if "cursor" not in page["paging_metadata"]:
+            break
+        cursor = {"cursor": page["paging_metadata"]["cursor"]}
+    assert found == whole
+    assert len(whole) > 30

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,14 +60,21 @@ class _Asked:
             raise InvalidInput(f"{name}: '{value[:40]}'", hint="one of " + ", ".join(known))
         return value
 
+    def page_size(self) -> int:
+        limit = self.query.get("limit", str(A_PAGE))
+        if not (limit.isascii() and limit.isdecimal() and len(limit) < 10 and int(limit)):
+            raise InvalidInput(f"limit: '{limit[:40]}'", hint="a whole number above 0")
+        return min(int(limit), MOST_A_PAGE)
+
+    def cursor(self) -> str:
+        """What the last page ended with; "" for the first one."""
+        cursor = self.query.get("cursor", "")
+        return decoded(cursor, "cursor") if cursor else ""
+
     def page(self, keys: Sequence[str], show: Callable[[str], Any]) -> Json:
         """One page of what has these keys, which are in order."""
-        limit = self.query.get("limit", str(A_PAGE))
-        if not limit.isdecimal() or not int(limit) > 0:
-            raise InvalidInput(f"limit: '{limit[:40]}'", hint="a whole number above 0")
-        count = min(int(limit), MOST_A_PAGE)
-        cursor = self.query.get("cursor", "")
-        start = bisect_right(keys, decoded(cursor, "cursor")) if cursor else 0
+        count, after = self.page_size(), self.cursor()
+        start = bisect_right(keys, after) if after else 0
         shown = keys[start : start + count]
         more = {"cursor": encoded(shown[-1])} if start + count < len(keys) and shown else {}
         return {"paging_metadata": more, "result": [show(key) for key in shown]}
@@ -188,10 +195,7 @@ def _below_submodels(asked: _Asked) -> Any:
     head, *rest = asked.rest
     if head in VIEWS and not rest:
         if head == "$path":
-            return asked.page(
-                [f"{key}\n{p}" for key in asked.submodels() for p in _paths(asked.submodel(key))],
-                lambda key: key.partition("\n")[2],
-            )
+            return _all_paths(asked)
         return asked.page(asked.submodels(), lambda key: _view(asked, asked.submodel(key), head))
     return _of_submodel(asked, asked.submodel(decoded(head, "submodelIdentifier")), rest)
 
@@ -232,6 +236,23 @@ def _elements(asked: _Asked, submodel: Json, view: str) -> Any:
     if view == "$metadata":
         return asked.page(has_view, lambda name: aas_views.metadata(by_name[name]))
     return asked.page(has_view, lambda name: {name: aas_views.value_only(by_name[name])})
+
+
+def _all_paths(asked: _Asked) -> Json:
+    """A page of the paths of all submodels; only those submodels are made that are on it."""
+    count, (last, _, after) = asked.page_size(), asked.cursor().partition("\n")
+    keys = asked.submodels()
+    result: list[str] = []
+    end = ""
+    for key in keys[bisect_left(keys, last) if last else 0 :]:
+        for path in _paths(asked.submodel(key)):
+            if key == last and path <= after:
+                continue
+            if len(result) == count:
+                return {"paging_metadata": {"cursor": encoded(end)}, "result": result}
+            result.append(path)
+            end = f"{key}\n{path}"
+    return {"paging_metadata": {}, "result": result}
 
 
 def _paths(found: Json) -> list[str]:

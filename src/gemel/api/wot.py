@@ -66,7 +66,16 @@ async def observe(platform: Platform, request: Request, _: Principal) -> Respons
     keys = platform.series.keys
     series += [n for n in platform.series.of_twin(twin) if keys[n].path == path]
 
+    def stamp() -> object:
+        """What differs whenever the value may be another one; cheap, for it is asked often."""
+        return platform.value_of(twin)(path), platform.graph.twin(twin).etag
+
+    known = stamp()
+
     def changed(_: list[Json]) -> Value | None:
+        nonlocal known
+        if known == (known := stamp()):
+            return None
         now = _value(platform, twin, path)
         return now if now != before else None
 
