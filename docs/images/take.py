@@ -161,6 +161,8 @@ def take_all(browser: Browser, data: Path) -> None:
     take(browser, link(), "twin", "twins/pump-1", viewport=WIDE, **dark)
     take(browser, link(), "plant-3d", "plant", viewport=WIDE, **dark)
     take(browser, link(), "value", "value", viewport=WIDE, **light)
+    gemel(data, "whatif", "run", "warmer-offices", "--wait")
+    take(browser, link(), "what-if", "what-if/warmer-offices", viewport=WIDE, **dark)
     take(browser, link(), "alarms", "alarms", "j Enter", viewport=WIDE, **dark)
     take(browser, link(), "phone", "", viewport=PHONE, has_touch=True, is_mobile=True, **dark)
 
