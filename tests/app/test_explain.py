@@ -71,3 +71,22 @@ def test_a_status_has_its_reason(server: Inside) -> None:
     assert status("warm-1")["is"] == "stale"
     assert "30 s" in status("warm-1")["because"]
     assert server.http.get("/twins/nobody/explain").status_code == 404
+
+
+def test_two_twins_differ_in_properties_values_and_relationships(server: Inside) -> None:
+    patch = [{"op": "add", "path": "/name", "value": "Warm one"}]
+    server.ask("PATCH", "/digitaltwins/warm-1", patch)
+    found = server.ask("GET", "/twins/warm-1/diff", **{"with": "pump-1"})
+    assert found["act"] == "changed"
+    changes = {one["path"]: (one["before"], one["after"], one["act"]) for one in found["changes"]}
+    assert changes == {
+        "$model": (WARM, PUMP, "changed"),
+        "name": ("Warm one", None, "removed"),
+    }
+    values = {one["path"]: (one["before"]["value"], one["after"]) for one in found["values"]}
+    assert values == {"temperature": (88, None)}
+    assert found["relationships"] == [
+        {"name": "contains", "direction": "in", "twin": "line", "act": "removed"}
+    ]
+    assert server.ask("GET", "/twins/line/diff", **{"with": "line"})["act"] == "same"
+    assert server.http.get("/twins/line/diff", params={"with": "nobody"}).status_code == 404

@@ -31,3 +31,20 @@ def test_a_twin_tells_who_changed_it_and_what_is_different(plant: Running, visit
     compared = visitor.page.locator("[data-testid=compare]")
     visitor.until("document.querySelector('[data-testid=compare]').innerText.includes('made in')")
     assert "The twin was made in between." in compared.inner_text()
+
+
+def test_two_twins_are_compared_side_by_side(plant: Running, visit: Visit) -> None:
+    visitor = visit(plant).log_in("viewer", "vera", at="/app/twins/motor-1?tab=changes")
+    visitor.find("pair-id").fill("motor-2")
+    visitor.find("pair-id").press("Enter")
+    pair = visitor.find("pair")
+    pair.get_by_text("Feed motor").nth(1).wait_for()
+    words = pair.inner_text()
+    assert "Motor 2" in words  # the other's name
+    assert "9\n" in words.replace(" ", "\n")  # its own vibration ...
+    assert "1.2" in words  # ... and the other's
+    assert "with=motor-2" in visitor.page.url
+    visitor.find("pair-id").fill("nobody")
+    visitor.allowed = "404"
+    visitor.find("pair-id").press("Enter")
+    pair.get_by_text("There is no twin called nobody.").wait_for()

@@ -10,6 +10,7 @@ from gemel.api.errors import json_response
 from gemel.api.routes import Route
 from gemel.app import changes
 from gemel.app.platform import Platform
+from gemel.app.twin_pairs import of_two
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
 
@@ -22,6 +23,9 @@ async def history(platform: Platform, request: Request, _: Principal) -> Respons
 
 
 async def of_twin(platform: Platform, request: Request, _: Principal) -> Response:
+    other = request.query_params.get("with", "")
+    if other:
+        return json_response(of_two(platform, request.path_params["twin"], other))
     begin, end = _span(platform, request)
     return json_response(await changes.of_twin(platform, request.path_params["twin"], begin, end))
 
@@ -63,8 +67,8 @@ ROUTES = [
         "/twins/{twin}/diff",
         of_twin,
         "twins:read",
-        "What is different of a twin between two moments",
-        query=SPAN,
+        "What is different of a twin between two moments, or from another twin",
+        query=(*SPAN, ("with", "another twin: both as they are now, in place of a span")),
     ),
     Route(
         "GET",

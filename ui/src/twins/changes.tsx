@@ -4,7 +4,8 @@ import { useState } from "preact/hooks";
 import { get, query } from "@/core/api.ts";
 import { moment, tick } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
-import { href } from "@/core/router.ts";
+import { rows } from "@/core/plant.ts";
+import { href, place, setSearch } from "@/core/router.ts";
 import type { Json, Page, Twin } from "@/core/types.ts";
 import { formatMoment } from "@/core/words.ts";
 import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
@@ -59,6 +60,7 @@ export function ChangesTab({ twin }: { twin: Twin }) {
   return (
     <div class="stack" style={{ gap: "24px" }}>
       <Compare twin={twin} />
+      <CompareTwins twin={twin} />
       <section aria-labelledby="changes-title">
         <h2 id="changes-title">Who changed it</h2>
         {error && !data && <Failed error={error} what="The changes" retry={retry} />}
@@ -114,6 +116,73 @@ function Compare({ twin }: { twin: Twin }) {
       {error?.status === 404 && <p class="soft">The twin was not there at either moment.</p>}
       {!data && !error && <SkeletonRows count={3} />}
       {data && <Found diff={data} />}
+    </section>
+  );
+}
+
+interface Pair {
+  act: "same" | "changed";
+  changes: Change[];
+  relationships: { name: string; direction: "in" | "out"; twin: string; act: "added" | "removed" }[];
+  values: Diff["values"];
+}
+
+/** What is different from another twin, both as they are now; which one is in the address. */
+function CompareTwins({ twin }: { twin: Twin }) {
+  const other = place.value.search.get("with") ?? "";
+  const [text, setText] = useState(other);
+  const path = other ? `/twins/${encodeURIComponent(twin.id)}/diff${query({ with: other })}` : null;
+  const { data, error, retry } = useResource(path, (abort) => get<Pair>(path!, abort));
+  const submit = (event: Event): void => {
+    event.preventDefault();
+    setSearch({ with: text.trim() || null });
+  };
+  const alike = [...rows.value.values()].filter((one) => one.model === twin.model && one.id !== twin.id).slice(0, 200);
+  return (
+    <section aria-labelledby="pair-title" data-testid="pair">
+      <form class="row" style={{ flexWrap: "wrap" }} onSubmit={submit}>
+        <h2 id="pair-title" class="grow">
+          Beside another twin
+        </h2>
+        <input class="input pair-id" aria-label="Id of the other twin" placeholder="Id of the other twin" list="pair-ids" data-testid="pair-id" value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        <datalist id="pair-ids">
+          {alike.map((one) => (
+            <option key={one.id} value={one.id}>
+              {one.name}
+            </option>
+          ))}
+        </datalist>
+        <button class="button" type="submit">
+          Compare
+        </button>
+      </form>
+      {error && !data && (error.status === 404 ? <p class="soft">There is no twin called {other}.</p> : <Failed error={error} what="The comparison" retry={retry} />)}
+      {data && (
+        <div class="stack" style={{ gap: "8px" }}>
+          <p class="soft">
+            {data.act === "same" ? "They are the same." : "Struck through is "}
+            {data.act === "changed" && (
+              <>
+                <strong>{twin.name || twin.id}</strong>, beside it <a class="link" href={href("twins", other)}>{other}</a>.
+              </>
+            )}
+          </p>
+          <Differences list={data.changes} />
+          <Differences list={data.values.map((one): Change => ({ path: one.path, before: one.before?.value ?? null, after: one.after?.value ?? null, act: "changed" }))} />
+          <ul class="plain">
+            {data.relationships.slice(0, MOST_SHOWN).map((one) => (
+              <li key={`${one.name} ${one.direction} ${one.twin}`} class="row">
+                <Icon name={one.direction === "out" ? "link" : "incoming"} small />
+                <span class="tag">only with {one.act === "removed" ? twin.id : other}</span>
+                <span class="ellipsis">
+                  {one.name} <a href={href("twins", one.twin)}>{one.twin}</a>
+                </span>
+              </li>
+            ))}
+          </ul>
+          {data.relationships.length > MOST_SHOWN && <p class="muted">and {data.relationships.length - MOST_SHOWN} more relationships</p>}
+        </div>
+      )}
     </section>
   );
 }
