@@ -57,6 +57,26 @@ def test_checkpoint_and_replay_give_every_batch_exactly_once(opened, rows_batch)
     assert platform.restored == 80 + 15
 
 
+def test_completing_leaves_nothing_to_replay_and_seals_nothing(opened, rows_batch):
+    for number in range(3):
+        platform = Platform(opened, rows_batch)
+        assert platform.restored == len(platform.applied) == number
+        platform.send(number)
+        platform.history.complete()
+        assert platform.history.statistics().segments == 0
+        platform.history.close()
+
+
+def test_what_comes_after_the_last_checkpoint_is_replayed(opened, rows_batch):
+    platform = Platform(opened, rows_batch)
+    platform.send(1)
+    platform.history.complete()
+    platform.send(2)
+    platform.history.close()
+    again = Platform(opened, rows_batch)
+    assert (again.restored, again.applied) == (1, [1.0, 2.0])
+
+
 def test_the_checkpoint_is_taken_between_batches_on_the_loop(opened, rows_batch):
     async def run() -> None:
         loop = asyncio.get_running_loop()

@@ -62,12 +62,12 @@ class Model:
             )
 
     def read(self, series: int, start: int, end: int, *, bad: bool) -> list[tuple[object, ...]]:
-        last: dict[tuple[int, object], tuple[int, int]] = {}
+        last: dict[tuple[int, object, int], int] = {}
         for number, time, value, quality, received in self.rows:
             if number == series and start <= time < end:
-                last.pop((time, value), None)
-                last[time, value] = (quality, received)
-        found = [(*key, *rest) for key, rest in last.items()]
+                last.pop((time, value, quality), None)
+                last[time, value, quality] = received
+        found = [(*key, received) for key, received in last.items()]
         found.sort(key=lambda row: row[0])
         return [row for row in found if bad or row[2] < 128]
 

@@ -384,7 +384,7 @@ class Platform:
     async def _close_history(self, loop: asyncio.AbstractEventLoop) -> None:
         """With a last checkpoint, so that the next start replays nothing."""
         try:  # the checkpoint is taken on this loop before the wait is over
-            await loop.run_in_executor(None, lambda: self.history.seal(wait=False))
+            await loop.run_in_executor(None, self.history.complete)
         except GemelError as error:
             log.error("no last checkpoint is taken: %s", error)
         await loop.run_in_executor(None, self.history.close)

@@ -276,6 +276,18 @@ class History(Reader):
         if wait:
             self._sealer.wait(through)
 
+    def complete(self) -> None:
+        """Completes the log file, so that the next start replays nothing. Call it before `close`.
+
+        `on_seal` is asked for the state, which `close` stores; so do not call this where `notify`
+        runs its calls. Nothing is sealed from now on: that would hold up the end.
+
+        Raises:
+            GemelError: it cannot be completed; a start replays it.
+        """
+        self._sealer.stop()
+        self._writer.rotate()
+
     def compact(self) -> None:
         """Merges sealed segments into one and drops copies; waits for it."""
         self._sealer.compact()
@@ -304,7 +316,7 @@ class History(Reader):
             return
         self._closed = True
         self._writer.stop()
-        self._sealer.stop()
+        self._sealer.close()
         self._files.close(self._lock)
 
     def rejects(self, twin: str | None, limit: int) -> list[Reject]:

@@ -32,6 +32,7 @@ from gemel.history.rejects import Rejects
 from gemel.history.rollfile import RollBlock
 from gemel.history.rolling import KEEP_ALL, write_segment
 from gemel.history.segment import GONE, SEALED, Segment, open_segment
+from gemel.history.table import Table
 from gemel.history.view import Views
 
 RETRY_SECONDS = 5.0
@@ -139,14 +140,19 @@ class Sealer:
         return self._dropped_through >= through
 
     def stop(self) -> None:
-        """Ends the thread after the step at hand and the last checkpoint.
-
-        What is not sealed stays in the log.
-        """
+        """Ends the thread, at the next piece of what it is at; what is not sealed stays in the log."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         self._thread.join()
+
+    def close(self) -> None:
+        """Ends the thread and writes the last checkpoint."""
+        self.stop()
+        try:
+            self._save_checkpoint()
+        except (OSError, GemelError) as error:
+            log.error("the last checkpoint is not written, a start replays more: %s", error)
 
     def _run(self) -> None:
         while True:
@@ -168,10 +174,6 @@ class Sealer:
                     self._asked = True
                     self._retry_at = monotonic() + RETRY_SECONDS
                 self._changed.notify_all()
-        try:
-            self._save_checkpoint()
-        except (OSError, GemelError) as error:
-            log.error("the last checkpoint is not written, a start replays more: %s", error)
 
     def _try(self) -> GemelError | None:
         try:
@@ -255,13 +257,19 @@ class Sealer:
             self._files,
             self._folder / "segments",
             (first, through),
-            in_order(some, revised),
+            self._while_open(in_order(some, revised)),
             codec=self._codec,
             level=SEAL_LEVEL,
             revised=revised,
         )
         self._views.sealed(self._open(path), through)
         return True
+
+    def _while_open(self, tables: Iterator[Table]) -> Iterator[Table]:
+        for table in tables:
+            if self._stopping:
+                raise Interrupted("the history is closing")
+            yield table
 
     def _open(self, path: Path) -> Segment:
         return open_segment(path, self._files, self._damage, self._cache, self._roll_cache)
