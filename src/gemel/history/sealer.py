@@ -140,7 +140,7 @@ class Sealer:
         return self._dropped_through >= through
 
     def stop(self) -> None:
-        """Ends the thread, at the next piece of what it is at; what is not sealed stays in the log."""
+        """Ends the thread at the next piece of its work; what is not sealed stays in the log."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
