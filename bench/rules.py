@@ -146,10 +146,10 @@ def readings(seconds: int, signals: int, restless: float = 1.0) -> Iterator[np.n
         yield np.round(65 + swing + chance.normal(0, 1, signals))
 
 
-def silent(second: int, row: np.ndarray) -> np.ndarray:
-    """Which signals say nothing: each for 12 s of each 100."""
-    at = (np.arange(len(row)) * 7 + second) % 100
-    return at < 12
+def silent(second: int, row: np.ndarray, restless: float = 1.0) -> np.ndarray:
+    """Which signals say nothing: of the restless ones each for 12 s of each 100."""
+    number = np.arange(len(row))
+    return ((number * 7 + second) % 100 < 12) & (number < restless * len(row))
 
 
 def batch_of(series: np.ndarray, second: int, value: np.ndarray) -> Batch:
@@ -187,7 +187,7 @@ def batches(
             yield batch_of(both, second, np.concatenate((row, value)))
             continue
         if construct.has_gaps:
-            heard = ~silent(second, row)
+            heard = ~silent(second, row, restless)
             yield batch_of(every[heard], second, row[heard])
             continue
         yield batch_of(every, second, row)
