@@ -27,7 +27,7 @@ from playwright.sync_api import Browser, sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from e2e.browsing import ARGUMENTS, CHROMIUM, Visitor, eventually, visiting
-from e2e.plants import MOTOR, large_scene, motors, set_up
+from e2e.plants import MOTOR, large_scene, motors, send, set_up
 from running import Running
 
 WEB = Path(__file__).parents[1] / "src" / "gemel" / "_web"
@@ -69,11 +69,8 @@ def at_most(name: str, most: float, value: float, unit: str) -> Row:
 def first_load(_: Bench) -> list[Row]:
     """What the browser fetches before any 3D, packed; and the scene's own chunk."""
     manifest = json.loads((WEB / "manifest.json").read_text("utf-8"))
-    first = _files(manifest, "index.html")
-    plots = [key for key, chunk in manifest.items() if chunk["file"].startswith("assets/plot-")]
-    first |= set().union(*(_files(manifest, key) for key in plots))
-    assert plots, "the charts of the first page have a chunk"
-    first |= _files(manifest, "src/overview/page.tsx")
+    pages = json.loads((WEB / "pages.json").read_text("utf-8"))
+    first = _files(manifest, "index.html") | {*pages["overview"], *pages["plot"]}
     first |= {f"assets/{file.name}" for file in (WEB / "assets").glob("worker-*.js")}
     scene = _files(manifest, "src/scene/view.ts") | _files(manifest, "src/plant/page.tsx")
     whatif = _files(manifest, "src/whatif/page.tsx") | _files(manifest, "src/charts/bands.ts")
@@ -113,7 +110,8 @@ def time_to_interactive(bench: Bench) -> list[Row]:
     for words, most, is_slow in (("desktop", 1.0, False), ("4x CPU, 1.6 Mbit/s", 3.0, True)):
         times = []
         for _ in range(3):
-            with visiting(bench.browser, bench.running, size=(1440, 900)) as visitor:
+            cold = {"size": (1440, 900), "service_workers": "block"}  # nothing kept before
+            with visiting(bench.browser, bench.running, **cold) as visitor:
                 visitor.log_in(at="/app/alarms")
                 cdp = visitor.context.new_cdp_session(visitor.page)
                 cdp.send("Network.clearBrowserCache")
@@ -164,6 +162,43 @@ def scene_budgets(bench: Bench) -> list[Row]:
             p95 = sorted(costs)[int(len(costs) * 0.95)]
             rows.append(at_most(f"3D JS per frame, p95{words}", 8, p95, "ms"))
     return rows
+
+
+OFFLINE = """() => {
+  const isThere = () => document.querySelector("[data-testid=faceplate] [data-path]") !== null
+    && document.querySelector("[data-testid=offline-strip]")?.innerText.includes("saved data");
+  return new Promise((resolve) => {
+    const look = () => isThere() ? resolve(performance.now()) : requestAnimationFrame(look);
+    look();
+  });
+}"""
+
+
+@measure
+def offline(bench: Bench) -> list[Row]:
+    """A kept twin, reloaded with the server gone: until its values and the strip are there."""
+    times = []
+    with tempfile.TemporaryDirectory(prefix="gemel-bench-ui-") as folder:
+        with Running(Path(folder) / "data") as running:
+            set_up(running, motors(30))
+            send(running, "motor-1", vibration=1.5, temperature=40.0)
+            phone = {"size": (390, 844), "has_touch": True, "is_mobile": True}
+            visitor = Visitor(bench.browser, running, **phone)
+            visitor.log_in(at="/app/twins/motor-1")
+            visitor.until("navigator.serviceWorker.controller !== null")
+            visitor.find("keep-button").click()
+            visitor.page.get_by_text("is kept on this device").wait_for()
+            cdp = visitor.context.new_cdp_session(visitor.page)
+            found = cdp.send("Page.getInstallabilityErrors")["installabilityErrors"]
+        for _ in range(3):
+            visitor.page.reload()
+            times.append(visitor.page.evaluate(OFFLINE) / 1000)
+        visitor.close()
+    errors = sorted({one["errorId"] for one in found} - {"in-incognito"})
+    return [
+        at_most("offline reload of a kept twin", 1.0, statistics.median(times), "s"),
+        row("install errors but in-incognito", "none", ", ".join(errors) or "none", not errors),
+    ]
 
 
 IDLE = """() => new Promise((resolve) => {

@@ -317,3 +317,17 @@ def test_the_openapi_document_lists_every_route_and_is_whole(server: Inside) -> 
         assert operation["summary"]
         names = [(p["in"], p["name"]) for p in operation["parameters"]]
         assert len(set(names)) == len(names)
+
+
+def test_the_files_of_a_page_are_named_with_the_shell(server: Inside, web: Path) -> None:
+    assert "link" not in server.http.get("/app/alarms").headers
+    (web / "pages.json").write_text('{"alarms": ["assets/a.js", "assets/a.css"]}')
+    found = server.http.get("/app/alarms/a-1?x=1").headers["link"]
+    assert found == (
+        "</app/assets/a.js>; rel=modulepreload, "
+        "</app/assets/a.css>; rel=preload; as=style; crossorigin"
+    )
+    assert "link" not in server.http.get("/app/value").headers
+    assert "link" not in server.http.get("/app/favicon.svg").headers
+    (web / "pages.json").write_text("[")
+    assert server.http.get("/app/alarms").status_code == 200

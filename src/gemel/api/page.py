@@ -6,7 +6,6 @@ import mimetypes
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -63,35 +62,22 @@ async def page(_: Platform, request: Request, __: Principal) -> Response:
 
 def _ahead(root: Path, route: str) -> str:
     """What the page of a route is made of, so that browsers fetch it with the shell, not after."""
-    file = root / "manifest.json"
+    file = root / "pages.json"
     try:
-        known = _manifest(file, file.stat().st_mtime_ns)
+        known = _pages(file, file.stat().st_mtime_ns)
     except (OSError, ValueError):
         return ""
-    shell = _files(known, "index.html", {})
-    more = _files(known, f"src/{route}/page.tsx", {})
+    style = "preload; as=style; crossorigin"
     return ", ".join(
-        f"</app/{name}>; rel={kind}" for name, kind in more.items() if name not in shell
+        f"</app/{name}>; rel={style if name.endswith('.css') else 'modulepreload'}"
+        for name in known.get(route, ())
     )
 
 
 @lru_cache(maxsize=2)
-def _manifest(file: Path, _: int) -> dict[str, Any]:
+def _pages(file: Path, _: int) -> dict[str, list[str]]:
     found = orjson.loads(file.read_bytes())
     return found if isinstance(found, dict) else {}
-
-
-def _files(known: dict[str, Any], name: str, seen: dict[str, str]) -> dict[str, str]:
-    """The files of a chunk and of all that it imports, with how they are to be fetched ahead."""
-    chunk = known.get(name)
-    if chunk is None or chunk["file"] in seen:
-        return seen
-    seen[chunk["file"]] = "modulepreload"
-    for style in chunk.get("css", []):
-        seen[style] = "preload; as=style; crossorigin"
-    for inner in chunk.get("imports", []):
-        _files(known, inner, seen)
-    return seen
 
 
 def _inside(root: Path, wanted: str) -> Path | None:

@@ -34,7 +34,7 @@ export async function loadTwins(): Promise<void> {
     let cursor: string | null = null;
     let total = 0;
     do {
-      const page: Page<TwinRow> = await get<Page<TwinRow>>(`/twins${query({ limit: 1000, cursor })}`);
+      const page: Page<TwinRow> = await get<Page<TwinRow>>(`/twins${query({ limit: LIMIT, cursor })}`);
       for (const row of page.value) found.set(row.id, row);
       total = page.total;
       if (total > LIMIT) rowsMissing.value = total - LIMIT; // the tree need not wait for the rest
