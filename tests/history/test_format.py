@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -9,10 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gemel.core.batch import Batch
+from gemel.core.series import SeriesKey
 from gemel.history import block, blockfile, index, segment
 from gemel.history.codec import Codec
+from gemel.history.payload import parse_series_line, series_line
 from gemel.history.record import FILE_HEADER, HEADER
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats" / "history.md"
@@ -61,3 +66,11 @@ def test_the_page_s_program_reads_a_segment(
 def test_the_page_states_the_sizes_of_the_headers():
     assert FILE_HEADER.size == HEADER.size == 32
     assert blockfile.FILE_HEADER.size == index.FOOTER.size == 32
+
+
+@given(st.integers(0, 2**31), st.text(), st.text(), st.text())
+def test_line_of_a_series_is_what_a_json_library_writes(number, twin, path, provenance):
+    key = SeriesKey(twin, path, provenance)
+    line = series_line(number, key)
+    assert line == json.dumps({"n": number, **key._asdict()}).encode()
+    assert parse_series_line(line) == (number, key)

@@ -121,7 +121,9 @@ def encode_series(first: int, keys: Sequence[SeriesKey]) -> list[Bytes]:
 
 def series_line(number: int, key: SeriesKey) -> bytes:
     """One definition as ASCII JSON, which can hold whatever a Python string can."""
-    return json.dumps({"n": number, **key._asdict()}).encode()
+    twin, path, provenance = map(json.dumps, key)
+    line = f'{{"n": {number}, "twin": {twin}, "path": {path}, "provenance": {provenance}}}'
+    return line.encode()
 
 
 def parse_series_line(line: bytes) -> tuple[int, SeriesKey]:
