@@ -90,7 +90,7 @@ describe("alarms", () => {
   });
 
   it("of one priority are shown when the address says so", async () => {
-    vi.spyOn(Element.prototype, "clientHeight", "get").mockReturnValue(600); // a small DOM lays nothing out
+    vi.spyOn(HTMLElement.prototype, "clientHeight", "get").mockReturnValue(600); // a small DOM lays nothing out
     go("/app/alarms?priority=2");
     await show(<AlarmsPage id="" />);
     await settle(() => expect([...home.querySelectorAll("[data-testid=alarm-row]")].map((row) => row.getAttribute("data-alarm-id"))).toEqual(["a-2"]));
