@@ -51,7 +51,12 @@ def build(folder: Path) -> tuple[Path, str]:
     command += ["-fno-sanitize-recover=all", "-fno-omit-frame-pointer", f"-I{header.parent}"]
     counts = folder / "coverage.o"
     run([compiler, "-O2", "-fPIC", "-c", str(COVERAGE), "-o", str(counts)])
-    command += ["-fsanitize-coverage=trace-pc", str(NATIVE / "fast.c"), str(counts)]
+    command += [
+        "-DGEMEL_COUNTED",
+        "-fsanitize-coverage=trace-pc",
+        str(NATIVE / "fast.c"),
+        str(counts),
+    ]
     run([*command, "-o", str(target), "-lm"])
     return folder, ":".join(found)
 

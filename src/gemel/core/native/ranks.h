@@ -1,7 +1,8 @@
 /* Samples of many windows kept in order, a row each: one leaves, one joins, a percentile is told. */
 
-/* Compiled once more for processors with wider registers; which one runs is found out at the start. */
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
+/* Compiled once more for processors with wider registers; which one runs is found out at the start,
+   before a build that counts the blocks it runs through (GEMEL_COUNTED) could count. */
+#if !defined(GEMEL_COUNTED) && defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__)
 #define FOR_WIDE_TOO __attribute__((target_clones("avx2", "default")))
 #else
 #define FOR_WIDE_TOO
