@@ -184,7 +184,7 @@ def test_tabs_and_the_tree_are_moved_through_with_arrows(visitor: Visitor) -> No
     visitor.open("/app/twins/motor-1")
     visitor.find("tab-state").focus()
     press(visitor, "ArrowRight")
-    visitor.until("new URLSearchParams(location.search).get('tab') === 'trends'")
+    visitor.until("new URLSearchParams(location.search).get('tab') === 'why'")
     press(visitor, "ArrowLeft", "ArrowLeft")
     visitor.until("new URLSearchParams(location.search).get('tab') === 'raw'")
     tree = visitor.page.locator("[role=tree]")
