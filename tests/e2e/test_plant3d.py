@@ -60,6 +60,14 @@ def twin_shown(visitor: Visitor, twin: str) -> None:
     visitor.until("(twin) => new URLSearchParams(location.search).get('twin') === twin", twin)
 
 
+def eye_beyond(visitor: Visitor, before: str | None) -> str:
+    """Where the camera stands once it has come to rest somewhere else."""
+    eye = "new URLSearchParams(location.search).get('eye')"
+    visitor.until(f"(before) => {eye} !== before", before)
+    found: str = visitor.page.evaluate(eye)
+    return found
+
+
 def test_what_is_chosen_is_the_same_in_3d_outline_address_and_panel(
     plant: Running, visit: Visit
 ) -> None:
@@ -71,12 +79,13 @@ def test_what_is_chosen_is_the_same_in_3d_outline_address_and_panel(
     visitor.page.locator(".scene-label.chosen", has_text="Motor 3").wait_for()
     visitor.page.keyboard.press("n")  # the most urgent first
     twin_shown(visitor, "motor-1")
+    eye = eye_beyond(visitor, None)
     visitor.page.keyboard.press("n")
     twin_shown(visitor, "motor-2")
+    eye = eye_beyond(visitor, eye)
     visitor.page.keyboard.press("p")
     twin_shown(visitor, "motor-1")
-    visitor.until("document.querySelector('canvas.plant-canvas').dataset.frames > 3")
-    visitor.until("new URLSearchParams(location.search).get('eye') !== null")
+    eye_beyond(visitor, eye)
     box = visitor.page.locator("canvas.plant-canvas").bounding_box()
     assert box
     visitor.page.get_by_role("treeitem", name="Motor 2").click()
