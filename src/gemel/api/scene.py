@@ -13,7 +13,7 @@ from gemel.api.errors import json_response
 from gemel.api.routes import Route
 from gemel.app.placing import FIELDS, place, take_away
 from gemel.app.platform import Platform
-from gemel.app.scenes import scene_of, to_glb
+from gemel.app.scenes import scene_glb, scene_of
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput, NotFound
 
@@ -27,7 +27,10 @@ async def scene(platform: Platform, _: Request, __: Principal) -> Response:
 
 
 async def glb(platform: Platform, _: Request, __: Principal) -> Response:
-    found = await asyncio.get_running_loop().run_in_executor(None, to_glb, scene_of(platform))
+    shown = scene_of(platform)
+    used = {one["glb"] for one in (shown.get("geometries") or {}).values()}
+    files = {one: await platform.geometries.file(one) for one in platform.geometries.kept(used)}
+    found = await asyncio.get_running_loop().run_in_executor(None, scene_glb, shown, files)
     headers = {"content-disposition": 'inline; filename="scene.glb"'}
     return Response(found, media_type="model/gltf-binary", headers=headers)
 

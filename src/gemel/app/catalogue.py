@@ -29,6 +29,7 @@ PLAIN_KINDS = (
     "rule",
     "derived",
     "scene",
+    "geometry",
     "view",
     "kpi",
     "connection",
@@ -50,7 +51,9 @@ PLAIN_KINDS = (
 REACTED = frozenset(
     {"alarm", "alarmgroup", "philosophy", "receiver", "notification", "notice", "command"}
 )
-SHOWN = frozenset({"settings", "scene", "kpi", "rule", "derived", "discovered", "service", "fit"})
+SHOWN = frozenset(
+    {"settings", "scene", "geometry", "kpi", "rule", "derived", "discovered", "service", "fit"}
+)
 CONTAINS = "contains"
 DISCOVERED_SAVE_SECONDS = 30
 

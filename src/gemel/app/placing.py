@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SPACING = 4.0
 """Metres between things that are placed by themselves."""
-FIELDS = ("kind", "at", "turn", "scale", "label", "parameters", "motion", "level")
+FIELDS = ("kind", "geometry", "at", "turn", "scale", "label", "parameters", "motion", "level")
 
 
 async def place(platform: Platform, twin: str, body: Json, who: str) -> Json:
@@ -29,16 +29,13 @@ async def place(platform: Platform, twin: str, body: Json, who: str) -> Json:
     platform.catalogue.require_twin(twin)
 
     def plan(_: Graph, context: EditContext) -> tuple[list[Edit], Json]:
-        scene = _scene(platform)
+        scene = scene_document(platform)
         others = [one for one in scene["objects"] if one.get("twin") != twin]
         old: Json = next((one for one in scene["objects"] if one.get("twin") == twin), {})
         thing = {**old, **body, "twin": twin}
         thing.setdefault("at", _free(others))
-        problems = [
-            one
-            for one in findings({"objects": [thing], "kinds": scene.get("kinds") or {}})
-            if one.is_error
-        ]
+        parts = {name: scene.get(name) or {} for name in ("kinds", "geometries")}
+        problems = [one for one in findings({**parts, "objects": [thing]}) if one.is_error]
         if problems:
             place_ = problems[0].place.removeprefix("objects[0].")
             raise InvalidInput(f"{place_}: {problems[0].words}", hint="docs/formats/scene.md")
@@ -56,7 +53,7 @@ async def take_away(platform: Platform, twin: str, who: str) -> None:
     """
 
     def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
-        scene = _scene(platform)
+        scene = scene_document(platform)
         others = [one for one in scene["objects"] if one.get("twin") != twin]
         if len(others) == len(scene["objects"]):
             raise NotFound(f"'{twin}' stands nowhere in the scene", hint="GET /scene")
@@ -65,7 +62,8 @@ async def take_away(platform: Platform, twin: str, who: str) -> None:
     await platform.edit(plan, who, "taken away")
 
 
-def _scene(platform: Platform) -> Json:
+def scene_document(platform: Platform) -> Json:
+    """The stored scene, of which an edit makes the next one."""
     found = platform.catalogue.plain["scene"].get("plant") or {}
     objects = [one for one in found.get("objects", []) if isinstance(one, dict)]
     return {"zones": [], "pipes": [], **found, "objects": objects}

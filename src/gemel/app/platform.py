@@ -33,6 +33,7 @@ from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
 from gemel.app.foreign import ForeignModels
 from gemel.app.gaps import Gaps
+from gemel.app.geometries import Geometries
 from gemel.app.installation import Listening
 from gemel.app.jobs import Jobs
 from gemel.app.migrations import Migrations
@@ -133,7 +134,7 @@ class Platform:
         self.refusals = Refusals(self)
         self.room = Room(self)
         self.connections = Connections(self)
-        self.attachments = Attachments(self)
+        self.attachments, self.geometries = Attachments(self), Geometries(self)
         self.listening = Listening(clock())
         self.history: History
         self.publish: Publisher = lambda *_: 0

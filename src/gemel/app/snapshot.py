@@ -21,6 +21,7 @@ from gemel.app.blobs import PART
 from gemel.app.event_routes import CURSORS
 from gemel.app.fits import FOLDER as FITS
 from gemel.app.foreign import FOLDER as MODELS
+from gemel.app.geometries import FOLDER as GEOMETRIES
 from gemel.app.runs import FOLDER as RUNS
 from gemel.backends.upkeep import Pinned
 from gemel.core.clock import to_iso
@@ -32,7 +33,7 @@ FOLDER = "backups"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}", re.ASCII)
 DOCUMENTS, SESSIONS, HISTORY, IMPORTS = "gemel.sqlite", "mqtt.sqlite", "history", "imports"
 ATTACHMENTS = "attachments"
-BESIDES = ("tls", CURSORS, FITS, RUNS, MODELS, ATTACHMENTS, KEY_FILE)
+BESIDES = ("tls", CURSORS, FITS, RUNS, MODELS, ATTACHMENTS, GEOMETRIES, KEY_FILE)
 SLACK = 16 << 20
 LOCK = ".lock"
 
@@ -114,9 +115,8 @@ def _copied_bytes(data: Path) -> int:
     """What a snapshot takes: everything but the history."""
     paths = [data / f"{name}{end}" for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal")]
     paths += [data / CURSORS, *(data / "tls").glob("*"), *(data / IMPORTS).glob("*")]
-    paths += [
-        path for name in (FITS, RUNS, MODELS, ATTACHMENTS) for path in (data / name).rglob("*")
-    ]
+    folders = (FITS, RUNS, MODELS, ATTACHMENTS, GEOMETRIES)
+    paths += [path for name in folders for path in (data / name).rglob("*")]
     return sum(path.stat().st_size for path in paths if path.is_file())
 
 

@@ -73,6 +73,7 @@ COMMANDS = {
     ),
     "export": Command("the plant as files", "gemel.cli.plant", "add_export", "export"),
     "scene": Command("check the scene, export it as glTF", "gemel.cli.scene", "add", ""),
+    "geometry": Command("users' own shapes (GLB files) in 3D", "gemel.cli.geometries", "add", ""),
     "retention": Command("how long readings are kept, by model", "gemel.cli.retention"),
     "status": Command("the installation at a glance", "gemel.cli.operate", "add_status", ""),
     "twin": Command("list twins, show one", "gemel.cli.operate", "add_twin", ""),

@@ -37,6 +37,7 @@ KINDS = (
     "refusal",
     "policy",
     "scene",
+    "geometry",
     "view",
     "kpi",
     "connection",

@@ -13,7 +13,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import struct
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ import numpy as np
 from gemel.core.batch import F64
 from gemel.core.document import Json
 from gemel.scene.evaluate import Built, build
+from gemel.scene.flatten import Flat, placed
+from gemel.scene.glb import write
 from gemel.scene.mesh import Mesh, Pen, Placing, draw_cylinder
 
 BODY = (0.42, 0.46, 0.5)
@@ -30,14 +32,21 @@ BRIGHTEST = 1.5
 FLOAT, ARRAY_BUFFER = 5126, 34962
 
 
-def to_glb(scene: Json) -> bytes:
-    """The scene as a GLB file; `scene` must be valid (`gemel.scene.validate`)."""
-    return _Writer(scene).finish()
+def to_glb(scene: Json, shapes: Mapping[str, Flat] | None = None) -> bytes:
+    """The scene as a GLB file.
+
+    Args:
+        scene: must be valid (`gemel.scene.validate`).
+        shapes: users' own, by their names in `geometries`; others are drawn as their kinds.
+    """
+    return _Writer(scene, shapes or {}).finish()
 
 
 class _Writer:
-    def __init__(self, scene: Json) -> None:
+    def __init__(self, scene: Json, shapes: Mapping[str, Flat]) -> None:
         self._scene = scene
+        bindings = scene.get("geometries") or {}
+        self._shapes = {n: placed(flat, bindings.get(n) or {}) for n, flat in shapes.items()}
         self._bytes = bytearray()
         self._json: dict[str, Any] = {
             "asset": {
@@ -70,19 +79,26 @@ class _Writer:
             del self._json["scenes"][0]["nodes"]
         if self._bytes:
             self._json["buffers"] = [{"byteLength": len(self._bytes)}]
-        return _glb(self._json, bytes(self._bytes))
+        return write(self._json, bytes(self._bytes))
 
     def _thing(self, thing: Json, own: dict[str, Any] | None) -> None:
         kind, parameters = str(thing.get("kind", "box")), thing.get("parameters") or {}
+        shape = thing.get("geometry") or kind
         key = json.dumps([kind, parameters], sort_keys=True)
-        if key not in self._built:
+        if shape in self._shapes:
+            key = f"geometry {shape}"
+            if key not in self._built:
+                self._built[key] = (self._shape(shape, self._shapes[shape]), [])
+        elif key not in self._built:
             self._built[key] = self._meshes(kind, build(kind, parameters, own))
         body, parts = self._built[key]
         x, y, z = place(thing.get("at") or [])
         half = math.radians(float(thing.get("turn") or 0)) / 2
         scale = float(thing.get("scale") or 1)
         extras = {
-            k: thing[k] for k in ("twin", "kind", "motion", "level", "property") if k in thing
+            k: thing[k]
+            for k in ("twin", "kind", "geometry", "motion", "level", "property")
+            if k in thing
         }
         children = [
             self._node(
@@ -120,6 +136,13 @@ class _Writer:
         positions, normals, shades = mesh.columns()
         if is_grounded:
             shades = shades * (0.7 + 0.3 * np.clip(positions[:, 1] / 1.6, 0, 1))
+        return self._primitive(name, positions, normals, shades)
+
+    def _shape(self, name: str, flat: Flat) -> int:
+        i = flat.indices
+        return self._primitive(name, flat.positions[i], flat.normals[i], flat.shades[i])
+
+    def _primitive(self, name: str, positions: F64, normals: F64, shades: F64) -> int:
         colours = np.repeat(np.clip(shades / BRIGHTEST, 0, 1)[:, None], 3, axis=1)
         attributes = {
             "POSITION": self._accessor(positions, has_bounds=True),
@@ -215,13 +238,3 @@ def _units(normals: F64) -> F64:
     found: F64 = normals / np.where(lengths == 0, 1, lengths)
     found[(lengths == 0)[:, 0]] = (0.0, 1.0, 0.0)
     return found
-
-
-def _glb(document: Json, binary: bytes) -> bytes:
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    binary += b"\0" * (-len(binary) % 4)
-    chunks = struct.pack("<II", len(text), 0x4E4F534A) + text
-    if binary:
-        chunks += struct.pack("<II", len(binary), 0x004E4942) + binary
-    return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks

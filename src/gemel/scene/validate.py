@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,9 +12,13 @@ from gemel.core.errors import InvalidInput
 from gemel.scene.evaluate import build
 from gemel.scene.kinds import find, is_size, parameters_of
 
-SCENE_FIELDS = frozenset({"version", "name", "camera", "zones", "objects", "pipes", "kinds"})
+SCENE_FIELDS = frozenset(
+    {"version", "name", "camera", "zones", "objects", "pipes", "kinds", "geometries"}
+)
+GEOMETRY_FIELDS = frozenset({"glb", "models", "scale", "turn", "at"})
+HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 OBJECT_FIELDS = frozenset(
-    {"id", "kind", "twin", "label", "at", "turn", "scale", "parameters", "property"}
+    {"id", "kind", "geometry", "twin", "label", "at", "turn", "scale", "parameters", "property"}
     | {"motion", "level"}
 )
 FARTHEST = 1e6
@@ -53,13 +58,21 @@ def _findings(scene: dict[str, Any], twins: Collection[str] | None) -> Iterator[
         own = {}
     for name in own:
         yield from _kind(name, own)
+    shapes = scene.get("geometries") or {}
+    if not isinstance(shapes, dict):
+        yield Finding("geometries", "must be an object of geometries by name")
+        shapes = {}
+    for name, shape in shapes.items():
+        yield from _geometry(f"geometries.{name}", shape)
     objects = scene.get("objects", [])
     if not isinstance(objects, list) or len(objects) > MOST_OBJECTS:
         yield Finding("objects", f"must be a list of at most {MOST_OBJECTS:,}")
         objects = []
+    known = {**own, **{name: {} for name in shapes}}
     seen: set[str] = set()
     for i, thing in enumerate(objects):
-        yield from _thing(f"objects[{i}]", thing, own, twins)
+        yield from _thing(f"objects[{i}]", thing, known, twins)
+        yield from _own_geometry(f"objects[{i}].geometry", thing, shapes)
         if isinstance(thing, dict) and isinstance(thing.get("id"), str):
             if thing["id"] in seen:
                 yield Finding(f"objects[{i}].id", f"'{thing['id']}' is taken already")
@@ -115,6 +128,35 @@ def _kind(name: str, own: dict[str, Any]) -> Iterator[Finding]:
         return
     if not built.triangles:
         yield Finding(f"kinds.{name}", "draws nothing", is_error=False)
+
+
+def _geometry(place: str, shape: Any) -> Iterator[Finding]:
+    if not isinstance(shape, dict):
+        yield Finding(place, "must be an object")
+        return
+    yield from _unknown(place, shape, GEOMETRY_FIELDS)
+    if not HASH.fullmatch(str(shape.get("glb", ""))):
+        yield Finding(f"{place}.glb", "must be the SHA-256 of a file that was uploaded")
+    models = shape.get("models", [])
+    if not isinstance(models, list) or not all(isinstance(one, str) for one in models):
+        yield Finding(f"{place}.models", "must be a list of DTMIs")
+    if "scale" in shape and not is_size(shape["scale"]):
+        yield Finding(f"{place}.scale", "must be above 0 and below 1,000")
+    if "turn" in shape and not _is_number(shape["turn"]):
+        yield Finding(f"{place}.turn", "must be a number of degrees")
+    if "at" in shape and not _is_point(shape["at"], (3,)):
+        yield Finding(f"{place}.at", "must be [x, y, z] in metres")
+
+
+def _own_geometry(place: str, thing: Any, shapes: dict[str, Any]) -> Iterator[Finding]:
+    name = thing.get("geometry") if isinstance(thing, dict) else None
+    if name is None:
+        return
+    if not isinstance(name, str):
+        yield Finding(place, "must name one of the scene's geometries")
+    elif name not in shapes:
+        words = f"the scene has no geometry '{name[:80]}'; it is drawn as its kind"
+        yield Finding(place, words, is_error=False)
 
 
 def _thing(
