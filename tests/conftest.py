@@ -10,10 +10,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from running import Running
+from running import SMALL_BALLAST, Running
 
 SHARED = Path(__file__).parents[2] / "shared"
 IN_CI = os.environ.get("CI") == "true"
+
+os.environ["GEMEL_BALLAST"] = str(SMALL_BALLAST)
 
 # CI judges a change by examples that follow from the tests alone; everywhere else each run looks
 # for new ones.

@@ -16,6 +16,9 @@ from typing import Any
 import httpx
 
 START_SECONDS = 60
+SMALL_BALLAST = 1 << 20
+"""In place of the 64 MiB that every data folder would set aside."""
+KEPT = frozenset({"GEMEL_PURE", "GEMEL_BALLAST"})
 
 
 class Running:
@@ -37,7 +40,7 @@ class Running:
         command = [sys.executable, "-m", "gemel", self.command, "--data", str(self.data)]
         command += ["--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", *self.arguments]
         environment = {
-            k: v for k, v in os.environ.items() if k == "GEMEL_PURE" or not k.startswith("GEMEL_")
+            k: v for k, v in os.environ.items() if k in KEPT or not k.startswith("GEMEL_")
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation has its bytecode
         with self._errors.open("a") as errors:

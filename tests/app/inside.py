@@ -18,6 +18,7 @@ from gemel.app import tokens
 from gemel.app.config import Config
 from gemel.app.serve import Server
 from gemel.core.clock import SECOND, system_clock
+from running import SMALL_BALLAST
 
 T = TypeVar("T")
 WAIT_SECONDS = 10
@@ -97,9 +98,8 @@ class Inside:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        config = Config(
-            data=str(data), **{"http": "127.0.0.1:0", "mqtt": "127.0.0.1:0", **settings}
-        )
+        own = {"http": "127.0.0.1:0", "mqtt": "127.0.0.1:0", "ballast": SMALL_BALLAST}
+        config = Config(data=str(data), **{**own, **settings})
         self.server = self.run(self._make(config))
         self.platform = self.server.platform
         self.addresses = self.run(self.server.start())

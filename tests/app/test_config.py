@@ -26,6 +26,7 @@ OTHER: dict[str, Any] = {
     "max_packet": 1000,
     "max_body": 2000,
     "max_behind": 1.5,
+    "ballast": 4_000_000,
     "retention_days": 0.25,
     "seal_rows": 5,
     "seal_seconds": 1.5,

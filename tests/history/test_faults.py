@@ -101,6 +101,15 @@ def test_a_full_disk_refuses_appends_serves_reads_and_goes_on(opened, rows_batch
     assert history.statistics().damage == ()
 
 
+def test_another_size_of_ballast_takes_the_place_of_the_one_before(opened):
+    ballast = opened.folder / "ballast"
+    sizes = []
+    for wanted in (1 << 20, 1 << 16, None, 1 << 18, 0):
+        opened(ballast_bytes=wanted).close()
+        sizes.append(ballast.stat().st_size if ballast.exists() else 0)
+    assert sizes == [1 << 20, 1 << 16, 1 << 16, 1 << 18, 0]
+
+
 def test_a_full_disk_is_left_without_an_append(opened, rows_batch, monkeypatch):
     monkeypatch.setattr("gemel.history.writer.LOOK_AGAIN_SECONDS", 0.01)
     disk = Faulty()

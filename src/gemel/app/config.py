@@ -64,6 +64,8 @@ class Config:
     """Readings in memory until they are sealed into a segment."""
     seal_seconds: float = 900.0
     """Seconds until readings are sealed even when they are few."""
+    ballast: int = 64 * MEBIBYTE
+    """Bytes of the disk set aside, to be given up for sealing when it is full; 0 for none."""
     retention_days: float = 0.0
     """Days that readings are kept, by their own time; 0 for ever."""
     workers: int = 2

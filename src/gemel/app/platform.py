@@ -301,6 +301,7 @@ class Platform:
                 on_seal=lambda: checkpoint(self),
                 segment_rows=self.config.seal_rows,
                 seal_seconds=self.config.seal_seconds,
+                ballast_bytes=self.config.ballast,
                 keep_from=self.retention.keep,
             ),
         )

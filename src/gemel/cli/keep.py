@@ -118,7 +118,7 @@ def _snapshot(data: Path, name: str) -> Json:
 @contextmanager
 def opened(data: Path) -> Iterator[History]:
     """The history of a folder that no server has open; nothing that a server needs is dropped."""
-    history = History(data / HISTORY, SeriesTable(), on_seal=_no_state, ballast_bytes=0)
+    history = History(data / HISTORY, SeriesTable(), on_seal=_no_state, ballast_bytes=None)
     try:
         yield history
     finally:

@@ -16,17 +16,25 @@ SLACK = 1 << 20
 class Ballast:
     """Tells whether the disk is full; it stays so until twice the reserve is free again."""
 
-    def __init__(self, folder: Path, files: Files, size: int) -> None:
+    def __init__(self, folder: Path, files: Files, size: int | None) -> None:
+        """Sets `size` bytes aside; 0 is for none, None leaves what is there."""
         self._path = folder / "ballast"
         self._files = files
-        self._size = size
+        self._size = size or 0
+        self._is_left_alone = size is None
         self._lock = Lock()
         self.is_full = False
         self._reserve()
 
     def _reserve(self) -> bool:
         """Sets the room aside; False where there is none to spare."""
-        if self._size == 0 or (self._path.exists() and self._files.size(self._path) == self._size):
+        if self._is_left_alone:
+            return True
+        if self._path.exists():
+            if self._size and self._files.size(self._path) == self._size:
+                return True
+            self._files.remove(self._path)  # another size was wanted when it was made
+        if self._size == 0:
             return True
         if self._files.free_bytes(self._path.parent) < 2 * self._size + SLACK:
             return False

@@ -65,7 +65,8 @@ class History(Reader):
         log_bytes: or with so many bytes.
         seal_seconds: or so long after its first reading.
         pending_bytes: more than this may not wait for the disk.
-        ballast_bytes: room set aside for sealing when the disk is full.
+        ballast_bytes: room set aside for sealing when the disk is full; 0 for none, None for
+            what is there.
         fan_in: so many neighbouring segments of one size are merged into one.
         largest_rows: segments of this size are not merged further.
         reject_bytes: of rejects the newest so many bytes (compressed) are kept; all are counted.
@@ -91,7 +92,7 @@ class History(Reader):
         log_bytes: int = 128 << 20,
         seal_seconds: float = 3600.0,
         pending_bytes: int = 256 << 20,
-        ballast_bytes: int = 64 << 20,
+        ballast_bytes: int | None = 64 << 20,
         fan_in: int = 16,
         largest_rows: int = 32_000_000,
         reject_bytes: int = 256 << 20,
