@@ -9,7 +9,18 @@ import time
 import numpy as np
 
 from gemel.core.errors import InvalidInput
-from gemel.services.contract import Fit, Job, Kind, Need, Progress, Result, Run, Series
+from gemel.services.contract import (
+    Condition,
+    Fit,
+    Job,
+    Kind,
+    Need,
+    Notice,
+    Progress,
+    Result,
+    Run,
+    Series,
+)
 
 AMOUNT = {"type": "object", "properties": {"amount": {"type": "number", "default": 2.0}}}
 
@@ -39,6 +50,14 @@ def learn(job: Job, progress: Progress) -> Result:
         {"before": before},
         fit=Fit({}, {"mean": np.array([before + 1.0])}, {"error": 0.5}, 1, 2, adopt=passed),
     )
+
+
+def review(job: Job, progress: Progress) -> Result:
+    is_bad = job.parameters["amount"] > 1
+    work = {"work": {"title": "Learn anew"}, "done": [order["title"] for order in job.work]}
+    kind = "raise" if is_bad else "clear"
+    notice = Notice("pump-1", kind, job.end, job.parameters["amount"], "No longer fits", work)
+    return Result({"work": len(job.work)}, notices=[notice])
 
 
 def fail(job: Job, progress: Progress) -> Result:
@@ -89,6 +108,7 @@ KIND = Kind(
         _run("double", need=both_signals),
         _run("forecast"),
         _run("learn"),
+        _run("review"),
         _run("fail"),
         _run("break_down"),
         _run("crash"),
@@ -98,4 +118,5 @@ KIND = Kind(
         Run("short", "short", "run_functions:sleep", AMOUNT, seconds=1.0),
         Run("missing", "missing", "run_functions:nothing", AMOUNT),
     ),
+    review=Condition("tried.drift", 1.0, title="Its model no longer fits"),
 )

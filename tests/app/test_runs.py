@@ -150,6 +150,26 @@ def test_versions_are_kept_used_and_rolled_back(server: Inside) -> None:
     assert server.http.put("/services/mine/version", json={"version": 9}).status_code == 404
 
 
+def alarms(server: Inside) -> list[tuple[str, str, bool]]:
+    found = server.ask("GET", "/alarms", twin="pump-1", state="all")["value"]
+    return [(a["rule"], a["title"], a["stands"]) for a in found]
+
+
+def test_what_a_review_finds_becomes_an_alarm_until_another_version_is_in_use(
+    server: Inside,
+) -> None:
+    for amount, stands in ((3, True), (3, True), (1, False), (3, True)):
+        run = started(server, "review", service="mine", parameters={"amount": amount})
+        assert over(server, run["id"])["state"] == "succeeded"
+        until(
+            lambda stands=stands: alarms(server) == [("review:mine", "No longer fits", stands)],
+            f"an alarm that stands: {stands}",
+        )
+    until(lambda: server.ask("GET", "/work-orders", state="proposed")["value"], "a proposal")
+    assert over(server, started(server, "learn", service="mine")["id"])["state"] == "succeeded"
+    until(lambda: alarms(server)[0][2] is False, "the end of the alarm")
+
+
 def test_wrong_requests_name_the_way_out(server: Inside) -> None:
     for body, words in (
         ({"run": "double", "kind": "nothing"}, "tried"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from gemel.app.rule_means import NUMBERS
@@ -49,3 +50,13 @@ class PlantView:
                 {"name": name, "target": target} for target, name in graph.targets_of(twin)
             ],
         }
+
+    def work_done(self, twins: Iterable[str]) -> list[Json]:
+        """The work orders on these twins that are done, as a run may know of them."""
+        book = self._platform.work.book
+        fields = ("id", "twin", "title", "createdBy", "created", "finished")
+        return [
+            {field: order[field] for field in fields}
+            for twin in twins
+            for order in book.find(twin=twin, state="done")
+        ]

@@ -267,10 +267,14 @@ class Runs:
         try:
             fit = self._platform.services.fits.current(instance.id) if instance.id else None
             twins = {twin: d for twin in need.twins if (d := self.plant.document(twin))}
-            job = Job(instance, instance.parameters, need.signals, (), need.begin, need.end, twins)
+            work = self.plant.work_done(instance.twins) if need.work else ()
+            job = Job(
+                instance, instance.parameters, need.signals, (), need.begin, need.end, twins,
+                fit, work,
+            )  # fmt: skip
             numbers = [self._platform.series.find(s.twin, s.path) for s in need.signals]
             readings = await loop.run_in_executor(
-                self._executor, self._prepare, key, run, job, fit, need, numbers
+                self._executor, self._prepare, key, run, job, need, numbers
             )
             await self._begin(key, readings)
             problem = await worker.run(lambda share, what: self._told(key, share, what))
@@ -333,6 +337,7 @@ class Runs:
             is_by_itself = self._docs[key]["why"] == SCHEDULE
             services.proposals.note(instance, found.proposals, is_by_itself=is_by_itself)
             services.proposals.submit_soon()
+        services.reviewed(instance.id, found.notices)
 
     async def result_of_folder(self, key: str) -> Result:
         file = self._folder / key / RESULT
@@ -341,9 +346,7 @@ class Runs:
 
     # ---- in the thread -------------------------------------------------------------------------
 
-    def _prepare(
-        self, key: str, run: Run, job: Job, fit: Any, need: Need, numbers: list[int | None]
-    ) -> int:
+    def _prepare(self, key: str, run: Run, job: Job, need: Need, numbers: list[int | None]) -> int:
         """Reads history and writes the job's file; how many readings it holds."""
         columns: list[Column] = []
         count = 0
@@ -353,10 +356,7 @@ class Runs:
             count += len(column.time)
         folder = self._folder / key
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        whole = Job(
-            job.instance, job.parameters, job.signals, columns, job.begin, job.end, job.twins, fit
-        )
-        (folder / JOB).write_bytes(job_bytes(run.function, whole))
+        (folder / JOB).write_bytes(job_bytes(run.function, replace(job, columns=columns)))
         return count
 
     def _read(self, number: int | None, need: Need, most: int) -> Column:

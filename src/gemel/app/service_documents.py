@@ -30,6 +30,11 @@ def rule_name(service: str) -> str:
     return f"service:{service}"
 
 
+def review_name(service: str) -> str:
+    """What alarms have as their rule that a review of a service raises."""
+    return f"review:{service}"
+
+
 def checked(key: str, body: Json, find_model: ModelOf, find_twin: TwinOf) -> Json:
     """The document of an instance, complete.
 
@@ -147,15 +152,15 @@ def _schedule(given: Any, kind: Kind, place: str) -> Json:
     return found
 
 
-def rule_of(service: str, title: str, model: str, version: int, condition: Condition) -> Rule:
-    """What an alarm book knows a rule by, for a live part's notices."""
+def rule_of(key: str, title: str, model: str, version: int, condition: Condition) -> Rule:
+    """What an alarm book knows a rule by, for the notices of a live part or a review."""
     name = condition.output
     when = f"{name} {'>' if condition.is_above else '<'} {condition.limit:.6g}"
     document = {
-        "model": model,
+        "model": model or "no one model",  # of a list of twins
         "when": when,
         "title": title,
         "priority": condition.priority,
         "class": condition.alarm_class,
     }
-    return load_rule(rule_name(service), document, {name: PropertyShape("number")}, version=version)
+    return load_rule(key, document, {name: PropertyShape("number")}, version=version)

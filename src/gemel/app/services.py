@@ -8,7 +8,8 @@ raises alarms; what was not on disk at a crash is found again by the replay.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,7 +18,15 @@ from gemel.app.fits import Fits
 from gemel.app.hosted import Hosted, decides
 from gemel.app.proposals import Proposals
 from gemel.app.runs import SCHEDULE, Runs
-from gemel.app.service_documents import checked, outputs_of, rule_name, rule_of, subject_of
+from gemel.app.service_documents import (
+    checked,
+    named,
+    outputs_of,
+    review_name,
+    rule_name,
+    rule_of,
+    subject_of,
+)
 from gemel.app.service_writer import HIGH, LOW, ServiceWriter
 from gemel.core.batch import Batch
 from gemel.core.clock import SECOND, from_iso
@@ -77,7 +86,10 @@ class Services:
                 if len(out) and column is not None:
                     self.writer.queue(hosted.series_of(out, level), out.time, column)
             if hosted.document["autonomy"] != "observe":
-                transitions += [_transition(hosted, notice) for notice in found.notices]
+                transitions += [
+                    _transition(rule_name(hosted.instance.id), hosted, notice)
+                    for notice in found.notices
+                ]
                 self.proposals.note(hosted.instance, found.proposals)
         return transitions
 
@@ -254,7 +266,8 @@ class Services:
     def closing(self, key: str, why: str, context: EditContext) -> list[Edit]:
         """The ends of its alarms, where its live part begins anew."""
         alarms = self._platform.reactions.alarms
-        return alarms.close(why, context.who, context.now, rule=rule_name(key))
+        rules = (rule_name(key), review_name(key))
+        return [e for r in rules for e in alarms.close(why, context.who, context.now, rule=r)]
 
     async def put(self, key: str, body: Json, who: str) -> Json:
         """Makes or changes an instance."""
@@ -331,24 +344,38 @@ class Services:
     # ---- alarms ------------------------------------------------------------------------------
 
     def conditions(self) -> dict[str, Rule]:
-        """What stands for a rule in the alarms that live parts raise."""
-        return {
-            rule_name(key): rule_of(
-                key, hosted.condition.title, hosted.instance.model, hosted.version, hosted.condition
+        """What stands for a rule in the alarms that live parts and reviews raise."""
+        found = {}
+        for key, hosted in self.hosted.items():
+            review = hosted.kind.review
+            if review is not None:
+                review = replace(review, output=named(hosted.document, review.output))
+            given = ((rule_name(key), hosted.condition), (review_name(key), review))
+            for rule, condition in given:
+                if condition is not None:
+                    model = hosted.instance.model
+                    found[rule] = rule_of(rule, condition.title, model, hosted.version, condition)
+        return found
+
+    def reviewed(self, key: str, notices: Sequence[Notice]) -> None:
+        """What a run found out about an instance becomes alarms, unless it only observes."""
+        hosted = self.hosted.get(key)
+        if hosted is None or hosted.kind.review is None:
+            return
+        if hosted.document["autonomy"] != "observe":
+            self._platform.reactions.follow(
+                [_transition(review_name(key), hosted, notice) for notice in notices]
             )
-            for key, hosted in self.hosted.items()
-            if hosted.condition is not None
-        }
 
 
-def _transition(hosted: Hosted, notice: Notice) -> Transition:
+def _transition(rule: str, hosted: Hosted, notice: Notice) -> Transition:
     details: Json | None = None
-    if hosted.condition is not None and notice.kind == "raise":
+    if notice.kind == "raise":
         details = {"details": notice.details}
         if notice.title:
             details["title"] = notice.title
     return Transition(
-        rule_name(hosted.instance.id),
+        rule,
         hosted.version,
         notice.twin,
         notice.kind,

@@ -118,6 +118,8 @@ class Kind:
     """False: an instance needs no model and no twins (a calculator, a study)."""
     remembers: bool = False
     """Whether a live part with another version goes on from the snapshot of the one before."""
+    review: Condition | None = None
+    """What the notices of its runs mean; None where they give none."""
 
     def run(self, name: str) -> Run | None:
         return next((run for run in self.runs if run.name == name), None)
@@ -345,6 +347,8 @@ class Need:
     """Seconds over which readings are averaged; 0: as stored."""
     twins: tuple[str, ...] = ()
     """Whose documents are wanted besides."""
+    work: bool = False
+    """Whether work orders that are done on the instance's twins are wanted too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +372,8 @@ class Job:
     twins: Mapping[str, Json] = field(default_factory=dict)
     fit: Fit | None = None
     """The version in use."""
+    work: Sequence[Json] = ()
+    """Work orders that are done: `id`, `twin`, `title`, `createdBy`, `created`, `finished`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -393,6 +399,9 @@ class Result:
     series: Sequence[Series] = ()
     fit: Fit | None = None
     proposals: Sequence[Proposal] = ()
+    notices: Sequence[Notice] = ()
+    """Of an instance; its kind's `review` says what they mean. One that says again what stands
+    already, or ends what does not stand, changes nothing."""
 
 
 Progress = Callable[[float, str], None]

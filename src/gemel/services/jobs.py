@@ -15,6 +15,7 @@ from gemel.services.contract import (
     Fit,
     Instance,
     Job,
+    Notice,
     Proposal,
     Result,
     Series,
@@ -41,6 +42,7 @@ def job_bytes(function: str, job: Job) -> bytes:
         "end": job.end,
         "twins": dict(job.twins),
         "fit": _fit(job.fit, arrays),
+        "work": list(job.work),
     }
     return pack(document, arrays)
 
@@ -57,6 +59,7 @@ def job_of(data: bytes) -> tuple[str, Job]:
         document["end"],
         document["twins"],
         _fit_of(document["fit"], arrays),
+        document["work"],
     )
 
 
@@ -74,6 +77,7 @@ def result_bytes(result: Result) -> bytes:
         "series": series,
         "fit": _fit(result.fit, arrays),
         "proposals": [asdict(one) for one in result.proposals],
+        "notices": [asdict(one) for one in result.notices],
     }
     return pack(document, arrays)
 
@@ -93,6 +97,7 @@ def result_of(data: bytes) -> Result:
         series,
         _fit_of(document["fit"], arrays),
         [Proposal(**one) for one in document.get("proposals", [])],
+        [Notice(**one) for one in document.get("notices", [])],
     )
 
 

@@ -3,9 +3,20 @@
 from __future__ import annotations
 
 from gemel.core.document import Json
-from gemel.services.contract import Cost, Instance, Kind, Need, Output, Plant, Run, Signal
+from gemel.services.contract import (
+    Condition,
+    Cost,
+    Instance,
+    Kind,
+    Need,
+    Output,
+    Plant,
+    Run,
+    Signal,
+)
 from gemel.services.rul.live import REMAINING, RemainingLife
 from gemel.services.rul.model import LEVELS
+from gemel.services.rul.review import DRIFT
 
 SECOND = 1_000_000_000
 PATHS: Json = {"type": "array", "items": {"type": "string"}, "default": []}
@@ -61,13 +72,25 @@ PARAMETERS: Json = {
             "description": "for the work order: name, number and count of each",
         },
         "lead": _number(0.0, "days until the parts are there", 0, 3_650),
+        "repair": {
+            "type": "string",
+            "default": "Repair after failure",
+            "description": "title of work orders that record a failure",
+        },
     },
 }
 SPAN: Json = _number(3.2e8, "seconds of history", 60, 1e10, "s")
+FAILURES: Json = {
+    "type": "array",
+    "items": {"type": "object"},
+    "default": [],
+    "description": "failures that no signal tells: twin and time of each",
+}
 TRAIN: Json = {
     "type": "object",
     "properties": {
         "span": SPAN,
+        "failures": FAILURES,
         "runToFailure": {
             "type": "boolean",
             "default": False,
@@ -76,6 +99,16 @@ TRAIN: Json = {
         "trees": _whole(450, "boosting rounds of the level `learnt`", 10, 5_000),
         "folds": _whole(5, "parts of lives that are left out in turn", 2, 20),
         "seed": _whole(1, "of the parts and the boosting", 0, 1_000_000),
+    },
+}
+REVIEW: Json = {
+    "type": "object",
+    "properties": {
+        "span": SPAN,
+        "failures": FAILURES,
+        "batch": _whole(
+            40, "cycles after which inputs are held against what was learnt", 1, 10_000
+        ),
     },
 }
 
@@ -103,7 +136,7 @@ def _reads(signal: Signal, parameters: Json) -> bool:
 def _whole_history(parameters: Json, instance: Instance, plant: Plant, now: int) -> Need:
     del plant
     begin = max(0, now - round(float(parameters["span"]) * SECOND))
-    return Need(instance.signals, begin, now)
+    return Need(instance.signals, begin, now, work=True)
 
 
 KIND = Kind(
@@ -136,6 +169,24 @@ KIND = Kind(
             seconds=1_800.0,
         ),
         Run(
+            "review",
+            "whether the version in use still holds: inputs against those learnt from, intervals "
+            "against what has failed since",
+            "gemel.services.rul.review:review",
+            REVIEW,
+            need=_whole_history,
+            memory_mb=2_048,
+        ),
+        Run(
+            "retrain",
+            "learns anew, and is taken into use if it does better on lives that neither has seen",
+            "gemel.services.rul.retrain:retrain",
+            TRAIN,
+            need=_whole_history,
+            memory_mb=2_048,
+            seconds=1_800.0,
+        ),
+        Run(
             "plan",
             "when to serve which machine, under so many crews, so that the fleet costs least",
             "gemel.services.rul.planning:run",
@@ -145,4 +196,5 @@ KIND = Kind(
     ),
     reads=_reads,
     remembers=True,
+    review=Condition(DRIFT, 1.0, title="Its model no longer fits", alarm_class="service"),
 )

@@ -12,7 +12,7 @@ from gemel.core.batch import F64
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.contract import Fit, Job, Progress, Result
-from gemel.services.rul import bands, conditions, features, trees, trend, weibull
+from gemel.services.rul import bands, conditions, drift, features, trees, trend, weibull
 from gemel.services.rul.lives import (
     OPEN,
     Life,
@@ -24,6 +24,7 @@ from gemel.services.rul.lives import (
     width_of,
 )
 from gemel.services.rul.model import LEARNT, TREND, Model
+from gemel.services.rul.recorded import ends_of, labelled
 
 LEAST_LIVES = 4
 LEAST_CYCLES = 5
@@ -64,12 +65,36 @@ class Table:
         return Table(self.rows[mine], self.remaining[mine], self.unit[mine])
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model, and what it said of each life while that was left out.
+
+    Shapes: low, middle, high (n,), for the rows of `table`.
+    """
+
+    model: Model
+    scores: Json
+    failed: tuple[Life, ...]
+    """The lives it was learnt from; `table.unit` numbers them."""
+    table: Table
+    low: F64
+    middle: F64
+    high: F64
+
+
 def train(job: Job, progress: Progress) -> Result:
     """A new version from the lives in the span; what it is worth is in its scores."""
+    lives, paths, settings = given(job, progress)
+    found = trained(lives, paths, settings, progress)
+    return result(job, lives, found, passes(found.scores, settings), {})
+
+
+def given(job: Job, progress: Progress) -> tuple[list[Life], Paths, Settings]:
+    """What a run that learns is asked to learn from, and how."""
     parameters = job.instance.parameters
-    paths = paths_of(job.signals, parameters)
+    paths, width = paths_of(job.signals, parameters), width_of(parameters)
     progress(0.02, "cutting history into lives")
-    lives = lives_of(job.signals, job.columns, paths, width_of(parameters))
+    lives = labelled(lives_of(job.signals, job.columns, paths, width), ends_of(job), width)
     if job.parameters["runToFailure"]:
         lives = [replace(life, has_failed=True, is_over=True) for life in lives]
     settings = Settings(
@@ -79,20 +104,35 @@ def train(job: Job, progress: Progress) -> Result:
         folds=int(job.parameters["folds"]),
         seed=int(job.parameters["seed"]),
     )
-    model, scores = learn(lives, paths, settings, progress)
-    head, arrays = model.document()
+    return lives, paths, settings
+
+
+def passes(scores: Json, settings: Settings) -> bool:
+    """Whether intervals held their share, less what is chance with so many lives."""
+    chance: float = (settings.share * (1 - settings.share) / scores["lives"]) ** 0.5
+    return bool(scores["coverage"] >= settings.share - DEVIATIONS * chance)
+
+
+def result(job: Job, lives: Sequence[Life], found: Trained, adopt: bool, more: Json) -> Result:
+    """A version of what was learnt."""
+    head, arrays = found.model.document()
     head[OPEN], going = open_lives(lives)
-    chance = (settings.share * (1 - settings.share) / scores["lives"]) ** 0.5
-    adopt = scores["coverage"] >= settings.share - DEVIATIONS * chance
     lengths = {"lives": len(lives), "failed": sum(life.has_failed for life in lives)}
-    fit = Fit(head, {**arrays, **going}, scores, job.begin, job.end, adopt)
-    return Result({"level": model.level, **lengths, "passed": adopt, **scores}, fit=fit)
+    fit = Fit(head, {**arrays, **going}, found.scores, job.begin, job.end, adopt)
+    said = {"level": found.model.level, **lengths, "passed": adopt, **found.scores, **more}
+    return Result(said, fit=fit)
 
 
 def learn(
     lives: Sequence[Life], paths: Paths, settings: Settings, progress: Progress
 ) -> tuple[Model, Json]:
-    """A model, and how it fared on lives that it had not seen.
+    """A model, and how it fared on lives that it had not seen; raises as `trained` does."""
+    found = trained(lives, paths, settings, progress)
+    return found.model, found.scores
+
+
+def trained(lives: Sequence[Life], paths: Paths, settings: Settings, progress: Progress) -> Trained:
+    """Learns from all, and from all but each part of the lives in turn.
 
     Raises:
         InvalidInput: too few lives ended in failure.
@@ -117,12 +157,21 @@ def learn(
         core = fitted(blank, table.take(~out), [*rest, *censored], settings)
         left_out[out] = core.centre(table.rows[out])
     target = np.minimum(table.remaining, settings.most)
-    scores = judged(left_out, table, fold_of, settings)
+    low, middle, high = intervals(left_out, table, fold_of, settings)
+    scores = judged(low, middle, high, table, settings)
     progress(0.85, "learning from all")
     whole = fitted(blank, table, [*failed, *censored], settings)
     weight = weights(table.remaining, settings)
     band = bands.learn(left_out, target, table.unit, weight, settings.most, settings.share)
-    return replace(whole, bands=band), scores
+    model = replace(whole, bands=band, learnt=look_of(blank, failed, paths, settings))
+    return Trained(model, scores, tuple(failed), table, low, middle, high)
+
+
+def look_of(blank: Model, failed: Sequence[Life], paths: Paths, settings: Settings) -> drift.Learnt:
+    """What the signals of these lives look like."""
+    keep = places_of(blank, paths)
+    rows = [scaled_of(blank, life, keep) for life in failed]
+    return drift.learn(rows, [life.age for life in failed], settings.seed)
 
 
 def folds(count: int, settings: Settings) -> NDArray[np.int64]:
@@ -152,11 +201,19 @@ def prepared(failed: Sequence[Life], paths: Paths, settings: Settings) -> tuple[
     return model, Table(np.concatenate(rows), np.concatenate(remaining), unit)
 
 
+def places_of(model: Model, paths: Paths) -> NDArray[np.intp]:
+    """The columns of lives that a model reads."""
+    return np.array([paths.values.index(path) for path in model.paths], np.intp)
+
+
+def scaled_of(model: Model, life: Life, keep: NDArray[np.intp]) -> F64:
+    """The cycles of a life as the model wants them; what was not read yet is as usual."""
+    return np.nan_to_num(model.scaled(life.settings, carried(life.values[:, keep], np.nan)))
+
+
 def features_of(model: Model, life: Life, keep: NDArray[np.intp]) -> F64:
     """Rows of features of one life; those of a life that is cut short are the same."""
-    values = carried(life.values[:, keep], np.nan)
-    scaled = np.nan_to_num(model.scaled(life.settings, values))
-    found = features.of_life(scaled)
+    found = features.of_life(scaled_of(model, life, keep))
     found[:, -1] = life.age
     return found
 
@@ -189,8 +246,10 @@ def weights(remaining: F64, settings: Settings) -> F64:
     return np.where(remaining > FAR * settings.most, FAR_WEIGHT, 1.0)
 
 
-def judged(centre: F64, table: Table, fold_of: NDArray[np.int64], of: Settings) -> Json:
-    """Figures on lives that were left out; intervals come from the other parts' residuals."""
+def intervals(
+    centre: F64, table: Table, fold_of: NDArray[np.int64], of: Settings
+) -> tuple[F64, F64, F64]:
+    """What was said of lives that were left out; widths come from the other parts' residuals."""
     low, middle, high = (np.empty(len(centre)) for _ in range(3))
     target, unit = np.minimum(table.remaining, of.most), table.unit
     by_row = weights(table.remaining, of)
@@ -198,7 +257,14 @@ def judged(centre: F64, table: Table, fold_of: NDArray[np.int64], of: Settings) 
         out = fold_of == fold
         band = bands.learn(centre[~out], target[~out], unit[~out], by_row[~out], of.most, of.share)
         low[out], middle[out], high[out] = band.apply(centre[out])
-    _, place, counts = np.unique(unit, return_inverse=True, return_counts=True)
+    return low, middle, high
+
+
+def judged(low: F64, middle: F64, high: F64, table: Table, of: Settings) -> Json:
+    """Figures of what was said of lives; each life counts as much as another."""
+    target = np.minimum(table.remaining, of.most)
+    by_row = weights(table.remaining, of)
+    _, place, counts = np.unique(table.unit, return_inverse=True, return_counts=True)
     weight = by_row / np.bincount(place, by_row)[place]
     held = (target >= low) & (target <= high)
     off = middle - target

@@ -24,6 +24,7 @@ from gemel.services.contract import (
     Setup,
 )
 from gemel.services.packing import pack, unpack
+from gemel.services.rul import drift
 from gemel.services.rul.features import OWN, WINDOW, of_moment
 from gemel.services.rul.lives import OPEN, OPEN_COLUMNS, paths_of, width_of
 from gemel.services.rul.model import Model, model_of
@@ -201,6 +202,17 @@ class RemainingLife:
         found = np.nan_to_num(self.model.scaled(given, flat[:, self._values]))
         return found.reshape(*cycles.shape[:-1], -1)
 
+    def _unlike(self, twins: Rows) -> Json | None:
+        """How unlike what was learnt these machines are together; None where that is not known."""
+        if self.model is None or self.model.learnt is None:
+            return None
+        twins = twins[self.rows[twins] >= drift.LEAST_CYCLES]
+        if not len(twins):
+            return None
+        there = np.arange(WINDOW) < self.rows[twins, None]
+        looks = self.model.learnt.histograms(self._scaled(self.ring[twins]), there)
+        return drift.document(self.model.paths, self.model.learnt.judge(looks, self.age[twins]))
+
     def _features(self, twins: Rows) -> F64:
         there = np.arange(WINDOW)[None, :, None] < self.rows[twins, None, None]
         recent = np.where(there, self._scaled(self.ring[twins]), 0.0)
@@ -287,6 +299,7 @@ class RemainingLife:
             ],
             "level": self.model.level,
             "version": self.version,
+            "drift": self._unlike(np.array([twin])),
         }
 
     def fleet(self) -> dict[str, tuple[float, float, float]]:
@@ -312,6 +325,7 @@ class RemainingLife:
             "hasModel": self.model is not None,
             "twinsPredicted": len(known),
             "twinsNearTheirEnd": int(self.is_told.sum()),
+            "drift": self._unlike(known),
             "predictions": listed,
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,15 @@ class Life:
     is_over: bool
     span: int = 0
     """The number of its last cycle."""
+    cycles: I64 = field(default_factory=lambda: np.empty(0, np.int64))
+    """Their numbers; empty where none is missing between the first and the last."""
+
+    @property
+    def numbers(self) -> I64:
+        """The number of each cycle."""
+        if len(self.cycles):
+            return self.cycles
+        return np.arange(self.span - len(self) + 1, self.span + 1)
 
     def __len__(self) -> int:
         return len(self.age)
@@ -110,6 +119,7 @@ def _lives(twin: str, columns: dict[str, Column], paths: Paths, width: int) -> l
             has_failed,
             is_over or has_failed,
             int(cycles[part][-1]),
+            cycles[part],
         )
         lives.append(life)
     return lives

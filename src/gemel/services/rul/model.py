@@ -9,7 +9,7 @@ import numpy as np
 
 from gemel.core.batch import F64
 from gemel.core.document import Json
-from gemel.services.rul import features, trees
+from gemel.services.rul import drift, features, trees
 from gemel.services.rul.bands import Bands
 from gemel.services.rul.conditions import Scaling
 from gemel.services.rul.trees import Trees
@@ -32,6 +32,8 @@ class Model:
     level: str
     core: Trees | Trend | Weibull
     bands: Bands | None = None
+    learnt: drift.Learnt | None = None
+    """What its signals were like; None in a version from before this was kept."""
 
     def scaled(self, settings: F64, values: F64) -> F64:
         """Rows as `features` wants them; NaN stays."""
@@ -93,6 +95,8 @@ class Model:
             "most": self.most,
             "level": self.level,
         }
+        if self.learnt is not None:
+            arrays |= {f"drift/{name}": array for name, array in self.learnt.arrays().items()}
         if isinstance(self.core, Trees):
             head["depth"] = self.core.depth
             arrays |= {f"trees/{name}": array for name, array in self.core.arrays().items()}
@@ -122,4 +126,5 @@ def model_of(head: Json, arrays: Any) -> Model:
         head["level"],
         core,
         Bands(arrays["bands/at"], arrays["bands/offset"], float(head["most"])),
+        drift.learnt_of(arrays),
     )
