@@ -10,7 +10,8 @@ import orjson
 import pytest
 
 from app.inside import Inside, inside, until
-from gemel.app.import_lines import MOST_LINES, Progress, read_lines
+from gemel.app import import_lines
+from gemel.app.import_lines import Progress, read_lines
 
 MODEL = {
     "@context": "dtmi:dtdl:context;3",
@@ -117,9 +118,12 @@ def test_import_twice_changes_nothing_but_etags(server: Inside) -> None:
     assert len(server.ask("GET", "/models")["value"]) == 1
 
 
-def test_models_may_stand_in_any_order_and_be_large(server: Inside) -> None:
+def test_models_may_stand_in_any_order_and_be_large(
+    server: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_lines, "MOST_LINES", 100)
     above = {**MODEL, "@id": "dtmi:job:Above;1", "extends": "dtmi:job:Pump;1", "contents": []}
-    many = [{**above, "@id": f"dtmi:job:M{n};1"} for n in range(MOST_LINES + 5)]
+    many = [{**above, "@id": f"dtmi:job:M{n};1"} for n in range(205)]
     job = imported(server, "j1", file_of(models=[*many, MODEL], twins=[], relationships=[]))
     assert job["status"] == "succeeded"
     assert job["counts"]["models"] == len(many) + 1

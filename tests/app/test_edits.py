@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.inside import PUMP, Inside, inside, until
+from gemel.app import edits
 from gemel.app.audit import verify
 from gemel.core.document import Edit
 from gemel.core.errors import NotFound, PreconditionFailed, TwinInvalid, Unavailable
+from gemel.twins.draft import Draft
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.twin_edits import delete_twin, patch_twin, put_twin
 
@@ -157,3 +161,98 @@ def test_when_the_disk_refuses_nothing_is_visible_and_all_are_told(
     assert target(server, "p1") is None
     together(server, patch("p1", 1.0))
     assert target(server, "p1") == 1.0
+
+
+def ahead(server: Inside, *plans: Plan, done: Callable[[Any], object] = lambda _: None) -> None:
+    """Asks for all edits as one row."""
+    left = list(plans)
+
+    def plan(draft: Draft, context: EditContext) -> tuple[list[Edit], Any]:
+        edits, result = left.pop(0)(draft, context)
+        draft.apply(edits)
+        return edits, result
+
+    async def ask() -> None:
+        while left:
+            await server.platform.edit_ahead(
+                plan, is_more=lambda: bool(left), done=done, who="ann", why="row"
+            )
+
+    server.run(ask())
+
+
+def test_edits_in_a_row_stand_on_those_before_them(
+    server: Inside, commits: list[list[Edit]]
+) -> None:
+    told: list[str] = []
+    many = [step for n in range(20) for step in (put(f"t{n}"), patch(f"t{n}", n), delete(f"t{n}"))]
+    ahead(server, *many, put("last"), done=lambda twin: told.append(twin.id if twin else ""))
+    assert told == [name for n in range(20) for name in (f"t{n}", f"t{n}", "")] + ["last"]
+    assert len(commits) == 61
+    assert sorted(server.platform.graph.twins) == ["last", "p1", "p2", "p3"]
+    assert verify(server.platform.documents.path).broken == ""
+
+
+def test_a_row_ends_at_what_is_refused_and_keeps_what_came_before(server: Inside) -> None:
+    with pytest.raises(NotFound):
+        ahead(server, put("t1"), put("t2"), patch("nobody", 1.0), put("t3"))
+    assert sorted(server.platform.graph.twins) == ["p1", "p2", "p3", "t1", "t2"]
+
+
+def test_a_row_that_the_disk_refuses_leaves_nothing_planned(
+    server: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, counted = server.platform.documents.commit, iter(range(9))
+
+    def full(edits: Sequence[Edit]) -> None:
+        if next(counted) == 1:
+            raise Unavailable("the disk is full")
+        commit(edits)
+
+    monkeypatch.setattr(server.platform.documents, "commit", full)
+    told: list[Any] = []
+    with pytest.raises(Unavailable, match="full"):
+        ahead(server, put("t1"), put("t2"), put("t3"), put("t4"), done=told.append)
+    assert [twin.id for twin in told] == ["t1"]
+    assert sorted(server.platform.graph.twins) == ["p1", "p2", "p3", "t1"]
+    assert together(server, put("t5"))[0].id == "t5"
+
+
+def test_others_are_served_while_a_row_goes_on(
+    server: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(edits, "AHEAD_SECONDS", 0.0)
+    order: list[str] = []
+
+    async def ask() -> None:
+        left = [put(f"t{n}") for n in range(5)]
+
+        def plan(draft: Draft, context: EditContext) -> tuple[list[Edit], Any]:
+            made, result = left.pop(0)(draft, context)
+            draft.apply(made)
+            return made, result
+
+        async def row() -> None:
+            while left:
+                await server.platform.edit_ahead(
+                    plan,
+                    is_more=lambda: bool(left),
+                    done=lambda twin: order.append(twin.id),
+                    who="ann",
+                    why="row",
+                )
+
+        async def other() -> None:
+            order.append((await server.platform.edit_graph(put("other"), "ben")).id)
+
+        await asyncio.gather(row(), other())
+
+    server.run(ask())
+    assert order.index("other") < order.index("t4")
+
+
+def test_etags_are_random_uuids() -> None:
+    found = list(islice(edits.new_etags(), 600))
+    assert len(set(found)) == 600
+    assert {uuid.UUID(one[3:-1]).version for one in found} == {4}
+    assert {uuid.UUID(one[3:-1]).variant for one in found} == {uuid.RFC_4122}

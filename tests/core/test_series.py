@@ -85,3 +85,29 @@ def test_device_with_very_many_names_has_them_all() -> None:
     assert numbers == list(range(2_000))
     alone = [table.id("c", f"n{i}") for i in range(1_000)]
     assert table.of_twin("c") == alone == [table.find("c", f"n{i}") for i in range(1_000)]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("uvwx"),
+            st.lists(st.sampled_from("abcd"), max_size=4).map(tuple),
+            st.sampled_from(["measured", "simulated:x"]),
+        ),
+        max_size=20,
+    ),
+    st.booleans(),
+)
+def test_a_block_of_series_is_what_one_by_one_would_be(
+    asked: list[tuple[str, tuple[str, ...], str]], is_mixed: bool
+) -> None:
+    blocks, single = SeriesTable(), SeriesTable()
+    for twin, paths, provenance in asked:
+        if is_mixed and paths:
+            assert blocks.id(twin, paths[-1]) == single.id(twin, paths[-1])
+        found = blocks.block(twin, paths, provenance)
+        assert list(found) == [single.id(twin, path, provenance) for path in paths]
+    assert list(blocks.keys) == list(single.keys)
+    assert blocks.revised == single.revised
+    assert blocks.twin_of().tolist() == single.twin_of().tolist()
+    assert [blocks.of_twin(twin) for twin in "uvwx"] == [single.of_twin(twin) for twin in "uvwx"]

@@ -14,6 +14,7 @@ from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
 from gemel.core.units import symbol
 from gemel.ingest.discover import Unknown
+from gemel.ingest.points import Layout
 from gemel.ingest.topics import binding_from_json
 from gemel.twins.dtdl.interface import Interface
 from gemel.twins.graph import Graph
@@ -105,8 +106,7 @@ class Catalogue:
         platform.reactions.load(documents.load("alarm"), documents.load("command"))
         self._set_bindings()
         platform.policies.load()
-        for twin in platform.graph.twins:
-            self._twin_changed(twin)
+        self._twins_changed(platform.graph.twins)
         platform.reactions.rules_changed(self.plain["rule"])
         platform.services.runs.load(documents.load("run"))
 
@@ -149,11 +149,9 @@ class Catalogue:
         if kinds & {"model", "settings"}:
             self.signals.forget()
             platform.reactions.dispatch.guarding.forget()
-            for twin in platform.graph.twins:
-                self._twin_changed(twin)
+            self._twins_changed(platform.graph.twins)
         else:
-            for twin in moved:
-                self._twin_changed(twin)
+            self._twins_changed(moved)
         if kinds & {"derived", "service"}:
             self.signals.compiled.clear()
         if kinds & {"model", "settings", "rule", "derived", "service"}:
@@ -182,18 +180,25 @@ class Catalogue:
             for doc in sorted(found, key=lambda d: int(d.get("order", 0)))
         ]
 
-    def _twin_changed(self, twin: str) -> None:
+    def _twins_changed(self, twins: Iterable[str]) -> None:
+        """Brings points and presence in line with twins that came, went or changed."""
         platform = self._platform
-        model = self.model_of(twin)
-        platform.results.twin_changed(twin)
-        if model is None:
-            platform.points.drop_twin(twin)
-            platform.presence.remove(twin)
-            return
-        layout = self.signals.layout_of(model)
-        platform.points.set_twin(twin, layout, series_of(platform.series, twin, layout))
-        default = platform.config.stale_after
-        platform.presence.add(twin, float(self.signals.setting(model, "staleAfter", default)))
+        points, presence, series = platform.points, platform.presence, platform.series
+        find, default = platform.graph.twins.get, platform.config.stale_after
+        of_model: dict[str, tuple[Layout, float]] = {}
+        for key in twins:
+            platform.results.twin_changed(key)
+            twin = find(key)
+            if twin is None:
+                points.drop_twin(key)
+                presence.remove(key)
+                continue
+            found = of_model.get(twin.model)
+            if found is None:
+                stale_after = float(self.signals.setting(twin.model, "staleAfter", default))
+                found = of_model[twin.model] = (self.signals.layout_of(twin.model), stale_after)
+            points.set_twin(key, found[0], series_of(series, key, found[0]))
+            presence.add(key, found[1])
 
     def signals_with(
         self, graph: Graph, settings: Mapping[str, Json], derived: Mapping[str, Json] | None = None

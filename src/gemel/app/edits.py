@@ -8,9 +8,10 @@ answered when that is durable. Every other plan is alone: nothing is planned unt
 from __future__ import annotations
 
 import asyncio
-import uuid
+import os
+import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,8 +25,23 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 T = TypeVar("T")
+G = TypeVar("G", bound=Graph)
 Plan = Callable[[Graph, EditContext], tuple[list[Edit], T]]
+PlanAhead = Callable[[Draft, EditContext], tuple[list[Edit], T]]
 MOST_TOGETHER = 256
+AHEAD_SECONDS = 0.1
+"""So long a row of edits keeps others waiting."""
+ETAGS = 256
+"""So many are made from one question for random bytes."""
+
+
+def new_etags() -> Iterator[str]:
+    """Random UUIDs (version 4) as etags, without end."""
+    while True:
+        digits = os.urandom(16 * ETAGS).hex()
+        for n in range(0, len(digits), 32):
+            d = digits[n : n + 32]
+            yield f'W/"{d[:8]}-{d[8:12]}-4{d[13:16]}-{"89ab"[int(d[16], 16) & 3]}{d[17:20]}-{d[20:]}"'
 
 
 @dataclass(slots=True)
@@ -60,6 +76,7 @@ class Edits:
         self._turn = asyncio.Lock()
         self._waiting: deque[_Waiting] = deque()
         self._is_grouping = False
+        self._etags = new_etags()
 
     async def alone(self, plan: Plan[T], who: str, why: str) -> T:
         """Plans an edit against what is now, makes it durable, then applies it."""
@@ -78,14 +95,64 @@ class Edits:
             self._platform.start_task(self._group())
         return await answer
 
+    async def ahead(
+        self,
+        plan: PlanAhead[T],
+        *,
+        is_more: Callable[[], bool],
+        done: Callable[[T], object],
+        who: str,
+        why: str,
+    ) -> None:
+        """Plans edits of the graph in a row, each while the one before is on its way to disk.
+
+        Ends when there is no more or when others have waited for long enough; what was planned is
+        durable then. After a failure nothing is known of what was planned and not told as done.
+
+        Args:
+            plan: plans some more, against a draft that it also gives them to.
+            is_more: whether there is anything to plan.
+            done: told what `plan` found once that is durable and visible.
+            who: as of any edit.
+            why: as of any edit.
+        """
+        until = time.monotonic() + AHEAD_SECONDS
+        async with self._turn:
+            graph = self._platform.graph
+            draft = Draft(graph)
+            on_its_way: asyncio.Task[None] | None = None
+            try:
+                while is_more() and (on_its_way is None or time.monotonic() < until):
+                    edits, result = self._planned(plan, draft, who, why)
+                    if on_its_way is not None:
+                        await on_its_way
+                        draft.rebase(graph)
+                    on_its_way = asyncio.ensure_future(self._commit_and_tell(edits, done, result))
+                    await asyncio.sleep(0)  # others get their turn of the loop, the disk its work
+                    draft = Draft(draft)
+            finally:
+                if on_its_way is not None:  # whatever ended the row: nobody edits before it is over
+                    await asyncio.wait({on_its_way})
+            if on_its_way is not None:
+                on_its_way.result()
+        self._platform.reactions.after_edit()
+
+    async def _commit_and_tell(
+        self, edits: list[Edit], done: Callable[[T], object], result: T
+    ) -> None:
+        await self._commit(edits)
+        done(result)
+
     async def drain(self) -> None:
         """Waits until the edit that is under way is done; call when nothing new comes."""
         async with self._turn:
             pass
 
-    def _planned(self, plan: Plan[T], graph: Graph, who: str, why: str) -> tuple[list[Edit], T]:
+    def _planned(
+        self, plan: Callable[[G, EditContext], tuple[list[Edit], T]], graph: G, who: str, why: str
+    ) -> tuple[list[Edit], T]:
         context = EditContext(
-            now=self._platform.clock(), who=who, why=why, new_etag=lambda: f'W/"{uuid.uuid4()}"'
+            now=self._platform.clock(), who=who, why=why, new_etag=self._etags.__next__
         )
         edits, result = plan(graph, context)
         return edits + self._platform.reactions.following(edits, context), result

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -20,7 +20,7 @@ from gemel.twins.relationship_edits import put_relationship
 from gemel.twins.twin_edits import put_twin
 
 SECTIONS = ("Header", "Models", "Twins", "Relationships")
-MOST_LINES = 1_000
+MOST_LINES = 10_000
 MOST_SECONDS = 0.008
 """How long one batch may be planned while everything else waits."""
 LONGEST_LINE = 1 << 20
@@ -45,14 +45,23 @@ def read_lines(path: Path, offset: int, number: int) -> list[Line]:
             text = file.readline(LONGEST_LINE + 1)
             if not text:
                 break
-            while not text.endswith(b"\n") and len(text) > LONGEST_LINE:
-                rest = file.readline(LONGEST_LINE)
-                if not rest or rest.endswith(b"\n"):
-                    break
+            offset += len(text)
+            if len(text) > LONGEST_LINE and not text.endswith(b"\n"):
+                offset += _rest_of_line(file)
             number += 1
             size += len(text)
-            found.append(Line(number, text, file.tell()))
+            found.append(Line(number, text, offset))
     return found
+
+
+def _rest_of_line(file: BinaryIO) -> int:
+    """Skips what is left of a line that is too long; how many bytes that was."""
+    size = 0
+    while rest := file.readline(LONGEST_LINE):
+        size += len(rest)
+        if rest.endswith(b"\n"):
+            break
+    return size
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,20 +101,18 @@ class Batch:
     """(line, section, what is wrong)."""
 
 
-def plan_batch(
-    graph: Graph, context: EditContext, lines: Sequence[Line], progress: Progress
-) -> Batch:
-    """Plans as many of the lines as there is time for, at least one.
+def plan_batch(draft: Draft, context: EditContext, lines: deque[Line], progress: Progress) -> Batch:
+    """Plans as many of the lines as there is time for, at least one, and takes them away.
 
     Raises:
         SectionsWrong: a section is unknown or out of order.
     """
     until = time.perf_counter() + MOST_SECONDS
-    draft = Draft(graph)
     batch = Batch(draft.edits, progress)
     section, line = progress.section, None
     taken: Counter[str] = Counter()
-    for line in lines:
+    while lines and section != "Models":
+        line = lines.popleft()
         text = line.text.strip()
         if text:
             try:

@@ -30,6 +30,7 @@ from gemel.app.import_lines import (
 from gemel.core.clock import SECOND, from_iso, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, InvalidInput, NotFound, Unavailable
+from gemel.twins.draft import Draft
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.validate import check_id
 
@@ -301,17 +302,16 @@ class Jobs:
                 models, rest = await loop.run_in_executor(None, read_models, path, progress)
                 assert rest is not None, "even an empty section ends somewhere"
                 progress = await self._import_models(key, models, rest, progress)
-            lines = await loop.run_in_executor(
+            found = await loop.run_in_executor(
                 None, read_lines, path, progress.offset, progress.line
             )
-            if not lines:
+            if not found:
                 break
+            lines = deque(found)
             while lines and progress.section != "Models":
                 if self.documents[key]["status"] == CANCELLING:
                     break
-                done = await self._import_batch(key, _up_to_models(lines), progress)
-                lines = [line for line in lines if line.number > done.line]
-                progress = done
+                progress = await self._import_batches(key, lines, progress)
                 await asyncio.sleep(PAUSE_SECONDS)
         await self.end(key, *_outcome(progress))
 
@@ -325,12 +325,23 @@ class Jobs:
 
         return self._committed(key, await self._edit(key, plan))
 
-    async def _import_batch(self, key: str, lines: list[Line], progress: Progress) -> Progress:
-        def plan(graph: Graph, context: EditContext) -> tuple[list[Edit], Batch]:
-            batch = plan_batch(graph, context, lines, progress)
+    async def _import_batches(self, key: str, lines: deque[Line], progress: Progress) -> Progress:
+        """Takes in lines until the models begin, there are no more, or others want to edit."""
+
+        def plan(draft: Draft, context: EditContext) -> tuple[list[Edit], Batch]:
+            nonlocal progress
+            batch = plan_batch(draft, context, lines, progress)
+            progress = batch.progress
             return self._with_progress(key, context, batch), batch
 
-        return self._committed(key, await self._edit(key, plan))
+        await self._platform.edit_ahead(
+            plan,
+            is_more=lambda: bool(lines) and progress.section != "Models",
+            done=lambda batch: self._committed(key, batch),
+            who=self.documents[key]["who"],
+            why=f"job {key}"[:300],
+        )
+        return progress
 
     async def _edit(self, key: str, plan: Any) -> Batch:
         found: Batch = await self._platform.edit(
@@ -431,14 +442,6 @@ def changed(doc: Json, now: int, status: str = "", **more: Any) -> Json:
 def _moved(progress: Progress, rest: Line) -> Progress:
     known = progress.doc()
     return Progress(**{**known, "offset": rest.end, "line": rest.number, "section": "Models."})
-
-
-def _up_to_models(lines: list[Line]) -> list[Line]:
-    """The lines up to the one that begins the section of models, which is read as a whole."""
-    for index, line in enumerate(lines):
-        if b'"Models"' in line.text[:60] and b'"Section"' in line.text[:60]:
-            return lines[: index + 1]
-    return lines
 
 
 def _outcome(progress: Progress) -> tuple[str, Json | None]:

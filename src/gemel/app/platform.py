@@ -28,7 +28,7 @@ from gemel.app.connections import Connections
 from gemel.app.derived import Derived
 from gemel.app.desired import Desired
 from gemel.app.directory import Directory
-from gemel.app.edits import Edits, Plan
+from gemel.app.edits import Edits, Plan, PlanAhead
 from gemel.app.event_routes import EventRoutes
 from gemel.app.folder import DataFolder
 from gemel.app.foreign import ForeignModels
@@ -267,6 +267,18 @@ class Platform:
     async def edit_graph(self, plan: Plan[T], who: str = "gemel", why: str = "") -> T:
         """As `edit`, for a plan that reads only the graph: many share one commit."""
         return await self._edits.together(plan, who, why)
+
+    async def edit_ahead(
+        self,
+        plan: PlanAhead[T],
+        *,
+        is_more: Callable[[], bool],
+        done: Callable[[T], object],
+        who: str,
+        why: str,
+    ) -> None:
+        """Many edits of the graph in a row; see `Edits.ahead`."""
+        await self._edits.ahead(plan, is_more=is_more, done=done, who=who, why=why)
 
     async def put(self, kind: str, key: str, doc: Json | None, who: str, why: str = "") -> None:
         """Stores one plain document (None deletes it)."""

@@ -103,6 +103,9 @@ class SeenSeries:
             raise forbidden(READ, twin, path)
         return self._real.id(twin, path, provenance)
 
+    def block(self, twin: str, paths: tuple[str, ...], provenance: str = MEASURED) -> list[int]:
+        return [self.id(twin, path, provenance) for path in paths]
+
     def of_twin(self, twin: str) -> list[int]:
         keys = self._real.keys
         return [n for n in self._real.of_twin(twin) if self.is_shown(twin, keys[n].path)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -228,6 +228,6 @@ def point_of(signal: Signal) -> Point:
 
 def series_of(
     series: SeriesTable, twin: str, layout: Layout, provenance: str = MEASURED
-) -> list[int]:
+) -> Sequence[int]:
     """The series of one provenance in which a twin's values are kept, in the layout's order."""
-    return [series.id(twin, path, provenance) for path in layout.paths]
+    return series.block(twin, layout.paths, provenance)

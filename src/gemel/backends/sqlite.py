@@ -381,8 +381,8 @@ def first_since(connection: sqlite3.Connection, begin: int) -> int:
 
 
 def _encode(edit: Edit) -> bytes | None:
-    if edit.doc is None:
-        return None
+    if edit.doc is None or edit.encoded is not None:
+        return edit.encoded
     try:
         return orjson.dumps(edit.doc)
     except TypeError as error:  # orjson's encode error is one

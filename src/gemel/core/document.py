@@ -7,7 +7,7 @@ all edits, so "what was it last Tuesday" is a read of the same log.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
@@ -53,9 +53,13 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Edit:
-    """One change of one document; `doc` None deletes it."""
+    """One change of one document; `doc` None deletes it.
+
+    Never changed once made; not frozen, as making a frozen one takes three times as long and an
+    import makes millions.
+    """
 
     kind: str
     key: str
@@ -65,6 +69,10 @@ class Edit:
     who: str
     why: str = ""
     etag: str = ""
+    encoded: bytes | None = field(default=None, compare=False, repr=False)
+    """The document as JSON, where that was made already."""
+    made: object = field(default=None, compare=False, repr=False)
+    """What planning made of the document, for the stage that applies the edit."""
 
 
 @dataclass(frozen=True, slots=True)

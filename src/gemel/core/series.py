@@ -175,6 +175,7 @@ class SeriesTable:
     """
 
     __slots__ = (
+        "_blocks",
         "_empty",
         "_first",
         "_name_ids",
@@ -198,6 +199,8 @@ class SeriesTable:
         self._twin_ids: dict[str, int] = {}
         self._empty = _Shape()
         self._first = array("i")
+        self._blocks: dict[tuple[tuple[str, ...], str], _Shape] = {}
+        """By paths and provenance: the shape of a twin that has these, so ordered, and no others."""
         self._shapes: list[_Shape] = []
         self._others: dict[int, dict[int, int]] = {}
         """By twin and name: series that do not follow the twin's first ones."""
@@ -224,6 +227,36 @@ class SeriesTable:
             self._first.append(len(self))
             self._shapes.append(self._empty)
         return self._id(owner, name, provenance)
+
+    def block(self, twin: str, paths: tuple[str, ...], provenance: str = MEASURED) -> Sequence[int]:
+        """The numbers of many series of a twin, as `id` gives them; quick once a twin has them."""
+        shape = self._blocks.get((paths, provenance))
+        owner = self._twin_ids.get(twin)
+        if shape is not None:
+            if owner is None:
+                return self._new_block(twin, shape, provenance)
+            if self._shapes[owner] is shape:
+                first = self._first[owner]
+                return range(first, first + shape.size)
+        found = [self.id(twin, path, provenance) for path in paths]
+        if found:
+            owner = self._twin_ids[twin]
+            shape, first = self._shapes[owner], self._first[owner]
+            if found == list(range(first, first + shape.size)):
+                self._blocks[paths, provenance] = shape
+        return found
+
+    def _new_block(self, twin: str, shape: _Shape, provenance: str) -> range:
+        """The series of a twin that has none yet, as those of others of its shape."""
+        first, owner = len(self), len(self.twins)
+        self._twin_ids[twin] = owner
+        self.twins.append(twin)
+        self._first.append(first)
+        self._shapes.append(shape)
+        self._twin_of.extend([owner] * shape.size)
+        if is_revised(provenance):
+            self.revised.update(range(first, first + shape.size))
+        return range(first, first + shape.size)
 
     def _id(self, owner: int, name: int, provenance: str) -> int:
         number, shape = len(self), self._shapes[owner]

@@ -24,10 +24,17 @@ class Draft(Graph):
         self.edits: list[Edit] = []
 
     def apply(self, edits: Sequence[Edit]) -> None:
+        has_models = False
         for edit in edits:
-            place = (edit.kind, edit.key)
-            self._gone.add(place)  # what is below shows no longer
-        super().apply(edits)
+            self._gone.add((edit.kind, edit.key))  # what is below shows no longer
+            has_models |= edit.kind == "model"
+        if has_models:
+            super().apply(edits)
+        else:
+            self.version += 1
+            self._recent.clear()
+            for edit in edits:
+                self._apply_one(edit)
         self.edits += edits
 
     def model_ids(self) -> Iterable[str]:
@@ -45,9 +52,14 @@ class Draft(Graph):
         return self._below.find_record(model_id)
 
     def find_twin(self, twin_id: str) -> Twin | None:
-        if ("twin", twin_id) in self._gone:
-            return super().find_twin(twin_id)
+        own = self.twins.get(twin_id)
+        if own is not None or ("twin", twin_id) in self._gone:
+            return own
         return self._below.find_twin(twin_id)
+
+    def rebase(self, below: Graph) -> None:
+        """From now on stands on another graph, which shows all that the old one did."""
+        self._below = below
 
     def find_relationship(self, source: str, relationship: str) -> Link | None:
         if ("relationship", f"{source}\n{relationship}") in self._gone:

@@ -41,8 +41,16 @@ class EditContext:
     new_etag: Callable[[], str]
     why: str = ""
 
-    def edit(self, kind: str, key: str, doc: Json | None, etag: str = "") -> Edit:
-        return Edit(kind, key, doc, self.now, self.who, self.why, etag)
+    def edit(
+        self,
+        kind: str,
+        key: str,
+        doc: Json | None,
+        etag: str = "",
+        encoded: bytes | None = None,
+        made: object = None,
+    ) -> Edit:
+        return Edit(kind, key, doc, self.now, self.who, self.why, etag, encoded, made)
 
 
 class Graph:
@@ -262,15 +270,24 @@ class Graph:
             if edit.kind == "model":
                 if edit.doc is None:
                     self._drop_model(edit.key)
-            elif edit.kind == "twin":
-                if edit.doc is None:
-                    self._drop_twin(edit.key)
-                else:
-                    self._put_twin(edit.key, edit.doc, edit.etag)
-            elif edit.kind == "relationship":
-                self._drop_relationship(*edit.key.split("\n", 1))
-                if edit.doc is not None:
-                    self._put_relationship(edit.doc, edit.etag)
+            else:
+                self._apply_one(edit)
+
+    def _apply_one(self, edit: Edit) -> None:
+        """Makes one edit of a twin or relationship visible."""
+        if edit.kind == "twin":
+            if edit.doc is None:
+                self._drop_twin(edit.key)
+            elif isinstance(edit.made, Twin):
+                self.twins[edit.key] = edit.made
+            else:
+                self._put_twin(edit.key, edit.doc, edit.etag)
+        elif edit.kind == "relationship":
+            self._drop_relationship(*edit.key.split("\n", 1))
+            if isinstance(edit.made, Link):
+                self._put_link(edit.made)
+            elif edit.doc is not None:
+                self._put_relationship(edit.doc, edit.etag)
 
     def _put_models(self, docs: dict[str, Json]) -> None:
         """Makes models visible, parsing together those that were not staged and are not there."""

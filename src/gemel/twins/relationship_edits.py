@@ -54,9 +54,9 @@ def put_relationship(
         missing = "$targetId" if isinstance(name, str) else "$relationshipName"
         raise _invalid(what, f"'{missing}' is missing or not a text")
     kind = _kind(graph, twin, name, what)
-    _check_target(graph, kind, target, what)
+    end = _check_target(graph, kind, target, what)
     _check_number(graph, kind, source, relationship, what)
-    return _planned(context, source, relationship, kind, target, values)
+    return _planned(context, twin.id, relationship, kind, end.id, values)
 
 
 def patch_relationship(
@@ -131,7 +131,7 @@ def _kind(graph: Graph, twin: Twin, name: str, what: str) -> Relationship:
     return kind
 
 
-def _check_target(graph: Graph, kind: Relationship, target: str, what: str) -> None:
+def _check_target(graph: Graph, kind: Relationship, target: str, what: str) -> Twin:
     twin = graph.find_twin(target)
     if twin is None:
         raise _invalid(what, f"there is no target twin '{target[:200]}'", "make that twin first")
@@ -142,6 +142,7 @@ def _check_target(graph: Graph, kind: Relationship, target: str, what: str) -> N
             f"'{kind.name}' must point at a '{kind.target}'; '{target}' is a '{twin.model}'",
             "choose another target, or change the target in the source's model",
         )
+    return twin
 
 
 def _check_number(
@@ -171,9 +172,8 @@ def _planned(
     target: str,
     values: Json,
 ) -> tuple[list[Edit], Link]:
-    what = _name(source, relationship)
-    problems = property_problems(kind.properties, values, f"the relationship '{kind.name}'")
-    refuse(problems, what, "Invalid relationship specified")
+    if problems := property_problems(kind, values):
+        refuse(problems, _name(source, relationship), "Invalid relationship specified")
     doc = {
         "$relationshipId": relationship,
         "$sourceId": source,
@@ -182,8 +182,9 @@ def _planned(
         **values,
     }
     etag = context.new_etag()
-    edit = context.edit("relationship", relationship_key(source, relationship), doc, etag)
-    return [edit], make_link(doc, etag)
+    link = make_link(doc, etag)
+    key = relationship_key(source, relationship)
+    return [context.edit("relationship", key, doc, etag, made=link)], link
 
 
 def _name(source: str, relationship: str) -> str:

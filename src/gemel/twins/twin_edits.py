@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from gemel.core.clock import to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Conflict, InvalidInput, NotFound, TwinInvalid
 from gemel.twins.dtdl.interface import Component, Interface, Property
+from gemel.twins.fitting import plan_of
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.patch import Operation, apply_operation, patch_invalid, read_patch
 from gemel.twins.records import Twin, make_twin
@@ -59,8 +62,8 @@ def put_twin(
     interface = _interface_for(graph, twin_id, body, old)
     doc = {name: value for name, value in body.items() if name not in COMPUTED}
     _refuse_foreign_fields(doc, twin_id)
-    problems = twin_problems(interface, doc, graph.find_model)
-    refuse(problems, f"twin '{twin_id}'", "Invalid twin specified")
+    if problems := twin_problems(interface, doc, graph.find_model):
+        refuse(problems, f"twin '{twin_id}'", "Invalid twin specified")
     _stamp(graph, interface, doc, _text_of(context.now), None)
     if old is not None:
         _keep_desired(graph, interface, old.doc.get("$desired", {}), doc)
@@ -301,7 +304,12 @@ def _stamp(
     if touched is not None and path and path in touched:
         touched = None  # the whole component was set
     given = container.get("$metadata", {})
-    entries: Json = {}
+    if touched is None and not path and len(given) == 1 and not plan_of(interface).components:
+        one = {"lastUpdateTime": now}
+        entries = dict.fromkeys([n for n in container if n != "$metadata"], one)
+        container["$metadata"] = {"$model": given["$model"], "$lastUpdateTime": now, **entries}
+        return
+    entries = {}
     for name, value in container.items():
         content = interface.contents.get(name)
         inner = (*path, name)
@@ -363,7 +371,9 @@ def _check_links(graph: Graph, old: Twin, interface: Interface) -> None:
 
 def _planned(context: EditContext, twin_id: str, doc: Json) -> tuple[list[Edit], Twin]:
     etag = context.new_etag()
-    return [context.edit("twin", twin_id, doc, etag)], make_twin(twin_id, doc, etag)
+    encoded = orjson.dumps(doc)
+    twin = make_twin(twin_id, doc, etag, encoded)
+    return [context.edit("twin", twin_id, doc, etag, encoded, twin)], twin
 
 
 def move_twin(

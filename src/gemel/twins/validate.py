@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from gemel.core.clock import from_iso
 from gemel.core.document import Json
@@ -16,11 +16,10 @@ from gemel.twins.dtdl.interface import (
     Relationship,
     Telemetry,
 )
+from gemel.twins.fitting import FindModel, fits, values_fit
 
 ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),=@$':]{1,128}", re.ASCII)
 MOST_DETAILS = 50
-
-FindModel = Callable[[str], Interface | None]
 
 
 def check_id(text: str, what: str) -> None:
@@ -65,6 +64,8 @@ def _matches(etag: str | None, condition: str) -> bool:
 
 def twin_problems(interface: Interface, doc: Json, find_model: FindModel) -> list[str]:
     """What is wrong with the properties and components of a twin, each with its path."""
+    if fits(interface, doc, find_model):
+        return []
     return _container_problems(interface, doc, find_model, "")
 
 
@@ -115,8 +116,11 @@ def _why_not(name: str, content: object, interface: Interface) -> str:
     return f"'{interface.id}' has no such property (it has: {_cut(known)})"
 
 
-def property_problems(properties: dict[str, Property], values: Json, owner: str) -> list[str]:
+def property_problems(kind: Relationship, values: Json) -> list[str]:
     """What is wrong with the properties of a relationship."""
+    if values_fit(kind, values):
+        return []
+    properties, owner = kind.properties, f"the relationship '{kind.name}'"
     problems: list[str] = []
     for name, value in values.items():
         content = properties.get(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from gemel.core.document import Json
 from gemel.twins.dtdl.schema import Array, Enum, Map, Object, Primitive, Schema
@@ -96,6 +96,8 @@ class Relationship:
     semantic_types: tuple[str, ...] = ()
     display_name: Language = field(default_factory=dict)
     description: Language = field(default_factory=dict)
+    shared: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What is worked out from this for all of its kind; see `twins.fitting`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +126,8 @@ class Interface:
     """Own and inherited, by name."""
     raw: Json = field(default_factory=dict)
     """The document as it was given."""
+    shared: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    """What is worked out from this for all its twins; see `twins.fitting`."""
 
     @property
     def title(self) -> str:
