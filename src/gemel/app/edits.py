@@ -41,7 +41,8 @@ def new_etags() -> Iterator[str]:
         digits = os.urandom(16 * ETAGS).hex()
         for n in range(0, len(digits), 32):
             d = digits[n : n + 32]
-            yield f'W/"{d[:8]}-{d[8:12]}-4{d[13:16]}-{"89ab"[int(d[16], 16) & 3]}{d[17:20]}-{d[20:]}"'
+            variant = "89ab"[int(d[16], 16) & 3]
+            yield f'W/"{d[:8]}-{d[8:12]}-4{d[13:16]}-{variant}{d[17:20]}-{d[20:]}"'
 
 
 @dataclass(slots=True)

@@ -200,7 +200,7 @@ class SeriesTable:
         self._empty = _Shape()
         self._first = array("i")
         self._blocks: dict[tuple[tuple[str, ...], str], _Shape] = {}
-        """By paths and provenance: the shape of a twin that has these, so ordered, and no others."""
+        """By paths and provenance: the shape of a twin that has just these in this order."""
         self._shapes: list[_Shape] = []
         self._others: dict[int, dict[int, int]] = {}
         """By twin and name: series that do not follow the twin's first ones."""
