@@ -54,6 +54,11 @@ export async function post<T>(path: string, body?: unknown): Promise<T> {
   return request<T>("POST", path, body ?? {});
 }
 
+/** Sends the bytes of a file. */
+export async function upload<T>(path: string, file: Blob): Promise<T> {
+  return (await (await send("POST", path, file)).json()) as T;
+}
+
 export async function patch<T>(path: string, body: unknown): Promise<T> {
   return request<T>("PATCH", path, body);
 }
@@ -73,14 +78,15 @@ async function request<T>(method: string, path: string, body?: unknown, abort?: 
 
 async function send(method: string, path: string, body: unknown, abort?: AbortSignal): Promise<Response> {
   const headers: Record<string, string> = { Accept: "application/json" };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const isFile = body instanceof Blob;
+  if (body !== undefined) headers["Content-Type"] = isFile ? "application/octet-stream" : "application/json";
   let answer: Response;
   try {
     answer = await fetch(path, {
       method,
       headers,
       credentials: "same-origin",
-      body: body === undefined ? null : JSON.stringify(body),
+      body: body === undefined ? null : isFile ? body : JSON.stringify(body),
       signal: abort ?? null,
     });
   } catch (error) {

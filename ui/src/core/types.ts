@@ -318,6 +318,8 @@ export interface SceneObject {
   /** For a sensor: the property of its twin that it shows. */
   property?: string;
   kind: string;
+  /** One of the scene's geometries, drawn instead of the kind. */
+  geometry?: string;
   twin?: string | null;
   label?: string;
   at: number[];
@@ -333,6 +335,8 @@ export interface Scene {
   name?: string;
   /** Kinds of its own: shape specs by name. */
   kinds?: Record<string, Spec>;
+  /** Users' own shapes by name: uploaded GLB files by their hash. */
+  geometries?: Record<string, { glb: string; models?: string[]; scale?: number; turn?: number; at?: number[] }>;
   camera?: { position: number[]; target: number[] };
   zones?: { id: string; label: string; at: number[]; size: number[]; twin?: string }[];
   objects: SceneObject[];

@@ -32,9 +32,11 @@ export function PlantPanel({ selected }: { selected: string }) {
     let isGone = false;
     import("@/scene/view.ts")
       .then((module) => {
-        if (isGone) return;
-        view.current = module.showPlant(home, scene, { choose: select, isMoving });
-        view.current.select(chosen.current);
+        return module.showPlant(home, scene, { choose: select, isMoving }, () => isGone);
+      })
+      .then((shown) => {
+        view.current = shown;
+        shown?.select(chosen.current);
       })
       .catch((reason: unknown) => !isGone && setProblem(reason instanceof Error ? reason.message : String(reason)));
     return () => {

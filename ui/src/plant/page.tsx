@@ -19,6 +19,7 @@ import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
 import { ColourBy, LegendBox } from "./colours.tsx";
 import { GhostNote, GhostPicker, useGhost } from "./ghost.tsx";
 import { Minimap, Plan } from "./plan.tsx";
+import { useFileDrop } from "./shapes.tsx";
 import { eyeIn, lookIn } from "./state.ts";
 import { Tools } from "./tools.tsx";
 
@@ -75,6 +76,8 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   const isPlan = search.get("plan") === "1";
   const [problem, setProblem] = useState("");
   const [measured, setMeasured] = useState("");
+  const [missing, setMissing] = useState("");
+  const drop = useFileDrop();
   const box = useRef<HTMLDivElement>(null);
   const view = useRef<PlantView | null>(null);
   const isFlat = isPlan || problem !== "";
@@ -90,12 +93,16 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
     let isGone = false;
     import("@/scene/view.ts")
       .then((module) => {
-        if (isGone) return;
+        return module.showPlant(home, scene, { choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured }, () => isGone);
+      })
+      .then((shown) => {
+        if (!shown) return;
         const asked = eyeIn(place.peek().search);
-        view.current = module.showPlant(home, scene, { choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured });
-        view.current.select(place.peek().search.get("twin") ?? "");
-        view.current.setGhost(shells.current);
-        if (asked) view.current.lookFrom(asked, true);
+        view.current = shown;
+        shown.select(place.peek().search.get("twin") ?? "");
+        shown.setGhost(shells.current);
+        if (asked) shown.lookFrom(asked, true);
+        setMissing(shown.problems.join("; "));
       })
       .catch((reason: unknown) => !isGone && setProblem(reason instanceof Error ? reason.message : String(reason)));
     return () => {
@@ -115,7 +122,7 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   usePlantKeys(view);
 
   return (
-    <section class="plant" aria-label="Plant" data-testid="plant3d">
+    <section class={`plant${drop.isOver ? " drop-over" : ""}`} aria-label="Plant" data-testid="plant3d" {...drop.events}>
       {!isFlat && <div ref={box} class="plant-box" />}
       {isFlat && <Plan scene={scene} look={look} selected={selected} choose={select} />}
       <div class="plant-tools">
@@ -128,7 +135,8 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
         {!isFlat && <GhostPicker chosen={ghostOf} view={ghost} />}
       </div>
       {!isFlat && <GhostNote chosen={ghostOf} view={ghost} />}
-      <Tools view={view} look={look} isFlat={isFlat} isMoving={isMoving} canSolid={problem === ""} />
+      <Tools view={view} look={look} isFlat={isFlat} isMoving={isMoving} canSolid={problem === ""} dropped={drop.file} scene={scene} selected={selected} />
+      {missing && <p class="plant-problem meta">Not drawn with its own shape: {missing}</p>}
       {problem && <p class="plant-problem meta">The 3D view is not available here ({problem}); this plan shows the same.</p>}
       {measured && (
         <p class="plant-measured" role="status">

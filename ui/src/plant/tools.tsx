@@ -2,19 +2,21 @@
 
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { priorityOfTwin } from "@/core/alarms.ts";
 import { get, put, remove } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { setSearch } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
+import type { Scene } from "@/core/types.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { LAYERS, type Look } from "@/scene/look.ts";
 import type { PlantView } from "@/scene/view.ts";
 import { Icon } from "@/shell/icon.tsx";
+import { Shapes } from "./shapes.tsx";
 import { FULL_SECTION, setLook, viewSearch } from "./state.ts";
 
-type Open = "" | "layers" | "section" | "views";
+type Open = "" | "layers" | "section" | "views" | "shapes";
 
 interface Props {
   view: { current: PlantView | null };
@@ -22,10 +24,17 @@ interface Props {
   isFlat: boolean;
   canSolid: boolean;
   isMoving: Signal<boolean>;
+  /** A file that was dropped onto the scene. */
+  dropped: File | null;
+  scene: Scene;
+  selected: string;
 }
 
-export function Tools({ view, look, isFlat, canSolid, isMoving }: Props) {
+export function Tools({ view, look, isFlat, canSolid, isMoving, dropped, scene, selected }: Props) {
   const [open, setOpen] = useState<Open>("");
+  useEffect(() => {
+    if (dropped) setOpen("shapes");
+  }, [dropped]);
   const [isMeasuring, setMeasuring] = useState(false);
   const toggle = (name: Open): void => setOpen(open === name ? "" : name);
   const measure = (): void => {
@@ -37,6 +46,7 @@ export function Tools({ view, look, isFlat, canSolid, isMoving }: Props) {
       <div class="tool-row">
         <Menu words="Layers" isOpen={open === "layers"} act={() => toggle("layers")} />
         {!isFlat && <Menu words="Section" isOpen={open === "section"} isSet={look.section !== null} act={() => toggle("section")} />}
+        <Menu words="Shapes" isOpen={open === "shapes"} act={() => toggle("shapes")} />
         <Menu words="Views" isOpen={open === "views"} act={() => toggle("views")} />
         {canSolid && (
           <button class="button" aria-pressed={isFlat} data-testid="plan-toggle" onClick={() => setSearch({ plan: isFlat ? null : "1" })}>
@@ -47,6 +57,7 @@ export function Tools({ view, look, isFlat, canSolid, isMoving }: Props) {
       {open === "layers" && <Layers look={look} />}
       {open === "section" && !isFlat && <Section section={look.section ?? FULL_SECTION} />}
       {open === "views" && <Views />}
+      {open === "shapes" && <Shapes scene={scene} selected={selected} dropped={dropped} />}
       {!isFlat && (
         <div class="tool-column">
           <Tool icon="home" words="Show the whole plant (h)" act={() => view.current?.home()} />

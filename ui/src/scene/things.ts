@@ -5,6 +5,7 @@
 
 import { BatchedMesh, Box3, BufferAttribute, BufferGeometry, Color, Euler, Group, Matrix4, MeshLambertMaterial, Points, PointsMaterial, Quaternion, Vector3, type Intersection, type PerspectiveCamera } from "three";
 import type { Scene, SceneObject } from "@/core/types.ts";
+import { shapeOf, type OwnShape } from "./own.ts";
 import { boxAround, build, type Model, type Motion, type Part } from "./kinds.ts";
 
 export interface Thing {
@@ -62,18 +63,19 @@ export class Things {
   #material = new MeshLambertMaterial({ vertexColors: true });
   #color = new Color();
 
-  constructor(scene: Scene) {
+  constructor(scene: Scene, own: ReadonlyMap<string, OwnShape> = new Map()) {
     const sensors = scene.objects.filter((object) => object.kind === "sensor");
     const isMany = sensors.length > MOST_SENSORS;
     const groups = new Map<string, SceneObject[]>();
     for (const object of scene.objects) {
       if (isMany && object.kind === "sensor") continue;
-      const key = `${object.kind}\n${JSON.stringify(object.parameters ?? {})}`;
+      const shape = shapeOf(object, scene);
+      const key = shape && own.has(shape) ? `\n${shape}` : `${object.kind}\n${JSON.stringify(object.parameters ?? {})}`;
       const list = groups.get(key);
       if (list) list.push(object);
       else groups.set(key, [object]);
     }
-    const models = [...groups.values()].map((objects) => modelOf(objects, scene));
+    const models = [...groups.values()].map((objects) => modelOf(objects, scene, own.get(shapeOf(objects[0]!, scene) ?? "")));
     this.batch = new BatchedMesh(models.reduce((sum, one) => sum + one.instances, 1), models.reduce((sum, one) => sum + one.vertices, 12), 0, this.#material);
     this.batch.sortObjects = false;
     this.batch.castShadow = this.batch.receiveShadow = true;
@@ -268,11 +270,15 @@ interface GroupModel {
   vertices: number;
 }
 
-function modelOf(objects: SceneObject[], scene: Scene): GroupModel {
+function modelOf(objects: SceneObject[], scene: Scene, shape?: OwnShape): GroupModel {
   const { kind, parameters } = objects[0]!;
   const own = scene.kinds ? { kinds: scene.kinds } : undefined;
-  const model = build(kind, parameters, own);
-  const plain = build(kind, parameters, own, true);
+  const model = shape ? { body: shape.whole, parts: [] } : build(kind, parameters, own);
+  const plain = shape ? { body: shape.plain, parts: [] } : build(kind, parameters, own, true);
+  for (const { body } of [model, plain]) {
+    body.computeBoundingBox();
+    body.computeBoundingSphere();
+  }
   if (plain.body.getAttribute("position").count === 0) plain.body = boxAround(model.body);
   const box = boxAround(model.body);
   const vertices = [model.body, plain.body, box, ...model.parts.map((part) => part.geometry)].reduce((sum, one) => sum + one.getAttribute("position").count, 0);

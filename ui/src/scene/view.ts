@@ -15,6 +15,7 @@ import { Ghost } from "./ghost.ts";
 import { Ground } from "./ground.ts";
 import { Labels, type Label } from "./labels.ts";
 import { ALARM_LOOK, painter, wordsFor, type Layer, type Look } from "./look.ts";
+import { NO_SHAPES, loadShapes, type OwnShapes } from "./own.ts";
 import { Ruler } from "./ruler.ts";
 import { Things, type Thing } from "./things.ts";
 
@@ -28,6 +29,8 @@ const PHONE_BUDGET = 60_000;
 const REPAINT_EVERY = 1000;
 
 export interface PlantView {
+  /** What is not drawn as the scene asks, in words. */
+  readonly problems: readonly string[];
   select: (twin: string) => void;
   recolor: () => void;
   setLook: (look: Look) => void;
@@ -45,6 +48,7 @@ export interface PlantView {
 }
 
 interface Options {
+  own?: OwnShapes;
   choose: (twin: string | null) => void;
   isMoving: Signal<boolean>;
   look?: Look;
@@ -53,8 +57,10 @@ interface Options {
   measured?: (words: string) => void;
 }
 
-export function showPlant(home: HTMLElement, scene: Scene, options: Options): PlantView {
-  return new View(home, scene, options);
+/** Shows it once the shapes are there; null if it is not wanted any more by then. */
+export async function showPlant(home: HTMLElement, scene: Scene, options: Options, isGone: () => boolean): Promise<PlantView | null> {
+  const own = scene.geometries ? await loadShapes(scene) : NO_SHAPES;
+  return isGone() ? null : new View(home, scene, { ...options, own });
 }
 
 class View implements PlantView {
@@ -99,7 +105,7 @@ class View implements PlantView {
     this.#renderer = new WebGLRenderer({ canvas: this.#canvas, antialias: isSmooth, powerPreference: "low-power" });
     this.#renderer.setPixelRatio(Math.min(devicePixelRatio, this.#isSoftware ? 1 : 2));
     this.#renderer.localClippingEnabled = true;
-    this.#things = new Things(scene);
+    this.#things = new Things(scene, options.own?.shapes);
     this.#renderer.shadowMap.enabled = this.#things.all.length <= MOST_SHADOWS && this.#budget === BUDGET;
     this.#renderer.shadowMap.type = PCFShadowMap;
     this.#renderer.shadowMap.autoUpdate = false;
@@ -116,6 +122,10 @@ class View implements PlantView {
     this.setLook(this.#look);
     this.#driver.controls.addEventListener("start", () => (this.#hasMoved = true));
     document.documentElement.dataset["scene"] = "ready";
+  }
+
+  get problems(): readonly string[] {
+    return this.options.own?.problems ?? [];
   }
 
   select = (twin: string): void => {
