@@ -3,7 +3,8 @@
 Each sample holds the server's memory, how far behind the newest reading is (`lag_s`: now, less the
 time of the newest stored reading of one device, less its period), and how long queries took. The
 verdict is of the samples after a first fifth: memory is flat if the least-squares line through it
-grows by less than 10 % of its median over that span, lag if its line grows by less than 0.25 s.
+grows by less than 10 % of its median over that span, lag if its line grows by less than 0.25 s, the
+open page if its heap (after a collection) grows by less than 5 MB and its DOM by less than 10 %.
 Exit code 1 if one is not, or a reading is missing.
 """
 
@@ -40,12 +41,30 @@ def devices(rate: int) -> int:
     return max(1, min(500, rate // READINGS))
 
 
+class Page:
+    """An open page in a headless Chromium, or why there is none."""
+
+    def __init__(self, what: str, inspector: Any = None) -> None:
+        self.what = what
+        self._inspector = inspector  # a Chrome DevTools Protocol session
+
+    def size(self) -> dict[str, float]:
+        """Its heap after a collection in MB, and how many nodes its DOM has."""
+        if self._inspector is None:
+            return {}
+        self._inspector.send("HeapProfiler.collectGarbage")
+        heap = self._inspector.send("Runtime.getHeapUsage")["usedSize"] / 1e6
+        metrics = self._inspector.send("Performance.getMetrics")["metrics"]
+        nodes = next(one["value"] for one in metrics if one["name"] == "Nodes")
+        return {"page_heap_mb": heap, "page_nodes": nodes}
+
+
 @contextmanager
-def page(running: Running) -> Iterator[str]:
-    """A headless Chromium with the page open; yields what became of it."""
+def page(running: Running) -> Iterator[Page]:
+    """A headless Chromium with the page open."""
     chromium = shutil.which("chromium")
     if chromium is None:
-        yield "no page: chromium is not installed"
+        yield Page("no page: chromium is not installed")
         return
     from playwright.sync_api import sync_playwright
 
@@ -56,7 +75,9 @@ def page(running: Running) -> Iterator[str]:
         shown = browser.new_page()
         shown.goto(link)
         shown.wait_for_load_state("load")
-        yield f"the page '{shown.title()}' was open"
+        inspector = shown.context.new_cdp_session(shown)
+        inspector.send("Performance.enable")
+        yield Page(f"the page '{shown.title()}' was open", inspector)
         browser.close()
 
 
@@ -77,11 +98,12 @@ def load(running: Running, rate: int) -> Iterator[subprocess.Popen[str]]:
 class Sampler:
     """Asks the server what people ask, and looks at what it uses."""
 
-    def __init__(self, running: Running, client: httpx.Client, rate: int) -> None:
+    def __init__(self, running: Running, client: httpx.Client, rate: int, shown: Page) -> None:
         self.samples: list[dict[str, float]] = []
         self._running = running
         self._client = client
         self._rate = rate
+        self._page = shown
         self._chance = random.Random(1)
         self._cpu = cpu_seconds([running.process.pid])
         self._began = self._last = time.monotonic()
@@ -117,6 +139,7 @@ class Sampler:
             "query_p50_ms": 1000 * float(np.percentile(times, 50)),
             "query_p99_ms": 1000 * float(np.percentile(times, 99)),
             "cores": (cpu - self._cpu) / (now - self._last),
+            **self._page.size(),
         }
         self._cpu, self._last = cpu, now
         self.samples.append(sample)
@@ -140,7 +163,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         load(running, rate) as process,
         running.http() as client,
     ):
-        sampler = Sampler(running, client, rate)
+        sampler = Sampler(running, client, rate, shown)
         end = time.monotonic() + 60 * arguments.minutes
         while time.monotonic() < end and process.poll() is None:
             sample = sampler.take(min(end, time.monotonic() + arguments.every))
@@ -149,7 +172,7 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         sent = json.loads(process.communicate(timeout=120)[0])
         stored, _ = until_stored(running, sent["readings"])
     return {
-        "rate": rate, "minutes": arguments.minutes, "page": shown,
+        "rate": rate, "minutes": arguments.minutes, "page": shown.what,
         "readings": sent["readings"], "lost": sent["readings"] - stored,
         "readings_per_s": sent["readings_per_s"], "problem": sent["problem"],
         "p50_ms": sent["p50_ms"], "p99_ms": sent["p99_ms"], **verdict(sampler.samples),
@@ -172,7 +195,8 @@ def main() -> int:
         for name, value in found.items():
             if name != "samples":
                 print(f"{name:16} {value}")
-    is_right = found["memory"]["is_flat"] and found["lag"]["is_flat"]
+    kinds = ("memory", "lag", "page_heap", "page_nodes")
+    is_right = all(found[kind]["is_flat"] for kind in kinds if kind in found)
     return 0 if is_right and not found["problem"] and found["lost"] <= 0 else 1
 
 

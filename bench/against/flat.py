@@ -10,6 +10,8 @@ GROWTH = 0.10
 """Of its median, that memory may grow."""
 LAG = 0.25
 """Seconds that the lag may grow."""
+HEAP = 5.0
+"""MB that an open page's heap may grow."""
 
 
 def trend(samples: list[dict[str, float]], name: str) -> dict[str, float]:
@@ -23,9 +25,13 @@ def trend(samples: list[dict[str, float]], name: str) -> dict[str, float]:
 
 
 def verdict(samples: list[dict[str, float]]) -> dict[str, Any]:
-    memory, lag = trend(samples, "rss_mb"), trend(samples, "lag_s")
-    return {
-        "memory": {**memory, "bound": GROWTH * memory["median"],
-                   "is_flat": memory["grown"] < GROWTH * memory["median"]},
-        "lag": {**lag, "bound": LAG, "is_flat": lag["grown"] < LAG},
-    }  # fmt: skip
+    """What grew of what was sampled, beside what it may grow; the page only if there was one."""
+    bounds = {"memory": ("rss_mb", GROWTH, None), "lag": ("lag_s", None, LAG),
+              "page_heap": ("page_heap_mb", None, HEAP), "page_nodes": ("page_nodes", GROWTH, None)}  # fmt: skip
+    found: dict[str, Any] = {}
+    for kind, (name, share, bound) in bounds.items():
+        if name in samples[-1]:
+            line = trend(samples, name)
+            limit = bound if bound is not None else (share or 0.0) * line["median"]
+            found[kind] = {**line, "bound": limit, "is_flat": line["grown"] < limit}
+    return found
