@@ -26,8 +26,12 @@ def trend(samples: list[dict[str, float]], name: str) -> dict[str, float]:
 
 def verdict(samples: list[dict[str, float]]) -> dict[str, Any]:
     """What grew of what was sampled, beside what it may grow; the page only if there was one."""
-    bounds = {"memory": ("rss_mb", GROWTH, None), "lag": ("lag_s", None, LAG),
-              "page_heap": ("page_heap_mb", None, HEAP), "page_nodes": ("page_nodes", GROWTH, None)}  # fmt: skip
+    bounds = {
+        "memory": ("rss_mb", GROWTH, None),
+        "lag": ("lag_s", None, LAG),
+        "page_heap": ("page_heap_mb", None, HEAP),
+        "page_nodes": ("page_nodes", GROWTH, None),
+    }
     found: dict[str, Any] = {}
     for kind, (name, share, bound) in bounds.items():
         if name in samples[-1]:

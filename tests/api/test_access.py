@@ -142,6 +142,7 @@ TABLE = {
     "PUT /notifications/{id}": ENGINEERS,
     "DELETE /notifications/{id}": ENGINEERS,
     "GET /notices": READERS,
+    "GET /alarms/corrections": READERS,
     "GET /alarms/groups": READERS,
     "GET /alarms/groups/{id}": READERS,
     "GET /alarms/kpis": READERS,

@@ -46,6 +46,14 @@ async def group(platform: Platform, request: Request, _: Principal) -> Response:
     return json_response({**found, "alarms": alarms})
 
 
+async def corrections(platform: Platform, request: Request, _: Principal) -> Response:
+    limit = int(read_number(request, "limit", 100, 1, 1_000))
+    query = request.query_params
+    rule, twin = query.get("rule") or None, query.get("twin") or None
+    found = platform.reactions.late.find(rule=rule, twin=twin, limit=limit)
+    return json_response({"value": found})
+
+
 def _span(platform: Platform, request: Request, default: str) -> tuple[int, int]:
     now = platform.clock()
     query = request.query_params
@@ -185,6 +193,18 @@ ROUTES = [
         WRITE,
         "Take a rule on a twin out of service, raised or not",
         body=POINT,
+    ),
+    Route(
+        "GET",
+        "/alarms/corrections",
+        corrections,
+        READ,
+        "What readings that came too late would have changed, the newest first",
+        query=(
+            ("rule", "only of this rule"),
+            ("twin", "only of this twin"),
+            ("limit", "at most this many"),
+        ),
     ),
     Route(
         "GET",

@@ -96,6 +96,7 @@ SEEN = frozenset(
         "GET /alarms",
         "GET /alarms/{id}",
         "GET /alarms/{id}/history",
+        "GET /alarms/corrections",
         "GET /alarms/groups",
         "GET /alarms/groups/{id}",
         "POST /alarms/acts",

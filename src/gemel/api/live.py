@@ -49,6 +49,8 @@ def is_event_seen(sight: Sight, event: dict[str, Any]) -> bool:
     kind = event["type"]
     if kind == "alarm":
         return sight.covers(READ, str(event["alarm"].get("twin", "")))
+    if kind == "alarmCorrection":
+        return sight.covers(READ, str(event["correction"]["twin"]))
     if kind == "work":
         return sight.covers(READ, str(event["order"].get("twin", "")))
     if kind == "command":

@@ -215,7 +215,9 @@ class AlarmDesk:
         steps = await asyncio.get_running_loop().run_in_executor(None, self._steps, begin, end)
         live = self._platform.reactions.alarms.live()
         groups = self.groups.find(MOST_GROUPS)
-        return handover(steps, live, groups, self.philosophy, (begin, end))
+        corrections = self._platform.reactions.late.between(begin, end)
+        report = handover(steps, live, groups, self.philosophy, (begin, end))
+        return {**report, "corrections": corrections}
 
     def flood_now(self, now: int) -> Json:
         """How many annunciations in ten minutes, and since when they are a flood."""

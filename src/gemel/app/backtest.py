@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.app.rule_means import RuleMeans
 from gemel.core.batch import F64, I64
@@ -170,7 +171,7 @@ class Backtests:
         for rule in rules.values():
             self._means.note(every_path(rule.kernel.paths, rule.kernel.features))
             for twin in chosen:
-                self._note(plan, rule, twin)
+                look_up(plan, self._platform, self._means, rule, twin)
         return plan
 
     def _chosen(self, rule: Rule, twins: Sequence[str]) -> list[str]:
@@ -183,29 +184,16 @@ class Backtests:
                 )
         return sorted(twins) if twins else found
 
-    def _note(self, plan: Plan, rule: Rule, twin: str) -> None:
-        """Looks up a twin, and its relatives as far as the rule follows them."""
-        queue: list[tuple[str, tuple[Any, ...]]] = [(twin, tuple(_relations(rule.kernel.features)))]
-        while queue:
-            who, relations = queue.pop()
-            plan.series.setdefault(who, self._means.series_of(who))
-            plan.every.setdefault(who, self._platform.series.of_twin(who))
-            plan.settings.setdefault(who, self._means.settings(who))
-            for relation, further in relations:
-                kin = self._means.relatives(who, relation)
-                plan.relatives[who, relation] = kin
-                queue += [(one, further) for one in kin]
-
     # -- in the thread ----------------------------------------------------------------------------
 
     def _judge(self, plan: Plan, progress: Progress) -> Json:
         found: dict[str, list[Episode]] = {name: [] for name in plan.rules}
         for twin in plan.twins:
-            readings = _Readings(self._platform, plan, progress)
+            readings = SpanReadings(self._platform, plan, progress)
             for name, rule in plan.rules.items():
                 if progress.is_cancelled:
                     raise Unavailable("the back-test was called off", hint="start it again")
-                found[name] += _episodes(plan, rule, twin, readings)
+                found[name] += judged(plan, rule, twin, readings)
                 progress.done += 1
         answer: Json = {
             "rule": plan.rules["tested"].id,
@@ -244,10 +232,37 @@ def _relations(features: Mapping[str, Feature]) -> list[Path]:
     return found
 
 
-class _Readings:
-    """Reads history of one twin and its relatives once for all rules, up to a bound."""
+def look_up(plan: Plan, platform: Platform, means: RuleMeans, rule: Rule, twin: str) -> None:
+    """Notes what is known of a twin, and of its relatives as far as the rule follows them."""
+    queue: list[tuple[str, tuple[Any, ...]]] = [(twin, tuple(_relations(rule.kernel.features)))]
+    while queue:
+        who, relations = queue.pop()
+        plan.series.setdefault(who, means.series_of(who))
+        plan.every.setdefault(who, platform.series.of_twin(who))
+        plan.settings.setdefault(who, means.settings(who))
+        for relation, further in relations:
+            kin = means.relatives(who, relation)
+            plan.relatives[who, relation] = kin
+            queue += [(one, further) for one in kin]
 
-    def __init__(self, platform: Platform, plan: Plan, progress: Progress) -> None:
+
+class SpanReadings:
+    """Reads history of one twin and its relatives once for all rules, up to a bound.
+
+    Args:
+        without: readings that are left out: source times (ns, in order) by series.
+        most: how many may be read; `MOST_READINGS` unless said.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        plan: Plan,
+        progress: Progress,
+        without: Mapping[int, I64] | None = None,
+        most: int = 0,
+    ) -> None:
+        self._without, self._most = without or {}, most or MOST_READINGS
         self._history = platform.history
         self._plan, self._progress = plan, progress
         longest = max(longest_window(rule.kernel.features) for rule in plan.rules.values())
@@ -266,7 +281,7 @@ class _Readings:
 
     def _fetch(self, number: int) -> tuple[I64, F64]:
         columns = self._history.read(
-            number, self._since, self._plan.end + 1, limit=MOST_READINGS - self._count + 1
+            number, self._since, self._plan.end + 1, limit=self._most - self._count + 1
         )
         self._add(len(columns))
         time, value = columns.time, columns.value
@@ -274,7 +289,7 @@ class _Readings:
             value = value.copy()
             for row, text in columns.text.items():
                 value[row] = code_of_json(text)
-        counts = np.isfinite(value)
+        counts = np.isfinite(value) & self._kept_of(number, time)
         if not counts.all():
             time, value = time[counts], value[counts]
         before = self._history.last(number, self._since - 1)
@@ -285,28 +300,34 @@ class _Readings:
                 value = np.concatenate((np.array([first]), value))
         return time, value
 
+    def _kept_of(self, number: int, time: I64) -> NDArray[np.bool_]:
+        late = self._without.get(number)
+        return np.ones(len(time), np.bool_) if late is None else ~np.isin(time, late)
+
     def _add(self, count: int) -> None:
         self._count += count
         self._progress.readings += count
-        if self._count > MOST_READINGS:
+        if self._count > self._most:
             raise InvalidInput(
-                f"a twin has more than {MOST_READINGS:,} readings in this span",
+                f"a twin has more than {self._most:,} readings in this span",
                 hint="choose a shorter span",
             )
 
     def heard(self, twin: str) -> I64:
         """The times of all readings of a twin, bad ones too."""
-        found = [
-            self._history.read(n, self._since, self._plan.end + 1, bad=True, limit=MOST_READINGS)
-            for n in self._plan.every[twin]
-        ]
-        times = np.concatenate([c.time for c in found] or [np.zeros(0, np.int64)])
+        found = [np.zeros(0, np.int64)]
+        for number in self._plan.every[twin]:
+            end = self._plan.end + 1
+            time = self._history.read(number, self._since, end, bad=True, limit=self._most).time
+            found.append(time[self._kept_of(number, time)])
+        times = np.concatenate(found)
         self._add(len(times))
         times.sort(kind="stable")
         return times
 
 
-def _episodes(plan: Plan, rule: Rule, twin: str, readings: _Readings) -> list[Episode]:
+def judged(plan: Plan, rule: Rule, twin: str, readings: SpanReadings) -> list[Episode]:
+    """The alarms of a rule on a twin over the span."""
     span = Span(
         readings.read,
         plan.begin,
@@ -351,14 +372,15 @@ def summary(plan: Plan, episodes: list[Episode]) -> Json:
         "medianSeconds": round(float(np.median(lengths)), 3) if len(lengths) else None,
         "longestSeconds": round(float(lengths.max()), 3) if len(lengths) else None,
         "byTwin": dict(busiest),
-        "episodes": [_view(e) for e in episodes[:MOST_EPISODES]],
+        "episodes": [episode_view(e) for e in episodes[:MOST_EPISODES]],
     }
     if plan.labels:
         found["labels"] = against(plan, episodes)
     return found
 
 
-def _view(episode: Episode) -> Json:
+def episode_view(episode: Episode) -> Json:
+    """An episode as JSON."""
     return {
         "twin": episode.twin,
         "raised": to_iso(episode.raised),

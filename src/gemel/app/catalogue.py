@@ -50,7 +50,16 @@ PLAIN_KINDS = (
     "imported",
 )
 REACTED = frozenset(
-    {"alarm", "alarmgroup", "philosophy", "receiver", "notification", "notice", "command"}
+    {
+        "alarm",
+        "alarmcorrection",
+        "alarmgroup",
+        "philosophy",
+        "receiver",
+        "notification",
+        "notice",
+        "command",
+    }
 )
 SHOWN = frozenset(
     {"settings", "scene", "geometry", "kpi", "rule", "derived", "discovered", "service", "fit"}

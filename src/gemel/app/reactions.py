@@ -16,6 +16,7 @@ import orjson
 from gemel.app.alarm_desk import AlarmDesk
 from gemel.app.dispatch import Dispatch
 from gemel.app.formulas import kin_shapes, shapes_of
+from gemel.app.late_alarms import KIND, LateAlarms
 from gemel.app.notify import Notify
 from gemel.app.results import without_supposed
 from gemel.app.rule_means import RuleMeans
@@ -83,6 +84,7 @@ class Reactions:
         self.around = GraphSurroundings(platform)
         self.alarms = AlarmBook(self._stored_alarm, around=self.around)
         self.desk = AlarmDesk(platform, self.around)
+        self.late = LateAlarms(platform)
         self.notify = Notify(platform)
         self.dispatch = Dispatch(platform)
         self.means = RuleMeans(platform)
@@ -126,6 +128,7 @@ class Reactions:
         self._take(self.engine.tick(now))
         self.commit_soon()  # what could not be committed before, when the disk was full
         self.desk.tick(now)
+        self.late.tick(now)
         self.notify.tick()
         self.dispatch.tick(now)
 
@@ -196,11 +199,15 @@ class Reactions:
             [t.rule_id, t.version, t.twin, t.kind, t.time, t.value, t.series, t.text, t.details]
             for t in self._uncommitted
         ]
-        return {"rules": self.engine.snapshot(), "transitions": orjson.dumps(waiting)}
+        return {"rules": self.engine.snapshot(), "transitions": orjson.dumps(waiting)} | {
+            "lateReadings": self.late.snapshot()
+        }
 
     def restore(self, blobs: Mapping[str, bytes]) -> None:
         if "rules" in blobs:
             self.engine.restore(blobs["rules"])
+        if "lateReadings" in blobs:
+            self.late.restore(blobs["lateReadings"])
         for row in orjson.loads(blobs.get("transitions", b"[]")):
             rule, version, twin, kind, time, value, *rest = row
             value = float("nan") if value is None else value
@@ -209,6 +216,7 @@ class Reactions:
     def load(self, alarms: Iterable[Document], commands: Iterable[Document]) -> None:
         self.alarms.load(alarms)
         self.desk.load()
+        self.late.load(self._platform.documents.load(KIND))
         self.notify.load()
         self.dispatch.book.load(commands)
 
@@ -447,6 +455,7 @@ class Reactions:
         """Makes committed alarms and commands visible."""
         edits = list(edits)
         self.desk.apply(edits)
+        self.late.apply(edits)
         self.notify.apply(edits)
         self.alarms.apply(edits)
         self.dispatch.apply(edits)

@@ -238,6 +238,12 @@ class Seen:
         self.desired = self._of(real.desired)
         self.reactions = self._of(real.reactions)
         self.reactions.alarms = cast(Any, _SeenAlarms(self.reactions.alarms, sight))
+        self.reactions.late = cast(
+            Any,
+            _SeenBook(
+                real.reactions.late, lambda doc: sight.covers(READ, str(doc["twin"])), "correction"
+            ),
+        )
         self.reactions.desk = self._of(real.reactions.desk)
         self.reactions.desk.groups = cast(
             Any,

@@ -40,6 +40,10 @@ def add(parser: argparse.ArgumentParser) -> None:
             one.add_argument("--for", dest="duration", required=True, help="such as 30m, 8h, 2d")
     together = add_action(actions, "groups", "alarms of one cause, the newest first", _groups)
     together.add_argument("--limit", type=int, default=100)
+    late = add_action(actions, "corrections", "what late readings would have changed", _corrections)
+    late.add_argument("--rule")
+    late.add_argument("--twin")
+    late.add_argument("--limit", type=int, default=100)
     for name, about, run, begin in (
         ("kpis", "key figures: rates, floods, top ten, time to acknowledge", _kpis, "-24h"),
         ("handover", "what the next shift must know", _handover, "-8h"),
@@ -156,6 +160,35 @@ def _groups(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _corrections(arguments: argparse.Namespace) -> int:
+    query = {"rule": arguments.rule, "twin": arguments.twin, "limit": arguments.limit}
+    found = Client(arguments.data).call("GET", "/alarms/corrections", **query)
+    if arguments.json:
+        output.as_json(found)
+    else:
+        _say_corrections(found["value"])
+    return 0
+
+
+def _say_corrections(found: list[dict[str, Any]]) -> None:
+    rows = [
+        (
+            one["recorded"],
+            one["twinName"],
+            one["title"],
+            _episodes(one["told"]),
+            _episodes(one["actual"]),
+        )
+        for one in found
+    ]
+    head = ("RECORDED", "TWIN", "TITLE", "ALARMS TOLD", "WITH THE LATE READINGS")
+    output.table(head, rows, "no late reading would have changed an alarm")
+
+
+def _episodes(found: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{e['raised']} to {e['cleared'] or 'now'}" for e in found) or "none"
+
+
 def _over(arguments: argparse.Namespace, path: str) -> Any:
     span = {"from": arguments.begin, "to": arguments.end}
     return Client(arguments.data).call("GET", path, **span)
@@ -221,6 +254,8 @@ def _handover(arguments: argparse.Namespace) -> int:
         for d in found["done"]
     ]
     output.table(("TIME", "WHO", "WHAT", "TWIN", "TITLE", "COMMENT"), done, "nothing was done")
+    output.say("")
+    _say_corrections(found["corrections"])
     output.say("")
     _say_figures(found["figures"])
     return 0

@@ -9,6 +9,7 @@ import { toast } from "@/core/toasts.ts";
 import type { Alarm, AlarmGroup, AlarmStep, Page, WorkOrder } from "@/core/types.ts";
 import { formatAge, formatMoment, formatPlain, parseTime, PRIORITY_WORDS } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
+import { Corrections } from "@/alarms/corrections.tsx";
 import { Chart } from "@/charts/chart.tsx";
 import { Badge, STATE_WORDS } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
@@ -78,6 +79,7 @@ export function AlarmDetail({ alarm, open, close }: { alarm: Alarm; open: (what:
       <Facts alarm={alarm} />
       <Cause alarm={alarm} />
       <Comments alarm={alarm} />
+      <Corrections rule={alarm.rule} twin={alarm.twin} />
       <History alarm={alarm} />
     </article>
   );

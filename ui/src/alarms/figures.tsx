@@ -1,5 +1,6 @@
 /** Key figures: how much the operators are told, and what tells them most. */
 
+import { Corrections } from "@/alarms/corrections.tsx";
 import { get } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { href, place, setSearch } from "@/core/router.ts";
@@ -37,6 +38,7 @@ export function Figures() {
       {error && !data && <Failed error={error} what="The key figures" retry={retry} />}
       {!data && !error && <SkeletonRows count={6} />}
       {data && <Shown data={data} />}
+      <Corrections />
     </div>
   );
 }

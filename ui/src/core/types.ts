@@ -225,6 +225,24 @@ export interface AlarmStep {
   comment: string;
 }
 
+export interface AlarmCorrection {
+  id: string;
+  recorded: string;
+  rule: string;
+  ruleVersion: number;
+  title: string;
+  priority: number;
+  twin: string;
+  twinName: string;
+  readings: number;
+  from: string;
+  to: string;
+  /** Alarms that stood only without the late readings. */
+  told: { raised: string; cleared: string | null }[];
+  /** Alarms that stand only with them. */
+  actual: { raised: string; cleared: string | null }[];
+}
+
 export interface AlarmFigures {
   from: string;
   to: string;

@@ -70,7 +70,11 @@ judge_signal(Judge *judge, int64_t row)
         U8(REST)[row] = 1;
         return 0;
     }
-    return I64(TIME)[row] > I64(NEWEST)[signal] && isfinite(F64(VALUE)[row]) ? signal : 0;
+    if (!isfinite(F64(VALUE)[row]))
+        return 0;
+    if (I64(TIME)[row] < I64(NEWEST)[signal])
+        U8(REST)[row] = 1; /* too late: it moves nothing, and numpy notes it */
+    return I64(TIME)[row] > I64(NEWEST)[signal] ? signal : 0;
 }
 
 /* Whether every signal's times increase, and no instance is ahead of them. */

@@ -13,6 +13,7 @@ import numpy as np
 
 from gemel.core.batch import F64, I64
 from gemel.core.clock import SECOND
+from gemel.services.rules.belated import Belated, by_series
 from gemel.services.rules.clock import ClockedColumns, Flags
 from gemel.services.rules.features import Feature, Inner, Relatives, Silence, seconds_of
 from gemel.services.rules.layout import (
@@ -65,6 +66,7 @@ class Members:
         self.since: I64 = np.full(size, NEVER, np.int64)
         self.flipped: I64 = np.full(size, NEVER, np.int64)
         self._reads: I64 | None = None
+        self._owners: dict[int, list[str]] | None = None
 
     @property
     def standing(self) -> Standing:
@@ -94,6 +96,16 @@ class Members:
                 found |= series_of(kernel.paths, kernel.features, twin, series, self.kin)
             self._reads = np.array(sorted(found), np.int64)
         return self._reads
+
+    def owners(self) -> dict[int, list[str]]:
+        """By series, the twins on which its conditions look at it."""
+        if self._owners is None:
+            self._owners = {}
+            kernel = self.rule.kernel
+            for twin, series in self.instances:
+                for number in series_of(kernel.paths, kernel.features, twin, series, self.kin):
+                    self._owners.setdefault(number, []).append(twin)
+        return self._owners
 
 
 def series_of(
@@ -130,10 +142,12 @@ class ClockedEngine(ClockedColumns[Flip]):
 
     Args:
         lateness: ns that readings may take to get here.
+        belated: takes the readings that came later.
     """
 
-    def __init__(self, lateness: int) -> None:
+    def __init__(self, lateness: int, belated: Belated | None = None) -> None:
         super().__init__(lateness)
+        self._belated = Belated() if belated is None else belated
         self.late: dict[str, Late] = {}
         """By rule."""
         self._members: dict[str, Members] = {}
@@ -273,6 +287,10 @@ class ClockedEngine(ClockedColumns[Flip]):
                 old = self.late.get(rule_id, Late(0, NEVER))
                 newest = max(old.newest, int(time[rows].max()))
                 self.late[rule_id] = Late(old.count + int(rows.sum()), newest)
+                owners = members.owners()
+                for number, times in by_series(series[rows], time[rows]):
+                    for twin in owners.get(number, ()):
+                        self._belated.add(rule_id, twin, number, times)
 
     def _judge_second(self, second: int) -> list[Flip]:
         state = self._step(second)

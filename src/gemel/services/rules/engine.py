@@ -19,6 +19,7 @@ from gemel.core.document import Json
 from gemel.core.errors import NotFound
 from gemel.core.quality import Quality
 from gemel.services.rules import snapshot
+from gemel.services.rules.belated import Belated, by_series
 from gemel.services.rules.clocked import ClockedEngine, Flip, Late, Members
 from gemel.services.rules.features import reads_relatives
 from gemel.services.rules.layout import KinOf, no_relatives
@@ -92,6 +93,8 @@ class RuleEngine:
         self._scratch: I64 = np.zeros(0, np.int64)
         self._clocked: dict[str, ClockedEngine] = {}
         """By lateness in ns and model: the twins of a model share a clock."""
+        self.belated = Belated()
+        """What came too late to be judged in order, until somebody takes it."""
         self._means: dict[str, tuple[KinOf, SettingsOf]] = {}
 
     # -- what is watched ----------------------------------------------------------------------
@@ -145,7 +148,7 @@ class RuleEngine:
         self.rules[rule.id] = rule
 
     def _clocked_at(self, key: str) -> ClockedEngine:
-        return self._clocked.setdefault(key, ClockedEngine(int(key.split(" ", 1)[0])))
+        return self._clocked.setdefault(key, ClockedEngine(int(key.split(" ", 1)[0]), self.belated))
 
     def _leave_clocked(self, rule_id: str, stays: str) -> None:
         for key, engine in list(self._clocked.items()):
@@ -387,10 +390,21 @@ class RuleEngine:
         rows = np.flatnonzero(counts)
         signal = signal[rows]
         is_read = table.start[signal + 1] > table.start[signal]
-        is_new = batch.time[rows] > self._newest[signal]
+        newest = self._newest[signal]
+        is_new = batch.time[rows] > newest
         kept = is_read & is_new & np.isfinite(value[rows])
+        if not is_new.all():
+            late = is_read & (batch.time[rows] < newest) & np.isfinite(value[rows])
+            self._note_late(signal[late], batch.time[rows[late]])
         rows, signal = rows[kept], signal[kept]
         return Readings(signal, batch.time[rows], value[rows])
+
+    def _note_late(self, signal: I64, time: I64) -> None:
+        table = self._table
+        for number, times in by_series(signal, time):
+            for instance in table.reader[table.start[number] : table.start[number + 1]].tolist():
+                rule, twin = table.who(instance)
+                self.belated.add(rule.id, twin, number - 1, times)
 
     def _with_text(self, batch: Batch, signal: I64, counts: NDArray[np.bool_]) -> F64:
         value = batch.value.copy()

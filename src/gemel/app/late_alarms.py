@@ -1,0 +1,203 @@
+"""What readings that came too late would have changed about alarms, recorded as corrections.
+
+A rule moves on when its lateness has gone by; a reading that comes after that goes to history and
+raises nothing. Here the rule is judged over the span once more, without the late readings and with
+them (the back-test), and where that differs the difference is kept as a document. The alarms
+themselves stay as people were told them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from gemel.app.backtest import (
+    Episode,
+    Plan,
+    Progress,
+    SpanReadings,
+    episode_view,
+    judged,
+    look_up,
+)
+from gemel.app.rule_means import RuleMeans
+from gemel.core.clock import SECOND, from_iso, to_iso
+from gemel.core.document import Document, Edit, Json
+from gemel.core.errors import GemelError
+from gemel.services.rules.belated import LateReadings
+from gemel.services.rules.features import every_path, longest_window
+from gemel.services.rules.rule import Rule
+from gemel.twins.graph import EditContext, Graph
+
+if TYPE_CHECKING:
+    from gemel.app.platform import Platform
+
+log = logging.getLogger(__name__)
+
+KIND = "alarmcorrection"
+KEPT = 1_000
+"""Corrections in memory, and so in lists."""
+QUIET, PATIENCE = 5 * SECOND, 60 * SECOND
+"""Late readings are taken together until none has come for 5 s, at most for a minute."""
+LEAD = 3_600 * SECOND
+"""Judged before the first late reading, beyond the windows and delays of the rule."""
+LONGEST = 86_400 * SECOND
+"""Judged after the last late reading, at most."""
+MOST_READINGS = 2_000_000
+"""Of one twin and its relatives in one correction."""
+MOST_EPISODES = 100
+
+
+class LateAlarms:
+    """Makes corrections beside the loop, keeps the latest."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._means = RuleMeans(platform)
+        self._found: deque[Json] = deque(maxlen=KEPT)
+        self._count = 0
+        self._first = self._last = 0
+        """When the first and the last of what waits was noticed."""
+        self._is_correcting = False
+
+    def load(self, documents: Iterable[Document]) -> None:
+        stored = [d.doc for d in documents if d.doc is not None]
+        self._found.extend(sorted(stored, key=lambda doc: (doc["recorded"], doc["id"]))[-KEPT:])
+
+    def apply(self, edits: Iterable[Edit]) -> None:
+        for edit in edits:
+            if edit.kind == KIND and edit.doc is not None:
+                self._found.append(edit.doc)
+                self._platform.hub.event({"type": "alarmCorrection", "correction": edit.doc})
+
+    def find(
+        self, *, limit: int = 100, rule: str | None = None, twin: str | None = None
+    ) -> list[Json]:
+        """The newest first."""
+        wanted = (
+            doc for doc in reversed(self._found)
+            if rule in (None, doc["rule"]) and twin in (None, doc["twin"])
+        )  # fmt: skip
+        return [doc for doc, _ in zip(wanted, range(limit), strict=False)]
+
+    def between(self, begin: int, end: int) -> list[Json]:
+        """Those recorded in a span, the oldest first."""
+        return [doc for doc in self._found if begin <= from_iso(doc["recorded"]) < end]
+
+    # ---- making them ---------------------------------------------------------------------
+
+    def tick(self, now: int) -> None:
+        belated = self._platform.reactions.engine.belated
+        if not belated or self._is_correcting:
+            return
+        count = len(belated) + belated.dropped
+        if count != self._count:
+            self._first = self._first if self._count else now
+            self._count, self._last = count, now
+        if now - self._last >= QUIET or now - self._first >= PATIENCE:
+            if belated.dropped:
+                log.warning(
+                    "%d late readings are in no correction; back-test their rules", belated.dropped
+                )
+            self._count, self._is_correcting = 0, True
+            self._platform.start_task(self._correct(belated.take()))
+
+    async def _correct(self, late: Sequence[LateReadings]) -> None:
+        try:
+            for one in late:
+                try:
+                    found = await self._difference(one)
+                except GemelError as error:
+                    log.warning("late readings of rule '%s' on '%s': %s", one.rule, one.twin, error)
+                    continue
+                if found is not None:
+                    await self._platform.edit(partial(self._plan, found), "rules")
+        finally:
+            self._is_correcting = False
+
+    def _plan(self, doc: Json, _: Graph, context: EditContext) -> tuple[list[Edit], None]:
+        if self._platform.documents.get(KIND, doc["id"]) is not None:
+            return [], None  # a replay after a crash
+        edit = context.edit(KIND, doc["id"], {**doc, "recorded": to_iso(context.now)})
+        return [edit], None
+
+    async def _difference(self, late: LateReadings) -> Json | None:
+        """A correction, if the rule would have done something else on this twin."""
+        rule = self._platform.reactions.engine.rules.get(late.rule)
+        if rule is None or self._platform.graph.find_twin(late.twin) is None:
+            return None
+        plan = self._span(rule, late)
+        told, actual = await asyncio.to_thread(self._both, plan, rule, late)
+        if told == actual:
+            return None
+        return self._document(rule, late, told, actual)
+
+    def _span(self, rule: Rule, late: LateReadings) -> Plan:
+        platform = self._platform
+        self._means.note(every_path(rule.kernel.paths, rule.kernel.features))
+        plan = Plan({"live": rule}, [late.twin], 0, 0, [], {}, {}, {})
+        look_up(plan, platform, self._means, rule, late.twin)
+        window = longest_window(rule.kernel.features) * SECOND
+        lead = window + rule.kernel.hold + rule.kernel.off + LEAD
+        time = platform.state.time
+        numbers = {n for every in plan.every.values() for n in every if n < len(time)}
+        newest = max((int(time[n]) for n in numbers), default=late.end)
+        end = min(max(newest, late.end), late.end + window + LONGEST)
+        return Plan(
+            plan.rules, plan.twins, late.begin - lead, end, [],
+            plan.series, plan.every, plan.relatives, plan.settings,
+        )  # fmt: skip
+
+    def _both(
+        self, plan: Plan, rule: Rule, late: LateReadings
+    ) -> tuple[list[Episode], list[Episode]]:
+        """What stands only without the late readings, and only with them; in a thread."""
+
+        def episodes(without: Mapping[int, Any]) -> list[Episode]:
+            progress = Progress(rule.id, 1)
+            readings = SpanReadings(self._platform, plan, progress, without, MOST_READINGS)
+            return judged(plan, rule, late.twin, readings)
+
+        told, actual = episodes(late.times), episodes({})
+        spans = [{_span_of(e) for e in found} for found in (told, actual)]
+        return (
+            [e for e in told if _span_of(e) not in spans[1]],
+            [e for e in actual if _span_of(e) not in spans[0]],
+        )
+
+    def _document(
+        self, rule: Rule, late: LateReadings, told: Sequence[Episode], actual: Sequence[Episode]
+    ) -> Json:
+        doc: Json = {
+            "rule": rule.id,
+            "ruleVersion": rule.version,
+            "title": rule.title,
+            "priority": rule.priority,
+            "twin": late.twin,
+            "twinName": self._platform.catalogue.name_of(late.twin),
+            "from": to_iso(late.begin),
+            "to": to_iso(late.end),
+            "told": [episode_view(e) for e in told[:MOST_EPISODES]],
+            "actual": [episode_view(e) for e in actual[:MOST_EPISODES]],
+        }
+        digest = blake2b(orjson.dumps(doc), digest_size=5).hexdigest()
+        return {"id": f"c-{late.begin // 1_000_000:011x}-{digest}", "readings": len(late), **doc}
+
+    # ---- over a restart ------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        return orjson.dumps(self._platform.reactions.engine.belated.snapshot())
+
+    def restore(self, blob: bytes) -> None:
+        self._platform.reactions.engine.belated.restore(orjson.loads(blob))
+
+
+def _span_of(episode: Episode) -> tuple[int, int | None]:
+    return episode.raised, None if episode.is_open else episode.cleared
