@@ -147,3 +147,46 @@ def test_a_property_holds_alarms_back(data: Path) -> None:
         answer = server.http.put("/rules/hot", json={**HOT, "suppressedBy": [{"rule": "hot"}]})
         assert answer.status_code == 400
         assert "suppressedBy" in answer.json()["error"]["message"]
+
+
+def test_a_long_list_comes_page_by_page_and_each_alarm_once(data: Path) -> None:
+    names = [f"pump-{number}" for number in range(1, 8)]
+    with inside(data) as server:
+        server.pumps(*names)
+        server.ask("PUT", "/rules/hot", HOT)
+        server.ask("PUT", "/rules/very", {**HOT, "when": "temperature > 95 °C", "priority": 1})
+        for number, name in enumerate(names):
+            server.ingest(name, temperature=90 + number)
+        whole = until(
+            lambda: (found := server.ask("GET", "/alarms"))["total"] == 8 and found, "all alarms"
+        )
+        assert whole["cursor"] is None
+        first = server.ask("GET", "/alarms", limit=3)
+        assert [one["priority"] for one in first["value"]] == [1, 2, 2]
+        assert first["total"] == 8
+        gone = first["value"][-1]["id"]
+        server.ask("POST", f"/alarms/{gone}/clear", {"comment": "the row at the cursor leaves"})
+        second = server.ask("GET", "/alarms", limit=3, cursor=first["cursor"])
+        third = server.ask("GET", "/alarms", limit=3, cursor=second["cursor"])
+        pages = [one["id"] for page in (first, second, third) for one in page["value"]]
+        assert pages == [one["id"] for one in whole["value"]]
+        assert third["cursor"] is None
+        history = server.ask("GET", "/alarms", state="all", limit=7)
+        last = server.ask("GET", "/alarms", state="all", limit=7, cursor=history["cursor"])
+        assert len({one["id"] for one in history["value"] + last["value"]}) == 8
+        for wrong in ("x", history["cursor"]):
+            answer = server.http.get("/alarms", params={"cursor": wrong})
+            assert answer.status_code == 400, answer.text
+
+
+def test_what_returned_unseen_is_counted_by_priority(data: Path) -> None:
+    with inside(data) as server:
+        server.pumps("pump-1")
+        key = raised(server)
+        server.clock.advance(1)
+        server.ingest("pump-1", temperature=20)
+        until(lambda: state(server, key) == "returned", "the return")
+        counts = server.ask("GET", "/status")["alarms"]
+        assert (counts["2"], counts["returned"]["2"]) == (0, 1)
+        server.ask("POST", f"/alarms/{key}/acknowledge", {})
+        assert server.ask("GET", "/status")["alarms"]["returned"]["2"] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Any
 
 from starlette.requests import Request
@@ -13,10 +14,14 @@ from gemel.api.moments import AS_OF, asked
 from gemel.api.routes import Endpoint, Route
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
+from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
+from gemel.services.alarms.index import Place, place_of
 from gemel.services.alarms.philosophy import DEFAULT
+from gemel.twins.paging import read_mark, write_mark
 
 LONGEST_SECONDS = 1e9
+ALL = 1 << 31
 
 
 async def alarms(platform: Platform, request: Request, _: Principal) -> Response:
@@ -26,10 +31,32 @@ async def alarms(platform: Platform, request: Request, _: Principal) -> Response
     state = query.get("state", "active")
     moment = asked(platform, request)
     if moment is not None:
-        return json_response({"value": await platform.moments.alarms(moment, state, twin, limit)})
-    return json_response(
-        {"value": platform.reactions.alarms.find(state=state, twin=twin, limit=limit)}
-    )
+        found = await platform.moments.alarms(moment, state, twin, ALL)
+    else:
+        found = platform.reactions.alarms.find(state=state, twin=twin, limit=ALL)
+    return json_response(_page(found, state, limit, query.get("cursor", "")))
+
+
+def _page(found: list[Json], state: str, limit: int, cursor: str) -> Json:
+    """So many of a sorted list behind a cursor; it stands for a place, not for a row."""
+    start = 0
+    if cursor:
+        last = _read_cursor(cursor, state)
+        start = bisect_left(found, True, key=lambda doc: place_of(doc, state).is_behind(last))
+    shown = found[start : start + limit]
+    is_more = start + limit < len(found)
+    mark = write_mark([state, *place_of(shown[-1], state)]) if is_more and shown else None
+    return {"value": shown, "total": len(found), "cursor": mark}
+
+
+def _read_cursor(cursor: str, state: str) -> Place:
+    whose, urgency, raised, key = read_mark(cursor, 4)
+    is_place = isinstance(urgency, list) and all(isinstance(part, int) for part in urgency)
+    if whose != state or not is_place or not isinstance(raised, str) or not isinstance(key, str):
+        raise InvalidInput(
+            "the cursor belongs to another list", hint="begin again without a cursor"
+        )
+    return Place(tuple(urgency), raised, key)  # type: ignore[arg-type]
 
 
 async def groups(platform: Platform, request: Request, _: Principal) -> Response:
@@ -179,9 +206,10 @@ ROUTES = [
         READ,
         "Alarms, the most urgent first",
         query=(
-            ("state", "active, shelved, suppressed, out-of-service, open or all"),
+            ("state", "active, shelved, suppressed, out-of-service, held-back, open or all"),
             ("twin", "only of this twin"),
             ("limit", "at most this many"),
+            ("cursor", "from the last page"),
             *AS_OF,
         ),
     ),

@@ -455,7 +455,10 @@ class Platform:
             "offline": counts["offline"],
             "abnormal": self.reactions.abnormal(),
             "killSwitch": self.reactions.dispatch.guarding.switch(),
-            "alarms": self.reactions.alarms.counts(),
+            "alarms": {
+                **self.reactions.alarms.counts(),
+                "returned": self.reactions.alarms.returned(),
+            },
             "flood": self.reactions.desk.flood_now(now),
             "behind": round(self.room.behind(), 3),
             "lost": sum(self.gaps.lost.values()),

@@ -14,6 +14,7 @@ import { Chart } from "@/charts/chart.tsx";
 import { Badge, STATE_WORDS } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { ActionButton } from "@/shell/notices.tsx";
+import { useRested } from "@/shell/soon.ts";
 
 const BEFORE = 20 * 60_000;
 const AFTER = 10 * 60_000;
@@ -41,6 +42,7 @@ export function isPossible(alarm: Alarm, what: Act): boolean {
 
 export function AlarmDetail({ alarm, open, close }: { alarm: Alarm; open: (what: Act) => void; close: () => void }) {
   const blocked = blockedFrom("alarms:write");
+  const isRested = useRested(alarm.id); // who walks through the list asks for no charts on the way
   return (
     <article class="alarm-detail" data-testid="alarm-detail" data-alarm-id={alarm.id} data-state={alarm.state}>
       <div class="panel-head">
@@ -75,12 +77,12 @@ export function AlarmDetail({ alarm, open, close }: { alarm: Alarm; open: (what:
         </ActionButton>
       </div>
       <Held alarm={alarm} />
-      <AlarmTrend alarm={alarm} />
+      {isRested ? <AlarmTrend alarm={alarm} /> : alarm.property && <div class="detail-chart" />}
       <Facts alarm={alarm} />
-      <Cause alarm={alarm} />
+      {isRested && <Cause alarm={alarm} />}
       <Comments alarm={alarm} />
-      <Corrections rule={alarm.rule} twin={alarm.twin} />
-      <History alarm={alarm} />
+      {isRested && <Corrections rule={alarm.rule} twin={alarm.twin} />}
+      {isRested && <History alarm={alarm} />}
     </article>
   );
 }

@@ -13,7 +13,8 @@ export interface Row {
 }
 
 /** The order of the list is kept; a group takes the place of its most urgent alarm. */
-export function folded(list: Alarm[], known: ReadonlyMap<string, AlarmGroup>, opened: ReadonlySet<string>): Row[] {
+export function folded(list: readonly Alarm[], known: ReadonlyMap<string, AlarmGroup>, opened: ReadonlySet<string>): Row[] {
+  if (known.size === 0) return list.map((alarm) => ({ alarm, behind: 0, isMember: false }));
   const members = new Map<string, Alarm[]>();
   for (const alarm of list) {
     const group = groupOf(alarm, known);

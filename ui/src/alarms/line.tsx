@@ -29,7 +29,8 @@ interface Place {
   index: number;
   of: number;
   top: number;
-  measure: (element: HTMLElement | null) => void;
+  /** Where rows differ in height. */
+  measure: ((element: HTMLElement | null) => void) | undefined;
 }
 
 const ICONS: Partial<Record<Alarm["state"], string>> = { returned: "back", acknowledged: "check", shelved: "clock", suppressed: "ban", "out-of-service": "wrench" };
@@ -48,7 +49,7 @@ export function AlarmLine({ alarm, row, isChosen = false, isSelected = false, is
   const now = tick.value;
   const icon = ICONS[alarm.state];
   const frame = `${isOpen ? " open" : ""}${isChosen ? " chosen" : ""}${isSelected ? " selected" : ""}${alarm.state === "normal" ? " over" : ""}${icon === "clock" || icon === "ban" || icon === "wrench" ? " held" : ""}${row?.isMember ? " member" : ""}`;
-  const placed = at && { ref: at.measure, "data-index": at.index, "aria-setsize": at.of, "aria-posinset": at.index + 1, style: { position: "absolute", insetInline: 0, transform: `translateY(${at.top}px)` } as const };
+  const placed = at && { ...(at.measure && { ref: at.measure }), "data-index": at.index, "aria-setsize": at.of, "aria-posinset": at.index + 1, style: { position: "absolute", insetInline: 0, transform: `translateY(${at.top}px)` } as const };
   return (
     <li {...placed} class={`alarm-row wide tint-p${alarm.priority}${frame}`} data-testid="alarm-row" data-alarm-id={alarm.id} data-state={alarm.state} data-priority={alarm.priority} data-selected={isSelected || undefined}>
       {isSelected ? <span class="selected-mark" role="img" aria-label="Selected"><Icon name="check" small /></span> : <Badge priority={alarm.priority} outline={!alarm.isActive} />}

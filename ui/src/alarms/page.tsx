@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { type Act, alarmsError, alarmsLoaded, byUrgency, counts, groups, heldBack, lastAlarm, loadAlarms, openAlarms } from "@/core/alarms.ts";
+import { type Act, alarmsError, alarmsLoaded, byUrgency, counts, groups, heldBack, isWhole, lastAlarm, loadAlarms, loadMore, openAlarms, rankedAlarms } from "@/core/alarms.ts";
 import { get } from "@/core/api.ts";
 import { isTyping, singleKeys, useKeys } from "@/core/keys.ts";
 import { nameOf } from "@/core/plant.ts";
@@ -24,6 +24,7 @@ import { Rules } from "./rules.tsx";
 import { Telling } from "./telling.tsx";
 
 const MOST = 500;
+const NONE: Alarm[] = [];
 const TABS = { open: "Open", shelved: "Shelved", aside: "Suppressed, out of service", all: "History", floods: "Floods", kpis: "Figures", rules: "Rules", telling: "Who is told", philosophy: "Philosophy" };
 type Tab = keyof typeof TABS;
 /** Tabs that are no lists of alarms: they take the whole width. */
@@ -43,18 +44,20 @@ export function AlarmsPage({ id }: { id: string }) {
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
   const past = useResource(isAll ? `alarms all ${twin}` : null, (abort) => get<Page<Alarm>>(`/alarms?state=all&limit=${MOST}${twin ? `&twin=${encodeURIComponent(twin)}` : ""}`, abort), lastAlarm.value?.state === "normal" ? lastAlarm.value.id : "");
   const rows = useMemo((): Row[] => {
-    const live = tab === "open" || tab === "floods" ? [...openAlarms.value.values()] : [...heldBack.value.values()].filter((alarm) => tab === "all" || (alarm.state === "shelved") === (tab === "shelved"));
+    const isFit = (alarm: Alarm): boolean => (!priority || alarm.priority === priority) && (!twin || alarm.twin === twin);
+    if (tab === "open") return folded(priority || twin ? rankedAlarms.value.filter(isFit) : rankedAlarms.value, groups.value, opened);
+    const live = tab === "floods" ? rankedAlarms.value : [...heldBack.value.values()].filter((alarm) => tab === "all" || (alarm.state === "shelved") === (tab === "shelved"));
     const merged = new Map([...(isAll ? [...(past.data?.value ?? []), ...openAlarms.value.values()] : []), ...live].map((alarm) => [alarm.id, alarm]));
-    const shown = [...merged.values()].filter((alarm) => (!priority || alarm.priority === priority) && (!twin || alarm.twin === twin));
-    shown.sort(isAll ? (a, b) => b.raised.localeCompare(a.raised) : byUrgency);
-    return tab === "open" ? folded(shown, groups.value, opened) : shown.map((alarm) => ({ alarm, behind: 0, isMember: false }));
-  }, [openAlarms.value, heldBack.value, groups.value, past.data, tab, priority, twin, opened]);
+    const shown = [...merged.values()].filter(isFit);
+    shown.sort(isAll ? (a, b) => (a.raised < b.raised ? 1 : a.raised > b.raised ? -1 : 0) : byUrgency);
+    return shown.map((alarm) => ({ alarm, behind: 0, isMember: false }));
+  }, [rankedAlarms.value, heldBack.value, groups.value, past.data, tab, priority, twin, opened]);
   const list = rows.map((row) => row.alarm);
   const keep = Object.fromEntries(search.entries());
   const over = lastAlarm.value;
   const known = list.find((alarm) => alarm.id === id) ?? openAlarms.value.get(id) ?? heldBack.value.get(id);
   const chosen = known ?? (over?.id === id ? over : undefined);
-  const marked = list.filter((alarm) => selected.has(alarm.id));
+  const marked = selected.size ? list.filter((alarm) => selected.has(alarm.id)) : NONE;
   const subject = (what: Act): Alarm[] => (marked.length ? marked : chosen ? [chosen] : []).filter((alarm) => isPossible(alarm, what));
   const toggle = (set: ReadonlySet<string>, key: string): ReadonlySet<string> => {
     const next = new Set(set);
@@ -96,6 +99,11 @@ export function AlarmsPage({ id }: { id: string }) {
             <button class="button" onClick={() => open("shelve")}>
               Shelve…
             </button>
+            {marked.length < list.length && (
+              <button class="button quiet" data-testid="select-all" onClick={() => setSelected(new Set(list.map((alarm) => alarm.id)))}>
+                Select all {list.length}
+              </button>
+            )}
             <button class="button quiet" onClick={() => setSelected(new Set())}>
               Select none
             </button>
@@ -105,7 +113,7 @@ export function AlarmsPage({ id }: { id: string }) {
         {sheet?.()}
         {isList && error && !isLoaded && <Failed error={error} what="The alarms" retry={() => (isAll ? past.retry() : void loadAlarms())} />}
         {isList && !isLoaded && !error && <SkeletonRows count={6} height={54} />}
-        {isList && isLoaded && list.length === 0 && <Nothing tab={tab} isFiltered={Boolean(priority || twin)} />}
+        {isList && isLoaded && list.length === 0 && (tab !== "open" || isWhole.value) && <Nothing tab={tab} isFiltered={Boolean(priority || twin)} />}
         {isList && (
           <AlarmList
             rows={rows}
@@ -115,7 +123,14 @@ export function AlarmsPage({ id }: { id: string }) {
             opened={opened}
             onFold={(group) => setOpened((set) => toggle(set, group))}
             query={keep}
+            isFiltered={Boolean(priority || twin)}
+            more={tab === "open" && !isWhole.value ? () => void loadMore() : undefined}
           />
+        )}
+        {tab === "open" && !isWhole.value && (
+          <p class="meta list-rest" role="status" data-testid="alarms-rest">
+            {openAlarms.value.size} of {counts.value.total} are listed; the others come as you scroll.
+          </p>
         )}
       </section>
       {!sheet && <aside class="panel" aria-label="Details of the alarm">

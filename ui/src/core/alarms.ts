@@ -1,9 +1,16 @@
-/** The alarms that are open: fetched once, kept by the live stream, fetched again after a break. */
+/**
+ * The alarms that are open: fetched once, kept by the live stream, fetched again after a break. Of very many only the
+ * most urgent are fetched at first; the rest as far as the list is looked at, and the server counts them.
+ */
 
 import { batch, computed, signal } from "@preact/signals";
-import { get, post } from "./api.ts";
-import { on } from "@/live/client.ts";
+import { get, post, query } from "./api.ts";
+import { on, status } from "@/live/client.ts";
 import type { Alarm, AlarmGroup, Page } from "./types.ts";
+
+/** In a question, and how many are fetched without being looked at. */
+const PAGE = 500;
+const FETCHED = 5000;
 
 const openNow = signal<ReadonlyMap<string, Alarm>>(new Map());
 /** Those that were open at the moment the clock shows; null is now. */
@@ -45,22 +52,47 @@ export function isChattering(alarm: Alarm, now: number): boolean {
   return alarm.chattered !== null && now - Date.parse(alarm.chattered) <= CHATTER_MS;
 }
 
-const WEIGHT: Record<string, number> = { unacknowledged: 0, returned: 1, acknowledged: 2, normal: 3 };
-
-/** Most urgent first: active before returned, then priority, then what nobody has seen, then the newest. */
+/** As the server sorts: active before returned, then priority, then what nobody has seen, then the newest. */
 export function byUrgency(a: Alarm, b: Alarm): number {
   return (
     Number(b.isActive) - Number(a.isActive) ||
     a.priority - b.priority ||
-    (WEIGHT[a.state] ?? 9) - (WEIGHT[b.state] ?? 9) ||
-    b.raised.localeCompare(a.raised)
+    Number(a.state !== "unacknowledged") - Number(b.state !== "unacknowledged") ||
+    later(a.lastRaised.slice(0, 19), b.lastRaised.slice(0, 19)) ||
+    later(a.id, b.id)
   );
 }
 
-export const rankedAlarms = computed(() => [...openAlarms.value.values()].sort(byUrgency));
+const later = (a: string, b: string): number => (a < b ? 1 : a > b ? -1 : 0);
+
+/** Always in order: what changes is put in its place, so that a flood does not sort ten thousand again and again. */
+const rankedNow = signal<readonly Alarm[]>([]);
+export const rankedAlarms = computed<readonly Alarm[]>(() => (pastAlarms.value ? [...pastAlarms.value.values()].sort(byUrgency) : rankedNow.value));
+/** Where the rest of the list begins; null when all that is open is here. */
+const rest = signal<string | null>(null);
+export const isWhole = computed(() => pastAlarms.value !== null || rest.value === null);
+
+/** A sorted list without some, and with others in their places. */
+export function merged(list: readonly Alarm[], without: ReadonlySet<string>, more: Alarm[]): Alarm[] {
+  more.sort(byUrgency);
+  const found: Alarm[] = [];
+  let at = 0;
+  for (const one of list) {
+    if (without.has(one.id)) continue;
+    while (at < more.length && byUrgency(more[at]!, one) < 0) found.push(more[at++]!);
+    found.push(one);
+  }
+  while (at < more.length) found.push(more[at++]!);
+  return found;
+}
 
 export const counts = computed(() => {
   const byPriority: Record<number, number> = { 1: 0, 2: 0, 3: 0, 4: 0 };
+  const told = isWhole.value ? null : status.value?.alarms;
+  if (told) {
+    for (const priority of ["1", "2", "3", "4"] as const) byPriority[Number(priority)] = told[priority] + told.returned[priority];
+    return { byPriority, unacknowledged: told.unacknowledged, total: Object.values(byPriority).reduce((sum, one) => sum + one, 0) };
+  }
   let unacknowledged = 0;
   for (const alarm of openAlarms.value.values()) {
     byPriority[alarm.priority] = (byPriority[alarm.priority] ?? 0) + 1;
@@ -82,19 +114,71 @@ export function needsAck(alarm: Alarm): boolean {
   return alarm.state === "unacknowledged" || alarm.state === "returned";
 }
 
+/** What the live stream told while something was fetched is newer than the answer. */
+let heard: Map<string, Alarm> | null = null;
+let asked = 0;
+
+/** The first page is shown at once where nothing is; else what is there stays until all is renewed. */
 export async function loadAlarms(): Promise<void> {
+  const number = ++asked;
+  heard = new Map();
   try {
-    const [page, together] = await Promise.all([get<Page<Alarm>>("/alarms?state=open&limit=10000"), get<Page<AlarmGroup>>("/alarms/groups?limit=500")]);
+    const [held, together, page] = await Promise.all([get<Page<Alarm>>("/alarms?state=held-back&limit=10000"), get<Page<AlarmGroup>>("/alarms/groups?limit=500"), fetchPage(null)]);
+    const found = [...page.value];
+    let { cursor } = page;
+    const show = (): void =>
+      batch(() => {
+        if (number !== asked) return;
+        setOpen(found);
+        rest.value = cursor;
+        heldBack.value = new Map(held.value.map((alarm) => [alarm.id, alarm]));
+        groups.value = new Map(together.value.map((group) => [group.id, group]));
+        put([...(heard?.values() ?? [])]);
+        alarmsError.value = null;
+        alarmsLoaded.value = true;
+      });
+    if (!alarmsLoaded.peek()) show();
+    while (cursor && found.length < FETCHED && number === asked) {
+      const next: Page<Alarm> = await fetchPage(cursor);
+      found.push(...next.value);
+      cursor = next.cursor;
+    }
+    show();
+  } catch (error) {
+    if (number === asked) alarmsError.value = error as Error;
+  } finally {
+    if (number === asked) heard = null;
+  }
+}
+
+const fetchPage = (cursor: string | null): Promise<Page<Alarm>> => get<Page<Alarm>>(`/alarms${query({ limit: PAGE, cursor })}`);
+
+let isFetching = false;
+
+/** One page more of those that are not here yet. */
+export async function loadMore(): Promise<void> {
+  const [cursor, number] = [rest.peek(), asked];
+  if (cursor === null || isFetching || heard) return;
+  isFetching = true;
+  heard = new Map();
+  try {
+    const page = await fetchPage(cursor);
+    if (number !== asked) return;
     batch(() => {
-      openNow.value = new Map(page.value.filter(isOpen).map((alarm) => [alarm.id, alarm]));
-      heldBack.value = new Map(page.value.filter(isHeldBack).map((alarm) => [alarm.id, alarm]));
-      groups.value = new Map(together.value.map((group) => [group.id, group]));
-      alarmsError.value = null;
-      alarmsLoaded.value = true;
+      put(page.value.filter((one) => !heard?.has(one.id)));
+      rest.value = page.cursor;
     });
   } catch (error) {
     alarmsError.value = error as Error;
+  } finally {
+    if (number === asked) heard = null;
+    isFetching = false;
   }
+}
+
+function setOpen(list: Alarm[]): void {
+  openNow.value = new Map(list.map((alarm) => [alarm.id, alarm]));
+  rankedNow.value = [...openNow.value.values()].sort(byUrgency);
 }
 
 export function takeAlarm(alarm: Alarm): void {
@@ -103,18 +187,30 @@ export function takeAlarm(alarm: Alarm): void {
 
 /** Many at once cost one look of the page: a flood must not hold it up. */
 export function takeAlarms(list: Alarm[]): void {
+  if (list.length === 0) return;
+  batch(() => {
+    put(list);
+    lastAlarm.value = list[list.length - 1] ?? null;
+  });
+}
+
+function put(list: Alarm[]): void {
   const open = new Map(openNow.value);
   const held = new Map(heldBack.value);
-  for (const alarm of list) {
+  const [changed, more] = [new Map(list.map((alarm) => [alarm.id, alarm])), [] as Alarm[]];
+  for (const alarm of changed.values()) {
     open.delete(alarm.id);
     held.delete(alarm.id);
-    if (isOpen(alarm)) open.set(alarm.id, alarm);
-    else if (isHeldBack(alarm)) held.set(alarm.id, alarm);
+    if (isOpen(alarm)) {
+      open.set(alarm.id, alarm);
+      more.push(alarm);
+    } else if (isHeldBack(alarm)) held.set(alarm.id, alarm);
   }
+  const ranked = merged(rankedNow.value, new Set(changed.keys()), more);
   batch(() => {
     openNow.value = open;
+    rankedNow.value = ranked;
     heldBack.value = held;
-    lastAlarm.value = list[list.length - 1] ?? null;
   });
 }
 
@@ -162,6 +258,9 @@ function announce(alarm: Alarm): void {
 }
 
 const TOGETHER_MS = 50;
+/** With very many in the list a look costs more, so there are fewer. */
+const MANY = 1000;
+const TOGETHER_MANY_MS = 250;
 let arrived: Alarm[] = [];
 let arrivedGroups: AlarmGroup[] = [];
 let takeTimer = 0;
@@ -172,14 +271,15 @@ function takeSoon(): void {
     [arrived, arrivedGroups, takeTimer] = [[], [], 0];
     batch(() => {
       if (together.length) groups.value = new Map([...groups.value, ...together.map((group) => [group.id, group] as const)]);
-      if (list.length) takeAlarms(list);
+      takeAlarms(list);
     });
-  }, TOGETHER_MS) as unknown as number;
+  }, openNow.peek().size > MANY ? TOGETHER_MANY_MS : TOGETHER_MS) as unknown as number;
 }
 
 export function startAlarms(): void {
   on("alarm", (alarm) => {
     announce(alarm);
+    heard?.set(alarm.id, alarm);
     arrived.push(alarm);
     takeSoon();
   });

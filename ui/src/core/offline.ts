@@ -15,7 +15,8 @@ const load = () => import("./saved.ts");
 export const canKeep = (): boolean => typeof indexedDB !== "undefined" && isSecureContext;
 
 const KEEPS = /^\/(me|status|roles|scene|kpis|alarms(\?|\/groups|$)|twins(\?|$)|twins\/[^/]+$|work-orders(\?|$)|attachments\?|history\?)/;
-export const keeps = (path: string): boolean => canKeep() && KEEPS.test(path);
+/** The rest of a long list is not kept: what is first in it is. */
+export const keeps = (path: string): boolean => canKeep() && KEEPS.test(path) && !path.includes("cursor=");
 
 /** Spans of a chart move on with each second: kept under what is asked for, not under when. */
 export function keyOf(path: string): string {

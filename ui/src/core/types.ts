@@ -19,7 +19,7 @@ export interface Status {
   stale: number;
   abnormal: number;
   killSwitch?: KillSwitch;
-  alarms: Record<string, number>;
+  alarms: Record<"1" | "2" | "3" | "4" | "unacknowledged", number> & { returned: Record<"1" | "2" | "3" | "4", number> };
   flood?: { since: string | null; count: number };
   behind: number;
   freshness: number | null;

@@ -3,7 +3,7 @@
  * only for a series that a mounted widget shows, and only the twins of mounted views are subscribed.
  */
 
-import { signal, type Signal } from "@preact/signals";
+import { batch, signal, type Signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { serverNow, serverTimeIs } from "@/core/clock.ts";
 import { nextPeriod } from "@/core/quality.ts";
@@ -73,7 +73,7 @@ function hear(message: FromWorker): void {
   if (message.type === "state") changeLink({ state: message.state, since: message.since });
   else if (message.type === "dirty") scheduleFlush();
   else if (message.type === "rows") takeRows(message.rows);
-  else take(message.message);
+  else batch(() => message.messages.forEach(take));
 }
 
 /** While retrying, the page stays offline since the moment the last word came. */

@@ -27,4 +27,4 @@ export type FromWorker =
   | { type: "state"; state: "connecting" | "online" | "offline"; since: number }
   | { type: "dirty" }
   | { type: "rows"; rows: Rows }
-  | { type: "message"; message: ServerMessage };
+  | { type: "messages"; messages: ServerMessage[] };

@@ -4,6 +4,7 @@ import { decode, Pending, reconnectDelay } from "./frames.ts";
 import type { FromWorker, ServerMessage, ToWorker } from "./messages.ts";
 
 const SILENCE = 10_000;
+const TOGETHER = 8;
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 const pending = new Pending();
 let socket: WebSocket | null = null;
@@ -13,6 +14,8 @@ let attempt = 0;
 let timer = 0;
 let lastHeard = 0;
 let isDirtyTold = false;
+let heard: ServerMessage[] = [];
+let tellTimer = 0;
 
 function say(message: FromWorker, transfer: Transferable[] = []): void {
   scope.postMessage(message, transfer);
@@ -50,7 +53,19 @@ function hear(text: string): void {
   } catch {
     return;
   }
-  if (message.type !== "pong") say({ type: "message", message });
+  if (message.type === "pong") return;
+  heard.push(message);
+  tellTimer ||= setTimeout(tellHeard, TOGETHER) as unknown as number;
+}
+
+/** In a flood hundreds come at a time: the page hears them together, and before the values that follow them. */
+function tellHeard(): void {
+  clearTimeout(tellTimer);
+  tellTimer = 0;
+  if (heard.length === 0) return;
+  const messages = heard;
+  heard = [];
+  say({ type: "messages", messages });
 }
 
 function lost(): void {
@@ -72,6 +87,7 @@ function tellDirty(): void {
 
 function flush(): void {
   isDirtyTold = false;
+  tellHeard();
   const rows = pending.take();
   say({ type: "rows", rows }, [rows.series.buffer, rows.time.buffer, rows.quality.buffer, rows.value.buffer]);
 }

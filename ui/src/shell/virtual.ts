@@ -12,7 +12,7 @@ interface Virtual {
   measure: (element: HTMLElement | null) => void;
 }
 
-/** `above` is what lies between the top of what scrolls and the first row; `key` names a row. */
+/** `above` is what lies between the top of what scrolls and the first row; `key` names a row; another function places all anew. */
 export function useVirtual(count: number, height: number, box: RefObject<HTMLElement | null>, above = 0, key?: (index: number) => string): Virtual {
   const [, redraw] = useState(0);
   const options = {

@@ -10,6 +10,7 @@ import { plural, PRIORITY_WORDS } from "@/core/words.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
+import { useSoon } from "@/shell/soon.ts";
 import type { Picture } from "./graph-draw.ts";
 import { begin, chosenNode, expand, graphError, graphPath, renew, showPath, shownGraph, type GraphNode } from "./graph-store.ts";
 import { StatusWord } from "./status-word.tsx";
@@ -85,11 +86,7 @@ function Canvas() {
   useEffect(() => {
     if (now) picture?.show(now.nodes, now.edges, chosen, new Set(path));
   }, [picture, now, chosen, path]);
-  const alarmKey = [...openAlarms.value.values()].map((one) => one.id + one.state).join();
-  useEffect(() => {
-    const timer = setTimeout(() => void renew(), 1000);
-    return () => clearTimeout(timer);
-  }, [alarmKey]);
+  useSoon(openAlarms.value, 1000, () => void renew());
   return (
     <div class="graph-canvas">
       {problem && <p class="notice">{problem}</p>}

@@ -8,6 +8,7 @@ import { refetches } from "@/live/client.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
+import { useSoon } from "@/shell/soon.ts";
 import { useVirtual } from "@/shell/virtual.ts";
 import { branchError, hasBranch, isOpenBranch, lineAt, lineCount, lineOf, lookAt, renew, reveal, setOpen, worstOf, type Line } from "./branches.ts";
 
@@ -123,14 +124,6 @@ function TreeLine({ line, top, height, selected, current }: { line: Line | null;
 
 /** Alarms and edits elsewhere reach the badges of branches that the server rolls up. */
 function useRenewal(): void {
-  const key = `${refetches.value} ${[...openAlarms.value.values()].map((one) => `${one.id}${one.isActive ? 1 : 0}`).join()}`;
-  const isFirst = useRef(true);
-  useEffect(() => {
-    if (isFirst.current) {
-      isFirst.current = false;
-      return undefined;
-    }
-    const timer = setTimeout(renew, RENEW_MS);
-    return () => clearTimeout(timer);
-  }, [key]);
+  useSoon(openAlarms.value, RENEW_MS, renew);
+  useSoon(refetches.value, RENEW_MS, renew);
 }

@@ -123,7 +123,7 @@ export class FakePlant {
 
   status(): object {
     const open = this.alarms.filter((one) => one.state !== "normal");
-    return { version: "0.0.0", time: iso(this.now()), plant: "North plant", valuesPerSecond: 9840, readings: 123_456, twins: TWINS.length, live: TWINS.length - 2, stale: 1, abnormal: open.length, alarms: { unacknowledged: open.filter((one) => one.state === "unacknowledged").length }, behind: 0, freshness: 0.8, rejects: 3, discovered: this.discovered.length, mqtt: { connections: 19 } };
+    return { version: "0.0.0", time: iso(this.now()), plant: "North plant", valuesPerSecond: 9840, readings: 123_456, twins: TWINS.length, live: TWINS.length - 2, stale: 1, abnormal: open.length, alarms: { "1": 1, "2": 1, "3": 1, "4": 0, unacknowledged: open.filter((one) => one.state === "unacknowledged").length, returned: { "1": 0, "2": 0, "3": 0, "4": 0 } }, behind: 0, freshness: 0.8, rejects: 3, discovered: this.discovered.length, mqtt: { connections: 19 } };
   }
 
   kpis(): Kpi[] {
@@ -171,7 +171,7 @@ export class FakePlant {
     if (first === "kpis") return [200, { value: this.kpis() }];
     if (first === "scene") return [200, SCENE];
     if (first === "history") return [200, this.history(search)];
-    if (first === "alarms") return [200, { value: this.alarms.filter((one) => search.get("state") === "all" || one.state !== "normal").filter((one) => !search.get("twin") || one.twin === search.get("twin")) }];
+    if (first === "alarms") return [200, { cursor: null, value: search.get("state") === "held-back" ? [] : this.alarms.filter((one) => search.get("state") === "all" || one.state !== "normal").filter((one) => !search.get("twin") || one.twin === search.get("twin")) }];
     if (first === "commands") return [200, { value: this.commands }];
     if (first === "discovered") return [200, { value: this.discovered }];
     if (first === "twins" && !id) return [200, this.rows(search)];

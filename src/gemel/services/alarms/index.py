@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from gemel.core.clock import from_iso
 from gemel.core.document import Document, Edit, Json
@@ -11,8 +11,10 @@ from gemel.core.errors import InvalidInput, NotFound
 from gemel.services.alarms.alarm import completed
 from gemel.services.alarms.states import (
     ACTIVE,
+    HELD_BACK,
     NORMAL,
     REMOVED,
+    RETURNED,
     SHELVED,
     SHOWN,
     SUPPRESSED,
@@ -27,11 +29,30 @@ LISTS: dict[str, frozenset[str]] = {
     "shelved": frozenset({SHELVED}),
     "suppressed": frozenset({SUPPRESSED}),
     "out-of-service": frozenset({REMOVED}),
-    "open": frozenset({*SHOWN, SHELVED, SUPPRESSED, REMOVED}),
+    "held-back": HELD_BACK,
+    "open": SHOWN | HELD_BACK,
     "all": frozenset(),
 }
 """What can be listed, with the states that count; all are those that are over too."""
 COUNTED = {SHELVED: "shelved", SUPPRESSED: "suppressed", REMOVED: "outOfService"}
+
+
+class Place(NamedTuple):
+    """Where an alarm stands in a sorted list, whatever joins or leaves the list meanwhile."""
+
+    urgency: tuple[int, ...]
+    raised: str
+    id: str
+
+    def is_behind(self, other: Place) -> bool:
+        if self.urgency != other.urgency:
+            return self.urgency > other.urgency
+        return self[1:] < other[1:]
+
+
+def place_of(doc: Json, state: str) -> Place:
+    """The place in the list of a state, as `AlarmIndex.find` sorts it."""
+    return Place(() if state == "all" else _urgency(doc), *_newest(doc))
 
 
 def nothing_stored(_key: str) -> Json | None:
@@ -63,6 +84,7 @@ class AlarmIndex:
         self._counts = dict.fromkeys(
             ("1", "2", "3", "4", "unacknowledged", "shelved", "suppressed", "outOfService"), 0
         )
+        self._returned = dict.fromkeys(("1", "2", "3", "4"), 0)
 
     def load(self, documents: Iterable[Document]) -> None:
         """Takes over what was stored; call once, before anything else."""
@@ -129,6 +151,10 @@ class AlarmIndex:
     def counts(self) -> dict[str, int]:
         """Active alarms by priority, those that wait for somebody, and those held back."""
         return dict(self._counts)
+
+    def returned(self) -> dict[str, int]:
+        """By priority, those whose condition is over and that nobody has seen."""
+        return dict(self._returned)
 
     def of_twin(self, twin: str) -> list[Json]:
         """A twin's alarms that are not over."""
@@ -213,6 +239,8 @@ class AlarmIndex:
         state = doc["state"]
         if state in ACTIVE:
             self._counts[str(doc["priority"])] += step
+        if state == RETURNED:
+            self._returned[str(doc["priority"])] += step
         if state in UNSEEN:
             self._counts["unacknowledged"] += step
         if state in COUNTED:
@@ -247,5 +275,5 @@ def _newest(doc: Json) -> tuple[str, str]:
     return (doc["lastRaised"][:19], doc["id"])
 
 
-def _urgency(doc: Json) -> tuple[bool, int, bool]:
+def _urgency(doc: Json) -> tuple[int, int, int]:
     return (not doc["isActive"], doc["priority"], doc["state"] != UNACKNOWLEDGED)

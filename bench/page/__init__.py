@@ -1,0 +1,1 @@
+"""The rows of `scripts/bench ui`, a module for each part of the page."""

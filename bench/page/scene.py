@@ -1,0 +1,66 @@
+"""The plant in 3D: its budgets, and its rest."""
+
+from __future__ import annotations
+
+import statistics
+
+from e2e.browsing import visiting
+from page.rows import Bench, Row, at_most, row
+
+FRAMES = """(count) => new Promise((resolve) => {
+  const canvas = document.querySelector("canvas.plant-canvas");
+  const costs = [];
+  let seen = canvas.dataset.frames;
+  const turn = () => canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+  const look = () => {
+    if (canvas.dataset.frames !== seen) {
+      seen = canvas.dataset.frames;
+      costs.push(["cost", "calls", "triangles"].map((name) => Number(canvas.dataset[name])));
+      if (costs.length >= count) return resolve(costs);
+      turn();
+    }
+    requestAnimationFrame(look);
+  };
+  turn();
+  look();
+})"""
+
+
+def scene_budgets(bench: Bench) -> list[Row]:
+    """1,000 machines of 16 kinds and 10,000 sensors, turned through 40 frames."""
+    rows = []
+    phone = {"size": (390, 844), "has_touch": True, "is_mobile": True}
+    for words, most, options in (("", 150_000, {"size": (1280, 720)}), (", phone", 60_000, phone)):
+        with visiting(bench.browser, bench.running, **options) as visitor:
+            bench.in_3d(visitor)
+            visitor.page.evaluate(FRAMES, 5)
+            costs, calls, triangles = zip(*visitor.page.evaluate(FRAMES, 40), strict=True)
+            rows.append(at_most(f"3D draw calls{words}", 40, max(calls), ""))
+            rows.append(at_most(f"3D triangles{words}", most, max(triangles), ""))
+            rows.append(at_most(f"3D JS per frame, p50{words}", 3, statistics.median(costs), "ms"))
+            p95 = sorted(costs)[int(len(costs) * 0.95)]
+            rows.append(at_most(f"3D JS per frame, p95{words}", 8, p95, "ms"))
+    return rows
+
+
+IDLE = """() => new Promise((resolve) => {
+  const canvas = document.querySelector("canvas.plant-canvas");
+  let [start, before] = [performance.now(), Number(canvas.dataset.frames)];
+  const look = () => performance.now() - start > 3000
+    ? resolve(Number(canvas.dataset.frames) - before) : requestAnimationFrame(look);
+  look();
+})"""
+
+
+def idle_scene(bench: Bench) -> list[Row]:
+    """Frames drawn in 3 s while nothing changes; WebGL contexts that live."""
+    with visiting(bench.browser, bench.running, size=(1280, 720)) as visitor:
+        bench.in_3d(visitor)
+        visitor.page.evaluate(FRAMES, 2)
+        visitor.page.evaluate(IDLE)
+        frames = visitor.page.evaluate(IDLE)
+        contexts = visitor.page.evaluate("() => document.querySelectorAll('canvas').length")
+    return [
+        row("idle scene, frames in 3 s", "0", frames, frames == 0),
+        row("canvases on Plant 3D", "1", contexts, contexts == 1),
+    ]
