@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from gemel.services.rul import learning
+from gemel.services.rul.features import WINDOW
 from gemel.services.rul.lives import Life
 from gemel.services.rul.model import AGE, LEARNT, LEVELS, TREND, Model
 from studies import Options
@@ -49,6 +50,7 @@ def run(options: Options) -> dict[str, Any]:
             found["truncation"] = truncation(model, train[:10])
     found |= levels[LEARNT]
     found["levels"] = {level: levels[level] for level in (TREND, AGE)}
+    found["drift"] = drifts(train, test, options.seed)
     found["constant"] = _errors(np.full(len(truth), np.mean(np.minimum(truth, CAP))), truth)
     return found | {"published": PUBLISHED.get(name, {})}
 
@@ -87,6 +89,40 @@ def truncation(model: Model, lives: Sequence[Life]) -> bool:
             if not np.array_equal(rows_of(model, part), whole[:cut]):
                 return False
     return True
+
+
+SHIFTS = (0.0, 0.5, 1.0, 2.0)
+MACHINES = (1, 5, 20)
+FLEETS = 100
+
+
+def drifts(train: Sequence[Life], test: Sequence[Life], seed: int) -> dict[str, Any]:
+    """How often fleets of test engines are said to be unlike the training engines.
+
+    As they are, and with one signal, drawn anew for each fleet, shifted by so many of its
+    deviations; each engine at its last row.
+    """
+    random = np.random.default_rng(seed)
+    model, _ = learning.prepared(train, PATHS, learning.Settings())
+    learnt = learning.look_of(model, train, PATHS, learning.Settings())
+    keep = learning.places_of(model, PATHS)
+    rows = [learning.scaled_of(model, life, keep) for life in test]
+    age = np.array([life.age[-1] for life in test])
+    said: dict[str, Any] = {}
+    for machines in MACHINES:
+        share = []
+        for shift in SHIFTS:
+            alarms = 0
+            for _ in range(FLEETS):
+                mine = random.choice(len(rows), machines, replace=False)
+                by = np.zeros(len(model.paths))
+                by[random.integers(len(by))] = shift
+                looks = np.stack([learnt.windows(rows[i][-WINDOW:] + by)[-1] for i in mine])
+                own, limit = learnt.judge(looks, age[mine])
+                alarms += bool((own > limit).any())
+            share.append(alarms / FLEETS)
+        said[f"{machines} engines"] = dict(zip(map(str, SHIFTS), share, strict=True))
+    return said
 
 
 def _errors(found: np.ndarray, truth: np.ndarray) -> dict[str, float]:

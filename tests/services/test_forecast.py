@@ -11,8 +11,9 @@ import pytest
 from gemel.services.contract import Column, Instance, Job, Signal
 from gemel.services.forecast.bands import forecast
 from gemel.services.forecast.baseline import learn, savings
+from gemel.services.forecast.grid import grid
 from gemel.services.forecast.models import fit, seasonal, windows
-from gemel.services.forecast.study import forecast_run, grid
+from gemel.services.forecast.study import forecast_run
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
 HOUR = 3600 * 10**9

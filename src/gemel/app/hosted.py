@@ -61,6 +61,7 @@ class Hosted:
         self.seconds = 0.0
         self.newest = 0
         self._slot_of: I32 = np.full(0, -1, np.int32)
+        self._read: set[tuple[str, str]] = set()
         self._writes: dict[float | None, I32] = {}
         """By quantile, None for the value itself: the series of each twin and output."""
 
@@ -84,13 +85,18 @@ class Hosted:
             return
         fits = platform.services.fits
         series = platform.series
+        self._read = {(s.twin, s.path) for s in self.instance.signals}
         reads = [series.id(s.twin, s.path) for s in self.instance.signals]
         self._slot_of = np.full(max(reads, default=-1) + 1, -1, np.int32)
         self._slot_of[reads] = np.arange(len(reads), dtype=np.int32)
         outputs, twins = self._outputs(), self.instance.twins
         for level in (None, LOW, HIGH) if any(o.has_interval for o in outputs) else (None,):
             numbers = [
-                [series.id(t, _path(o, level), o.provenance) for o in outputs] for t in twins
+                [
+                    series.id(t, _path(o, level), o.provenance) if self._writes_to(t, o) else -1
+                    for o in outputs
+                ]
+                for t in twins
             ]
             self._writes[level] = np.array(numbers, np.int32).reshape(len(twins), len(outputs))
         try:
@@ -108,7 +114,13 @@ class Hosted:
 
     def _outputs(self) -> tuple[Output, ...]:
         """Those of its kind, as the document names them."""
+        own = self.kind.own_outputs
+        if own is not None:
+            return own(self.instance)
         return tuple(replace(one, name=named(self.document, one.name)) for one in self.kind.outputs)
+
+    def _writes_to(self, twin: str, output: Output) -> bool:
+        return self.kind.own_outputs is None or (twin, output.name) in self._read
 
     def _condition(self, given: Condition | None) -> Condition | None:
         return given and replace(given, output=named(self.document, given.output))

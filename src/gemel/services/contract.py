@@ -100,6 +100,9 @@ class Kind:
     fidelity: int
     """0 a rule or table, 1 regression or statistics, 2 reduced physics or learnt, 3 physics."""
     outputs: tuple[Output, ...] = ()
+    own_outputs: Callable[[Instance], tuple[Output, ...]] | None = None
+    """In place of `outputs`, where these hang on what an instance reads; of a twin that has no
+    signal of that name, none is written."""
     parameters: Json = field(default_factory=lambda: {"type": "object", "properties": {}})
     """JSON schema of the instance's parameters; each property has a `default` or is required."""
     cost: Cost = Cost(0.0, 0.0)
@@ -199,7 +202,8 @@ class Readings:
 class Outputs:
     """Values of a service in columns; row i of every column is one value.
 
-    `twin` and `output` are places in `Setup.twins` and `Kind.outputs`; `low` and `high` are None,
+    `twin` and `output` are places in `Setup.twins` and `Kind.outputs` (or `own_outputs`);
+    `low` and `high` are None,
     or NaN in a row, where there is no interval.
     """
 

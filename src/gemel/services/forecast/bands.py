@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.core.batch import F64
-from gemel.services.forecast.models import fit, seasonal, windows
+from gemel.services.forecast.models import Ridge, fit, seasonal, windows
 
 TRAIN = 0.7
 LOW, HIGH = 0.05, 0.95
@@ -21,6 +21,8 @@ class Forecast:
     model: str
     scores: dict[str, float]
     """On data that neither the model nor its band was made from."""
+    ridge: Ridge
+    """Fitted to all, also where the other model was chosen."""
 
 
 def forecast(values: F64, season: int, lags: int, horizon: int) -> Forecast:
@@ -50,11 +52,9 @@ def forecast(values: F64, season: int, lags: int, horizon: int) -> Forecast:
         "width": float((high - low).mean()),
         "windows": float(len(inside)),
     }
-    if model == "ridge":
-        ahead = fit(values, lags, horizon).forecast(values)
-    else:
-        ahead = seasonal(values, season, horizon)
-    return Forecast(ahead, ahead + low, ahead + high, model, scores)
+    ridge = fit(values, lags, horizon)
+    ahead = ridge.forecast(values) if model == "ridge" else seasonal(values, season, horizon)
+    return Forecast(ahead, ahead + low, ahead + high, model, scores, ridge)
 
 
 def least(season: int, lags: int, horizon: int) -> int:
