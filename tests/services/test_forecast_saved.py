@@ -97,5 +97,7 @@ def test_the_run_reads_the_weather_of_another_twin_and_names_what_is_missing() -
     ]  # fmt: skip
     with pytest.raises(InvalidInput, match="no number 'outdoor'"):
         need({**given, "weather": ""}, instance, Sky(), BEGIN + DAY)
+    with pytest.raises(InvalidInput, match="when the measure was taken"):
+        need({**given, "change": ""}, instance, Sky(), BEGIN + DAY)
     with pytest.raises(InvalidInput, match="not in the past"):
         need(given, instance, Sky(), BEGIN - DAY)

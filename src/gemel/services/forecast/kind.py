@@ -39,21 +39,32 @@ SPAN: Json = {
 }
 SAVINGS: Json = {
     "type": "object",
-    "required": ["energy", "temperature", "change"],
     "properties": {
-        "energy": {"type": "string", "description": "path of the power, or of the meter"},
+        "energy": {
+            "type": "string",
+            "default": "power",
+            "description": "path of the power, or of the meter",
+        },
         "counter": {
             "type": "boolean",
             "default": False,
             "description": "`energy` is a meter that counts, not a power",
         },
-        "temperature": {"type": "string", "description": "path of the outdoor temperature"},
+        "temperature": {
+            "type": "string",
+            "default": "temperature",
+            "description": "path of the outdoor temperature",
+        },
         "weather": {
             "type": "string",
             "default": "",
             "description": "the twin that has it; each its own without",
         },
-        "change": {"type": "string", "description": "when the measure was taken"},
+        "change": {
+            "type": "string",
+            "default": "",
+            "description": "when the measure was taken; it must be given",
+        },
         "before": _number(365 * 86_400.0, "seconds before it that make the baseline", 60, 1e9, "s"),
         "step": _number(86_400.0, "seconds of a step: an hour or a day", 3_600, 86_400, "s"),
     },

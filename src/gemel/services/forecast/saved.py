@@ -40,6 +40,10 @@ def need(parameters: Json, instance: Instance, plant: Plant, now: int) -> Need:
     Raises:
         InvalidInput: there is no such signal, or the change is not in the past.
     """
+    if not parameters["change"]:
+        raise InvalidInput(
+            "'change' says when the measure was taken", hint="like 2026-03-01T00:00:00Z"
+        )
     change = from_iso(parameters["change"])
     if not 0 < change < now:
         raise InvalidInput(f"the change at {parameters['change']} is not in the past")
