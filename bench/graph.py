@@ -418,14 +418,15 @@ def gemel(folder: Path, count: int, number: int) -> Iterator[Row]:
     del graph
     gc.collect()
     yield {"measure": "restart", **gemel_restart(folder)}
-    yield from gemel_http(folder, count, number)
+    if number:
+        yield from gemel_http(folder, count, number)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--twins", type=int, default=100_000)
-    parser.add_argument("--requests", type=int, default=4_000)
+    parser.add_argument("--requests", type=int, default=4_000, help="over HTTP; 0 for none")
     parser.add_argument("--without", nargs="*", default=[], choices=["rivals", "gemel"])
     options = parser.parse_args()
     rows: list[Row] = []

@@ -98,10 +98,14 @@ def started(server: Running, count: int, empty: int) -> Row:
     }
 
 
-def measured(folder: Path, count: int) -> Iterator[Row]:
-    file = folder / "many.ndjson"
+def write(file: Path, count: int) -> None:
     with file.open("wb") as out:
         out.writelines(orjson.dumps(line) + b"\n" for line in lines(count))
+
+
+def measured(folder: Path, file: Path, count: int) -> Iterator[Row]:
+    if not file.exists():
+        write(file, count)
     with Running(folder / "empty") as server:
         server.call("POST", "/models", MODELS)
         empty = resident(server.process.pid)
@@ -116,10 +120,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--twins", type=int, default=100_000)
+    parser.add_argument("--file", type=Path, help="the import file; made where it is not there")
     options = parser.parse_args()
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="gemel-bench-import-") as folder:
-        for row in measured(Path(folder), options.twins):
+        file = options.file or Path(folder) / "many.ndjson"
+        for row in measured(Path(folder), file, options.twins):
             rows.append(row)
             if not options.json:
                 said = "  ".join(f"{k} {v}" for k, v in row.items() if k != "measure")

@@ -49,6 +49,7 @@ from gemel.api import (
     work,
     wot,
 )
+from gemel.api.dispatching import Dispatching
 from gemel.api.errors import error_response
 from gemel.api.guards import guarded
 from gemel.api.live import live
@@ -116,11 +117,8 @@ def create_app(platform: Platform) -> ASGIApp:
     ]
     table.append(WebSocketRoute("/live", socket_endpoint))
     table.append(WebSocketRoute("/graphql", graphql_endpoint))
-    app = Starlette(
-        routes=table,
-        exception_handlers={HTTPException: _http_exception, GemelError: _gemel_error},
-    )
-    app.router.redirect_slashes = False
+    app = Starlette(exception_handlers={HTTPException: _http_exception, GemelError: _gemel_error})
+    app.router = Dispatching(table)
     return _with_headers(app)
 
 

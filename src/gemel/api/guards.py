@@ -42,6 +42,8 @@ OPEN = frozenset(
         "GET /alarms/philosophy",
         "GET /rules",
         "GET /killswitch",
+        "GET /scenarios/schema",
+        "GET /behaviours/kinds",
         "POST /killswitch/stop",
         "POST /killswitch/resume",
         "GET /autonomy",
@@ -120,6 +122,17 @@ SEEN = frozenset(
         "POST /commands/{id}/approve",
         "POST /commands/{id}/refuse",
         "POST /commands/{id}/cancel",
+        "GET /scenarios",
+        "GET /scenarios/{id}",
+        "PUT /scenarios/{id}",
+        "DELETE /scenarios/{id}",
+        "POST /scenarios/{id}/run",
+        "GET /scenarios/{id}/result",
+        "GET /scenarios/{id}/series",
+        "GET /scenarios/{id}/state",
+        "GET /scenarios/{id}/compare",
+        "POST /scenarios/{id}/promote",
+        "POST /scenarios/{id}/keep",
     }
 )
 

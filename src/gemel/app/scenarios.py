@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,9 @@ KIND = "scenario"
 FOLDER = "scenarios"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}", re.ASCII)
 MOST = 1_000
+SHORT = ("id", "title", "twin", "unit", "baseline", "scenario", "difference")
+"""Of a key figure, where a result is told in short."""
+Check = Callable[[Sequence[str]], None]
 Arrays = Mapping[str, np.ndarray[Any, Any]]
 STATE_FIELDS = ("id", "state", "progress", "message", "requested", "started", "ended", "who",
                 "error", "hint")  # fmt: skip
@@ -150,8 +153,13 @@ class Scenarios:
 
     # ---- running -----------------------------------------------------------------------------
 
-    async def run(self, key: str, who: str) -> Json:
+    async def run(self, key: str, who: str, check: Check = lambda _: None) -> Json:
         """Forks as of the scenario's moment and queues a run.
+
+        Args:
+            key: the scenario's.
+            who: asks for it.
+            check: is given the twins that are to be simulated, and raises if it refuses one.
 
         Raises:
             NotFound, InvalidInput: as `make_ready`.
@@ -167,6 +175,7 @@ class Scenarios:
                 code="ScenarioUnderWay",
             )
         ready = await make_ready(self._platform, key, _asked(doc))
+        check(ready.twins)
         instance = Instance("", "whatif", ready.twins, {PLAN: ready.plan})
         runs = self._platform.services.runs
         run = await runs.ask("whatif", RUN, instance, {"scenario": key}, who, "what if")
@@ -189,10 +198,7 @@ class Scenarios:
             "run": run,
             "at": document["at"],
             "to": document["to"],
-            "kpis": [
-                {n: row[n] for n in ("id", "title", "unit", "baseline", "scenario", "difference")}
-                for row in document["kpis"]
-            ],
+            "kpis": [{n: row[n] for n in SHORT} for row in document["kpis"]],
         }
         kept = {**doc, "run": run, "result": short}
         await self._platform.put(KIND, key, kept, "gemel", SUCCEEDED)

@@ -16,6 +16,7 @@ from gemel.app.directory import Directory
 from gemel.app.policies import Sight, forbidden
 from gemel.app.queries import Queries
 from gemel.app.seen_past import SeenMoments, redacted, shown
+from gemel.app.seen_scenarios import SeenPromotions, SeenScenarios
 from gemel.app.values import ONLY_MEASURED, value_reader
 from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
@@ -261,6 +262,8 @@ class Seen:
         )
         dispatch.guarding = self._of(real.reactions.dispatch.guarding)
         self.reactions.dispatch = dispatch
+        self.scenarios = SeenScenarios(real, sight)
+        self.promotions = SeenPromotions(real, self.scenarios)
         self.work = self._of(real.work)
         self.work.book = cast(
             Any,
