@@ -141,7 +141,7 @@ class Remote:
             return all(len(heard[t]) >= self._had[t] + 1 for t in wanted)
 
         until(arrived, "the commands")
-        until(lambda: not _under_way(server), "the answers to commands")
+        until(lambda: not under_way(server), "the answers to commands")
         self._had = {twin: len(rows) for twin, rows in heard.items()}
         self.wrong += sum(abs(heard[t][-1][1] - v) > 1e-6 for t, v in wanted.items())
         self.given = np.array([heard[t][-1][1] if heard[t] else 0.0 for t in self.twins])
@@ -168,7 +168,7 @@ def through_platform(options: Options, tuned: dict[str, tuple[float, ...]]) -> d
         found["plan through the server"] = energy.lived(now, policy, steps)
         server.tick()
         alarms = server.ask("GET", "/alarms", state="all", limit=1000)["value"]
-        states = _states(server)
+        states = states_of(server)
         rejects = server.ask("GET", "/status")["rejects"]
         commands = sum(len(device.heard) for device in server.devices.values())
     return {
@@ -188,11 +188,11 @@ def through_platform(options: Options, tuned: dict[str, tuple[float, ...]]) -> d
     }
 
 
-def _under_way(server: Inside) -> bool:
+def under_way(server: Inside) -> bool:
     return bool(server.ask("GET", "/commands", state="open", limit=1000)["value"])
 
 
-def _states(server: Inside) -> dict[str, int]:
+def states_of(server: Inside) -> dict[str, int]:
     """How all commands have ended."""
 
     def look() -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Energy of a heat-pump house at equal comfort: planning with the calibrated twin against rules.
+"""Energy of houses and offices at equal comfort: planning with the learnt twin against rules.
 
 Plant: 3R3C houses that differ by up to 8 %, Brussels weather, people, COP by outdoor temperature, a
 thermometer with noise. The twin's model is 1R1C or 2R2C, calibrated on the 14 days before; its
@@ -8,7 +8,8 @@ preheating and margins are chosen on other weeks and other houses (`tuned`): the
 colder than LIMIT K.h a week. Judged on 8 weeks x 3 houses, all policies in the same weather
 with the same people. Oracle: true parameters, states and weather. Mark: 5 % against the constant
 set point at equal comfort. Afterwards savings are computed as an auditor would, from daily energy
-and weather alone, and held against the true ones.
+and weather alone, and held against the true ones. Plant B, offices with an air handler and five
+zones, is `studies._office`. `--set house`, `platform`, `office`, `office-platform` runs a part.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from gemel.services.calibration.ensemble import Ensemble, Noise
 from gemel.services.calibration.offline import Data, calibrate
 from gemel.services.optimise.horizon import Response, Wanted, plan, response_of
 from gemel.services.optimise.verify import verify
-from studies import Options
+from studies import Options, StudyError, _office_platform, _office_study
 from studies._energy_platform import through_platform
 from studies._house import DAY, STEP, Houses, at_home, weather
 
@@ -68,9 +69,24 @@ def setting(options: Options, weeks: tuple[int, ...], houses: list[int]) -> Sett
 
 
 def run(options: Options) -> dict[str, Any]:
+    sets = ("", "house", "platform", "office", "office-platform")
+    if options.set not in sets:
+        raise StudyError(f"there is no set '{options.set}'; there are: {', '.join(sets[1:])}")
+    found: dict[str, Any] = {}
+    if options.set in ("", "house"):
+        found |= _houses(options)
     if options.set == "platform":
         chosen = setting(options, tuple(w + 1 for w in WEEKS[::2]), [5000 + options.seed])
-        return {"throughPlatform": through_platform(options, _tune_rules(chosen, options.small))}
+        found["throughPlatform"] = through_platform(options, _tune_rules(chosen, options.small))
+    if options.set in ("", "office"):
+        found["office"] = _office_study.in_process(options)
+    if options.set in ("", "office-platform"):
+        rules = found["office"]["tuned"] if "office" in found else _office_study.rules(options)
+        found["officeThroughPlatform"] = _office_platform.through_platform(options, rules)
+    return found
+
+
+def _houses(options: Options) -> dict[str, Any]:
     judged_weeks, houses = WEEKS, [10 * options.seed + i for i in range(3)]
     if options.small:
         judged_weeks, houses = WEEKS[:1], houses[:1]

@@ -112,9 +112,9 @@ def data_of(columns: dict[str, Column], settings: Settings, begin: int, end: int
     inputs: dict[str, F64] = {}
     for name, column in columns.items():
         if name:
-            inputs[name] = _means(column, first, steps, width)
+            inputs[name] = means(column, first, steps, width)
     held = {n: np.array(v) for n, v in settings.held.items()}
-    observed = _lasts(columns[""], first, steps, width)
+    observed = lasts(columns[""], first, steps, width)
     return Data({**held, **inputs}, observed, settings.seconds, settings.output)
 
 
@@ -124,7 +124,7 @@ def step_after(columns: dict[str, Column], width: int, end: int) -> int:
     return min(newest // width + 1, end // width)
 
 
-def _means(column: Column, first: int, steps: int, width: int) -> F64:
+def means(column: Column, first: int, steps: int, width: int) -> F64:
     place = column.time // width - first
     inside = (place >= 0) & (place < steps)
     count = np.bincount(place[inside], minlength=steps)
@@ -134,7 +134,7 @@ def _means(column: Column, first: int, steps: int, width: int) -> F64:
     return found
 
 
-def _lasts(column: Column, first: int, steps: int, width: int) -> F64:
+def lasts(column: Column, first: int, steps: int, width: int) -> F64:
     ends = (first + np.arange(steps) + 1) * width
     row = np.searchsorted(column.time, ends, side="left") - 1
     is_there = (row >= 0) & (column.time[np.maximum(row, 0)] >= ends - width)
