@@ -29,7 +29,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     taken.add_argument("--patience", type=float, help="seconds that one call into it may take")
     taken.add_argument("--memory", type=int, help="MB that it may use")
-    add_action(actions, "remove", "forget an imported one", _remove).add_argument("name")
+    add_action(actions, "delete", "forget an imported one", _delete).add_argument("name")
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -114,7 +114,7 @@ def _import(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _remove(arguments: argparse.Namespace) -> int:
+def _delete(arguments: argparse.Namespace) -> int:
     Client(arguments.data).call("DELETE", f"/imported-models/{segment(arguments.name)}")
-    output.say(f"{arguments.name} is removed")
+    output.say(f"{arguments.name} is deleted")
     return 0

@@ -11,7 +11,6 @@ DERIVED = Documents(
     "derived",
     "derived",
     "derived properties",
-    "formula",
     listed=Table(
         ("PROPERTY", "MODEL", "FORMULA", "UNIT", "TWINS"),
         lambda d: (

@@ -20,6 +20,29 @@ from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 
+def entries_of(file: Path, key: str, many: str) -> list[Json]:
+    """The entries of a YAML file: a list, one alone, or a mapping from ids; maybe below `key`.
+
+    Raises:
+        InvalidInput: it holds something else.
+    """
+    found = read_yaml(file)
+    if isinstance(found, dict) and key in found:
+        found = found[key]
+    if isinstance(found, dict) and "id" in found:
+        found = [found]
+    elif isinstance(found, dict) and found and all(isinstance(e, dict) for e in found.values()):
+        found = [{"id": name, **entry} for name, entry in found.items()]
+    if not isinstance(found, list):
+        raise InvalidInput(f"{file} holds no {many}", hint=f"a list of {many}, each with an 'id'")
+    for number, entry in enumerate(found, 1):
+        if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or not entry["id"]:
+            raise InvalidInput(
+                f"{file}: entry {number} has no 'id'", hint="such as 'id: motor-hot', a text"
+            )
+    return found
+
+
 @dataclass(frozen=True)
 class Table:
     head: tuple[str, ...]
@@ -34,8 +57,6 @@ class Documents:
     """In the address, and in a file that holds other things too."""
     one: str
     many: str
-    field: str
-    """What an entry always has: a file with it at the top is a single entry."""
     listed: Table
     checked: Table
     said: Callable[[Json], str]
@@ -59,14 +80,7 @@ class Documents:
         Raises:
             InvalidInput: it holds something else.
         """
-        found = read_yaml(file)
-        entries = found.get(self.key, found) if isinstance(found, dict) else found
-        if isinstance(entries, dict) and self.field in entries:
-            entries = [entries]
-        is_list = isinstance(entries, list)
-        if not is_list or not all(isinstance(e, dict) and e.get("id") for e in entries):
-            raise InvalidInput(f"{file}: must be a list of {self.many}, each with an id")
-        return list(entries)
+        return entries_of(file, self.key, self.many)
 
     def _list(self, arguments: argparse.Namespace) -> int:
         found = Client(arguments.data).call("GET", f"/{self.key}")

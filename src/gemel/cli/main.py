@@ -92,7 +92,7 @@ COMMANDS = {
     "notify": Command("who is told of alarms: list, set, test", "gemel.cli.notify", "add", ""),
     "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
     "derived": Command(
-        "properties computed by formulas: list, check, put, remove", "gemel.cli.derived", "add", ""
+        "properties computed by formulas: list, check, put, delete", "gemel.cli.derived", "add", ""
     ),
     "policy": Command(
         "who may read, write and command what: list, check, put, delete, explain",
@@ -101,7 +101,7 @@ COMMANDS = {
         "",
     ),
     "service": Command(
-        "list, put and remove services; how they fare", "gemel.cli.services", "add_service", ""
+        "list, put and delete services; how they fare", "gemel.cli.services", "add_service", ""
     ),
     "behaviour": Command(
         "behaviour models: list, show, import FMU and ONNX files",
@@ -208,7 +208,8 @@ def _fail(error: GemelError) -> int:
     if error.code == "RuleInvalid":  # its lines show the text and a caret under the mistake
         lines = lines[0].split("\n")
     else:
-        lines += [f"  - {detail.get('message', detail)}" for detail in error.details[:20]]
+        details = [str(detail.get("message", detail)) for detail in error.details[:20]]
+        lines += [f"  - {detail}" for detail in details if detail != error.message]
     if len(error.details) > 20:
         lines.append(f"  ... and {len(error.details) - 20} more")
     if error.hint:

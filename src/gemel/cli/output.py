@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
+
+FINE = re.compile(r"(T\d\d:\d\d:\d\d\.\d{3})\d+Z")
+"""A moment finer than people read: tables show milliseconds, `--json` all there is."""
 
 
 def as_json(body: Any) -> None:
@@ -48,4 +52,4 @@ def _plain(cell: object) -> str:
         return "-"
     if isinstance(cell, float):
         return f"{cell:.4g}" if abs(cell) < 1e6 else f"{cell:.6g}"
-    return plain(str(cell))
+    return FINE.sub(r"\1Z", plain(str(cell)))

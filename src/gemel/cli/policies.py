@@ -31,7 +31,6 @@ POLICIES = Documents(
     "policies",
     "policy",
     "policies",
-    "who",
     listed=Table(
         ("EFFECT", "WHO", "ACTIONS", "WHAT"),
         lambda p: (

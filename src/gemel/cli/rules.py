@@ -19,7 +19,6 @@ RULES = Documents(
     "rules",
     "rule",
     "rules",
-    "when",
     listed=Table(
         ("PRIORITY", "MODEL", "WHEN", "VERSION"),
         lambda r: (r["id"], f"P{r['priority']}", r["model"], r["when"], r.get("version")),

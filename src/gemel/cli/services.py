@@ -14,6 +14,7 @@ from gemel.app.yaml_files import read_yaml
 from gemel.cli import output
 from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
+from gemel.cli.documents import entries_of
 from gemel.core.errors import InvalidInput
 
 OVER = ("succeeded", "failed", "cancelled")
@@ -32,8 +33,8 @@ def add_service(parser: argparse.ArgumentParser) -> None:
     use = add_action(actions, "use", "take a version of what it has learnt into use", _use)
     use.add_argument("id")
     use.add_argument("version", type=int)
-    removed = add_action(actions, "remove", "remove a service", _remove)
-    removed.add_argument("id")
+    deleted = add_action(actions, "delete", "delete a service", _delete)
+    deleted.add_argument("id")
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:
@@ -94,21 +95,9 @@ def _kinds(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _services_of(file: Path) -> list[dict[str, Any]]:
-    found = read_yaml(file)
-    services = found.get("services", found) if isinstance(found, dict) else found
-    if isinstance(services, dict) and "kind" in services:
-        services = [services]
-    if not isinstance(services, list) or not all(
-        isinstance(s, dict) and isinstance(s.get("id"), str) for s in services
-    ):
-        raise InvalidInput(f"{file}: must be a list of services, each with an id")
-    return services
-
-
 def _put(arguments: argparse.Namespace) -> int:
     client = Client(arguments.data)
-    for service in _services_of(arguments.file):
+    for service in entries_of(arguments.file, "services", "services"):
         found = client.call("PUT", f"/services/{segment(service['id'])}", service)
         output.say(f"{service['id']} is {_state(found)}")
     return 0
@@ -138,7 +127,7 @@ def _use(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _remove(arguments: argparse.Namespace) -> int:
+def _delete(arguments: argparse.Namespace) -> int:
     Client(arguments.data).call("DELETE", f"/services/{segment(arguments.id)}")
     return 0
 

@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gemel.app.yaml_files import read_yaml
 from gemel.cli import output
 from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
+from gemel.cli.documents import entries_of
 from gemel.core.errors import InvalidInput
 
 OVER = ("succeeded", "failed", "cancelled")
@@ -83,23 +83,11 @@ def _behaviours(arguments: argparse.Namespace) -> int:
 
 def _new(arguments: argparse.Namespace) -> int:
     client = Client(arguments.data)
-    for scenario in scenarios_of(arguments.file):
+    for scenario in entries_of(arguments.file, "scenarios", "scenarios"):
         body = {name: value for name, value in scenario.items() if name != "id"}
         found = client.call("PUT", f"/scenarios/{segment(scenario['id'])}", body)
         output.as_json(found) if arguments.json else output.say(f"{found['id']} is {_state(found)}")
     return 0
-
-
-def scenarios_of(file: Path) -> list[Found]:
-    """The scenarios of a file: one, a list, or a mapping with `scenarios`."""
-    found = read_yaml(file)
-    if isinstance(found, dict):
-        found = found.get("scenarios", [found])
-    if not isinstance(found, list) or not all(
-        isinstance(s, dict) and isinstance(s.get("id"), str) for s in found
-    ):
-        raise InvalidInput(f"{file}: must be a list of scenarios, each with an id")
-    return found
 
 
 def _start(arguments: argparse.Namespace) -> int:
