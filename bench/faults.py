@@ -92,7 +92,8 @@ def verified(running: Running, ledger: Path) -> dict[str, Any]:
 def kill(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     chance = random.Random(arguments.seed)
     ledger = folder / "ledger"
-    running = Running(folder / "data", "--mqtt", f"127.0.0.1:{free_port()}").start()
+    running = Running(folder / "data", *_words(arguments)).start()
+    victims: list[str] = []
     recoveries: list[float] = []
     processor: list[float] = []
     try:
@@ -102,6 +103,13 @@ def kill(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             for number in range(1, arguments.rounds + 1):
                 noted = until_noted(ledger, process, noted)
                 time.sleep(chance.uniform(0, arguments.longest))  # the fault is the moment
+                victim = chance.choice(("main", "front", "all")) if arguments.processes else "main"
+                victims.append(victim)
+                if victim != "main":
+                    strike(running, every=victim == "all")
+                if victim == "front":
+                    noted = until_noted(ledger, process, noted)
+                    continue
                 running.kill()
                 began = time.monotonic()
                 running.start()
@@ -118,6 +126,8 @@ def kill(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
             running.stop()
     return {
         "rounds": arguments.rounds, "seed": arguments.seed, "rate": arguments.rate,
+        "processes": arguments.processes,
+        "killed": {name: victims.count(name) for name in sorted(set(victims))},
         "messages": sent["messages"], "sent_again": sent["repeated"], "problem": sent["problem"],
         "rows_stored": replayed, **verdict,
         "recovery_p50_s": round(statistics.median(recoveries), 3),
@@ -125,6 +135,24 @@ def kill(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "recovery_cpu_p50_s": round(statistics.median(processor), 3),
         "recovery_cpu_max_s": round(max(processor), 3),
     }  # fmt: skip
+
+
+def strike(running: Running, *, every: bool) -> None:
+    """Kills fronts: the first, or all."""
+    pid = running.process.pid
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    fronts = [
+        int(child)
+        for child in children
+        if b"gemel.connect.mqtt.front" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    for front in fronts if every else fronts[:1]:
+        os.kill(front, signal.SIGKILL)
+
+
+def _words(arguments: argparse.Namespace) -> list[str]:
+    words = ["--mqtt", f"127.0.0.1:{free_port()}"]
+    return [*words, "--ingest-processes", str(arguments.processes)]
 
 
 def disk(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
@@ -152,7 +180,7 @@ def disk(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 def _disk(arguments: argparse.Namespace, folder: Path, small: Path) -> dict[str, Any]:
     ledger = folder / "ledger"
-    running = Running(small / "data", "--mqtt", f"127.0.0.1:{free_port()}").start()
+    running = Running(small / "data", *_words(arguments)).start()
     try:
         plant(running)
         with generator(running, ledger, arguments.rate) as process:
@@ -194,6 +222,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=200, help="kill: so many (200)")
     parser.add_argument("--longest", type=float, default=0.5, help="kill: seconds of load (0.5)")
     parser.add_argument("--megabytes", type=int, default=160, help="disk: its size (160)")
+    parser.add_argument(
+        "--processes", type=int, default=0, help="ingest processes: they are killed too (0)"
+    )
     parser.add_argument("--rate", type=int, default=20_000, help="readings a second (20,000)")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--json", action="store_true", help="one object on standard output")

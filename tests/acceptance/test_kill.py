@@ -8,6 +8,7 @@ from pathlib import Path
 
 import orjson
 import paho.mqtt.client as paho
+import pytest
 
 from running import Running
 
@@ -64,17 +65,20 @@ class Publisher:
         self.client.loop_stop()
 
 
-def test_acknowledged_readings_survive_kill_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("processes", "rounds"), [(0, ROUNDS), (2, 4)])
+def test_acknowledged_readings_survive_kill_once(
+    tmp_path: Path, processes: int, rounds: int
+) -> None:
     seed = random.SystemRandom().randrange(1 << 32)
     print(f"seed {seed}")
     chance = random.Random(seed)
-    running = Running(tmp_path / "data")
+    running = Running(tmp_path / "data", "--ingest-processes", str(processes))
     acknowledged: set[int] = set()
     following = 0
     running.start()
     running.call("POST", "/models", [MODEL])
     running.call("PUT", "/digitaltwins/meter-1", {"$metadata": {"$model": MODEL["@id"]}})
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         publisher = Publisher(running, following)
         wanted = chance.randrange(1, 800)
         while len(publisher.acknowledged) < wanted:
@@ -89,7 +93,7 @@ def test_acknowledged_readings_survive_kill_once(tmp_path: Path) -> None:
         assert len(stored) == len(set(stored)), "a reading is there twice"
         missing = acknowledged - set(stored)
         assert not missing, f"seed {seed}: {len(missing)} acknowledged readings are lost"
-    assert len(acknowledged) > ROUNDS
+    assert len(acknowledged) > rounds
     assert running.stop() == 0
 
 

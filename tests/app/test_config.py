@@ -22,6 +22,7 @@ OTHER: dict[str, Any] = {
     "key": "b.pem",
     "stale_after": 12.5,
     "future_tolerance": 3.0,
+    "ingest_processes": 3,
     "max_connections": 7,
     "max_packet": 1000,
     "max_body": 2000,

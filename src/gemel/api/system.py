@@ -15,7 +15,8 @@ from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
 
 MQTT_GAUGES = frozenset(
-    {"connections", "sockets", "sessions", "subscriptions", "retained", "queued", "undurable_bytes"}
+    {"connections", "sockets", "sessions", "subscriptions", "retained", "queued", "fronts"}
+    | {"undurable_bytes"}
 )
 """Figures of the MQTT server that fall too; all others only rise."""
 

@@ -14,6 +14,7 @@ from gemel.app.event_routes import CURSORS
 from gemel.app.folder import INCOMPLETE
 from gemel.app.snapshot import BESIDES, DOCUMENTS, FOLDER, HISTORY, IMPORTS, SESSIONS
 from gemel.backends.upkeep import problems
+from gemel.connect.mqtt import spool
 from gemel.core.document import Json
 from gemel.core.errors import GemelError
 from gemel.history import Damage
@@ -22,7 +23,7 @@ from gemel.history.survey import strays, survey
 OURS = frozenset(
     {
         *(name + end for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal", "-shm")),
-        *(HISTORY, IMPORTS, FOLDER, INCOMPLETE, backup.MANIFEST),
+        *(HISTORY, IMPORTS, spool.FOLDER, FOLDER, INCOMPLETE, backup.MANIFEST),
         *(*BESIDES, "lock", "server.json"),
     }
 )
@@ -60,6 +61,12 @@ def report(
         if one.offset >= 0 and one.length:
             place |= {"offset": one.offset, "length": one.length}
         (notes if one.is_torn_tail else damage).append(place)
+    for file, hole in spool.survey(data):
+        place = {"file": file, "offset": hole.offset, "length": hole.length}
+        if hole.is_torn_tail:
+            notes.append(place | {"what": "a record was being written: nobody was told it was"})
+        else:
+            damage.append(place | {"what": "no record: what it held is lost, the rest is not"})
     damage += _in_the_rest(data)
     notes += _strays(data, is_running)
     return {"sound": not damage, "damage": damage, "notes": notes}

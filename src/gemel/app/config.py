@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 from gemel.core.errors import ConfigInvalid
 
 MEBIBYTE = 1 << 20
+MOST_PROCESSES = 64
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,8 @@ class Config:
     """Seconds without a reading until a twin is stale, where its model does not say."""
     future_tolerance: float = 60.0
     """Seconds that a reading's time may lie ahead of ours."""
+    ingest_processes: int = 0
+    """Processes that hold the MQTT clients' sockets; 0 leaves them to the server itself."""
     max_connections: int = 20_000
     """MQTT connections at once."""
     max_packet: int = MEBIBYTE
@@ -112,6 +115,11 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     for name in ("http", "mqtt", "mqtt_tls"):
         if getattr(config, name) or name != "mqtt_tls":
             address(getattr(config, name), name)
+    if config.ingest_processes > MOST_PROCESSES:
+        raise ConfigInvalid(
+            f"ingest_processes = {config.ingest_processes}: the most is {MOST_PROCESSES}",
+            hint="as many as there are processors, less one for the server, are enough",
+        )
     return config
 
 

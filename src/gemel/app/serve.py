@@ -7,7 +7,6 @@ import contextlib
 import logging
 import signal
 import socket
-import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from gemel.app.config import Config, address
 from gemel.app.host import MqttHost
 from gemel.app.platform import Platform
 from gemel.backends.mqtt_sessions import SqliteMqttSessions
+from gemel.connect.mqtt.fronts import Fronts
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.packets import Properties, Property
 from gemel.connect.mqtt.server import MqttServer
@@ -93,6 +93,7 @@ class Server:
         self._make_app = make_app
         self._find_free = find_free
         self._mqtt: MqttServer | None = None
+        self._fronts: Fronts | None = None
         self._http: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._sessions: SqliteMqttSessions | None = None
@@ -113,8 +114,9 @@ class Server:
         if config.mqtt_tls:
             host, port = address(config.mqtt_tls, "mqtt_tls")
             assert self._mqtt is not None
-            context, authority = self._own_context()
-            mqtt_tls = _shown(await self._listen(host, port, context))
+            files, authority = self._certificate()
+            mqtt_tls = _shown(await self._listen(host, port, files))
+        await self._start_fronts()
         http = await self._start_http(secure, notes)
         platform.listening.addresses = {"http": http, "mqtt": mqtt, "mqttTls": mqtt_tls}
         platform.listening.authority = authority
@@ -137,10 +139,6 @@ class Server:
         names = certificates.own_names(host)
         certificate, key, authority = certificates.server_files(folder, names, self.platform.clock)
         return (certificate, key), str(authority)
-
-    def _own_context(self) -> tuple[ssl.SSLContext, str]:
-        files, authority = self._certificate()
-        return certificates.context(*files), authority
 
     async def _start_mqtt(self, notes: list[str]) -> str:
         platform, config = self.platform, self.config
@@ -165,6 +163,10 @@ class Server:
             self._mqtt.disconnect,
             self._mqtt.waits_since,
         )
+        self._fronts = Fronts(
+            self._mqtt, platform.folder.path, config.ingest_processes, platform.tokens.known
+        )
+        await self._mqtt.inherit(self._fronts)
         host, port = address(config.mqtt, "mqtt")
         shown = _shown(await self._listen(host, port, None))
         platform.desired.start(self._mqtt.retained("devices/+/desired"))
@@ -173,7 +175,7 @@ class Server:
         return shown
 
     async def _listen(
-        self, host: str, port: int, context: ssl.SSLContext | None
+        self, host: str, port: int, files: tuple[Path, Path] | None
     ) -> tuple[str, int]:
         """Opens an MQTT listener; a taken port is passed over where that is wanted.
 
@@ -181,13 +183,27 @@ class Server:
             Unavailable: no port is free, or the address is not ours.
         """
         assert self._mqtt is not None
+        assert self._fronts is not None
+        context = certificates.context(*files) if files else None
         last = ""
         for candidate in range(port, port + (NEXT_PORTS if self._find_free and port else 1)):
             try:
+                if self._fronts.count:
+                    return self._fronts.listen(host, candidate, files)
                 return await self._mqtt.start(host, candidate, context)
             except (OSError, OverflowError) as error:
                 last = str(error)
         raise Unavailable(f"cannot listen at {host}:{port}: {last}", hint="name another address")
+
+    async def _start_fronts(self) -> None:
+        assert self._fronts is not None
+        try:
+            await self._fronts.start()
+        except OSError as error:
+            raise Unavailable(
+                f"the processes for MQTT cannot be started: {error}",
+                hint="see the log, or do without: ingest_processes = 0",
+            ) from error
 
     def _devices(self, topic: str) -> list[str]:
         """The names of device connections that would get a topic now."""

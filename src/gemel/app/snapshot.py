@@ -24,6 +24,7 @@ from gemel.app.foreign import FOLDER as MODELS
 from gemel.app.geometries import FOLDER as GEOMETRIES
 from gemel.app.runs import FOLDER as RUNS
 from gemel.backends.upkeep import Pinned
+from gemel.connect.mqtt import spool
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import Conflict, InvalidInput, Unavailable
@@ -82,6 +83,7 @@ def _fill(data: Path, history: History, place: Path) -> Json:
             for name in (DOCUMENTS, SESSIONS)
             if (data / name).exists()
         ]
+        spool.copy(data, place)  # first: what is taken over meanwhile is in the history
         found = history.statistics()
         history.snapshot(place / HISTORY)
         for one in pinned:
@@ -114,6 +116,7 @@ def _copy_besides(data: Path, place: Path) -> None:
 def _copied_bytes(data: Path) -> int:
     """What a snapshot takes: everything but the history."""
     paths = [data / f"{name}{end}" for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal")]
+    paths += (data / spool.FOLDER).rglob("*.log")
     paths += [data / CURSORS, *(data / "tls").glob("*"), *(data / IMPORTS).glob("*")]
     folders = (FITS, RUNS, MODELS, ATTACHMENTS, GEOMETRIES)
     paths += [path for name in folders for path in (data / name).rglob("*")]

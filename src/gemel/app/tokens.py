@@ -109,6 +109,10 @@ class Tokens:
         role, name = found["role"], found["name"]
         return Principal(name, role, tuple(found["twins"]), doc.key, self.narrowing(role, name))
 
+    def known(self, name: str, role: str, twins: tuple[str, ...]) -> Principal:
+        """Who was let in before, as policies narrow it now."""
+        return Principal(name, role, twins, "", self.narrowing(role, name))
+
     def take_link(self, secret: str) -> Principal | None:
         """The principal behind a login link, which is used up by this."""
         found = self.principal(secret, ("link",))

@@ -33,6 +33,12 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mqtt", metavar="HOST:PORT", help="MQTT server (127.0.0.1:1883)")
     parser.add_argument("--mqtt-tls", metavar="HOST:PORT", help="a second MQTT listener, with TLS")
     parser.add_argument(
+        "--ingest-processes",
+        type=int,
+        metavar="N",
+        help="processes that hold the MQTT clients' sockets (0: the server itself)",
+    )
+    parser.add_argument(
         "--tls",
         action="store_true",
         default=None,
@@ -44,7 +50,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _config(arguments: argparse.Namespace, **over: object) -> settings.Config:
-    names = ("data", "http", "mqtt", "mqtt_tls", "tls", "certificate", "key")
+    names = ("data", "http", "mqtt", "mqtt_tls", "ingest_processes", "tls", "certificate", "key")
     flags = {name: getattr(arguments, name, None) for name in names}
     for name, value in over.items():
         if flags.get(name) is None and f"GEMEL_{name.upper()}" not in os.environ:

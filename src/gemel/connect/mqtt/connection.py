@@ -6,6 +6,7 @@ The socket's owner gives bytes to `receive`, writes what `take` returns, and clo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from gemel.connect.mqtt.codec import PINGRESP, Decoder, encode, encode_ack, topic_at
@@ -87,6 +88,8 @@ class Connection:
         self.alias_maximum = 0
         self.aliases_out: dict[str, int] = {}
         self.aliases_in: dict[int, str] = {}
+        self.granted: Callable[[str], None] | None = None
+        """Called with each topic that may be published to, where a front holds the socket."""
         self.publishable: set[str] = set()
         self.known_topics: dict[bytes, str] = {}
         """The same as they stand in a packet."""
@@ -272,6 +275,8 @@ class Connection:
         self.publishable.add(topic)
         if fast.IS_COMPILED:
             self.known_topics[topic.encode()] = topic
+        if self.granted is not None:
+            self.granted(topic)
         return True
 
     def _resolve(self, topic: str, properties: Properties) -> tuple[str, Properties]:

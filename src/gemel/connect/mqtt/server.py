@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from typing import Any, cast
 
 from gemel.connect.mqtt.broker import Broker
 from gemel.connect.mqtt.connection import Connection
+from gemel.connect.mqtt.fronts import Fronts, Remote
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.packets import Properties, Reason
+from gemel.connect.mqtt.sockets import Socket
 from gemel.connect.mqtt.topics import check_topic
 from gemel.core.access import Principal
 from gemel.core.clock import Clock
@@ -23,83 +23,7 @@ from gemel.core.ports import Host, MqttSessions
 _log = logging.getLogger("gemel.mqtt")
 
 _TICK = 0.5
-_LINGER = 5.0
-"""Seconds that a closed connection has to take its last bytes."""
 _DRAIN = 3.0
-
-
-class _Socket(asyncio.Protocol):
-    """One client's socket; all it decides is when to read."""
-
-    def __init__(self, server: MqttServer) -> None:
-        self._server = server
-        self.transport: asyncio.Transport
-        self.connection: Connection
-        self.opened = 0.0
-        self.is_reading = True
-        self.is_full = False
-        """The client does not read what it is sent: its own bytes must wait too."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        server = self._server
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is one without saying so
-        self.opened = server.time()
-        peer = transport.get_extra_info("peername")
-        self.connection = Connection(server.broker, str(peer))
-        self.connection.seen = self.opened
-        self.transport.set_write_buffer_limits(server.limits.write_bytes)
-        _keep_alive(transport.get_extra_info("socket"))
-        server.opened(self)
-
-    def data_received(self, data: bytes) -> None:
-        server, connection = self._server, self.connection
-        connection.seen = server.time()
-        try:
-            connection.receive(data)
-        except Exception:  # noqa: BLE001 - logged; one client's bytes must not stop the server
-            server.broker.counters.internal_errors += 1
-            _log.exception("the connection of %s is closed", connection.peer)
-            server.broker.end(connection, "lost", Reason.UNSPECIFIED)
-        if server.broker.inbox.is_congested:
-            server.congest()
-
-    def eof_received(self) -> bool:
-        return False
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._server.lost(self)
-
-    def pause_writing(self) -> None:
-        self.connection.is_paused = True
-
-    def resume_writing(self) -> None:
-        self.connection.resume_writing()
-        if self.is_full:
-            self.is_full = False
-            self.read_or_wait()
-
-    def read_or_wait(self) -> None:
-        """Reads from the socket unless there is a reason not to."""
-        if self.transport.is_closing():
-            return
-        server = self._server
-        wanted = not (self.is_full or server.is_congested or server.is_closing)
-        if wanted == self.is_reading:
-            return
-        self.is_reading = wanted
-        if wanted:
-            self.connection.seen = server.time()
-            self.transport.resume_reading()
-        else:
-            self.transport.pause_reading()
-
-    def write(self, data: bytes) -> None:
-        if data and not self.transport.is_closing():
-            self.transport.write(data)
-            most = 4 * self._server.limits.write_bytes
-            if not self.is_full and self.transport.get_write_buffer_size() > most:
-                self.is_full = True
-                self.read_or_wait()
 
 
 class MqttServer:
@@ -124,11 +48,13 @@ class MqttServer:
         delivered: Callable[[Principal, str], None] | None = None,
     ) -> None:
         self.limits = limits or Limits()
-        self.broker = Broker(host, clock, self.limits, self._wake, delivered)
+        self.broker = Broker(host, clock, self.limits, self.wake, delivered)
         self.is_congested = False
         self._sessions = sessions
         self._listeners: list[asyncio.Server] = []
-        self._sockets: dict[Connection, _Socket] = {}
+        self._sockets: dict[Connection, Socket | Remote] = {}
+        self.fronts: Fronts | None = None
+        """Processes that hold the sockets in place of this one."""
         self._executor = ThreadPoolExecutor(1, "mqtt-sessions")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_due = False
@@ -146,14 +72,10 @@ class MqttServer:
         self, host: str, port: int, tls: ssl.SSLContext | None = None
     ) -> tuple[str, int]:
         """Listens on one more address; returns the address, with the port when 0 was given."""
-        if self._loop is None:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(self._executor, self.broker.load, self._sessions)
-            self._loop = loop
-            self._timer = loop.call_later(_TICK, self._tick)
-            self._wake()
+        await self._load()
+        assert self._loop is not None
         listener = await self._loop.create_server(
-            lambda: _Socket(self),
+            lambda: Socket(self),
             host,
             port,
             ssl=tls,
@@ -163,6 +85,21 @@ class MqttServer:
         self._listeners.append(listener)
         address = listener.sockets[0].getsockname()
         return str(address[0]), int(address[1])
+
+    async def _load(self) -> None:
+        if self._loop is not None:
+            return
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, self.broker.load, self._sessions)
+        self._loop = loop
+        self._timer = loop.call_later(_TICK, self._tick)
+        self.wake()
+
+    async def inherit(self, fronts: Fronts) -> None:
+        """Takes over what fronts have acknowledged before; they hold the sockets from now on."""
+        await self._load()
+        self.fronts = fronts
+        await fronts.inherit()
 
     @property
     def connections(self) -> int:
@@ -205,22 +142,26 @@ class MqttServer:
         return self.broker.listeners(topic)
 
     def statistics(self) -> dict[str, int]:
-        broker = self.broker
+        broker, fronts = self.broker, self.fronts
         return asdict(broker.counters) | {
+            "fronts": fronts.count if fronts else 0,
+            "front_restarts": fronts.restarts if fronts else 0,
             "connections": self.connections,
             "sockets": len(self._sockets),
             "sessions": len(broker.sessions),
             "subscriptions": broker.routes.count,
             "retained": len(broker.retained),
             "queued": sum(len(session.outgoing) for session in broker.sessions.values()),
-            "undurable_bytes": broker.inbox.undurable,
+            "undurable_bytes": broker.inbox.undurable + (fronts.waiting if fronts else 0),
             "commits": broker.journal.commits,
             "failed_commits": broker.journal.failures,
         }
 
     def waits_since(self) -> int:
         """When the oldest message came that the host was not given yet (ns); 0 if there is none."""
-        return self.broker.inbox.waits_since
+        inbox, fronts = self.broker.inbox, self.fronts
+        since = (inbox.waits_since, fronts.waits_since() if fronts else 0)
+        return min((one for one in since if one), default=0)
 
     def disconnect(self, is_meant: Callable[[Principal], bool]) -> int:
         """Closes all connections of such principals (a token was ended); how many there were."""
@@ -242,7 +183,9 @@ class MqttServer:
             listener.close()
         for sock in list(self._sockets.values()):
             sock.read_or_wait()
-        self._wake()
+        if self.fronts is not None:
+            self.fronts.stop()
+        self.wake()
         try:
             async with asyncio.timeout(_DRAIN):
                 await self._until_settled()
@@ -253,15 +196,9 @@ class MqttServer:
                 connection.close()
             self.broker.end(connection, "goodbye", Reason.SHUTTING_DOWN, has_will=False)
         self._turn()
-        try:
-            async with asyncio.timeout(_DRAIN):
-                await self._until_settled()
-                while self._sockets:
-                    self._settled.clear()
-                    await self._settled.wait()
-        except TimeoutError:
-            for sock in list(self._sockets.values()):
-                sock.transport.abort()
+        await self._until_closed()
+        if self.fronts is not None:
+            await self.fronts.close()
         for timer in (self._timer, self._gathering):
             if timer is not None:
                 timer.cancel()
@@ -275,7 +212,23 @@ class MqttServer:
         assert self._loop is not None
         return self._loop.time()
 
-    def opened(self, sock: _Socket) -> None:
+    def later(self, seconds: float, call: Callable[[], None]) -> None:
+        assert self._loop is not None
+        self._loop.call_later(seconds, call)
+
+    def receive(self, connection: Connection, data: bytes) -> None:
+        """Takes what a client sent."""
+        connection.seen = self.time()
+        try:
+            connection.receive(data)
+        except Exception:  # noqa: BLE001 - logged; one client's bytes must not stop the server
+            self.broker.counters.internal_errors += 1
+            _log.exception("the connection of %s is closed", connection.peer)
+            self.broker.end(connection, "lost", Reason.UNSPECIFIED)
+        if self.broker.inbox.is_congested:
+            self.congest()
+
+    def opened(self, sock: Socket | Remote) -> None:
         self._sockets[sock.connection] = sock
         if self.is_closing or len(self._sockets) > self.limits.connections:
             self.broker.counters.too_many_connections += 1
@@ -283,19 +236,24 @@ class MqttServer:
         elif self.is_congested:
             sock.read_or_wait()
 
-    def lost(self, sock: _Socket) -> None:
+    def lost(self, sock: Socket | Remote) -> None:
         self.broker.end(sock.connection, "lost")
         self._sockets.pop(sock.connection, None)
-        self._wake()
+        self.wake()
 
     def congest(self) -> None:
         """Too much is not durable yet: no socket is read until half of it is."""
         if not self.is_congested:
-            self.is_congested = True
-            for sock in self._sockets.values():
-                sock.read_or_wait()
+            self._congested(True)
 
-    def _wake(self) -> None:
+    def _congested(self, is_congested: bool) -> None:
+        self.is_congested = is_congested
+        for sock in self._sockets.values():
+            sock.read_or_wait()
+        if self.fronts is not None:
+            self.fronts.hold(is_congested)
+
+    def wake(self) -> None:
         if not self._is_due and self._loop is not None:
             self._is_due = True
             self._loop.call_soon(self._turn)
@@ -312,9 +270,7 @@ class MqttServer:
         for connection in dirty:
             self._drain(connection)
         if self.is_congested and broker.inbox.undurable * 2 < self.limits.undurable_bytes:
-            self.is_congested = False
-            for sock in self._sockets.values():
-                sock.read_or_wait()
+            self._congested(False)
         self._settled.set()
 
     def _gather(self, nanoseconds: int) -> None:
@@ -326,7 +282,7 @@ class MqttServer:
     def _gathered(self) -> None:
         self._gathering = None
         self._has_gathered = True
-        self._wake()
+        self.wake()
 
     def _drain(self, connection: Connection) -> None:
         sock = self._sockets.get(connection)
@@ -335,10 +291,7 @@ class MqttServer:
             return
         sock.write(data)
         if connection.is_closing:
-            if not sock.transport.is_closing():
-                sock.transport.close()
-                assert self._loop is not None
-                self._loop.call_later(_LINGER, sock.transport.abort)
+            sock.finish()
         else:
             connection.taken()
 
@@ -354,7 +307,7 @@ class MqttServer:
         if error is not None and not self.broker.journal.has_failed:
             _log.error("MQTT sessions cannot be stored: %s", error)
         self.broker.journal.finished(error if isinstance(error, Exception) else None)
-        self._wake()
+        self.wake()
 
     def _tick(self) -> None:
         assert self._loop is not None
@@ -376,22 +329,24 @@ class MqttServer:
                 counters.keep_alive_timeouts += 1
                 self.broker.end(connection, "timeout", Reason.KEEP_ALIVE_TIMEOUT)
         self.broker.tick()
-        self._wake()
+        self.wake()
+
+    async def _until_closed(self) -> None:
+        try:
+            async with asyncio.timeout(_DRAIN):
+                await self._until_settled()
+                while self._sockets:
+                    self._settled.clear()
+                    await self._settled.wait()
+        except TimeoutError:
+            for sock in list(self._sockets.values()):
+                sock.abort()
 
     async def _until_settled(self) -> None:
-        while not (self.broker.inbox.is_idle and self.broker.journal.is_idle):
+        while not (
+            self.broker.inbox.is_idle
+            and self.broker.journal.is_idle
+            and (self.fronts is None or self.fronts.is_idle)
+        ):
             self._settled.clear()
             await self._settled.wait()
-
-
-def _keep_alive(sock: Any) -> None:
-    """Lets the kernel find out about peers that vanished."""
-    if sock is None:
-        return
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if hasattr(socket, "TCP_KEEPIDLE"):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
-    except OSError:
-        return  # a socket that is gone already is closed by its transport
