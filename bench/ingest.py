@@ -43,6 +43,16 @@ WAYS: dict[str, Run] = {
 PROGRAMS = {"mosquitto": "-h", "influxd": "version", "postgres": "--version"}
 
 
+def ways(processes: int) -> dict[str, Run]:
+    if not processes:
+        return WAYS
+    name = f"Gemel, C, {processes} ingest processes"
+    return {
+        "Gemel, C": run_gemel,
+        name: lambda folder, load: run_gemel(folder, load, processes=processes),
+    }
+
+
 def quick(load: Load) -> Load:
     return replace(
         load, count=max(load.count // 5, 1) * (load.count > 0), seconds=load.seconds // 3
@@ -71,7 +81,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         if not wanted(load.name):
             continue
         load, first = quick(load) if arguments.quick else load, None
-        for name, run in WAYS.items():
+        for name, run in ways(arguments.processes).items():
             if arguments.way and arguments.way not in name:
                 continue
             one = measured(runs, lambda folder, run=run, load=load: run(folder, load))  # type: ignore[misc]
@@ -105,6 +115,8 @@ def line(row: dict[str, Any]) -> str:
     if row["p99_ms"] is not None:
         text += f"  p50 {row['p50_ms']:,.1f} p99 {row['p99_ms']:,.1f} ms"
     text += f"  CPU {row['cpu_s']:.2f} s in {row['seconds']:.2f} s  {row['rss_mb']:,.0f} MB"
+    if row.get("server_cpu_s"):
+        text += f"  of it the server's own process {row['server_cpu_s']:.2f} s"
     if row.get("bytes_per_reading"):
         text += f"  {row['bytes_per_reading']:.1f} bytes/reading"
     if row.get("query_ms"):
@@ -118,6 +130,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="one short run of each")
     parser.add_argument("--runs", type=int, default=3, help="the median of so many (3)")
     parser.add_argument("--only", help="part of a load's name")
+    parser.add_argument(
+        "--processes", type=int, default=0, help="compare with so many ingest processes (0)"
+    )
     parser.add_argument("--way", help="part of a way's name, such as Gemel")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended first

@@ -75,6 +75,12 @@ def cpu_seconds(pids: list[int]) -> float:
     return total / TICKS
 
 
+def own_seconds(pid: int) -> float:
+    """User and system time of one process alone."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return sum(map(int, fields[11:13])) / TICKS
+
+
 def memory_mb(pids: list[int]) -> float:
     """Proportional set size: memory that processes share counts once."""
     total = 0

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from against.machine import cpu_seconds, disk_bytes, memory_mb
+from against.machine import cpu_seconds, disk_bytes, memory_mb, own_seconds
 from against.servers import Influx, Mosquitto, NotHere, Postgres
 
 from gemel.core.series import SeriesTable
@@ -90,13 +90,14 @@ def median_ms(ask: Callable[[], object]) -> float:
 
 
 @contextmanager
-def gemel(folder: Path, load: Load, is_pure: bool = False) -> Iterator[Running]:
+def gemel(folder: Path, load: Load, is_pure: bool = False, processes: int = 0) -> Iterator[Running]:
     """A server with a twin for each device and one threshold rule for each signal."""
     os.environ.pop("GEMEL_PURE", None)
     if is_pure:
         os.environ["GEMEL_PURE"] = "1"
     try:
-        running = Running(folder / "data").start()
+        words = ("--ingest-processes", str(processes)) if processes else ()
+        running = Running(folder / "data", *words).start()
     finally:
         os.environ.pop("GEMEL_PURE", None)
     try:
@@ -108,14 +109,16 @@ def gemel(folder: Path, load: Load, is_pure: bool = False) -> Iterator[Running]:
             running.stop()
 
 
-def run_gemel(folder: Path, load: Load, is_pure: bool = False) -> dict[str, Any]:
-    with gemel(folder, load, is_pure) as running:
+def run_gemel(
+    folder: Path, load: Load, is_pure: bool = False, processes: int = 0
+) -> dict[str, Any]:
+    with gemel(folder, load, is_pure, processes) as running:
         pid = [running.process.pid]
-        before = cpu_seconds(pid)
+        before, alone = cpu_seconds(pid), own_seconds(pid[0])
         address = f"{running.mqtt_host}:{running.mqtt_port}"
         sent = bench("load", "--mqtt", address, "--token", running.token, "--json", *load.words())
         stored, ended = until_stored(running, load.messages * load.readings)
-        used = cpu_seconds(pid) - before
+        used, alone = cpu_seconds(pid) - before, own_seconds(pid[0]) - alone
         seconds = sent["seconds"] if load.qos else ended - sent["began"]
         memory = memory_mb(pid)
         shed = running.call("GET", "/status")["lost"] * load.readings
@@ -124,7 +127,8 @@ def run_gemel(folder: Path, load: Load, is_pure: bool = False) -> dict[str, Any]
     _seal(folder / "data" / "history")
     return row(
         load, seconds, stored, p50_ms=sent["p50_ms"], p99_ms=sent["p99_ms"], cpu_s=used,
-        rss_mb=memory, shed=shed, generator_cpu_s=sent["cpu_s"], query_ms=questions,
+        rss_mb=memory, shed=shed, server_cpu_s=alone, generator_cpu_s=sent["cpu_s"],
+        query_ms=questions,
         bytes_per_reading=disk_bytes(folder / "data" / "history", "ballast") / max(stored, 1),
     )  # fmt: skip
 
