@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gemel.core.document import Json
+from gemel.services.anomaly import trees
 from gemel.services.anomaly.live import SCORE, AnomalyDetector
 from gemel.services.contract import Cost, Kind, Output, Run, Signal
 
@@ -32,6 +33,12 @@ PARAMETERS: Json = {
             "maximum": 1_000_000,
             "description": "samples of a signal before it counts, where nothing was learnt",
         },
+        "trees": {
+            "type": "boolean",
+            "default": False,
+            "description": "half-space trees for each twin too; needs the extra `river`",
+        },
+        "treeSigmas": _number(10.0, "deviations at which a sample is odd to the trees", 1, 100),
         "hold": _number(5.0, "seconds beyond the limit before it is told", 0, 86_400, "s"),
         "returns": _number(0.7, "share of the limit below which an episode may end", 0.01, 1),
         "quiet": _number(60.0, "seconds below that until it ends", 0, 86_400, "s"),
@@ -52,6 +59,12 @@ LEARN: Json = {
 
 def _reads(signal: Signal, parameters: Json) -> bool:
     return not parameters["signals"] or signal.path in parameters["signals"]
+
+
+def _check(parameters: Json, foreign: Json) -> None:
+    del foreign
+    if parameters["trees"]:
+        trees.check()
 
 
 KIND = Kind(
@@ -79,4 +92,5 @@ KIND = Kind(
         ),
     ),
     reads=_reads,
+    check=_check,
 )

@@ -19,6 +19,7 @@ from gemel.services.anomaly.episodes import NEVER, Episodes, Pace
 from gemel.services.anomaly.fitted import spaces_of
 from gemel.services.anomaly.multivariate import Multivariate
 from gemel.services.anomaly.statistics import Settings, Statistics
+from gemel.services.anomaly.trees import Forests
 from gemel.services.contract import (
     NOTHING,
     Condition,
@@ -72,6 +73,11 @@ class AnomalyDetector:
         counts = np.bincount(self.twin_of, minlength=len(self.twins))
         self._starts = np.concatenate(([0], np.cumsum(counts)))[:-1]
         self._has_signals = counts > 0
+        self.forests: Forests | None = None
+        self.odd = np.zeros(len(self.twins))
+        if given["trees"]:
+            mine = [np.flatnonzero(self.twin_of == i) for i in range(len(self.twins))]
+            self.forests = Forests(self.twins, mine, float(given["treeSigmas"]))
         self._row_of: Rows = np.zeros(len(self.signals), np.intp)
         self._span_of: I64 = np.zeros(len(self.twins), np.int64)
 
@@ -173,6 +179,9 @@ class AnomalyDetector:
             together = self.multivariate.step(places[has_space], self.last)
             self.together[over[has_space]] = together
             score[has_space] = np.maximum(score[has_space], together.max(axis=1))
+        if self.forests is not None:
+            self.odd[over] = self.forests.step(over, self.z * self.statistics.settings.sigmas)
+            score = np.maximum(score, self.odd[over])
         self.score[over] = score
         time = self.time[over]
         raises, clears = self.episodes.step(over, time, score)
@@ -212,13 +221,14 @@ class AnomalyDetector:
         }
         if self.multivariate.place[twin] >= 0:
             found |= dict(zip(("t2", "spe", "spe-ewma"), self.together[twin].tolist(), strict=True))
+        found["trees"] = float(self.odd[twin])
         return max(found, key=lambda name: found[name])
 
     def contributions(self, twin: int) -> list[Json]:
         """The signals that made the score, with their share and what they were."""
         mine = np.flatnonzero(self.twin_of == twin)
         size = np.maximum(np.abs(self.z[mine]), np.abs(self.shift[mine])) ** 2
-        if self._which(twin) not in ("z", "ewma"):
+        if self._which(twin) not in ("z", "ewma", "trees"):
             size = self.multivariate.squares[self.multivariate.place[twin], : len(mine)]
         total = float(size.sum()) or 1.0
         order = np.argsort(-size, kind="stable")[:MOST_CONTRIBUTIONS]
@@ -262,7 +272,7 @@ class AnomalyDetector:
             found[name] = (getattr(self, name), "signals")
         for name in Episodes.FIELDS:
             found["e." + name] = (getattr(self.episodes, name), "twins")
-        for name in ("span", "time", "written", "score", "together"):
+        for name in ("span", "time", "written", "score", "together", "odd"):
             found[name] = (getattr(self, name), "twins")
         found["smooth"] = (self.multivariate.smooth, "spaces")
         return found
@@ -275,7 +285,10 @@ class AnomalyDetector:
         }
 
     def snapshot(self) -> bytes:
-        return pack(self._keys(), {name: column for name, (column, _) in self._columns().items()})
+        columns = {name: column for name, (column, _) in self._columns().items()}
+        if self.forests is not None:
+            columns |= {f"f.{name}": array for name, array in self.forests.arrays().items()}
+        return pack(self._keys(), columns)
 
     def restore(self, data: bytes) -> None:
         """Takes over what is known of signals and twins that are still there."""
@@ -286,7 +299,11 @@ class AnomalyDetector:
             pairs = [(i, old[key]) for i, key in enumerate(keys) if key in old]
             rows[what] = np.array(pairs, np.intp).reshape(-1, 2)
         for name, (column, what) in self._columns().items():
-            column[rows[what][:, 0]] = arrays[name][rows[what][:, 1]]
+            if name in arrays:
+                column[rows[what][:, 0]] = arrays[name][rows[what][:, 1]]
+        if self.forests is not None and "f.masses" in arrays:
+            mine = {n.removeprefix("f."): a for n, a in arrays.items() if n.startswith("f.")}
+            self.forests.restore(rows["twins"][:, 0], rows["twins"][:, 1], mine)
 
 
 def _plain(value: float) -> float | None:
