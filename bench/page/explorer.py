@@ -56,7 +56,7 @@ def explorer_of_many(bench: Bench) -> list[Row]:
                 median = statistics.median(one.total_seconds() * 1000 for one in times)
                 rows.append(at_most(f"a page of 100,000 twins {words}", 250, median, "ms"))
         with visiting(bench.browser, running, size=(1440, 900)) as visitor:
-            visitor.log_in(at="/app/value")
+            visitor.log_in(at="/app/commands")
             shown = visitor.page.evaluate(ROWS_SHOWN, "/app/twins?sort=name")
             rows.append(at_most("first rows of 100,000 twins", 1.0, shown / 1000, "s"))
             visitor.page.wait_for_selector("[data-tree-id]")

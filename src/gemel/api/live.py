@@ -129,7 +129,9 @@ class _Session:
     async def _subscribe(self, twins: list[str], everything: bool) -> None:
         self.watcher.all, self.watcher.twins = everything, frozenset(twins)
         total = len(self.platform.series)
-        wanted = [n for n in range(total) if self._is_wanted(n)]
+        of_twin = self.platform.series.of_twin  # a plant may have millions of series
+        all_of_them = range(total) if everything else (n for t in twins for n in of_twin(t))
+        wanted = sorted(n for n in set(all_of_them) if self._is_wanted(n))
         self.known = total
         self.watcher.want(wanted, total)
         await self._name_series(wanted)

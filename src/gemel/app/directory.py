@@ -6,7 +6,6 @@ readings change (status, when last seen, alarms) is worked out for all rows at o
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from gemel.app.neighbours import Neighbours
 from gemel.app.presence import STATUSES
 from gemel.core.batch import F64, I64
 from gemel.core.errors import InvalidInput
+from gemel.core.naming import natural
 from gemel.twins.paging import read_mark, write_mark
 
 if TYPE_CHECKING:
@@ -328,14 +328,15 @@ class Directory:
     def _ranks(self) -> F64:
         """The place of each row by name, with numbers in names as numbers."""
         if self._name_rank is None:
-            order = sorted(range(len(self._names)), key=lambda row: _natural(self._names[row]))
+            names = list(map(natural, self._names))
+            order = sorted(range(len(names)), key=names.__getitem__)
             self._name_rank = np.empty(len(order))
             self._name_rank[order] = np.arange(len(order))
         return self._name_rank
 
     def _model_ranks(self) -> F64:
         graph = self._platform.graph
-        titles = {m: _natural(graph.models[m].title) for m in set(self._models) & set(graph.models)}
+        titles = {m: natural(graph.models[m].title) for m in set(self._models) & set(graph.models)}
         ranks = {m: float(n) for n, m in enumerate(sorted(titles, key=titles.__getitem__))}
         return np.fromiter((ranks.get(m, np.nan) for m in self._models), np.float64)
 
@@ -378,15 +379,3 @@ def _roll_up(ufunc: np.ufunc, column: NDArray[np.generic], above: I64, below: I6
 
 def _text(twin: str, name: str) -> str:
     return f"{twin}\n{name}".casefold()
-
-
-DIGITS = re.compile(r"(\d+)")
-
-
-def _natural(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sorts `Motor 9` before `Motor 10`."""
-    return tuple(
-        (0, int(part), "") if part.isdecimal() and len(part) < 19 else (1, 0, part)
-        for part in DIGITS.split(name.casefold())
-        if part
-    )

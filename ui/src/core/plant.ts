@@ -1,11 +1,13 @@
 /** All twins in short form, for the tree, the scene and the palette; the table asks the server instead. */
 
-import { computed, signal } from "@preact/signals";
+import { batch, computed, signal } from "@preact/signals";
 import { get, query } from "./api.ts";
 import { on } from "@/live/client.ts";
+import { sortedByName } from "./naming.ts";
 import type { Page, TwinRow, TwinStatus } from "./types.ts";
 
 const LIMIT = 5000;
+const FIRST = 500;
 
 const rowsNow = signal<ReadonlyMap<string, TwinRow>>(new Map());
 /** The status of each twin at the moment the clock shows; null is now. */
@@ -23,38 +25,48 @@ export const rowsMissing = signal(0);
 /** For each fetch under way: what the live stream told meanwhile, which is newer than the answer. */
 const told = new Set<Map<string, TwinStatus>>();
 let asked = 0;
-let answered = 0;
 
+const fetchRows = (limit: number, cursor: string | null): Promise<Page<TwinRow>> => get<Page<TwinRow>>(`/twins${query({ limit, cursor })}`);
+
+/** Of more twins than are kept the first page is enough to begin with; the others follow a page at a time, so that
+ * nobody waits behind them. */
 export async function loadTwins(): Promise<void> {
   const newer = new Map<string, TwinStatus>();
   const number = ++asked;
   told.add(newer);
   try {
-    const found = new Map<string, TwinRow>();
-    let cursor: string | null = null;
-    let total = 0;
-    do {
-      const page: Page<TwinRow> = await get<Page<TwinRow>>(`/twins${query({ limit: LIMIT, cursor })}`);
-      for (const row of page.value) found.set(row.id, row);
-      total = page.total;
-      if (total > LIMIT) rowsMissing.value = total - LIMIT; // the tree need not wait for the rest
-      cursor = page.cursor;
-    } while (cursor && found.size < LIMIT);
-    if (number < answered) return; // a later question was answered before
-    answered = number;
-    for (const [id, status] of newer) {
-      const row = found.get(id);
-      if (row) found.set(id, { ...row, status });
+    let page = await fetchRows(FIRST, null);
+    const found = page.value;
+    const isMore = page.total > LIMIT;
+    if (isMore && number === asked) {
+      rowsMissing.value = page.total - LIMIT; // the tree need not wait for the rest
+      if (!rowsLoaded.peek()) show(found, newer);
     }
-    rowsNow.value = found;
-    rowsMissing.value = Math.max(0, total - found.size);
-    rowsError.value = null;
-    rowsLoaded.value = true;
+    while (page.cursor && found.length < LIMIT && number === asked) {
+      page = await fetchRows(isMore ? FIRST : LIMIT, page.cursor);
+      found.push(...page.value);
+    }
+    if (number !== asked) return; // a later question is under way
+    show(found, newer);
+    rowsMissing.value = Math.max(0, page.total - found.length);
   } catch (error) {
     rowsError.value = error as Error;
   } finally {
     told.delete(newer);
   }
+}
+
+function show(list: TwinRow[], newer: ReadonlyMap<string, TwinStatus>): void {
+  batch(() => {
+    rowsNow.value = new Map(
+      list.map((row) => {
+        const status = newer.get(row.id);
+        return [row.id, status ? { ...row, status } : row];
+      }),
+    );
+    rowsError.value = null;
+    rowsLoaded.value = true;
+  });
 }
 
 export function nameOf(twin: string): string {
@@ -70,12 +82,11 @@ export const children = computed(() => {
     if (list) list.push(row.id);
     else found.set(parent, [row.id]);
   }
-  const compare = new Intl.Collator(undefined, { numeric: true }).compare;
-  for (const list of found.values()) list.sort((a, b) => compare(nameIn(a), nameIn(b)));
+  for (const [parent, list] of found) found.set(parent, sortedByName(list.sort(), nameIn)); // of one name, by id
   return found;
 });
 
-const nameIn = (id: string): string => rows.value.get(id)?.name ?? id;
+const nameIn = (id: string): string => rows.value.get(id)?.name || id;
 
 export function startPlant(): void {
   on("twin", (id, state) => {

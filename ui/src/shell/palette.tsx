@@ -2,6 +2,7 @@
 
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { rankedAlarms } from "@/core/alarms.ts";
+import { compareText, natural } from "@/core/naming.ts";
 import { get, query, signOut } from "@/core/api.ts";
 import { rows, rowsMissing } from "@/core/plant.ts";
 import { go, href, setSearch } from "@/core/router.ts";
@@ -49,7 +50,7 @@ function find(wanted: string, twins: Iterable<TwinRow>): Entry[] {
   const found = [...twins]
     .map((row) => ({ row, points: needle ? Math.max(score(row.name, needle) * 2, score(row.id, needle) * 2, score(row.modelName, needle)) : 1 }))
     .filter((one) => one.points > 0)
-    .sort((a, b) => b.points - a.points || a.row.name.localeCompare(b.row.name, undefined, { numeric: true }))
+    .sort((a, b) => b.points - a.points || compareText(natural(a.row.name), natural(b.row.name)))
     .slice(0, needle ? 12 : 5)
     .map(({ row }) => ({ key: `twin ${row.id}`, group: "Twins", words: row.name || row.id, hint: row.name === row.id ? row.modelName : `${row.id} · ${row.modelName}`, icon: "twins", act: () => go(href("twins", row.id)) }));
   const actions = ACTIONS.filter((one) => !needle || score(one.words, needle));

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { asText } from "@/core/api.ts";
+import { sortedByName } from "@/core/naming.ts";
 import { rows as allRows } from "@/core/plant.ts";
 import { go, href, place, setSearch } from "@/core/router.ts";
 import type { TwinRow } from "@/core/types.ts";
@@ -29,8 +30,8 @@ export function TwinTable() {
   const search = place.value.search;
   const where = search.get("where") ?? "";
   const show = readWhere(where)?.path ?? "";
-  const sort = search.get("sort") ?? "";
-  const asked: Asked = { search: search.get("search"), model: search.get("model"), status: search.get("status"), abnormal: search.get("abnormal") === "true", where, show, sort: sort.endsWith("value") && !show ? null : sort };
+  const sort = search.get("sort") || "name";
+  const asked: Asked = { search: search.get("search"), model: search.get("model"), status: search.get("status"), abnormal: search.get("abnormal") === "true", where, show, sort: sort.endsWith("value") && !show ? "name" : sort };
   const { total, error, rowAt, look, retry } = useRows(asked);
   const box = useRef<HTMLDivElement>(null);
   const height = matchMedia("(pointer: coarse)").matches ? 48 : 34;
@@ -63,7 +64,7 @@ export function TwinTable() {
       <div class="table-box" ref={box} tabIndex={total ? 0 : -1} role="table" aria-label="Twins" aria-rowcount={(total ?? 0) + 1} hidden={!total} data-testid="twin-box" onKeyDown={(event) => moveRow(event)}>
         <div class="table-row head" role="row" aria-rowindex={1}>
           {columns.map(([name, words]) => (
-            <Head key={name} name={name} words={words} sort={sort || "id"} />
+            <Head key={name} name={name} words={words} sort={sort} />
           ))}
         </div>
         <div role="rowgroup" style={{ height: `${size}px`, position: "relative" }}>
@@ -141,7 +142,7 @@ function Filters() {
     }, 200);
     return () => clearTimeout(timer);
   }, [text]);
-  const models = [...new Map([...allRows.value.values()].map((row) => [row.model, row.modelName])).entries()].sort((a, b) => a[1].localeCompare(b[1]));
+  const models = sortedByName(new Map([...allRows.value.values()].map((row) => [row.model, row.modelName])), ([, name]) => name);
   const isAbnormal = search.get("abnormal") === "true";
   return (
     <div class="filters" role="search">
