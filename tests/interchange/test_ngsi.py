@@ -94,3 +94,4 @@ def test_what_has_no_place_is_in_the_report(found: dict[str, Any]) -> None:
 def test_codes_are_of_units_that_there_are_and_no_code_stands_twice() -> None:
     assert set(CODES) <= set(all_units())
     assert len(set(CODES.values())) == len(CODES)
+    assert not {"HAR", "HN", "K5", "KTM", "UA"} & set(CODES.values()), "deprecated or deleted"

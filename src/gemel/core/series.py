@@ -303,6 +303,14 @@ class SeriesTable:
         own = range(first, first + self._shapes[owner].size)
         return [*own, *self._others.get(owner, {}).values()]
 
+    def span(self, twin: str) -> range | None:
+        """All series of a twin, where they follow each other; None where some do not."""
+        owner = self._twin_ids.get(twin)
+        if owner is None:
+            return range(0)
+        first = self._first[owner]
+        return None if owner in self._others else range(first, first + self._shapes[owner].size)
+
     def twin_of(self) -> NDArray[np.int32]:
         """For each series, the place of its twin in `twins`."""
         return np.array(self._twin_of[:], np.int32)

@@ -1,8 +1,9 @@
 """Units by their common codes for trade, such as `MQH` for m³/h.
 
 Source: UN/CEFACT Recommendation 20, revision 14 (2020), annexes II and III; the list is in the
-public domain at https://github.com/datasets/unece-units-of-measure. Where a code is deprecated or
-there is none for exactly the unit, it is left out.
+public domain at https://github.com/datasets/unece-units-of-measure (`data/units-of-measure.csv`).
+Where a code is deprecated (`D`, as `HN` for millimetres of mercury) or deleted (`X`) there, or
+there is none for exactly the unit, it is left out; `HAR` for the hectare gave way to `H18`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ CODES = {
     "squareCentimetre": "CMK",
     "squareMillimetre": "MMK",
     "squareKilometre": "KMK",
-    "hectare": "HAR",
+    "hectare": "H18",
     "squareFoot": "FTK",
     "squareInch": "INK",
     "acre": "ACR",
@@ -161,7 +162,6 @@ CODES = {
     "kilopascal": "KPA",
     "bar": "BAR",
     "millibar": "MBR",
-    "millimetresOfMercury": "HN",
     "poundPerSquareInch": "PS",
     "inchesOfMercury": "F79",
     "inchesOfWater": "F78",

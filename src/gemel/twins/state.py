@@ -107,6 +107,11 @@ class State:
             self.text.get(series),
         )
 
+    def has_any(self, series: range) -> bool:
+        """Whether one of some series that follow each other has a last value."""
+        found = self._time[series.start : min(series.stop, self.size)]
+        return bool(len(found)) and bool(found.max() != NEVER)
+
     def apply(self, batch: Batch, received: I64 | None = None) -> Changed:
         """Folds a batch in and says which series have a new last value.
 

@@ -314,3 +314,24 @@ def test_rows_of_a_join_are_in_order_of_what_has_a_name(world: World) -> None:
     text = "SELECT E FROM DIGITALTWINS A JOIN B RELATED A.feeds JOIN C RELATED A.feeds E"
     rows = world.rows(f"{text} WHERE A.$dtId = 'lone'")
     assert [row["E"]["$relationshipId"] for row in rows] == [twice[0]] * 2 + [twice[1]] * 2
+
+
+def test_pages_of_groups_are_the_groups_whatever_their_values(world: World) -> None:
+    for number, value in enumerate([2.0, 2, True, False, 10.0, -1.5, None] * 3):
+        world.twin(f"more-{number}", BASE, **({} if value is None else {"x": value}))
+        world.twin(f"text-{number}", BASE, s=f"name {number % 5}")
+    by = "SELECT T.{0}, COUNT() AS n{1} FROM DIGITALTWINS T GROUP BY T.{0}"
+    for path in ("x", "s"):
+        # the smallest value beside it has the rows gone through one group after the other
+        slow = world.rows(by.format(path, f", MIN(T.{path}) AS m"))
+        for row in slow:
+            row.pop("m", None)
+        for size in (1, 2, 3, 100):
+            pages, token = list[dict[str, object]](), None
+            while True:
+                found = world.ask(by.format(path, ""), token=token, size=size)
+                pages += found.rows
+                token = found.token
+                if token is None:
+                    break
+            assert pages == slow

@@ -52,11 +52,8 @@ class ByColumns:
         twins = self._finder.table.twins
         return [twins[row] for row in rows[np.lexsort(keys[::-1])].tolist()]
 
-    def alike(self, paths: Sequence[Path], summed: Set[Steps]) -> Found[list[Alike]]:
-        """Each kind of twins that are alike in the values at some paths, with the sums of others.
-
-        In the order in which the first of each kind comes.
-        """
+    def alike(self, paths: Sequence[Path], summed: Set[Steps]) -> Found[Kinds]:
+        """The kinds of twins that are alike in the values at some paths, with sums of others."""
         rows = yield from self._rows({path.steps for path in paths} | summed)
         if rows is None:
             return None
@@ -74,15 +71,7 @@ class ByColumns:
             if found_sums is None:
                 return None
             sums[steps] = found_sums
-        values = {path.steps: self._values(path.steps, rows[first]) for path in paths}
-        return [
-            Alike(
-                {steps: own[kind] for steps, own in values.items()},
-                int(count[kind]),
-                {steps: (one[0][kind], one[1][kind]) for steps, one in sums.items()},
-            )
-            for kind in np.argsort(first).tolist()
-        ]
+        return Kinds(self._finder, [path.steps for path in paths], rows[first], count, sums)
 
     def _rows(self, wanted: Set[Steps]) -> Found[I64]:
         """The rows of the twins that WHERE lets pass; on return all columns are prepared."""
@@ -99,6 +88,55 @@ class ByColumns:
             paths |= own
         yield from finder.table.prepare(paths, self._meter)
         return np.flatnonzero(finder.mask(finder.conditions))
+
+
+class Kinds:
+    """Twins by what they have alike; only those kinds are read that are asked for."""
+
+    def __init__(
+        self,
+        finder: Finder,
+        paths: Sequence[Steps],
+        first: I64,
+        count: I64,
+        sums: dict[Steps, tuple[list[float], list[int]]],
+    ) -> None:
+        """`first` is the row of the first twin of each kind, `count` how many there are."""
+        self._finder = finder
+        self._paths = paths
+        self._first = first
+        self._count = count
+        self._sums = sums
+
+    def __len__(self) -> int:
+        return len(self._first)
+
+    def in_order(self) -> list[int] | None:
+        """The kinds sorted by their values as ORDER BY does; None where columns cannot tell."""
+        table, reader = self._finder.table, self._finder.reader
+        keys: list[Any] = []
+        for steps in self._paths:
+            found = ranks(table.cells(steps, reader), self._first)
+            if found is None:
+                return None
+            keys += found
+        return list(np.lexsort(keys[::-1]).tolist()) if keys else None
+
+    def all(self) -> list[Alike]:
+        """In the order in which the first twin of each kind comes."""
+        return self.some(np.argsort(self._first).tolist())
+
+    def some(self, kinds: Sequence[int]) -> list[Alike]:
+        rows = self._first[kinds]
+        values = {steps: self._values(steps, rows) for steps in self._paths}
+        return [
+            Alike(
+                {steps: own[at] for steps, own in values.items()},
+                int(self._count[kind]),
+                {steps: (one[0][kind], one[1][kind]) for steps, one in self._sums.items()},
+            )
+            for at, kind in enumerate(kinds)
+        ]
 
     def _values(self, steps: Steps, rows: I64) -> list[object]:
         """The values of a prepared column in some rows."""

@@ -210,10 +210,18 @@ class Finder:
     def _last(self, step: Step, row: list[Any], options: Options) -> Found:
         """The rows that the last step makes of a row that lacks only it."""
         spend, tests = self._meter.spend, step.tests
+        slot, edge = step.slot, step.edge
+        is_free = not (step.is_closing or step.earlier)
         for option in options:
             if spend() or option is None:
                 yield None
-            if option is None or not _bind(step, row, option):
+            if option is None:
+                continue
+            if is_free:  # as most are, and there may be many: bound without a call
+                row[slot] = option[1]
+                if edge >= 0:
+                    row[edge] = option[0]
+            elif not _bind(step, row, option):
                 continue
             if not tests or all(test(row) for test in tests):
                 yield tuple(row)

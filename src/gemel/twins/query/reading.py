@@ -50,6 +50,13 @@ class Live:
         if isinstance(self.state, Recalled):
             yield from self.state.load(numbers)
 
+    def is_silent(self, twin: str) -> bool:
+        """Whether it is known at a glance that nothing was ever heard of a twin."""
+        if isinstance(self.state, Recalled):
+            return False
+        series = self.series.span(twin)
+        return series is not None and not self.state.has_any(series)
+
     def last(self, twin: str, path: str) -> LastValue | None:
         number = self.series.find(twin, path)
         return None if number is None else self.state.get(number)
@@ -251,7 +258,7 @@ class Reader:
 
     def _value_of(self, twin: Twin) -> Callable[[str], tuple[object, int] | None] | None:
         live = self._live
-        if live is None:
+        if live is None or live.is_silent(twin.id):
             return None
 
         def value_of(path: str) -> tuple[object, int] | None:

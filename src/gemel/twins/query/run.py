@@ -17,7 +17,7 @@ from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.twins.graph import Graph
 from gemel.twins.paging import DEFAULT_SIZE, LARGEST_SIZE
-from gemel.twins.query.by_columns import ByColumns
+from gemel.twins.query.by_columns import ByColumns, Kinds
 from gemel.twins.query.check import is_grouped
 from gemel.twins.query.columns import Table
 from gemel.twins.query.meter import MOST_STEPS, Meter, too_long
@@ -190,21 +190,26 @@ class _Page:
         after = self._after
         best: list[tuple[Key, Any]] = []
         told: set[tuple[str, ...]] = set()
+        is_match, most = query.is_match, self._size + SPARE
+        find_key = shape.key if query.order else None
+        identity = shape.identity
         begin = after[-1][0] if is_sorted and after is not None and after[-1] else None
         try:
             for row in finder.rows(begin):
                 if row is None:
                     yield
                     continue
-                key = shape.key(row)
-                if (after is not None and not after < key) or (query.is_match and key[-1] in told):
+                key = (identity(row),) if find_key is None else find_key(row)
+                if after is not None and not after < key:
                     continue
-                if query.is_match:
+                if is_match:
+                    if key[-1] in told:
+                        continue
                     told.add(key[-1])
                 best.append((key, row))
                 if is_sorted and len(best) > self._size:
                     break
-                if len(best) > self._size + SPARE:
+                if len(best) > most:
                     best = self._smallest(best)
             best = self._smallest(best)
         except TypeError as error:  # keys of other types than the rows': the token was made up
@@ -242,10 +247,15 @@ class _Page:
         count = None
         if groups.is_plain_count:
             count = yield from self._by_columns.count()
+        kinds = None
         if count is not None:
             groups.count(count)
         else:
-            yield from self._fill(groups)
+            kinds = yield from self._by_columns.alike(groups.alike_by, groups.summed)
+            page = None if kinds is None else self._of_kinds(groups, kinds)
+            if page is not None:
+                return page
+            yield from self._fill(groups, kinds)
         after = self._after
         try:
             pairs = [p for p in groups.keys() if after is None or after < p[0]]  # noqa: SIM118
@@ -256,13 +266,36 @@ class _Page:
         is_more = len(best) > self._size
         return rows, plain_key(best[self._size - 1][0]) if is_more else None
 
-    def _fill(self, groups: Groups) -> Generator[None, None, None]:
+    def _of_kinds(self, groups: Groups, kinds: Kinds) -> tuple[list[Json], list[Any] | None] | None:
+        """A page of groups in their own order, each of one kind; only those of the page are made.
+
+        None where they are in another order, or one group is of several kinds.
+        """
+        if self._query.order or not groups.are_kinds:
+            return None
+        order = kinds.in_order()
+        if order is None:
+            return None
+        _check_count(len(order))
+
+        def key(kind: int) -> Key:
+            return (groups.key_of(kinds.some([kind])[0]),)
+
+        try:
+            begin = 0 if self._after is None else bisect_right(order, self._after, key=key)
+        except TypeError as error:
+            raise _bad_token("was not given by this server") from error
+        page = order[begin : begin + self._size]
+        rows = [groups.answer(groups.add_alike(one)) for one in kinds.some(page)]
+        is_more = begin + len(page) < len(order)
+        return rows, plain_key(key(page[-1])) if is_more else None
+
+    def _fill(self, groups: Groups, kinds: Kinds | None) -> Generator[None, None, None]:
         query, finder = self._query, self._finder
-        alike = yield from self._by_columns.alike(groups.alike_by, groups.summed)
-        if alike is not None:
-            for one in alike:
+        if kinds is not None:
+            for one in kinds.all():
                 groups.add_alike(one)
-                self._check_count(groups)
+                _check_count(len(groups))
                 if self._meter.tick():
                     yield
             return
@@ -278,11 +311,12 @@ class _Page:
                     continue
                 told.add(key)
             groups.add(row)
-            self._check_count(groups)
+            _check_count(len(groups))
 
-    def _check_count(self, groups: Groups) -> None:
-        if len(groups) > MOST_GROUPS:
-            raise too_long(f"has more than {MOST_GROUPS:,} groups")
+
+def _check_count(groups: int) -> None:
+    if groups > MOST_GROUPS:
+        raise too_long(f"has more than {MOST_GROUPS:,} groups")
 
 
 def answer(run: Run) -> Answer:

@@ -188,8 +188,17 @@ class Groups:
         for tally, value in zip(group.tallies, self._values, strict=True):
             tally.add(True if value is None else value(row))
 
-    def add_alike(self, found: Alike) -> None:
-        """Takes in many twins at once."""
+    @property
+    def are_kinds(self) -> bool:
+        """Whether twins of one group are alike in all that is asked of them, but for sums."""
+        return bool(self._by) and len(self.alike_by) == len(self._query.group)
+
+    def key_of(self, found: Alike) -> Key:
+        """What the group sorts by to which twins belong."""
+        return tuple(order_key(found.values[path.steps]) for path in self._query.group)
+
+    def add_alike(self, found: Alike) -> Group:
+        """Takes in many twins at once; their group."""
         group = self._group([found.values[path.steps] for path in self._query.group])
         for tally, call in zip(group.tallies, self._calls, strict=True):
             if call.name in SUMS:
@@ -198,6 +207,7 @@ class Groups:
                 tally.add(found.values[_argument(call)], found.count)
             else:
                 tally.add(True, found.count)
+        return group
 
     def _group(self, values: list[object]) -> Group:
         key = tuple(map(order_key, values))
