@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from page.alarms import alarm_flood
 from page.explorer import explorer_of_many
+from page.headset import immersion
 from page.loading import first_load, offline, time_to_interactive
 from page.rows import Bench, Row
 from page.scene import idle_scene, scene_budgets
@@ -35,6 +36,7 @@ ROWS: tuple[Callable[[Bench], list[Row]], ...] = (
     scene_budgets,
     offline,
     idle_scene,
+    immersion,
     zoom_a_million,
     alarm_flood,
     explorer_of_many,

@@ -37,10 +37,15 @@ def choose(visitor: Visitor, name: str, content: bytes) -> None:
     visitor.page.locator("[data-testid=shape-file]").set_input_files(given)  # type: ignore[arg-type]
 
 
-def test_an_own_shape_is_uploaded_bound_and_drawn_without_another_draw_call(
+def test_a_wrong_file_says_why_and_a_right_one_is_drawn_without_another_draw_call(
     plant: Running, visit: Visit
 ) -> None:
     visitor = opened(visit, plant)
+    visitor.allowed = "status of 400"
+    choose(visitor, "bad.glb", cube(buffers=[{"byteLength": 1, "uri": "model.bin"}]))
+    assert "buffers[0].uri" in (words := visitor.find("shape-problem").inner_text())
+    assert "embedded" in words
+
     before = visitor.page.evaluate(FIGURES)
     choose(visitor, "Big Ball.glb", ball(60, 80))
     visitor.find("shape-twin").click()
@@ -61,14 +66,3 @@ def test_an_own_shape_is_uploaded_bound_and_drawn_without_another_draw_call(
         "(before) => +document.querySelector('canvas.plant-canvas')?.dataset.triangles > before",
         int(before["triangles"]) + 20_000,
     )
-
-
-def test_a_file_that_cannot_be_drawn_says_why_and_how_to_mend_it(
-    plant: Running, visit: Visit
-) -> None:
-    visitor = opened(visit, plant)
-    visitor.allowed = "status of 400"
-    choose(visitor, "bad.glb", cube(buffers=[{"byteLength": 1, "uri": "model.bin"}]))
-    words = visitor.find("shape-problem").inner_text()
-    assert "buffers[0].uri" in words
-    assert "embedded" in words

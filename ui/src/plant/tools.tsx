@@ -14,6 +14,7 @@ import { LAYERS, type Look } from "@/scene/look.ts";
 import type { PlantView } from "@/scene/view.ts";
 import { Icon } from "@/shell/icon.tsx";
 import { Shapes } from "./shapes.tsx";
+import { XrButtons, saveUsdz } from "./xr.tsx";
 import { FULL_SECTION, setLook, viewSearch } from "./state.ts";
 
 type Open = "" | "layers" | "section" | "views" | "shapes";
@@ -54,9 +55,14 @@ export function Tools({ view, look, isFlat, canSolid, isMoving, dropped, scene, 
           </button>
         )}
       </div>
+      {!isFlat && (
+        <div class="tool-row">
+          <XrButtons view={view} />
+        </div>
+      )}
       {open === "layers" && <Layers look={look} />}
       {open === "section" && !isFlat && <Section section={look.section ?? FULL_SECTION} />}
-      {open === "views" && <Views />}
+      {open === "views" && <Views saveFile={isFlat ? null : () => void saveUsdz(view)} />}
       {open === "shapes" && <Shapes scene={scene} selected={selected} dropped={dropped} />}
       {!isFlat && (
         <div class="tool-column">
@@ -160,7 +166,7 @@ interface SavedView {
 
 const PARTS = ["by", "hide", "section", "eye", "plan"];
 
-function Views() {
+function Views({ saveFile }: { saveFile: (() => void) | null }) {
   const [version, setVersion] = useState(0);
   const { data } = useResource("views", (abort) => get<{ value: SavedView[] }>("/views", abort), version);
   const name = useRef<HTMLInputElement>(null);
@@ -196,6 +202,11 @@ function Views() {
           <input ref={name} class="input" aria-label="Name of the view" placeholder="Name" maxLength={60} />
           <button class="button">Save</button>
         </form>
+      )}
+      {saveFile && (
+        <button class="button" data-testid="save-usdz" onClick={saveFile}>
+          Save as USDZ for iPhone and iPad
+        </button>
       )}
     </Card>
   );

@@ -105,6 +105,11 @@ export class Ground {
     this.#wordsMesh.material.needsUpdate = true;
   }
 
+  /** The floor, which hides the room in AR. */
+  showFloor(isShown: boolean): void {
+    for (const one of [this.#floor, this.#grid, this.#shadow]) one.visible = isShown;
+  }
+
   show(hasPipes: boolean, hasZones: boolean): void {
     if (this.#pipesMesh) this.#pipesMesh.visible = hasPipes;
     this.#zones.visible = hasZones;

@@ -196,6 +196,11 @@ export class Things {
     this.#show(thing);
   }
 
+  /** Choose the forms anew with the next frame. */
+  forget(): void {
+    this.#refinedAt.set(Infinity, 0, 0);
+  }
+
   #refinedAt = new Vector3(Infinity, 0, 0);
 
   /** Gives the triangles to what is largest on the screen; whatever the plant, at most `budget` of them. */

@@ -7,6 +7,7 @@ import { tick } from "@/core/clock.ts";
 import { nameOf, rows } from "@/core/plant.ts";
 import { tokenColor } from "@/core/theme.ts";
 import type { Scene } from "@/core/types.ts";
+import type { XrMode } from "@/core/xr.ts";
 import { formatNumber } from "@/core/words.ts";
 import { peek } from "@/live/client.ts";
 import { CameraDriver } from "./camera.ts";
@@ -44,6 +45,9 @@ export interface PlantView {
   eye: () => number[];
   lookFrom: (eye: number[], isInstant?: boolean) => void;
   measure: (isOn: boolean) => void;
+  /** In a headset or through a phone, until the person leaves. */
+  enterXr: (mode: XrMode) => Promise<void>;
+  toUsdz: () => Promise<Blob>;
   dispose: () => void;
 }
 
@@ -87,6 +91,7 @@ class View implements PlantView {
   #hasMoved = false;
   #eyeTold = "";
   #painted = 0;
+  #isImmersed = false;
   #budget = matchMedia("(pointer: coarse)").matches ? PHONE_BUDGET : BUDGET;
 
   constructor(
@@ -206,7 +211,34 @@ class View implements PlantView {
     this.draw();
   };
 
+  enterXr = async (mode: XrMode): Promise<void> => {
+    const { enter } = await import("./xr/session.ts");
+    cancelAnimationFrame(this.#frame);
+    clearTimeout(this.#timer);
+    [this.#frame, this.#timer] = [0, 0];
+    this.#isImmersed = true;
+    this.#driver.controls.enabled = false;
+    const sky = this.#stage.background;
+    const fog = this.#stage.fog;
+    const showSky = (isShown: boolean): void => {
+      this.#stage.background = isShown ? sky : null;
+      this.#stage.fog = isShown ? fog : null;
+      this.#ground.showFloor(isShown);
+    };
+    try {
+      await enter({ renderer: this.#renderer, stage: this.#stage, things: this.#things, camera: this.#driver.camera, canvas: this.#canvas, fixed: this.#ground.triangles + 200, showing: (twin) => this.#showing(twin), choose: this.options.choose, before: (now) => this.#move(now), after: () => this.#tell(), showSky }, mode);
+    } finally {
+      this.#isImmersed = false;
+      this.#driver.controls.enabled = true;
+      this.#resize();
+      this.recolor();
+    }
+  };
+
+  toUsdz = async (): Promise<Blob> => (await import("./xr/usdz.ts")).usdzOf(this.#things);
+
   dispose = (): void => {
+    void this.#renderer.xr.getSession()?.end();
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
     for (const stop of this.#stops) stop();
@@ -223,7 +255,7 @@ class View implements PlantView {
 
   /** Asks for one frame. */
   draw(): void {
-    if (!this.#frame) this.#frame = requestAnimationFrame((now) => this.#render(now));
+    if (!this.#frame && !this.#isImmersed) this.#frame = requestAnimationFrame((now) => this.#render(now));
   }
 
   #planes(section: number[]): Plane[] {
@@ -330,7 +362,7 @@ class View implements PlantView {
 
   #resize(): void {
     const [width, height] = [this.home_.clientWidth, this.home_.clientHeight];
-    if (!width || !height) return;
+    if (!width || !height || this.#isImmersed) return;
     this.#renderer.setSize(width, height, false);
     this.#driver.resize(width, height);
     this.draw();
@@ -418,9 +450,7 @@ class View implements PlantView {
     this.#frame = 0;
     const start = performance.now();
     const isFlying = this.#driver.advance(now);
-    const isMoving = this.#isAnyMoving();
-    if (isMoving) this.#advance(Math.min(0.25, (now - this.#lastFrame) / 1000));
-    this.#lastFrame = now;
+    const isMoving = this.#move(now);
     this.#things.refine(this.#driver.camera, this.#budget - this.#ground.triangles);
     this.#renderer.render(this.#stage, this.#driver.camera);
     this.#labels.layout(this.#driver.camera, this.home_.clientWidth, this.home_.clientHeight);
@@ -430,6 +460,13 @@ class View implements PlantView {
     else if (isMoving && this.#isSoftware) this.#whenDone(start, () => this.#drawLater());
     else if (isMoving) this.#drawLater();
     if (!isFlying) this.#tellEye();
+  }
+
+  #move(now: number): boolean {
+    const isMoving = this.#isAnyMoving();
+    if (isMoving) this.#advance(Math.min(0.25, (now - this.#lastFrame) / 1000));
+    this.#lastFrame = now;
+    return isMoving;
   }
 
   /** What a frame cost, for those who measure: on the canvas itself. */

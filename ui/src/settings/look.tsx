@@ -1,4 +1,6 @@
 import { colours, setTheme, theme, type Theme } from "@/core/theme.ts";
+import { useEffect } from "preact/hooks";
+import { askXr, xrSupport } from "@/core/xr.ts";
 import { wall } from "@/core/clock.ts";
 import { formatClock, formatDay, zoneName } from "@/core/words.ts";
 import { zone, zones } from "@/core/zone.ts";
@@ -12,6 +14,7 @@ const THEMES: [Theme, string][] = [
 
 export function Look() {
   const now = wall.value;
+  useEffect(() => void askXr(), []);
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   return (
     <div class="stack settings-part">
@@ -46,6 +49,14 @@ export function Look() {
           Now {formatDay(now)} {formatClock(now)} {zoneName(now)}
         </span>
       </div>
+      <dl class="facts" data-testid="xr-support">
+        {(["vr", "ar"] as const).map((mode) => (
+          <div class="fact" key={mode}>
+            <dt>{mode === "vr" ? "VR" : "AR"} in Plant 3D</dt>
+            <dd>{xrSupport.value[mode] || "Ready: the button stands beside the scene"}</dd>
+          </div>
+        ))}
+      </dl>
     </div>
   );
 }

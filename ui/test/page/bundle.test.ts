@@ -55,6 +55,15 @@ describe("the built page", () => {
     expect(weigh(scene)).toBeLessThanOrEqual(200 * KIB);
   });
 
+  it("loads what only VR and AR need on the press of their button", () => {
+    const scene = filesOf("src/scene/view.ts");
+    for (const name of ["src/scene/xr/session.ts", "src/scene/xr/usdz.ts"]) {
+      const own = [...filesOf(name)].filter((file) => !scene.has(file));
+      expect(own.length).toBeGreaterThan(0);
+      expect(weigh(own)).toBeLessThanOrEqual(20 * KIB);
+    }
+  });
+
   it("keeps the graph in a chunk of its own of at most 60 KiB", () => {
     const first = filesOf("index.html");
     const graph = [...filesOf("src/twins/graph-draw.ts")].filter((file) => !first.has(file));
