@@ -166,7 +166,13 @@ class Server:
         self._fronts = Fronts(
             self._mqtt, platform.folder.path, config.ingest_processes, platform.tokens.known
         )
-        await self._mqtt.inherit(self._fronts)
+        try:
+            await self._mqtt.inherit(self._fronts)
+        except OSError as error:
+            raise Unavailable(
+                f"what ingest processes left cannot be read: {error}",
+                hint="look after that disk; 'gemel check' names what is damaged",
+            ) from error
         host, port = address(config.mqtt, "mqtt")
         shown = _shown(await self._listen(host, port, None))
         platform.desired.start(self._mqtt.retained("devices/+/desired"))
