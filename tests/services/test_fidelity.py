@@ -84,6 +84,24 @@ def test_a_plant_is_learnt_from_its_lives() -> None:
     assert found.rate_spread == pytest.approx(0.3, abs=0.12)
 
 
+def test_bend_jitter_and_sudden_failures_are_learnt_too() -> None:
+    true = Wear(0.1, 0.03, 0.3, 0.03, bend=1.4, jitter=0.8, sudden=0.002)
+    found = [learnt(draw(true, 40, np.random.default_rng(seed)), Wear()) for seed in range(10)]
+    middle = {name: np.median([getattr(one, name) for one in found]) for name in Wear.__slots__}
+    assert middle["bend"] == pytest.approx(1.4, abs=0.1)
+    assert middle["begin"] == pytest.approx(0.1, rel=0.1)
+    assert middle["rate"] == pytest.approx(0.03, rel=0.1)
+    assert middle["jitter"] == pytest.approx(0.8, abs=0.25)
+    assert middle["sudden"] == pytest.approx(0.002, rel=0.4)
+    plain = Wear(0.1, 0.03, 0.3, 0.03)
+    assert learnt(draw(plain, 40, np.random.default_rng(1)), Wear()).jitter < 0.4
+
+
+def test_too_few_lives_leave_what_was_assumed() -> None:
+    prior = Wear(0.2)
+    assert learnt(draw(Wear(), 1, np.random.default_rng(1)), prior) is prior
+
+
 def test_the_run_says_which_level_and_why() -> None:
     schema = KIND.runs[0].parameters
     parameters = completed(schema, {"rateSpread": 0.05, "rate": 0.05})

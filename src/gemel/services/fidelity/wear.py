@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,35 +63,78 @@ def draw(wear: Wear, lives: int, random: np.random.Generator) -> Lives:
     return Lives(seen, end.astype(np.int64))
 
 
+LEAST_DAYS, LEAST_LIVES = 5, 2
+WORN = 0.5
+"""Damage below which a failure has come suddenly."""
+BENDS = np.linspace(0.5, 2.0, 31)
+BEGINS = np.linspace(0.02, 0.6, 59)
+
+
 def learnt(history: Lives, prior: Wear) -> Wear:
-    """The plain exponential model with the parameters that recorded lives tell."""
-    begin, slopes, noises = [], [], []
-    for row, end in zip(history.seen, history.end, strict=True):
-        seen = row[: int(end)]
-        if len(seen) < 5:
-            continue
-        log = np.log(np.maximum(seen, 0.02))
-        slope, start = np.polyfit(np.arange(len(seen)), log, 1, w=np.maximum(seen, 0.05))
-        begin.append(start)
-        slopes.append(max(slope, 1e-4))
-        noises.append(np.std(np.diff(seen)) / np.sqrt(2))
-    if len(slopes) < 2:
+    """What recorded lives tell of the wear; `prior` where they are too few.
+
+    The course of damage is the same for all lives but for its speed: over the share of its life
+    that a part has behind it, all wear alike. So begin and bend come from all lives at once by
+    least squares, the speed of each from its end. What readings differ from that course by, beyond
+    the noise of the sensor, is growth that varies from day to day: given when a life began and
+    ended, a Brownian bridge. Lives that ended suddenly tell their speed by how far they had come.
+    """
+    lives = [
+        row[: int(end)] for row, end in zip(history.seen, history.end, strict=True)
+        if end >= LEAST_DAYS
+    ]  # fmt: skip
+    worn = [seen for seen in lives if seen[-LEAST_DAYS:].mean() >= WORN]
+    if len(worn) < LEAST_LIVES:
         return prior
+    noise = float(np.median([np.std(np.diff(seen)) for seen in lives]) / np.sqrt(2))
+    share = np.concatenate([(np.arange(len(x)) + 1) / (len(x) + 1) for x in worn])
+    seen = np.concatenate(worn)
+    begin, bend = _course(share, seen)
+    needed = -np.log(begin)
+    rates = [needed / (len(x) + 1) for x in worn]
+    early = [x for x in lives if x[-LEAST_DAYS:].mean() < WORN]
+    rates += [needed * _behind(x, begin, bend) / len(x) for x in early]
+    logs = np.log(np.maximum(rates, 1e-5))
+    exposed = sum(float((x < WORN).sum()) for x in lives)
     return Wear(
-        float(np.clip(np.exp(np.median(begin)), 0.01, 0.9)),
-        float(np.median(slopes)),
-        float(np.std(np.log(slopes))),
-        float(np.median(noises)),
-        sudden=_sudden(history),
+        begin,
+        float(np.exp(np.median(logs))),
+        float(np.std(logs)),
+        noise,
+        bend,
+        _jitter(worn, begin, bend, noise),
+        len(early) / max(exposed, 1.0),
     )
 
 
-def _sudden(history: Lives) -> float:
-    """Failures a day that came while little damage was seen."""
-    last = np.array(
-        [
-            np.nanmean(row[max(0, int(e) - 5) : int(e)]) if e > 0 else 0.0
-            for row, e in zip(history.seen, history.end, strict=True)
-        ]
-    )
-    return float((last < 0.5).sum() / max(history.end.sum(), 1))
+def _course(share: F64, seen: F64) -> tuple[float, float]:
+    """(begin, bend) of damage over the share of life, by least squares."""
+    best, found = np.inf, (0.1, 1.0)
+    for bend in BENDS.tolist():
+        curve = np.exp(np.log(BEGINS)[:, None] * (1 - share**bend)[None, :])
+        error = ((curve - seen) ** 2).sum(axis=1)
+        at = int(np.argmin(error))
+        if error[at] < best:
+            best, found = float(error[at]), (float(BEGINS[at]), bend)
+    return found
+
+
+def _behind(seen: F64, begin: float, bend: float) -> float:
+    """The share of life that a part has behind it, by what was seen last."""
+    last = float(np.clip(seen[-4 * LEAST_DAYS :].mean(), begin, 1.0))
+    grown = max(1 - np.log(last) / np.log(begin), 0.0) ** (1 / bend)
+    return max(float(grown), 0.1)
+
+
+def _jitter(worn: Sequence[F64], begin: float, bend: float, noise: float) -> float:
+    """Of growth from day to day, in shares of the rate."""
+    over, under = 0.0, 0.0
+    for seen in worn:
+        share = (np.arange(len(seen)) + 1) / (len(seen) + 1)
+        curve = begin ** (1 - share**bend)
+        slope = curve * -np.log(begin) * bend * share ** (bend - 1)
+        spread = slope**2 * share * (1 - share) / len(seen)
+        excess = (seen - curve) ** 2 - noise**2
+        over += float((spread * excess).sum())
+        under += float((spread**2).sum())
+    return float(np.clip(over / under, 0.0, 4.0) ** 0.5) if under else 0.0
