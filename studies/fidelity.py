@@ -1,8 +1,9 @@
 """The fidelity advisor on 20 random plants: does it name the level that a full evaluation names?
 
 Decision: when to order the replacement of a part that wears. The advisor sees 40 recorded lives of
-the plant, fits its own simulator (exponential wear) to them, tunes and runs the four levels in
-closed loop there. The plant is richer: bent growth, random growth from day to day, sudden failures.
+the plant, fits its own simulator to them, tunes and runs the four levels in
+closed loop there. Its simulator can bend, jitter and fail suddenly as the plant does; only numbers
+have to be learnt.
 The truth runs the levels, tuned on 2,000 of the plant's own lives, on 30,000 others. Tolerance: 2 %
 of the cost. Naive comparison: the level whose forecast of remaining life has the least RMSE.
 
