@@ -336,3 +336,21 @@ def test_paths_of_all_submodels_come_in_pages_without_gap_or_repeat(server: Insi
         cursor = {"cursor": page["paging_metadata"]["cursor"]}
     assert found == whole
     assert len(whole) > 30
+
+
+def test_submodels_follow_twins_that_come_change_their_model_and_go(server: Inside) -> None:
+    def submodels() -> list[str]:
+        return [one["id"] for one in server.ask("GET", "/aas/submodels", limit=1000)["result"]]
+
+    before = submodels()
+    assert before == sorted(before)
+    bearing = {"$metadata": {}}
+    made = {"$metadata": {"$model": PUMP}, "bearing": bearing}
+    server.ask("PUT", "/digitaltwins/pump-1.5", made)
+    own = [f"urn:gemel:submodel:pump-1.5{part}" for part in ("", "/bearing")]
+    assert submodels() == sorted([*before, *own])
+    works = server.ask("GET", "/digitaltwins/works")["$metadata"]["$model"]
+    server.ask("PUT", "/digitaltwins/pump-1.5", {"$metadata": {"$model": works}})
+    assert submodels() == sorted([*before, own[0]])
+    server.ask("DELETE", "/digitaltwins/pump-1.5")
+    assert submodels() == before

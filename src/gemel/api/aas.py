@@ -24,8 +24,8 @@ from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import GemelError, InvalidInput, NotFound
 from gemel.interchange import aas_export, aas_views
-from gemel.interchange.aas_words import ASSET, id_short, internal, shell_id, submodel_id, twin_of
-from gemel.interchange.facts import Material, parts
+from gemel.interchange.aas_words import ASSET, id_short, internal, shell_id, twin_of
+from gemel.interchange.facts import Material
 from gemel.interchange.losses import Losses
 
 if TYPE_CHECKING:
@@ -79,25 +79,31 @@ class _Asked:
         more = {"cursor": encoded(shown[-1])} if start + count < len(keys) and shown else {}
         return {"paging_metadata": more, "result": [show(key) for key in shown]}
 
-    def shells(self) -> list[str]:
+    def shells(self) -> Sequence[str]:
         """The twins that are asked for, in order of their ids."""
         wanted = self.query.get("idShort")
         assets = {decoded_asset(one) for one in self.query.getlist("assetIds")}
+        every = self.platform.directory.ids()
+        if wanted is None and not assets:
+            return every
         return [
             key
-            for key in sorted(self.graph.twins)
+            for key in every
             if (wanted is None or id_short(key) == wanted)
             and (not assets or ASSET + shell_id(key).rpartition(":")[2] in assets)
         ]
 
-    def submodels(self) -> list[str]:
+    def submodels(self) -> Sequence[str]:
+        """The ids of the submodels that are asked for, in order."""
         wanted = self.query.get("idShort")
-        return sorted(
-            submodel_id(key, part)
-            for key, twin in self.graph.twins.items()
-            for part, _ in parts(self.graph.models, twin.model)
-            if wanted is None or id_short(part or "properties") == wanted
-        )
+        every = interchange.submodel_ids(self.platform)
+        if wanted is None:
+            return every
+        return [
+            key
+            for key in every
+            if (found := twin_of(key)) and id_short(found[1] or "properties") == wanted
+        ]
 
     def shell(self, key: str) -> Json:
         return aas_export.shell(interchange.facts_of(self.platform, key), self.graph.models)

@@ -7,9 +7,9 @@ readings change (status, when last seen, alarms) is worked out for all rows at o
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,6 +109,7 @@ class Directory:
         self._texts: list[str] = []
         self._models: list[str] = []
         self._name_rank: F64 | None = None
+        self._kept: dict[str, Any] = {}
         self._links: tuple[int, I64, I64] = (-1, np.empty(0, np.int64), np.empty(0, np.int64))
         self._places: tuple[int, list[str], I64] = (-1, [], np.empty(0, np.int64))
 
@@ -124,7 +125,18 @@ class Directory:
         self._texts = [_text(*pair) for pair in zip(self._ids, self._names, strict=True)]
         self._models = [twin.model for twin in twins]
         self._name_rank = None
+        self._kept = {}
         self._version = graph.version
+
+    def ids(self) -> Sequence[str]:
+        """The twins in order of id."""
+        self._refresh()
+        return self._ids
+
+    def kept(self) -> dict[str, Any]:
+        """What others worked out and keep here for as long as twins and their models stay."""
+        self._refresh()
+        return self._kept
 
     def _patched(self) -> bool:
         """Takes in a few changed twins; false when some came or went."""
@@ -142,7 +154,9 @@ class Directory:
             if name != self._names[row]:
                 self._names[row], self._texts[row] = name, _text(key, name)
                 self._name_rank = None
-            self._models[row] = twin.model
+            if twin.model != self._models[row]:
+                self._models[row] = twin.model
+                self._kept = {}
         self._version = graph.version
         return True
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import orjson
@@ -24,6 +25,7 @@ from gemel.interchange import (
     wot_export,
     wot_import,
 )
+from gemel.interchange.aas_words import submodel_id
 from gemel.interchange.facts import Facts, Material, Value, parts, path_of
 from gemel.interchange.losses import Losses
 from gemel.twins.dtdl.interface import Command, Property, Telemetry
@@ -56,8 +58,14 @@ class Exported:
     losses: Losses
 
 
-def _json(body: Any) -> bytes:
-    return orjson.dumps(body, option=orjson.OPT_INDENT_2)
+Convert = Callable[[Material, Losses], Any]
+
+
+def _as_json(convert: Convert) -> Callable[[Material, Losses], bytes]:
+    """What writes a conversion as JSON that people can read."""
+    return lambda material, losses: orjson.dumps(
+        convert(material, losses), option=orjson.OPT_INDENT_2
+    )
 
 
 FORMATS = {
@@ -68,7 +76,7 @@ FORMATS = {
             "Asset Administration Shell v3 environment",
             JSON,
             ".json",
-            lambda material, losses: _json(aas_export.environment(material, losses)),
+            _as_json(aas_export.environment),
         ),
         Format(
             "aasx",
@@ -82,14 +90,14 @@ FORMATS = {
             "W3C Web of Things: Thing Descriptions of twins, Thing Models of models",
             "application/td+json",
             ".td.json",
-            lambda material, losses: _json(wot_export.documents(material, losses)),
+            _as_json(wot_export.documents),
         ),
         Format(
             "ngsi-ld",
             "NGSI-LD entities of twins and their components",
             "application/ld+json",
             ".jsonld",
-            lambda material, losses: _json(ngsi_export.entities(material, losses)),
+            _as_json(ngsi_export.entities),
         ),
     )
 }
@@ -152,6 +160,26 @@ async def material(
         facts.append(facts_of(platform, key))
     known = dict(graph.models) if not models or twins else chosen
     return Material(known, tuple(facts), base, mqtt_beside(platform, base))
+
+
+def submodel_ids(platform: Platform) -> Sequence[str]:
+    """The ids of all submodels in order: of twins and of their components.
+
+    Cost: they are sorted when twins came or went, or got other models; else looked up.
+    """
+    models, kept = platform.graph.models, platform.directory.kept()
+    now = list(models.values())
+    known, old = kept.get("submodels", (None, []))
+    if known is not None and len(known) == len(now) and all(map(operator.is_, known, now)):
+        return cast("list[str]", old)
+    twins = platform.graph.twins
+    found = sorted(
+        submodel_id(key, part)
+        for key in platform.directory.ids()
+        for part, _ in parts(models, twins[key].model)
+    )
+    kept["submodels"] = (now, found)
+    return found
 
 
 def mqtt_beside(platform: Platform, base: str) -> str:
