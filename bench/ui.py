@@ -1,6 +1,6 @@
 """The page against its targets, in a real Chromium with software graphics on the real server.
 
-Usage: scripts/bench ui [--json] [--only NAME]
+Usage: scripts/bench ui [--json] [--only NAME] [--minutes 1]
 
 Each row is of one function of bench/page: its name, its target, and what was measured. Sizes and
 counts are budgets; times are those of this machine (software graphics), so read them as +-30 %.
@@ -21,8 +21,10 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from page.alarms import alarm_flood
+from page.checks import accessibility
 from page.explorer import explorer_of_many
 from page.headset import immersion
+from page.live import kept_open, live_stream
 from page.loading import first_load, offline, time_to_interactive
 from page.rows import Bench, Row
 from page.scene import idle_scene, scene_budgets
@@ -40,14 +42,25 @@ ROWS: tuple[Callable[[Bench], list[Row]], ...] = (
     zoom_a_million,
     alarm_flood,
     explorer_of_many,
+    live_stream,
+    accessibility,
 )
+
+
+def made_for(minutes: float) -> Callable[[Bench], list[Row]]:
+    def stays_open(bench: Bench) -> list[Row]:
+        return kept_open(bench, minutes)
+
+    return stays_open
 
 
 def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--json", action="store_true")
     arguments.add_argument("--only", help="rows of this function alone")
+    arguments.add_argument("--minutes", type=float, default=1, help="that the page stays open")
     given = arguments.parse_args()
+    rows_to_make = (*ROWS, made_for(given.minutes))
     rows: list[Row] = []
     with (
         tempfile.TemporaryDirectory(prefix="gemel-bench-ui-") as folder,
@@ -58,7 +71,7 @@ def main() -> int:
             executable_path=CHROMIUM, headless=True, args=ARGUMENTS, chromium_sandbox=False
         )
         bench = Bench(browser, Path(folder), stack)
-        for rows_of in ROWS:
+        for rows_of in rows_to_make:
             if given.only in (None, rows_of.__name__):
                 rows += rows_of(bench)
         browser.close()
