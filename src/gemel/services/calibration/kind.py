@@ -83,6 +83,10 @@ CALIBRATE: Json = {
         "most": _number(0, "RMSE of the free run above which it does not pass; 0: none", 0, 1e9),
     },
 }
+EXPLAIN: Json = {
+    "type": "object",
+    "properties": {"span": _number(36 * 86_400, "seconds of history", 5 * 86_400, 1e9, "s")},
+}
 PLAN: Json = {
     "type": "object",
     "properties": {
@@ -139,6 +143,13 @@ KIND = Kind(
             "parameters of each twin from its history, judged on a part that is held out",
             "gemel.services.calibration.runs:calibrate_twins",
             CALIBRATE,
+            need,
+        ),
+        Run(
+            "explain",
+            "whether the plant has changed since its calibration, or its sensor is off",
+            "gemel.services.calibration.runs:explain_twins",
+            EXPLAIN,
             need,
         ),
         Run(

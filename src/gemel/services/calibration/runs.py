@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 
 from gemel.core.batch import F64
-from gemel.core.clock import SECOND
+from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
+from gemel.services.calibration.explain import SENSOR, Explained, explain
 from gemel.services.calibration.offline import Calibrated, Data, calibrate
 from gemel.services.calibration.settings import Settings, prepared, slots_of
-from gemel.services.contract import Column, Fit, Instance, Job, Need, Plant, Progress, Result
+from gemel.services.contract import (
+    Column,
+    Fit,
+    Instance,
+    Job,
+    Need,
+    Plant,
+    Progress,
+    Result,
+    Series,
+)
 
 MOST_STEPS = 20_000
+HINDSIGHT = "behaviour.hindsight"
+"""What the sensor is off by, 0 where it is not the sensor."""
 
 
 def need(parameters: Json, instance: Instance, _: Plant, now: int) -> Need:
@@ -154,3 +169,53 @@ def document_of(found: Calibrated) -> Json:
         "holdoutCoverage": None if np.isnan(found.holdout_coverage) else found.holdout_coverage,
         "startsAgree": [found.starts_agree, found.starts],
     }
+
+
+def explain_twins(job: Job, progress: Progress) -> Result:
+    """Says of each twin whether its plant has changed since the version in use, or its sensor.
+
+    Raises:
+        InvalidInput: no twin can be judged; says why.
+    """
+    found: Json = {}
+    problems: Json = {}
+    series: list[Series] = []
+    with prepared(job.instance) as settings:
+        for i, twin in enumerate(job.instance.twins):
+            progress(i / len(job.instance.twins), twin)
+            try:
+                one = _explained(job, settings, twin)
+            except InvalidInput as error:
+                problems[twin] = str(error)
+                continue
+            found[twin] = asdict(one)
+            off = one.bias if one.verdict == SENSOR else 0.0
+            time = np.array([job.end - 1], np.int64)
+            series.append(Series(twin, HINDSIGHT, "derived", time, np.array([off])))
+    if not found:
+        first = next(iter(problems.values()), "there are no twins")
+        raise InvalidInput(f"nothing could be judged: {first}")
+    return Result({"twins": found, "problems": problems}, series=series)
+
+
+def _explained(job: Job, settings: Settings, twin: str) -> Explained:
+    fit = job.fit
+    learnt: Json = (fit.document["twins"] if fit is not None else {}).get(twin, {})
+    if fit is None or "parameters" not in learnt:
+        raise InvalidInput("it is not calibrated", hint="the run `calibrate` comes first")
+    if fit.end < job.begin:
+        raise InvalidInput(
+            f"it was calibrated before this span, until {to_iso(fit.end)}", hint="a longer 'span'"
+        )
+    slots = slots_of(job.instance, settings, twin)
+    if slots is None:
+        raise InvalidInput("it lacks a signal that is named as input or observed")
+    columns = {}
+    for name, slot in slots.items():
+        column = job.columns[slot]
+        is_since = column.time >= fit.end
+        columns[name] = Column(column.time[is_since], column.value[is_since])
+    data = data_of(columns, settings, max(job.begin, fit.end), job.end)
+    values = {**settings.values, **learnt["parameters"]}
+    noise = settings.noise.reading
+    return explain(settings.behaviour, data, values, settings.follow, noise)

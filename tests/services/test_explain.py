@@ -1,0 +1,121 @@
+"""Told apart in hindsight: a plant that changes, and a sensor that goes off."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+
+from gemel.core.clock import SECOND
+from gemel.core.errors import InvalidInput
+from gemel.services.behaviour import behaviour_of
+from gemel.services.calibration.explain import AS_CALIBRATED, CHANGED, SENSOR, explain
+from gemel.services.calibration.kind import KIND
+from gemel.services.calibration.offline import Data
+from gemel.services.calibration.runs import HINDSIGHT, explain_twins
+from gemel.services.contract import Column, Fit, Instance, Job, Signal
+from gemel.services.schema import completed
+
+MODEL = behaviour_of("rc2")
+STEP, DAY, DAYS = 1800.0, 48, 24
+USUAL = {p.name: p.value for p in MODEL.parameters}
+NAMES = ("outdoor", "heat", "solar", "gains")
+
+
+@cache
+def lived(change: float = 1.0, bias: float = 0.0) -> Data:
+    """A house whose heat loss or thermometer creeps away within ten days, from day five on."""
+    random = np.random.default_rng(3)
+    steps = DAYS * DAY
+    hour = np.arange(steps) % DAY / 2
+    creep = np.clip((np.arange(steps) / DAY - 5) / 10, 0, 1)
+    outdoor = 4 + 4 * np.sin((hour - 9) / 12 * np.pi) + np.cumsum(random.normal(0, 0.35, steps))
+    sun = np.maximum(0, 300 * np.sin((hour - 6) / 12 * np.pi)) * random.uniform(0, 1, steps)
+    inputs, read = np.zeros((steps, 4)), np.zeros(steps)
+    state, seen = np.array([[20.0], [17.0]]), 20.0
+    for day in range(DAYS):
+        values = np.array(list(USUAL.values()))[:, None]
+        outer = MODEL.place("parameters", "outer")
+        values[outer] *= 1 + (change - 1) * creep[day * DAY]
+        step = MODEL.prepare(values, STEP)
+        for k in range(day * DAY, (day + 1) * DAY):
+            wanted = 21.0 if 7 <= hour[k] < 22 else 18.0
+            heat = np.clip(3000 + 1500 * (wanted - seen), 0, 8000)
+            inputs[k] = outdoor[k], heat, sun[k], 300.0
+            state, outputs = step(state, inputs[k][:, None])
+            seen = read[k] = outputs[0, 0] + bias * creep[k] + random.normal(0, 0.1)
+    return Data({n: inputs[:, i] for i, n in enumerate(NAMES)}, read, STEP, "temperature")
+
+
+def judged(data: Data):
+    return explain(MODEL, data, USUAL, ["outer"], 0.1)
+
+
+def test_a_sensor_that_creeps_away_is_the_sensor() -> None:
+    found = judged(lived(bias=1.5))
+    assert found.verdict == SENSOR
+    assert found.bias == pytest.approx(1.5, abs=0.25)
+    assert found.rmse["sensor"] < found.rmse["plant"]
+
+
+def test_a_heat_loss_that_creeps_away_is_the_plant() -> None:
+    found = judged(lived(change=1.3))
+    assert found.verdict == CHANGED
+    assert found.changes["outer"] == pytest.approx(0.3, abs=0.06)
+
+
+def test_where_nothing_happens_all_is_as_calibrated() -> None:
+    found = judged(lived())
+    assert found.verdict == AS_CALIBRATED
+    assert abs(found.bias) < 0.4
+
+
+def test_gaps_in_what_was_read_are_left_out() -> None:
+    data = lived(bias=1.5)
+    read = data.observed.copy()
+    read[200:260] = np.nan
+    found = judged(Data(data.inputs, read, STEP, "temperature"))
+    assert found.verdict == SENSOR
+
+
+def test_what_cannot_be_judged_says_why() -> None:
+    with pytest.raises(InvalidInput, match="no parameter may change"):
+        explain(MODEL, lived(), USUAL, [], 0.1)
+    with pytest.raises(InvalidInput, match="days are too few"):
+        judged(lived().part(0, 100))
+
+
+def job(data: Data, calibrated_until: int = 0) -> Job:
+    """As the run is given it: the house as a twin, calibrated before the data begins."""
+    inputs: dict[str, object] = {n: n for n in NAMES}
+    given = {"behaviour": "rc2", "inputs": inputs, "observed": "indoor", "follow": ["outer"],
+             "step": STEP}  # fmt: skip
+    run = KIND.run("explain")
+    assert run is not None
+    parameters = completed(KIND.parameters, given)
+    signals = tuple(Signal("h1", n) for n in (*NAMES, "indoor"))
+    times = (1_000_000_800 + np.arange(len(data)) * 1800) * SECOND
+    columns = [Column(times, np.asarray(data.inputs[n])) for n in NAMES]
+    columns.append(Column(times + 1790 * SECOND, data.observed))
+    fit = Fit({"twins": {"h1": {"parameters": USUAL}}}, end=calibrated_until or int(times[0]))
+    instance = Instance("houses", "behaviour", ("h1",), parameters, signals)
+    complete = completed(run.parameters, {})
+    return Job(instance, complete, signals, columns, int(times[0]), int(times[-1]) + 1, fit=fit)
+
+
+def test_the_run_says_which_it_is_and_writes_what_the_sensor_is_off_by() -> None:
+    found = explain_twins(job(lived(bias=1.5)), lambda *_: None)
+    one = found.document["twins"]["h1"]
+    assert one["verdict"] == SENSOR
+    (series,) = found.series
+    assert (series.twin, series.path) == ("h1", HINDSIGHT)
+    assert series.value[0] == pytest.approx(one["bias"])
+    changed = explain_twins(job(lived(change=1.3)), lambda *_: None)
+    assert changed.document["twins"]["h1"]["verdict"] == CHANGED
+    assert changed.series[0].value[0] == 0
+
+
+def test_a_span_that_does_not_reach_the_calibration_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="a longer 'span'"):
+        explain_twins(job(lived(), calibrated_until=1), lambda *_: None)
