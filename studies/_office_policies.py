@@ -127,10 +127,10 @@ def usual() -> Resets:
     return Resets(2.0, 0.1, 17.0, 80.0)
 
 
-SCHEDULES = list(product((6.0, 7.0, 7.5), (13.0, 15.0, 17.0), (80.0, 120.0, 180.0),
-                         (0.1, 0.15, 0.22)))  # fmt: skip
-RESETS = list(product((0.25, 0.5, 1.0, 2.0), (0.0, 0.15), (14.0, 16.0, 18.0), (40.0, 60.0, 100.0),
-                      (800.0, 900.0, 950.0)))  # fmt: skip
+SCHEDULES = list(product((5.0, 6.0, 7.0), (13.0, 15.0, 17.0), (120.0, 180.0, 250.0),
+                         (0.15, 0.22, 0.3)))  # fmt: skip
+RESETS = list(product((0.5, 1.0, 2.0, 3.0), (0.0, 0.15), (16.0, 18.0), (60.0, 100.0, 140.0),
+                      (700.0, 800.0, 900.0)))  # fmt: skip
 RULES: list[tuple[str, Any, list[tuple[float, ...]]]] = [
     ("practice", Practice, PRACTICES), ("tuned schedule", Schedule, SCHEDULES),
     ("resets", Resets, RESETS),
@@ -151,8 +151,7 @@ def parameters(zones: int = ZONES) -> Json:
 
 
 def plan_parameters(margin: float, degree: float) -> Json:
-    pressures = [40, 60, 100, 140, 180, 250]
-    return {"margin": margin, "degree": degree, "co2": CARBON, "pressures": pressures}
+    return {"margin": margin, "degree": degree, "co2": CARBON}
 
 
 PATHS = [*SIGNALS, *(f"{n}{i + 1}" for n in ZONE_SIGNALS for i in range(ZONES))]
@@ -219,14 +218,14 @@ def set_of(found: list[Json | None], alone: Set) -> Set:
         else:
             rows.append([x[i] for x in (alone.is_on, alone.supply, alone.pressure, alone.fresh)])
     is_on, supply, pressure, fresh = np.array(rows).T
-    supply, pressure = np.where(is_on > 0, supply, 15.0), np.where(is_on > 0, pressure, 40.0)
+    supply, pressure = np.where(is_on > 0, supply, 15.0), np.where(is_on > 0, pressure, 80.0)
     return Set(is_on, supply, pressure, fresh, np.ones(len(found)))
 
 
 # ---- the oracle ----------------------------------------------------------------------------------
 
 
-TRIED = list(product((12.0, 15.0, 18.0), (40.0, 80.0, 160.0), (0.1, 0.25)))
+TRIED = list(product((12.0, 15.0, 18.0), (80.0, 160.0), (0.1, 0.25)))
 
 
 class Oracle:
