@@ -14,9 +14,30 @@ export interface Picture {
 
 const SIZE = 5;
 
-export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (id: string) => void): Picture {
+interface Layers {
+  elements: Record<string, HTMLCanvasElement>;
+  renderHighlightedNodes: () => void;
+  nodePrograms: Record<string, { render: (params: unknown) => void }>;
+}
+
+/** Sigma asks for a WebGL context for edges, nodes and hovered nodes each; here they share that of the first. */
+class OneContext extends Sigma {
+  override createWebGLContext(id: string, options: Record<string, unknown> = {}): WebGLRenderingContext {
+    const { elements } = this as unknown as Layers;
+    const canvas = elements["edges"];
+    if (!canvas) return super.createWebGLContext(id, options);
+    elements[id] = canvas;
+    return super.createWebGLContext(id, { ...options, canvas });
+  }
+}
+
+// Nothing is drawn over a hovered node; clearing that layer would take the others with it.
+(OneContext.prototype as unknown as Layers).renderHighlightedNodes = () => undefined;
+
+/** `lost` hears that the browser took the context away: the picture has to be made anew. */
+export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (id: string) => void, lost: () => void): Picture {
   const graph = new Graph({ multi: true, type: "directed" });
-  const sigma = new Sigma(graph, box, {
+  const sigma = new OneContext(graph, box, {
     allowInvalidContainer: true,
     labelFont: '"Inter", system-ui, sans-serif',
     labelSize: 12,
@@ -30,6 +51,12 @@ export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (i
     stagePadding: 60,
     minCameraRatio: 0.02,
     maxCameraRatio: 20,
+  });
+  const { edges: canvas } = sigma.getCanvases();
+  canvas?.addEventListener("webglcontextlost", lost);
+  // Sigma draws edges last; on one canvas nodes have to lie over them.
+  sigma.on("afterRender", () => {
+    for (const program of Object.values((sigma as unknown as Layers).nodePrograms)) program.render(sigma.getRenderParams());
   });
   sigma.on("clickNode", ({ node }) => pick(node));
   sigma.on("doubleClickNode", (event) => {
@@ -68,7 +95,10 @@ export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (i
       void sigma.getCamera().animatedReset({ duration: 0 });
     },
     closer: (isCloser) => void (isCloser ? sigma.getCamera().animatedZoom({ duration: 0 }) : sigma.getCamera().animatedUnzoom({ duration: 0 })),
-    destroy: () => sigma.kill(),
+    destroy() {
+      canvas?.removeEventListener("webglcontextlost", lost);
+      sigma.kill();
+    },
   };
 }
 

@@ -18,6 +18,8 @@ import { Views } from "./views.tsx";
 
 const MOST_FIRST = 60;
 const HOPS = [1, 2, 3];
+/** The picture is made anew so often when the browser takes its context away. */
+const MOST_LOSSES = 3;
 
 export function TwinGraph() {
   const search = place.value.search;
@@ -65,13 +67,15 @@ function Canvas() {
   const box = useRef<HTMLDivElement>(null);
   const [picture, setPicture] = useState<Picture | null>(null);
   const [problem, setProblem] = useState("");
+  const [losses, setLosses] = useState(0);
   useEffect(() => {
+    if (losses > MOST_LOSSES) return setProblem("The browser takes the graph's WebGL away again and again; the list has all of it.");
     let made: Picture | null = null;
     let isGone = false;
     import("./graph-draw.ts")
       .then(({ drawGraph }) => {
         if (isGone || !box.current) return;
-        made = drawGraph(box.current, (id) => (chosenNode.value = id), (id) => void expand(id));
+        made = drawGraph(box.current, (id) => (chosenNode.value = id), (id) => void expand(id), () => setLosses((old) => old + 1));
         setPicture(made);
       })
       .catch(() => setProblem("This browser cannot draw the graph (no WebGL); the list has all of it."));
@@ -79,7 +83,7 @@ function Canvas() {
       isGone = true;
       made?.destroy();
     };
-  }, [themeVersion.value]);
+  }, [themeVersion.value, losses]);
   const now = shownGraph.value;
   const path = graphPath.value;
   const chosen = chosenNode.value;
