@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,6 +10,7 @@ from hypothesis import strategies as st
 from gemel.core.errors import Damaged
 from gemel.history.block import pieces_of
 from gemel.history.codec import Codec, compress, decode, encode_numbers, encode_pieces
+from gemel.history.scaled import LARGEST, scaled, unscaled
 from gemel.history.table import (
     NO_ROWS,
     Table,
@@ -38,14 +41,55 @@ def test_any_bits_come_back(bits, codec, is_float, is_ordered):
     assert np.ascontiguousarray(found).view(np.int64).tolist() == bits
 
 
+few_digits = st.tuples(st.integers(-(10**7), 10**7), st.integers(0, 7))
+
+
+@given(
+    numbers=st.lists(few_digits, min_size=1, max_size=40),
+    odd=st.lists(st.sampled_from([math.nan, -0.0, 1e300, math.inf, 0.1 + 0.2, 1 / 3]), max_size=2),
+    times=st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=40),
+    unit=st.sampled_from([1, 10**3, 10**6, 10**9]),
+)
+def test_whole_numbers_stand_for_exactly_what_they_came_from(numbers, odd, times, unit):
+    values = np.array([n / 10**digits for n, digits in numbers] + odd, np.float64)
+    column = 1_700_000_000 * 10**9 + np.array(times, np.int64) * unit
+    for one in (values, column):
+        found = scaled(one)
+        if found is not None:
+            back = unscaled(found, one.dtype)
+            assert back.dtype == one.dtype
+            assert back.view(np.int64).tolist() == one.view(np.int64).tolist()
+    if not odd and all(digits <= 2 for _, digits in numbers):
+        assert scaled(values) is not None
+    assert scaled(column) is not None or (max(times) - min(times)) * unit > LARGEST
+
+
+@given(
+    places=st.sets(st.integers(0, 6399), max_size=101),
+    odd=st.sampled_from([math.nan, -0.0, 1e300, math.inf, 1 / 3]),
+)
+def test_some_odd_numbers_among_decimals_stand_beside_them(places, odd):
+    column = np.round(np.sin(np.arange(6400) / 50) * 40 + 50, 2)
+    column[list(places)] = odd
+    kind, data = encode_numbers(column, codec=Codec.PCODEC, level=5)
+    assert (kind == Codec.SCALED) == (len(places) <= 100)
+    found = decode(kind, data, 6400, np.float64)
+    assert found.view(np.int64).tolist() == column.view(np.int64).tolist()
+    if kind == Codec.SCALED and places:
+        assert len(data) < 6400 + 12 * len(places) + 100
+        with pytest.raises(Damaged):
+            decode(kind, data, min(places), np.float64)
+
+
 @pytest.mark.parametrize("codec", [Codec.PCODEC, Codec.PLANES])
 def test_regular_columns_get_small(codec):
     time = 1_700_000_000_000_000_000 + np.arange(16_384) * 1_000_000_000
     value = np.round(np.sin(np.arange(16_384) / 500), 2)
     for column in (time, value):
         kind, data = encode_numbers(column, codec=codec, level=6)
-        assert kind == codec
-        assert len(data) < 8 * len(column) / 6
+        assert kind == Codec.SCALED
+        assert data[1] == codec
+        assert len(data) < 8 * len(column) / 9
     assert encode_numbers(value[:1].repeat(99), codec=codec, level=6)[0] == Codec.CONSTANT
 
 
@@ -57,7 +101,7 @@ def test_pieces_come_back_as_one_column(pieces, codec):
     bits = [bit for piece in pieces for bit in piece]
     column = np.array(bits, np.int64).view(np.float64)
     kind, data = encode_pieces(column, [len(piece) for piece in pieces], codec=codec, level=6)
-    assert (kind == Codec.PIECES) == (len(pieces) > 1)
+    assert (kind == Codec.PIECES) == (len(pieces) > 1 and len(set(bits)) > 1)
     found = decode(kind, data, len(bits), np.float64)
     assert np.ascontiguousarray(found).view(np.int64).tolist() == bits
     if kind == Codec.PIECES:
@@ -83,8 +127,17 @@ def test_only_parts_of_many_rows_are_pieces_of_their_own():
 
 
 def test_columns_that_do_not_fit_are_damage():
-    kind, data = encode_numbers(np.arange(1000), codec=Codec.PCODEC, level=6)
-    for rows, dtype in ((999, np.int64), (1000, np.float64)):
+    column = np.arange(1000)
+    kind, data = encode_numbers(column, codec=Codec.PCODEC, level=6)
+    assert kind == Codec.SCALED
+    for cut in range(len(data)):
+        with pytest.raises(Damaged):
+            decode(kind, data[:cut], 1000, np.int64)
+    for rows, dtype in ((999, np.int64), (1000, np.int32)):
+        with pytest.raises(Damaged):
+            decode(kind, data, rows, dtype)
+    kind, data = encode_numbers(column[:200] ** 3, codec=Codec.PCODEC, level=6)
+    for rows, dtype in ((199, np.int64), (200, np.float64)):
         with pytest.raises(Damaged):
             decode(kind, data, rows, dtype)
     with pytest.raises(Damaged, match="not known"):

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from gemel.core.batch import Batch
 from gemel.core.series import SeriesKey
-from gemel.history import block, blockfile, index, segment
+from gemel.history import block, blockfile, index, scaled, segment
+from gemel.history import codec as codec_module
 from gemel.history.codec import Codec
 from gemel.history.payload import parse_series_line, series_line
 from gemel.history.record import FILE_HEADER, HEADER
@@ -26,11 +27,14 @@ T0 = 1_700_000_000_000_000_000
 
 @pytest.mark.parametrize("codec", [Codec.PCODEC, Codec.PLANES])
 @pytest.mark.parametrize("together", [True, False])
-@pytest.mark.parametrize("rows_apart", [8, 512])
+@pytest.mark.parametrize(("rows_apart", "least_scaled"), [(8, 8), (8, 512), (512, 8)])
 def test_the_page_s_program_reads_a_segment(
-    opened, tmp_path, monkeypatch, codec, together, rows_apart
+    opened, tmp_path, monkeypatch, codec, together, rows_apart, least_scaled
 ):
     monkeypatch.setattr(segment, "BLOCK_ROWS", 50)
+    monkeypatch.setattr(codec_module, "LEAST_SCALED", least_scaled)
+    monkeypatch.setattr(codec_module, "WHOLE_TOGETHER", 16)
+    monkeypatch.setattr(scaled, "ODD_ONES", 8)
     monkeypatch.setattr(block, "ROWS_APART", rows_apart)
     history = opened(4, codec=codec)
     expected = []

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from gemel.core.batch import EMPTY, Batch, Columns, Reject, make_batch
 from gemel.core.errors import InvalidInput, Unavailable
 from gemel.core.series import SeriesTable
-from gemel.history import History, compaction, memory, reader, segment, writer
+from gemel.history import History, compaction, gather, memory, reader, sealer, segment, writer
+from gemel.history import codec as codec_module
 from gemel.history.codec import Codec
 
 SECOND = 1_000_000_000
@@ -108,7 +109,11 @@ def to_batch(rows: list[tuple[int, int, object, int]], lag: int) -> Batch:
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Blocks, chunks and slices of a few rows, so that every border is crossed."""
     monkeypatch.setattr(memory, "CHUNK_ROWS", 8)
-    monkeypatch.setattr(memory, "ROWS_AT_ONCE", 6)
+    monkeypatch.setattr(gather, "ROWS_AT_ONCE", 6)
+    monkeypatch.setattr(gather, "ROWS_A_PART", 2)
+    monkeypatch.setattr(sealer, "ROWS_TO_ROLL", 6)
+    monkeypatch.setattr(codec_module, "LEAST_SCALED", 2)
+    monkeypatch.setattr(codec_module, "WHOLE_TOGETHER", 3)
     monkeypatch.setattr(segment, "BLOCK_ROWS", 5)
     monkeypatch.setattr(compaction, "ROWS_AT_ONCE", 7)
     monkeypatch.setattr(reader, "ROWS_A_SLICE", 9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from pathlib import Path
 
@@ -244,7 +245,7 @@ def test_readers_meanwhile_see_all_or_what_is_left(opened, rows_batch, clock):
 
 def test_the_files_that_go_make_room(opened, rows_batch, keep, clock):
     history = keep()
-    batch = rows_batch(*((0, i / 100, i * 0.37) for i in range(2000)))
+    batch = rows_batch(*((0, i / 100, math.sin(i)) for i in range(2000)))
     seal(opened, history, batch)
     before = sum(p.stat().st_size for p in Path(opened.folder / "segments").iterdir())
     clock.now = T0 + 10 * KEPT

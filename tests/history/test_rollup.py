@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gemel.core.batch import Batch
 from gemel.core.series import SeriesTable
-from gemel.history import History, reader, rolling
+from gemel.history import History, reader, rolling, sealer
 from gemel.history.keep import EARLIEST, Keep
 from gemel.history.query import AGGREGATES
 from gemel.history.rollup import HOUR, MINUTE
@@ -40,6 +40,7 @@ ROWS = st.lists(
 @pytest.fixture(autouse=True)
 def rolls_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rolling, "ROWS_THAT_PAY", 0)
+    monkeypatch.setattr(sealer, "ROWS_TO_ROLL", 0)
     monkeypatch.setattr(reader, "ROWS_WORTH_ROLLS", 0)
 
 
@@ -126,6 +127,26 @@ def test_buckets_from_roll_ups_equal_plain_arithmetic(
     finally:
         history.close()
         shutil.rmtree(folder)
+
+
+def test_few_readings_get_their_roll_ups_when_they_are_merged(
+    opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealer, "ROWS_TO_ROLL", 1_000)
+    history = opened(names=2)
+    for first, count in ((0, 400), (400, 1_200)):
+        opened.store(history, batch_of(wave(count, first=first)))
+        history.seal()
+    small, large = history._views.now.segments
+    assert not small.rolls
+    assert large.rolls[MINUTE].rows == 21
+    wanted = history.buckets(0, START, START + HOUR, MINUTE, ("avg",))["avg"]
+    history.compact()
+    (merged,) = history._views.now.segments
+    assert merged.rolls[MINUTE].rows == 27
+    found = history.buckets(0, START, START + HOUR, MINUTE, ("avg",))["avg"]
+    assert found.tolist() == pytest.approx(wanted.tolist())
+    assert history.check() == []
 
 
 def wave(count: int, series: int = 0, first: int = 0) -> list[Row]:

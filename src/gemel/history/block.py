@@ -126,9 +126,13 @@ def _encode_received(table: Table, codec: Codec, level: int) -> tuple[int, Codec
     """When it was received: as it is if many readings came together, else as lag behind time."""
     received = table.received
     lag = received - table.time // MILLISECOND
-    if np.count_nonzero(np.diff(received)) * 2 < np.count_nonzero(np.diff(lag)):
+    if _changes(received) * 2 < _changes(lag):
         return RECEIVED, *encode_numbers(received, codec=codec, level=level, is_ordered=True)
     return LAG, *encode_numbers(lag, codec=codec, level=level)
+
+
+def _changes(column: I64) -> int:
+    return int(np.count_nonzero(column[1:] != column[:-1]))
 
 
 def _own_texts(table: Table) -> tuple[F64, tuple[Codec, bytes]]:

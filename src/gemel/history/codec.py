@@ -10,9 +10,10 @@ from typing import Any, cast
 import numpy as np
 import zstandard
 from numpy.typing import DTypeLike, NDArray
-from pcodec import ChunkConfig, DeltaSpec, standalone
+from pcodec import ChunkConfig, DeltaSpec, ModeSpec, standalone
 
 from gemel.core.errors import Damaged
+from gemel.history.scaled import beside, scaled, unscaled
 
 
 class Codec(IntEnum):
@@ -28,35 +29,29 @@ class Codec(IntEnum):
     """zstd over the bytes as they are."""
     PIECES = 5
     """Several columns one behind the other, each with a codec of its own."""
+    SCALED = 6
+    """Whole numbers, with a codec of their own, that stand for multiples of a power of ten."""
 
 
 PIECE_COUNT = struct.Struct("<I")
 PIECE = struct.Struct("<IIB")  # rows, length, codec
+WHOLE_TOGETHER = 4_096
+LEAST_SCALED = 256
+"""Rows of a column from which looking for its unit pays."""
 
 
 def encode_numbers(
     column: NDArray[Any], *, codec: Codec, level: int, is_ordered: bool = False
 ) -> tuple[Codec, bytes]:
-    """The smallest of constant, raw and `codec`.
+    """The smallest of constant, raw and `codec`; whole numbers in place of decimals.
 
     Args:
-        column: int32, int64 or float64.
+        column: int32, int64, float32 or float64.
         codec: PCODEC or PLANES, tried when the column is not constant.
         level: of pcodec (0 to 12); PLANES takes zstd's own level 3.
         is_ordered: mostly rising, so that first differences are known to pay.
     """
-    column = np.ascontiguousarray(column)
-    bits = column.view(np.int64) if column.dtype == np.float64 else column
-    if len(column) and (bits == bits[0]).all():
-        return Codec.CONSTANT, column[:1].tobytes()
-    if codec == Codec.PCODEC:
-        delta = DeltaSpec.try_consecutive(1) if is_ordered else DeltaSpec.auto()
-        config = ChunkConfig(compression_level=level, delta_spec=delta)
-        packed = cast(bytes, standalone.simple_compress(column, config))
-    else:
-        packed = _to_planes(bits)
-    raw = column.nbytes
-    return (codec, packed) if len(packed) < raw else (Codec.RAW, column.tobytes())
+    return _encode(column, (len(column),), codec, level, is_ordered)
 
 
 def encode_pieces(
@@ -70,15 +65,61 @@ def encode_pieces(
         codec: as there.
         level: as there.
     """
-    if len(rows) < 2:
-        return encode_numbers(column, codec=codec, level=level)
+    return _encode(column, rows, codec, level, False)
+
+
+def _encode(
+    column: NDArray[Any], rows: Sequence[int], codec: Codec, level: int, is_ordered: bool
+) -> tuple[Codec, bytes]:
+    column = np.ascontiguousarray(column)
+    if _is_constant(column):
+        return Codec.CONSTANT, column[:1].tobytes()
+    whole = scaled(column) if column.itemsize == 8 and len(column) >= LEAST_SCALED else None
+    if whole is not None:
+        some = _together(rows)
+        kind, data = _encode(whole.whole, some, codec, level, is_ordered)
+        return Codec.SCALED, whole.head(kind) + data
+    if len(rows) > 1:
+        return Codec.PIECES, _pack_pieces(column, rows, codec, level, is_ordered)
+    if codec == Codec.PCODEC:
+        delta = DeltaSpec.try_consecutive(1) if is_ordered else DeltaSpec.auto()
+        mode = ModeSpec.classic() if column.dtype == np.int32 else ModeSpec.auto()
+        config = ChunkConfig(compression_level=level, delta_spec=delta, mode_spec=mode)
+        packed = cast(bytes, standalone.simple_compress(column, config))
+    else:
+        packed = _to_planes(column.view(f"<i{column.itemsize}"))
+    raw = column.nbytes
+    return (codec, packed) if len(packed) < raw else (Codec.RAW, column.tobytes())
+
+
+def _together(rows: Sequence[int]) -> list[int]:
+    """Small neighbouring pieces as one: whole numbers of a few series pack as well together."""
+    some = [0]
+    for count in rows:
+        if some[-1] and (some[-1] + count > WHOLE_TOGETHER):
+            some.append(0)
+        some[-1] += count
+    return some
+
+
+def _is_constant(column: NDArray[Any]) -> bool:
+    """Whether all bits are those of the first."""
+    if not len(column):
+        return False
+    bits = column.view(f"<i{column.itemsize}")
+    return bool(bits[-1] == bits[0] and (bits == bits[0]).all())
+
+
+def _pack_pieces(
+    column: NDArray[Any], rows: Sequence[int], codec: Codec, level: int, is_ordered: bool
+) -> bytes:
     heads, packed, at = [PIECE_COUNT.pack(len(rows))], [], 0
     for count in rows:
-        kind, data = encode_numbers(column[at : at + count], codec=codec, level=level)
+        kind, data = _encode(column[at : at + count], (count,), codec, level, is_ordered)
         heads.append(PIECE.pack(count, len(data), kind))
         packed.append(data)
         at += count
-    return Codec.PIECES, b"".join(heads + packed)
+    return b"".join(heads + packed)
 
 
 def encode_octets(column: NDArray[np.uint8]) -> tuple[Codec, bytes]:
@@ -100,13 +141,15 @@ def decode(codec: int, data: bytes, rows: int, dtype: DTypeLike) -> NDArray[Any]
     elif codec == Codec.CONSTANT:
         column = np.broadcast_to(np.frombuffer(data, kind, 1), rows)
     elif codec == Codec.PCODEC:
-        column = cast("NDArray[Any]", standalone.simple_decompress(data))
+        column = _from_pcodec(data)
     elif codec == Codec.PLANES:
         column = _from_planes(decompress(data, rows * kind.itemsize), kind)
     elif codec == Codec.ZSTD:
         column = np.frombuffer(decompress(data, rows * kind.itemsize), kind)
     elif codec == Codec.PIECES:
         column = _join_pieces(data, kind)
+    elif codec == Codec.SCALED:
+        column = _from_scaled(data, rows, kind)
     else:
         raise Damaged(f"codec {codec} is not known here", hint="a newer Gemel wrote this file")
     if column is None or column.dtype != kind or len(column) != rows:
@@ -126,6 +169,20 @@ def _join_pieces(data: bytes, kind: np.dtype[Any]) -> NDArray[Any]:
         pieces.append(decode(codec, data[at : at + length], rows, kind))
         at += length
     return np.concatenate(pieces) if pieces else np.empty(0, kind)
+
+
+def _from_pcodec(data: bytes) -> NDArray[Any]:
+    try:
+        return cast("NDArray[Any]", standalone.simple_decompress(data))
+    except RuntimeError as error:
+        raise Damaged(f"a pcodec column cannot be read: {error}") from error
+
+
+def _from_scaled(data: bytes, rows: int, kind: np.dtype[Any]) -> NDArray[Any]:
+    if kind.itemsize != 8:
+        raise Damaged(f"a scaled column does not hold numbers of type {kind}")
+    found, codec, rest = beside(data)
+    return unscaled(found._replace(whole=decode(codec, rest, rows, np.int32)), kind)
 
 
 def compress(data: bytes, *, checksum: bool = False) -> bytes:

@@ -12,13 +12,13 @@ from math import floor, log
 import numpy as np
 
 from gemel.core.errors import Unavailable
+from gemel.history.block import Block
+from gemel.history.gather import ROWS_AT_ONCE, gathered, ranges
 from gemel.history.keep import WIDTHS, Keep
-from gemel.history.rollfile import remembered
-from gemel.history.rollup import Rolls
+from gemel.history.rollup import Rolls, stacked
 from gemel.history.segment import Segment
-from gemel.history.table import Table, concatenate, sort, without_duplicates
+from gemel.history.table import Table, without_duplicates
 
-ROWS_AT_ONCE = 1_000_000
 LATEST = int(np.iinfo(np.int64).max)
 EARLIEST = int(np.iinfo(np.int64).min)
 
@@ -95,43 +95,30 @@ class Merge:
     def before(self, width: int, first: int, end: int) -> Rolls:
         """Roll-ups, of a range of series, of readings that are gone already."""
         files = [segment.rolls[width] for segment in self.segments if width in segment.rolls]
-        return remembered(files, first, end)
+        return stacked([file.gone(first, end) for file in files])
 
 
 def merged(
     segments: Sequence[Segment], is_stopping: Callable[[], bool], revised: Collection[int] = ()
 ) -> Iterator[Table]:
-    """All readings of the segments by (series, time), each once, about a million at a time.
+    """All readings of the segments by (series, time), each once, a quarter million at a time.
 
     Raises:
         Damaged: a block is not what was written.
         Interrupted: `is_stopping` said so.
     """
-    for first, end, rows in _groups(segments):
+    series = np.concatenate([segment.index.series for segment in segments])
+    counts = np.concatenate([segment.index.count for segment in segments])
+    held: dict[str, tuple[int, Block]] = {}
+    for first, end, rows in ranges(series, counts):
         if end - first == 1 and rows > ROWS_AT_ONCE:
             pieces = _slices_of_one(segments, first, rows)
         else:
-            pieces = iter([[t for s in segments for t in s.tables(first, end)]])
+            pieces = iter([[t for s in segments for t in s.tables(first, end, held)]])
         for parts in pieces:
             if is_stopping():
                 raise Interrupted("the history is closing")
-            yield without_duplicates(sort(concatenate(parts)), revised)
-
-
-def _groups(segments: Sequence[Segment]) -> Iterator[tuple[int, int, int]]:
-    """(first series, end series, rows): neighbours up to a million rows; a large one alone."""
-    series = np.concatenate([segment.index.series for segment in segments])
-    counts = np.concatenate([segment.index.count for segment in segments]).astype(np.int64)
-    found, back = np.unique(series, return_inverse=True)
-    rows = np.bincount(back, weights=counts).astype(np.int64)
-    first, held = 0, 0
-    for i in range(len(found)):
-        if i > first and held + rows[i] > ROWS_AT_ONCE:
-            yield int(found[first]), int(found[i - 1]) + 1, held
-            first, held = i, 0
-        held += int(rows[i])
-    if len(found):
-        yield int(found[first]), int(found[-1]) + 1, held
+            yield without_duplicates(gathered(parts), revised)
 
 
 def _slices_of_one(segments: Sequence[Segment], series: int, rows: int) -> Iterator[list[Table]]:

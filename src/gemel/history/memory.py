@@ -10,22 +10,21 @@ from collections.abc import Collection, Iterator, Sequence
 from threading import Lock
 
 import numpy as np
-from numpy.typing import NDArray
 
+from gemel.history.block import parts_of
+from gemel.history.gather import gathered, ranges
 from gemel.history.payload import Stack
 from gemel.history.table import (
     MILLISECOND,
     QUIET_NAN,
     Table,
-    concatenate,
-    order,
     sort,
     text_values,
     without_duplicates,
 )
 
 CHUNK_ROWS = 65_536
-ROWS_AT_ONCE = 262_144
+NO_SERIES = np.empty(0, np.int32)
 EARLIEST = int(np.iinfo(np.int64).min)
 
 
@@ -81,8 +80,10 @@ class Chunk:
         """Whether what `table` gave is in order of (series, time)."""
         return table is self._sorted
 
-    def rows_in_any_order(self) -> Table:
-        return self._columns.take(slice(0, self.rows))
+    def run(self) -> Table:
+        """All rows, sorted."""
+        table = self.table()
+        return table if self.is_sorted(table) else sort(table)
 
     def find(self, series: int, start: int, end: int) -> Table | None:
         """Rows of one series with start <= time < end, in order of time; None if there are none."""
@@ -175,26 +176,30 @@ class Memory:
         """In the order of arrival."""
         return list(self._chunks)
 
-    def tables(self) -> list[Table]:
-        """All rows, in the order of arrival from one table to the next."""
-        return [chunk.rows_in_any_order() for chunk in list(self._chunks)]
+    def runs(self) -> list[Table]:
+        """All rows, sorted in each table; what is equal in the order of arrival."""
+        return [chunk.run() for chunk in list(self._chunks)]
 
 
-def in_order(memories: Sequence[Memory], revised: Collection[int] = ()) -> Iterator[Table]:
-    """All rows of some memories by (series, time), copies once, a quarter million at a time."""
-    whole = concatenate([table for memory in memories for table in memory.tables()])
-    rows = order(whole)
-    first = 0
-    while first < len(whole):
-        last = min(first + ROWS_AT_ONCE, len(whole))
-        while last < len(whole) and _is_same(whole, rows, last):
-            last += 1
-        piece = slice(first, last)
-        yield without_duplicates(whole.take(piece if rows is None else rows[piece]), revised)
-        first = last
+class Ordered:
+    """All rows of some memories on their way into a segment."""
 
+    def __init__(self, memories: Sequence[Memory]) -> None:
+        self._runs = [run for memory in memories for run in memory.runs() if len(run)]
+        parts = [parts_of(run.series) for run in self._runs]
+        self._series = np.concatenate([part[0] for part in parts] or [NO_SERIES])
+        self._counts = np.concatenate([part[1] for part in parts] or [NO_SERIES])
 
-def _is_same(table: Table, rows: NDArray[np.intp] | None, at: int) -> bool:
-    """Whether rows `at - 1` and `at` have one series and one time."""
-    one, two = (at - 1, at) if rows is None else (int(rows[at - 1]), int(rows[at]))
-    return bool(table.series[one] == table.series[two] and table.time[one] == table.time[two])
+    @property
+    def rows_a_series(self) -> float:
+        """On average."""
+        return float(self._counts.sum()) / max(1, len(np.unique(self._series)))
+
+    def tables(self, revised: Collection[int] = ()) -> Iterator[Table]:
+        """By (series, time), copies once, a quarter million rows at a time."""
+        for first, end, _ in ranges(self._series, self._counts):
+            some = np.array((first, end), np.int32)
+            pieces = [
+                run.take(slice(*np.searchsorted(run.series, some).tolist())) for run in self._runs
+            ]
+            yield without_duplicates(gathered(pieces), revised)

@@ -7,7 +7,6 @@ are gone stand under the even number.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
@@ -28,7 +27,7 @@ from gemel.history.cache import BlockCache
 from gemel.history.codec import Codec, decode, encode_numbers
 from gemel.history.damage import DamageList
 from gemel.history.files import Files
-from gemel.history.rollup import HOUR, MINUTE, NO_ROLLS, Rolls, stacked
+from gemel.history.rollup import HOUR, MINUTE, Rolls, stacked
 
 ROLLED = {MINUTE: ".1m", HOUR: ".1h"}
 MAGIC = b"GmRo"
@@ -147,19 +146,20 @@ class RollFile(BlockFile[RollBlock]):
             found.append(block.rolls.take(slice(begin + int(low), begin + int(high))))
         return stacked(found)
 
-    def among(self, first: int, end: int) -> Rolls:
-        """All rows under numbers of a range."""
+    def gone(self, first: int, end: int) -> Rolls:
+        """All rows whose readings are gone, of series of a range."""
         index = self.index
-        low, high = (
-            int(n) for n in np.searchsorted(index.series, np.array((first, end), np.int32))
-        )
+        borders = np.array((gone(first), gone(end)), np.int32)
+        low, high = (int(n) for n in np.searchsorted(index.series, borders))
+        has_gone = index.series[low:high] % 2 == 0
         found = []
-        for place in dict.fromkeys(index.block[low:high].tolist()):
+        for place in dict.fromkeys(index.block[low:high][has_gone].tolist()):
             block = self.block(place)
             if block is not None:
                 rolls = block.rolls
-                inside = (rolls.series >= first) & (rolls.series < end)
-                found.append(rolls.take(inside))
+                inside = (rolls.series >= borders[0]) & (rolls.series < borders[1])
+                rows = rolls.take(inside & (rolls.series % 2 == 0))
+                found.append(rows.numbered(rows.series // 2))
         return stacked(found)
 
 
@@ -204,12 +204,3 @@ def open_rolls(
     """The roll-ups of a segment that are there, by width."""
     found = roll_paths(path)
     return {w: RollFile(p, files, damage, cache) for w, p in found.items() if p.exists()}
-
-
-def remembered(files: Sequence[RollFile], first: int, end: int) -> Rolls:
-    """Rows of several segments whose readings are gone, of series `first` to `end`, by series."""
-    found = stacked([file.among(gone(first), gone(end)) for file in files])
-    if not len(found):
-        return NO_ROLLS
-    found = found.take(found.series % 2 == 0)
-    return found.numbered(found.series // 2)

@@ -137,6 +137,7 @@ def write_segment(
     codec: Codec = Codec.PCODEC,
     level: int = 6,
     suffix: str = SEALED,
+    rolled: bool = True,
     keep: Keep = KEEP_ALL,
     revised: Collection[int] = (),
     before: Before = nothing_before,
@@ -151,6 +152,7 @@ def write_segment(
         codec: of times, values and lags.
         level: of pcodec.
         suffix: of the name: SEALED, or GONE, which takes the place of the other.
+        rolled: whether roll-ups are made.
         keep: readings that are older are left out; of those, roll-ups may stay.
         revised: series whose later values take the place of earlier ones.
         before: roll-ups of readings that are gone already.
@@ -161,26 +163,28 @@ def write_segment(
     path = folder / f"{logs[0]:08d}-{logs[1]:08d}{suffix}"
     writers: list[BlockWriter] = []
     try:
-        segment = BlockWriter(files, path, logs, rolls=1)
+        segment = BlockWriter(files, path, logs, rolls=int(rolled))
         writers.append(segment)
         rollers: dict[int, RollWriter] = {}
-        for width, place in roll_paths(path).items():
+        for width, place in roll_paths(path).items() if rolled else ():
             rollers[width] = RollWriter(files, place, logs, codec)
             writers.append(rollers[width].file)
-        roller = Roller(rollers, keep, revised, before)
+        roller = Roller(rollers, keep, revised, before) if rolled else None
         expired = 0
 
         def staying() -> Iterable[Table]:
             nonlocal expired
             for table in tables:
-                roller.add(table)
+                if roller is not None:
+                    roller.add(table)
                 stays = table.time >= keep.times(READINGS, table.series)
                 expired += int(len(table) - np.count_nonzero(stays))
                 yield table if stays.all() else table.take(stays)
 
         for block in blocks(staying()):
             segment.add(encode_block(block, codec, level), block)
-        roller.complete()
+        if roller is not None:
+            roller.complete()
         for one in rollers.values():
             one.complete()
         segment.complete()

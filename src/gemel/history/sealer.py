@@ -26,7 +26,7 @@ from gemel.history.damage import DamageList
 from gemel.history.files import Files
 from gemel.history.keep import Keep, keep_all_from
 from gemel.history.log import log_numbers, log_path
-from gemel.history.memory import Memory, in_order
+from gemel.history.memory import Memory, Ordered
 from gemel.history.names import Names
 from gemel.history.rejects import Rejects
 from gemel.history.rollfile import RollBlock
@@ -38,6 +38,9 @@ from gemel.history.view import Views
 RETRY_SECONDS = 5.0
 SEAL_LEVEL = 5
 MERGE_LEVEL = 6
+ROWS_TO_ROLL = 4_096
+"""Where series have fewer readings each, reading them is as quick as their roll-ups until the
+segment is merged, which makes some."""
 log = logging.getLogger("gemel.history")
 
 
@@ -253,13 +256,15 @@ class Sealer:
             self._rejects.seal(through)
         first = self._views.sealed_through + 1
         revised = frozenset(self._table.revised)
+        ordered = Ordered(some)
         path, _ = write_segment(
             self._files,
             self._folder / "segments",
             (first, through),
-            self._while_open(in_order(some, revised)),
+            self._while_open(ordered.tables(revised)),
             codec=self._codec,
             level=SEAL_LEVEL,
+            rolled=ordered.rows_a_series >= ROWS_TO_ROLL,
             revised=revised,
         )
         self._views.sealed(self._open(path), through)

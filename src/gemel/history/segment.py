@@ -28,11 +28,16 @@ def blocks(tables: Iterable[Table]) -> Iterator[Table]:
     """Cuts a stream of rows into blocks of BLOCK_ROWS; the last may be shorter."""
     rest = NO_ROWS
     for table in tables:
-        rest = concatenate([rest, table])
-        full = len(rest) - len(rest) % BLOCK_ROWS
-        for first in range(0, full, BLOCK_ROWS):
-            yield rest.take(slice(first, first + BLOCK_ROWS))
-        rest = rest.take(slice(full, len(rest)))
+        at = min(len(table), (BLOCK_ROWS - len(rest)) % BLOCK_ROWS)
+        rest = concatenate([rest, table.take(slice(0, at))])
+        if len(rest) == BLOCK_ROWS:
+            yield rest
+            rest = NO_ROWS
+        while len(table) - at >= BLOCK_ROWS:
+            yield table.take(slice(at, at + BLOCK_ROWS))
+            at += BLOCK_ROWS
+        if at < len(table):
+            rest = table.take(slice(at, len(table)))
     if len(rest):
         yield rest
 
@@ -89,8 +94,15 @@ class Segment(BlockFile[Block]):
                 return int(time[count - 1])
         return None
 
-    def tables(self, first_series: int, end_series: int) -> list[Table]:
+    def tables(
+        self, first_series: int, end_series: int, held: dict[str, tuple[int, Block]]
+    ) -> list[Table]:
         """All rows of the series in a range, in order.
+
+        Args:
+            first_series: of the range.
+            end_series: behind it.
+            held: by segment, the block that the range before ended in; the next goes on there.
 
         Raises:
             Damaged: a block of them is lost.
@@ -100,9 +112,11 @@ class Segment(BlockFile[Block]):
         first, last = (int(n) for n in np.searchsorted(index.series, wanted))
         found = []
         for number in dict.fromkeys(index.block[first:last].tolist()):
-            block = self.block(number)
+            before = held.get(self.name)
+            block = before[1] if before and before[0] == number else self.block(number)
             if block is None:
                 raise Damaged(f"block {number} of {self.name} is lost")
+            held[self.name] = (number, block)
             start = int(index.first_part[number])
             stop = int(index.first_part[number + 1])
             found.append(block.table(max(first, start) - start, min(last, stop) - start))
