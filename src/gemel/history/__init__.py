@@ -1,11 +1,11 @@
 """Readings on disk: a log that is durable first, memory over it, sealed compressed segments.
 
 Reading order: `history` (the face), `record` and `payload` (the log's bytes), `writer` (the group
-commit), `memory`, `table` (columns, order, duplicates), `codec`, `block`, `blockfile`, `index` and
-`segment` (sealed files), `rollup`, `rollfile`, `rolling` and `coarse` (minutes and hours), `keep`,
-`sealer` and `compaction` (from log to segment to larger segment), `query` and `newest`, then
-the small ones: `checkpoints`, `rejects`, `names`, `files`, `damage`. The bytes:
-docs/formats/history.md.
+commit), `memory`, `table` (columns, order, duplicates), `gather`, `scaled`, `codec`, `block`,
+`blockfile`, `index` and `segment` (sealed files), `rollup`, `rollfile`, `rolling` and `coarse`
+(minutes and hours), `keep`, `sealer` and `compaction` (from log to segment to larger segment),
+`query` and `newest`, then the small ones: `checkpoints`, `rejects`, `names`, `files`, `damage`.
+The bytes: docs/formats/history.md.
 """
 
 from gemel.history.damage import Damage
