@@ -74,7 +74,7 @@ def test_one_asks_and_another_approves_with_the_keyboard_alone(
     bob.page.keyboard.type("looks right")
     press(bob, "Enter")
     bob.page.wait_for_selector("[data-testid=command-detail][data-state=queued]")
-    assert bob.find("trail").get_by_text("approved: looks right").count() == 1
+    bob.find("trail").get_by_text("approved: looks right").wait_for()
     ann.page.wait_for_selector("[data-testid=command-detail][data-state=queued]")  # told at once
 
 
