@@ -150,3 +150,55 @@ def test_a_what_if_runs_an_fmu_whose_state_can_be_set(tmp_path: Path) -> None:
         told = server.ask("GET", "/scenarios/off/result")["kpis"][0]
         assert told["scenario"]["mean"] == pytest.approx(np.exp(-0.001 * 1800), rel=1e-3)
         assert told["baseline"]["mean"] == pytest.approx(1.0, rel=1e-3)
+
+
+def test_fmus_are_coupled_along_relationships_in_a_what_if(tmp_path: Path) -> None:
+    """Two tanks in a row, each a co-simulation: what the upper loses, the lower gets."""
+    height = {"@type": "Telemetry", "name": "height", "schema": "double"}
+    flow = {**height, "name": "flow"}
+    contents = [*MODEL["contents"], flow, {"@type": "Relationship", "name": "feeds"}]
+    twins = [{"$metadata": {"$model": MODEL["@id"]}}] * 2
+    attached = {
+        "model": MODEL["@id"], "behaviour": "basin", "parameters": {"leak": 0.001},
+        "inputs": {"inflow": "pump + sum of flow in incoming feeds"},
+        "start": {"level": "height"},
+        "outputs": {"height": "level", "flow": "outflow"},
+    }  # fmt: skip
+    hours, step = 0.5, 60
+    scenario = {
+        "title": "Pump on", "twins": ["t1"], "hours": hours, "step": step, "members": 2,
+        "changes": [{"twin": "t1", "property": "pump", "value": 0.002}],
+        "kpis": [{"id": "end", "twin": "t2", "property": "height", "of": "end"}],
+    }  # fmt: skip
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/models", [{**MODEL, "contents": contents}])
+        for name, twin in zip(("t1", "t2"), twins, strict=True):
+            server.ask("PUT", f"/digitaltwins/{name}", twin)
+        server.ask(
+            "PUT", "/digitaltwins/t1/relationships/down",
+            {"$targetId": "t2", "$relationshipName": "feeds"},
+        )  # fmt: skip
+        assert upload(server, "basin", tank(2)).json()["mode"] == "co-simulation"
+        server.ask("PUT", "/behaviours/basins", attached)
+        wrong = server.http.put("/behaviours/basins", json={**attached, "noise": {"level": 0.1}})
+        assert wrong.status_code == 400, "only a start of it can be set"
+        rows = [{"twin": "t1", "pump": 0.001, "height": 1.0, "flow": 0.001}]
+        rows.append({"twin": "t2", "pump": 0.0, "height": 0.6, "flow": 0.0006})
+        server.ask("POST", "/ingest", rows)
+        server.ask("PUT", "/scenarios/on", scenario)
+        server.ask("POST", "/scenarios/on/run")
+
+        def ended() -> Any:
+            found = server.ask("GET", "/scenarios/on")
+            return found if found["run"]["state"] in ("succeeded", "failed") else None
+
+        assert until(ended, "the end of the run")["run"]["message"] == ""
+        told = server.ask("GET", "/scenarios/on/result")["kpis"][0]
+        for side, pump in (("baseline", 0.001), ("scenario", 0.002)):
+            upper, lower = 1.0, 0.6
+            for _ in range(int(hours * 3600 / step)):
+                above = np.array([upper * 0.001])  # twins of one behaviour step together
+                upper = float(reference(np.array([pump]), step, 0.001, level=upper)[0])
+                lower = float(reference(above, step, 0.001, level=lower)[0])
+            assert told[side]["mean"] == pytest.approx(lower, rel=2e-3)
+        assert told["difference"]["sure"]

@@ -81,8 +81,8 @@ def _describe(found: dict[str, Any]) -> None:
     output.say(f"{found['name']}: {found['title']} ({_format(found)})")
     rows = [
         (what[:-1], q["name"], f"{q['value']:g}", q["unit"], _range(q), q["about"])
-        for what in ("parameters", "inputs", "states", "outputs")
-        for q in found[what]
+        for what in ("parameters", "inputs", "states", "starts", "outputs")
+        for q in found.get(what, ())
     ]
     output.table(("WHAT", "NAME", "VALUE", "UNIT", "RANGE", "ABOUT"), rows, "nothing")
     if "protections" in found:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +77,79 @@ def test_model_exchange_is_followed_by_an_ensemble_and_co_simulation_is_refused(
         with pytest.raises(InvalidInput, match="keeps its state to itself") as caught:
             ensemble.step(rows, inflow, np.array([1.0]))
     assert "model exchange" in caught.value.hint
+
+
+@each
+def test_followed_step_by_step_it_goes_as_in_one_course(version: int, mode: str) -> None:
+    """Its open valve and its time go on from step to step, for each scenario by itself."""
+    leaks = np.array([[1.0, 1.0], [0.1, 0.2], [0.0, 0.0]])
+    inflow = INFLOW[:, None, None]
+    with opened("tank", tank(version), mode) as model:
+        one = model.behaviour
+        assert one.follow is not None
+        _, whole = one.whole(leaks, np.ones((len(one.states), 2)), inflow, 1.0)  # type: ignore[misc]
+        state = np.ones((len(one.states) + len(one.starts), 2))
+        step = one.follow(leaks, 1.0)
+        found = []
+        for now in INFLOW:
+            state, outputs = step(state, np.full((1, 2), now))
+            found.append(outputs)
+        assert np.array(found)[:, 2].max() == 1.0, "the valve has opened"
+        assert np.abs(np.array(found)[:, 0] - whole[:, 0]).max() < 1e-4
+        assert np.allclose(state, np.array(found)[-1, :1])
+
+
+@each
+def test_followed_it_begins_where_it_is_said_to(version: int, mode: str) -> None:
+    with opened("tank", tank(version), mode) as model:
+        assert model.behaviour.follow is not None
+        step = model.behaviour.follow(np.array([[1.0] * 2, [0.1] * 2, [0.0] * 2]), 1.0)
+        _, outputs = step(np.array([[0.5, 1.2]]), np.zeros((1, 2)))
+    assert np.allclose(outputs[0], np.exp(-0.1) * np.array([0.5, 1.2]), rtol=1e-3)
+
+
+def test_a_state_that_was_moved_between_steps_counts_in_model_exchange() -> None:
+    with opened("tank", tank(2), "model-exchange") as model:
+        assert model.behaviour.follow is not None
+        step = model.behaviour.follow(np.array([[1.0], [0.1], [0.0]]), 1.0)
+        state, _ = step(np.array([[1.0]]), np.zeros((1, 1)))
+        state, _ = step(np.array([[0.5]]), np.zeros((1, 1)))
+    assert np.allclose(state, np.exp(-0.1) * 0.5, rtol=1e-4)
+
+
+def test_one_that_refuses_while_it_is_followed_says_when_and_which() -> None:
+    with opened("tank", tank(2), "co-simulation") as model:
+        assert model.behaviour.follow is not None
+        step = model.behaviour.follow(np.array([[1.0] * 2, [0.1] * 2, [0.0, REFUSAL]]), 1.0)
+        state = np.ones((1, 2))
+        state, _ = step(state, np.zeros((1, 2)))
+        state, _ = step(state, np.zeros((1, 2)))
+        with pytest.raises(InvalidInput, match=r"from 2 s on, scenario 2 of 2"):
+            step(state, np.zeros((1, 2)))
+
+
+def test_only_the_newest_course_is_followed() -> None:
+    with opened("tank", tank(2), "co-simulation") as model:
+        assert model.behaviour.follow is not None
+        given = np.array([[1.0], [0.1], [0.0]])
+        before, _ = (model.behaviour.follow(given, 1.0) for _ in range(2))
+        with pytest.raises(InvalidInput, match="what it was following has ended"):
+            before(np.ones((1, 1)), np.zeros((1, 1)))
+
+
+def test_one_that_may_be_there_only_once_is_followed_alone() -> None:
+    files = {
+        "modelDescription.xml": _description().replace(
+            b"<CoSimulation ", b'<CoSimulation canBeInstantiatedOnlyOncePerProcess="true" '
+        ),
+        "binaries/linux64/tank.so": _member(tank(2), "binaries/linux64/tank.so"),
+    }
+    with opened("tank", packed(files)) as model:
+        assert model.behaviour.follow is not None
+        given = np.array([[1.0] * 2, [0.1] * 2, [0.0] * 2])
+        model.behaviour.follow(given[:, :1], 1.0)(np.ones((1, 1)), np.zeros((1, 1)))
+        with pytest.raises(InvalidInput, match="allows one instance of itself, and 2 scenarios"):
+            model.behaviour.follow(given, 1.0)
 
 
 # ---- what goes wrong -----------------------------------------------------------------------------
@@ -172,6 +247,11 @@ def test_a_mode_it_has_not_is_refused() -> None:
         opened("tank", tank(2, "co-simulation"), "model-exchange"),
     ):
         pass
+
+
+def _member(archive: bytes, name: str) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(archive)) as found:
+        return found.read(name)
 
 
 def _description() -> bytes:

@@ -47,6 +47,7 @@ def behaviour_from(name: str, description: Json) -> Behaviour:
         prepare,
         description["tool"] or kind,
         whole,
+        starts=_quantities(description.get("starts", ())),
     )
 
 

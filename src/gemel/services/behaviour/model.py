@@ -62,6 +62,12 @@ class Behaviour:
     """Paper, standard or textbook."""
     whole: Whole | None = None
     """For a model that runs elsewhere, and may keep states to itself: all steps in one go."""
+    follow: Callable[[F64, float], Step] | None = None
+    """As `prepare`, for such a model: each step goes on from the one before, and the newest
+    step that was prepared is the only one that may."""
+    starts: tuple[Quantity, ...] = ()
+    """What may be set before the first step of one without states of its own; they take the
+    place of states where it is followed, and setting them later does nothing."""
 
     def place(self, what: str, name: str) -> int:
         """The row of a parameter, input, state or output.

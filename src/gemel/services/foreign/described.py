@@ -121,8 +121,8 @@ def running(behaviour: Behaviour, description: Json, sandbox: Sandbox) -> Behavi
         if description["mode"] == "co-simulation":
             raise InvalidInput(
                 f"model '{behaviour.name}' keeps its state to itself (co-simulation)",
-                hint="it can be simulated and calibrated; to plan with it or follow drift, import "
-                "it for model exchange",
+                hint="it can be simulated, calibrated and take part in scenarios; to plan with it "
+                "or follow drift, import it for model exchange",
             )
 
         def step(state: F64, inputs: F64) -> tuple[F64, F64]:
@@ -131,4 +131,13 @@ def running(behaviour: Behaviour, description: Json, sandbox: Sandbox) -> Behavi
 
         return step
 
-    return replace(behaviour, prepare=prepare, whole=whole)
+    def follow(parameters: F64, seconds: float) -> Step:
+        course, _ = sandbox.ask({"ask": "follow", "seconds": seconds}, {"parameters": parameters})
+
+        def step(state: F64, inputs: F64) -> tuple[F64, F64]:
+            _, found = sandbox.ask({"ask": "step", **course}, {"state": state, "inputs": inputs})
+            return found["states"], found["outputs"]
+
+        return step
+
+    return replace(behaviour, prepare=prepare, whole=whole, follow=follow)

@@ -1,12 +1,14 @@
 """In the sandbox: one FMU of FMI 2 or 3, by co-simulation or model exchange, driven by FMPy.
 
 Inputs hold during a step. Co-simulation brings its own solver; model exchange is integrated by
-SUNDIALS CVODE with its events. Scenarios are run one after another on one instance that is reset.
+SUNDIALS CVODE with its events. Whole courses are run one after another on one instance that is
+reset; to be followed step by step, each scenario has an instance of its own (`following`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from fmpy.fmi1 import FMICallException
 from fmpy.sundials import CVodeSolver
 
 from gemel.core.document import Json
+from gemel.services.foreign.following import Following
 from gemel.services.foreign.sandbox import Arrays, Beat
 
 CO, EXCHANGE = "co-simulation", "model-exchange"
@@ -24,6 +27,7 @@ INTEGERS = (
 )  # fmt: skip
 NUMBERS = ("Real", "Float32", "Float64", "Boolean", *INTEGERS)
 MOST_VARIABLES = 2_000
+MOST_INSTANCES = 10_000
 MOST_UPDATES = 100
 """Of discrete states at one event."""
 MOST_EVENTS = 100_000
@@ -54,6 +58,8 @@ class Fmu:
         self._held: Any = None
         """Inputs as they are, and when the next event in time is due."""
         self._due = np.inf
+        self._others: list[Fmu] = []
+        self._following: Following | None = None
         scalar = [v for v in md.modelVariables if v.type in NUMBERS and not v.dimensions]
         self.parameters = [
             v for v in scalar
@@ -62,11 +68,12 @@ class Fmu:
         self.inputs = [v for v in scalar if v.causality == "input"]
         self.outputs = [v for v in scalar if v.causality == "output"]
         self.states = [] if self.mode == CO else self._state_variables()
+        self.starts = [v for v in scalar if self.mode == CO and _is_start(v)]
         if not self.outputs:
             raise ValueError("it has no output that is a number")
         if len(scalar) > MOST_VARIABLES * 50:
             raise ValueError(f"it has {len(scalar):,} variables")
-        for what in (self.parameters, self.inputs, self.outputs):
+        for what in (self.parameters, self.inputs, self.outputs, self.starts):
             del what[MOST_VARIABLES:]
 
     def _mode(self, wanted: str) -> str:
@@ -105,6 +112,7 @@ class Fmu:
             "parameters": [self._quantity(v, _start(v)) for v in self.parameters],
             "inputs": [self._quantity(v, _start(v)) for v in self.inputs],
             "states": [self._quantity(v, x) for v, x in zip(self.states, begun, strict=True)],
+            "starts": [self._quantity(v, _start(v)) for v in self.starts],
             "outputs": [self._quantity(v, 0.0) for v in self.outputs],
         }
 
@@ -132,6 +140,69 @@ class Fmu:
     # ---- running -------------------------------------------------------------------------------
 
     def run(self, question: Json, arrays: Arrays) -> tuple[Json, Arrays]:
+        """Whole courses, or one step of all scenarios that are followed."""
+        if question["ask"] == "follow":
+            number = 1 if self._following is None else self._following.number + 1
+            self._following = Following(
+                number, self.instances(arrays["parameters"].shape[1]), arrays["parameters"],
+                float(question["seconds"]),
+            )  # fmt: skip
+            return {"course": number}, {}
+        if question["ask"] == "step":
+            if self._following is None or self._following.number != question["course"]:
+                raise ValueError("what it was following has ended")
+            states, outputs = self._following.step(arrays["state"], arrays["inputs"])
+            return {}, {"states": states, "outputs": outputs}
+        self._following = None
+        return self._run(question, arrays)
+
+    def instances(self, count: int) -> list[Fmu]:
+        """So many that are independent, itself the first; they are kept and reset.
+
+        Raises:
+            ValueError: it allows only one, or they are too many.
+        """
+        part = self.md.coSimulation if self.mode == CO else self.md.modelExchange
+        if count > 1 and part.canBeInstantiatedOnlyOncePerProcess:
+            raise ValueError(
+                f"it allows one instance of itself, and {count:,} scenarios are to be followed"
+            )
+        if count > MOST_INSTANCES:
+            raise ValueError(
+                f"{count:,} scenarios are to be followed at once, {MOST_INSTANCES:,} at most: "
+                "fewer members, variants or twins"
+            )
+        while len(self._others) < count - 1:
+            other = copy(self)
+            other._fmu = other._solver = other._held = other._following = None
+            other._due, other._others = np.inf, []
+            self._others.append(other)
+        return [self, *self._others[: count - 1]]
+
+    def begin_following(self, parameters: Any, state: Any, inputs: Any) -> None:
+        """At time 0, where it goes on from; of co-simulation `state` are the `starts`."""
+        self._begin(parameters, state, inputs)
+        if self.mode == EXCHANGE:
+            self._settle()
+        self._held = None
+
+    def move_on(self, begin: float, seconds: float, inputs: Any, state: Any | None) -> None:
+        """One step; `state` where somebody has moved it since the last."""
+        if self.mode == CO:
+            self._set(self.inputs, inputs)
+            self._do_step(begin, seconds)
+            return
+        if state is not None:
+            values = np.ascontiguousarray(state, np.float64)
+            self._fmu.setContinuousStates(_pointer(values), len(values))
+            self._solver.reset(begin)
+        self._integrate(begin, begin + seconds, inputs)
+
+    def now(self) -> tuple[Any, Any]:
+        """States (of co-simulation: `starts`) and outputs as they are."""
+        return self._read(self.states or self.starts), self._read(self.outputs)
+
+    def _run(self, question: Json, arrays: Arrays) -> tuple[Json, Arrays]:
         """All scenarios.
 
         Shapes: parameters (p, S), start (n, S), inputs (T, u, 1 or S); states (T + 1, n, S),
@@ -160,18 +231,10 @@ class Fmu:
         self, parameters: Any, start: Any, inputs: Any, seconds: float, states: Any, outputs: Any
     ) -> None:
         first = inputs[0] if len(inputs) else self._usual()
-        self._begin(parameters, start, first)
+        self.begin_following(parameters, start, first)
         states[0] = self._read(self.states)
-        if self.mode == EXCHANGE:
-            self._settle()
-        self._held = None
         for k in range(len(inputs)):
-            begin, end = k * seconds, (k + 1) * seconds
-            if self.mode == CO:
-                self._set(self.inputs, inputs[k])
-                self._do_step(begin, seconds)
-            else:
-                self._integrate(begin, end, inputs[k])
+            self.move_on(k * seconds, seconds, inputs[k], None)
             outputs[k] = self._read(self.outputs)
             states[k + 1] = self._read(self.states)
 
@@ -182,6 +245,9 @@ class Fmu:
         if not self.is_3:
             fmu.setupExperiment(startTime=0.0)
         self._set(self.parameters, parameters)
+        if self.mode == CO and len(start):
+            moved = [i for i, v in enumerate(self.starts) if start[i] != _start(v)]
+            self._set([self.starts[i] for i in moved], np.asarray(start)[moved])
         if self.is_3:
             fmu.enterInitializationMode(startTime=0.0)
         else:
@@ -348,6 +414,13 @@ def _start(variable: Any) -> float:
     if variable.type == "Boolean":
         return float(text in ("true", "1"))
     return float(text)
+
+
+def _is_start(variable: Any) -> bool:
+    """Whether it may be set before the begin: a start value, by the standard `initial="exact"`."""
+    is_plain = variable.causality in ("output", "local") and variable.variability != "constant"
+    is_real = variable.type in ("Real", "Float32", "Float64")
+    return bool(is_plain and is_real and variable.initial == "exact" and variable.start is not None)
 
 
 def _readable(unit: str) -> str:

@@ -128,7 +128,8 @@ def _check(place: str, found: Attachment) -> None:
         return
     for name in found.inputs:
         behaviour.place("inputs", name)
-    for name in (*found.start, *found.noise, *found.hidden):
+    starts = frozenset(q.name for q in behaviour.starts)
+    for name in (*(n for n in found.start if n not in starts), *found.noise, *found.hidden):
         behaviour.place("states", name)
 
 

@@ -181,7 +181,7 @@ class March:
         noise = np.array([block.attachment.noise.get(q.name, 0.0) for q in behaviour.states])
         return _Running(
             block,
-            behaviour.prepare(values, seconds),
+            (behaviour.follow or behaviour.prepare)(values, seconds),
             state,
             noise * np.sqrt(seconds / HOUR),
             after,

@@ -104,7 +104,9 @@ def _block(one: Attachment, twins: tuple[str, ...], fork: Fork, slots: Slots) ->
         twins,
         tuple((name, slots.rows(twins, name)) for name in one.parameters),
         tuple((q, made("inputs", q.name)) for q in behaviour.inputs) if behaviour else (),
-        tuple((q, made("start", q.name)) for q in behaviour.states) if behaviour else (),
+        tuple((q, made("start", q.name)) for q in (*behaviour.states, *behaviour.starts))
+        if behaviour
+        else (),
         tuple((q.name, slots.rows(twins, OUTPUT + q.name)) for q in behaviour.outputs)
         if behaviour
         else (),
