@@ -60,3 +60,25 @@ def test_what_is_read_is_forecast_with_bands_and_goes_on_after_a_restart(tmp_pat
         assert (knows["signalsForecast"], knows["signalsWithoutModel"]) == (1, 1)
         send(server, 202, 203)
         until(lambda: len(predicted(server, newest).get("flow", [])) == 7, "the next forecast")
+
+
+def test_a_second_forecast_of_the_same_signals_is_refused_and_names_the_first(
+    tmp_path: Path,
+) -> None:
+    def other(**given: Any) -> Any:
+        parameters = {**SERVICE["parameters"], **given}
+        return server.http.put("/services/other", json={**SERVICE, "parameters": parameters})
+
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/models", MODELS)
+        server.ask("PUT", "/services/ahead", SERVICE)
+        server.ask("PUT", "/services/ahead", SERVICE)
+        for signals in (["flow"], ["temperature", "flow"], []):
+            refused = other(signals=signals, horizon=12)
+            assert refused.status_code == 409, signals
+            error = refused.json()["error"]
+            assert error["message"] == (
+                "service 'other' would write flow of the same twins as 'ahead'"
+            )
+            assert "other 'signals'" in error["hint"]
+        assert other(signals=["temperature"]).status_code == 200

@@ -109,6 +109,14 @@ def test_it_says_what_it_is(kind: Kind) -> None:
 
 
 @each
+def test_a_run_names_no_parameter_as_its_instance_does(kind: Kind) -> None:
+    """It would take that one's place: by its default, silently."""
+    for run in kind.runs:
+        same = kind.parameters["properties"].keys() & run.parameters["properties"].keys()
+        assert not same, f"{kind.name}.{run.name}"
+
+
+@each
 def test_its_runs_name_functions_that_are_there_and_bounds(kind: Kind) -> None:
     for run in kind.runs:
         assert callable(load_function(run.function))

@@ -42,6 +42,22 @@ def learnt() -> Fit | None:
     ).fit
 
 
+def test_samples_are_learnt_as_wide_as_the_service_takes_them() -> None:
+    stamps = BEGIN - (np.arange(200)[::-1] + 1) * SECOND
+    random = np.random.default_rng(1)
+    columns = [Column(stamps, random.normal(0, 1, 200)) for _ in SIGNALS]
+    run = KIND.run("learn")
+    assert run is not None
+    asked = completed(run.parameters, {})
+    spaces = []
+    for seconds in (1.0, 10.0):
+        parameters = completed(KIND.parameters, {**QUICK, "sample": seconds})
+        instance = Instance("watch", "anomaly", TWINS, parameters, SIGNALS)
+        found = learn(Job(instance, asked, SIGNALS, columns), lambda *_: None)
+        spaces.append(found.document["spaces"])
+    assert spaces == [3, 0], "200 seconds are 20 samples of 10, too few for a space"
+
+
 def detector(with_spaces: bool) -> AnomalyDetector:
     if not with_spaces:
         live = AnomalyDetector(Setup(INSTANCE))

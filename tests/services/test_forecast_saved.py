@@ -50,7 +50,7 @@ def run(cut: float, **given: Any) -> dict[str, Any]:
     return row
 
 
-@pytest.mark.parametrize("given", [{}, {"step": 3600}, {"counter": True}])
+@pytest.mark.parametrize("given", [{}, {"period": 3600}, {"counter": True}])
 def test_a_saving_of_a_fifth_is_found_with_its_interval(given: dict[str, Any]) -> None:
     row = run(0.2, **given)
     assert row["share"] == pytest.approx(0.2, abs=0.03)

@@ -97,7 +97,9 @@ def job(more: dict[str, object], days: int = 3) -> Job:
     parameters = completed(KIND.parameters, given)
     chosen = {"chosen": "heat", "low": 20.0, "high": 25.0, "most": 8000.0, "from": 7, "to": 22,
               "lowOutside": 17.0, "prices": [0.001], **more}  # fmt: skip
-    asked = completed(KIND.runs[1].parameters, chosen)
+    plan = KIND.run("plan")
+    assert plan is not None
+    asked = completed(plan.parameters, chosen)
     start = {"temperature": 22.0, "wall": 18.0}
     seen = simulate(behaviour_of("rc2"), {"outdoor": out, "heat": heat}, 900.0, {}, start)
     begin = 20_000 * 96 * 900 * SECOND

@@ -21,20 +21,20 @@ from gemel.app.runs import SCHEDULE, Runs
 from gemel.app.service_documents import (
     checked,
     named,
-    outputs_of,
     review_name,
     rule_name,
     rule_of,
     subject_of,
 )
+from gemel.app.service_series import check_series
 from gemel.app.service_writer import HIGH, LOW, ServiceWriter
 from gemel.core.batch import Batch
 from gemel.core.clock import SECOND, from_iso
 from gemel.core.document import Edit, Json
-from gemel.core.errors import Conflict, Damaged, GemelError, NotFound
+from gemel.core.errors import Damaged, GemelError, NotFound
 from gemel.services.contract import Instance, Kind, Notice
 from gemel.services.packing import pack, unpack
-from gemel.services.registry import kind_of, kinds
+from gemel.services.registry import kind_of
 from gemel.services.rules.engine import Transition
 from gemel.services.rules.rule import Rule
 from gemel.services.schema import completed
@@ -223,13 +223,14 @@ class Services:
             NotFound: no such kind, model or twin.
         """
         stored = self._platform.catalogue.plain["service"]
+        signals = self._platform.catalogue.signals_with(graph, {})
         edits = []
         planned: dict[str, Json] = {}
         for key, body in services.items():
             document = checked(key, body, graph.find_model, graph.find_twin)
             kind, parameters = kind_of(document["kind"]), document["parameters"]
             kind.check(parameters, self._platform.foreign.of(kind, parameters))
-            self._check_names(key, document, {**stored, **planned})
+            check_series(key, document, {**stored, **planned}, graph, signals)
             planned[key] = document
             old = stored.get(key)
             if old is not None and {**document, "version": old["version"]} == old:
@@ -239,29 +240,6 @@ class Services:
             if old is not None and decides(old, document):
                 edits += self.closing(key, "its service was changed", context)
         return edits
-
-    def _check_names(self, key: str, document: Json, others: Mapping[str, Json]) -> None:
-        """Raises Conflict where another service writes the same series of the same twins."""
-        mine = {one.name for one in outputs_of(document)}
-        for other, theirs in others.items():
-            if other == key or theirs["kind"] not in kinds():
-                continue
-            same = mine & {one.name for one in outputs_of(theirs)}
-            if same and self._share_a_twin(document, theirs):
-                raise Conflict(
-                    f"service '{key}' would write {min(same)} of the same twins as '{other}'",
-                    hint="give it a name of its own with 'as', such as: as: second",
-                )
-
-    def _share_a_twin(self, one: Json, other: Json) -> bool:
-        if one.get("model") and one.get("model") == other.get("model"):
-            return True
-        plant = self.runs.plant
-        mine, theirs = (
-            set(plant.twins_of(d["model"]) if d.get("model") else d.get("twins") or ())
-            for d in (one, other)
-        )
-        return bool(mine & theirs)
 
     def closing(self, key: str, why: str, context: EditContext) -> list[Edit]:
         """The ends of its alarms, where its live part begins anew."""

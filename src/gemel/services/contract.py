@@ -79,7 +79,7 @@ class Run:
     function: str
     """`package.module:function`, a `RunFunction`; imported in the worker, never in the server."""
     parameters: Json = field(default_factory=lambda: {"type": "object", "properties": {}})
-    """JSON schema, as `gemel.services.schema` understands it."""
+    """JSON schema, as `gemel.services.schema` understands it; no name of the instance's own."""
     need: Callable[[Json, Instance, Plant, int], Need] | None = None
     """(parameters, instance, plant, now) -> what the worker is given. None: all signals of the
     instance over the `span` (s) of the parameters, else over a day."""

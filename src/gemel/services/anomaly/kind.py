@@ -51,7 +51,6 @@ LEARN: Json = {
     "properties": {
         "span": _number(86_400, "seconds of history that were normal", 10, 1e9, "s"),
         "bucket": _number(0.0, "seconds over which readings are averaged; 0: as stored", 0, 1e6),
-        "sample": _number(1.0, "seconds of one sample", 0.001, 86_400, "s"),
         "falseAlarms": _number(0.0005, "share of normal samples above each limit", 1e-6, 0.2),
     },
 }

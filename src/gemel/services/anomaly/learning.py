@@ -28,7 +28,7 @@ def learn(job: Job, progress: Progress) -> Result:
         InvalidInput: no signal has enough samples.
     """
     given = job.parameters
-    width = round(float(given["sample"]) * SECOND)
+    width = round(float(job.instance.parameters["sample"]) * SECOND)
     weight, share = float(job.instance.parameters["weight"]), float(given["falseAlarms"])
     baselines: dict[tuple[str, str], tuple[float, float, float]] = {}
     spaces: dict[str, tuple[list[str], Space]] = {}

@@ -66,7 +66,7 @@ SAVINGS: Json = {
             "description": "when the measure was taken; it must be given",
         },
         "before": _number(365 * 86_400.0, "seconds before it that make the baseline", 60, 1e9, "s"),
-        "step": _number(86_400.0, "seconds of a step: an hour or a day", 3_600, 86_400, "s"),
+        "period": _number(86_400.0, "seconds of a value: an hour or a day", 3_600, 86_400, "s"),
     },
 }
 

@@ -66,7 +66,7 @@ def need(parameters: Json, instance: Instance, plant: Plant, now: int) -> Need:
 def savings_run(job: Job, progress: Progress) -> Result:
     """Each twin's saving; one of which too little is known says so."""
     p = job.parameters
-    step = round(float(p["step"]) * SECOND)
+    step = round(float(p["period"]) * SECOND)
     columns = {(s.twin, s.path): c for s, c in zip(job.signals, job.columns, strict=True)}
     units = {s.twin: s.unit for s in job.signals if s.path == p["energy"]}
     rows: list[Json] = []
@@ -84,7 +84,8 @@ def savings_run(job: Job, progress: Progress) -> Result:
     known = [row for row in rows if "problem" not in row]
     if not known:
         first = rows[0]["problem"] if rows else "there are no twins"
-        raise InvalidInput(f"nothing can be said: {first}", hint="more history, or another 'step'")
+        hint = "more history, or another 'period'"
+        raise InvalidInput(f"nothing can be said: {first}", hint=hint)
     return Result({"change": p["change"], "twins": rows}, series=series)
 
 
