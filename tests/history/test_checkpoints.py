@@ -171,6 +171,22 @@ def test_a_damaged_checkpoint_is_named_and_not_used(opened, rows_batch, place):
     assert history.read(0, *ALL).value.tolist() == [1.0]
 
 
+def test_a_start_without_a_checkpoint_leaves_one(opened, rows_batch):
+    platform = Platform(opened, rows_batch)
+    platform.send(1)
+    platform.settle()
+    platform.history.seal()
+    platform.history.close()
+    (path,) = (opened.folder / "checkpoints").iterdir()
+    path.unlink()
+    platform = Platform(opened, rows_batch)
+    assert (platform.restored, platform.applied) == (0, [])  # looked up in the segments, if at all
+    platform.history.checkpoint()
+    platform.history.close()
+    assert [one.name for one in (opened.folder / "checkpoints").iterdir()] == [path.name]
+    assert opened().checkpoints()
+
+
 def test_a_cut_off_checkpoint_is_not_used(opened, rows_batch):
     platform = Platform(opened, rows_batch)
     platform.send(1)

@@ -254,10 +254,13 @@ class History(Reader):
         """Asks `on_seal` for the state after what was replayed, so that it is not replayed again.
 
         Call it where `notify` runs its calls, after the replay and before the first append; the log
-        files that were found are then sealed. Without any it does nothing.
+        files that were found are then sealed. If nothing was replayed, it is asked only if no
+        checkpoint could be read: the state was then looked up in the segments.
         """
         if self._replayable:
             self._take_checkpoint(self._replayable[-1])
+        elif not self._checkpoints.blobs and self._views.sealed_through:
+            self._take_checkpoint(self._views.sealed_through)
 
     def checkpoints(self) -> dict[str, bytes]:
         """The blobs that `on_seal` gave last; replay goes on exactly behind them."""
