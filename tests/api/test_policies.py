@@ -209,6 +209,35 @@ def test_the_live_stream_hides_and_follows_the_graph(server: Inside) -> None:
             pass
 
 
+def test_the_status_counts_what_is_seen(server: Inside, anna: httpx.Client) -> None:
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80", "priority": 2})
+    for twin in ("a-1", "a-2", "b-1"):
+        server.ingest(twin, temperature=95.0)
+    until(lambda: server.ask("GET", "/status")["alarms"]["2"] == 3, "three alarms")
+    whole, seen = server.ask("GET", "/status"), anna.get("/status").json()
+    listed = anna.get("/alarms").json()["value"]
+    assert [one["twin"] for one in listed] == ["a-1"]  # of a-2 not all may be read
+    assert seen["alarms"]["2"] == seen["alarms"]["unacknowledged"] == 1
+    assert (seen["abnormal"], whole["abnormal"]) == (1, 3)
+    assert (seen["twins"], whole["twins"]) == (3, 5)
+    assert 0 < seen["flood"]["count"] < whole["flood"]["count"]
+    assert seen.keys() == whole.keys()
+    until(lambda: anna.get("/status").json()["live"] == 2, "two that live, of three")
+
+    secret = server.token("viewer", name="anna")
+    url = server.url.replace("http", "ws") + "/live"
+    with connect(url, additional_headers={"Authorization": f"Bearer {secret}"}, proxy=None) as page:
+        told: list[Any] = []
+        while len(told) < 2:  # at once, and with the next second
+            message = page.recv(10)
+            if isinstance(message, str) and (body := json.loads(message))["type"] == "status":
+                told.append(body["status"])
+        assert [(one["twins"], one["alarms"]["2"]) for one in told] == [(3, 1), (3, 1)]
+    server.ask("DELETE", "/rules/hot")
+    for twin in ("a-1", "a-2", "b-1"):
+        server.ingest(twin, temperature=40.0)
+
+
 def test_what_cannot_be_narrowed_is_refused(anna: httpx.Client) -> None:
     for path in ("/audit", "/metrics", "/scene.glb", "/rejects"):
         answer = anna.get(path)

@@ -38,6 +38,10 @@ PAGES = {
     "alarms of a twin": (f"/app/twins/{TWIN}?tab=alarms", "[data-testid=alarm-row]"),
     "commands": (f"/app/twins/{TWIN}?tab=commands", "[data-testid=command-row]"),
     "changes": (f"/app/twins/{TWIN}?tab=changes", ".changes li"),
+    "another twin beside": (
+        f"/app/twins/{TWIN}?tab=changes&with=motor-1-bearing",
+        "[data-testid=pair] table",
+    ),
     "raw": (f"/app/twins/{TWIN}?tab=raw", "[data-testid=raw-json]"),
     "alarms": ("/app/alarms", "[data-testid=alarm-row]"),
     "alarm figures": ("/app/alarms?show=kpis", "[data-testid=alarm-figures] .tile"),
@@ -50,6 +54,17 @@ PAGES = {
     "all commands": ("/app/commands", "[data-testid=command-line]"),
     "value": ("/app/value", "[data-testid=figure-saving]"),
     "found devices": ("/app/twins?view=discovered", "[data-testid=discovered-row]"),
+    "wall": ("/app/overview?kiosk=1", "[data-testid=overview-chart][data-chart-state=ready]"),
+    "wall of alarms": ("/app/alarms?kiosk=1", "[data-testid=alarm-row]"),
+}
+
+# The parts of the settings, and what shows that each has its content.
+SETTINGS = {
+    "look": "[data-testid=zone]",
+    "keys": "[data-testid=keys-reset]",
+    "connectors": "[data-testid=part-connectors] .settings-part",
+    "people": "[data-testid=token]",
+    "installation": "[data-testid=installation]",
 }
 
 RUN = """
@@ -191,6 +206,29 @@ def test_axe_finds_nothing_in_layers_over_the_page(
     visitor.find("comment-button").click()
     visitor.find("comment-dialog").wait_for()
     found += problems(visitor, "comment")
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", sorted(SIZES))
+def test_axe_finds_nothing_in_the_settings_and_in_what_a_phone_puts_aside(
+    plant: Running, visit: Visit, size: str, theme: str
+) -> None:
+    visitor = visit(plant, size=SIZES[size], color_scheme=theme, bypass_csp=True)
+    visitor.context.add_init_script(path=AXE)
+    visitor.log_in(at="/app/overview?settings=look")
+    found = []
+    for part, content in SETTINGS.items():
+        visitor.find(f"settings-{part}").click()
+        visitor.page.locator(content).first.wait_for()
+        found += problems(visitor, part)
+        found += visitor.sideways()
+    visitor.page.keyboard.press("Escape")
+    if size == "phone":
+        visitor.find("nav-more").click()
+        visitor.find("more-settings").wait_for()
+        found += problems(visitor, "more")
+        found += visitor.sideways()
     assert not found, "\n".join(found)
 
 

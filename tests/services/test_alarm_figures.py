@@ -110,10 +110,13 @@ def test_floods_are_those_of_the_plain_definition(seconds):
 
 def test_the_watch_tells_a_flood_while_it_lasts():
     watch = FloodWatch()
-    watch.add(BEGIN, 10)
+    watch.add(BEGIN, 10, "a")
     assert watch.state(DEFAULT, BEGIN) == {"since": None, "count": 10}
-    watch.add(BEGIN + MINUTE, 1)
+    watch.add(BEGIN + MINUTE, 1, "b")
     assert watch.state(DEFAULT, BEGIN + MINUTE) == {"since": to_iso(BEGIN), "count": 11}
+    of = {twin: watch.state_of(lambda one, twin=twin: one == twin, DEFAULT, BEGIN) for twin in "ab"}
+    assert of == {"a": {"since": None, "count": 10}, "b": {"since": None, "count": 1}}
+    assert watch.state_of(lambda _: True, DEFAULT, BEGIN + MINUTE)["since"] == to_iso(BEGIN)
     assert watch.state(DEFAULT, BEGIN + SPAN) == {"since": None, "count": 1}
 
 

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 OPEN = frozenset(
     {
-        "GET /status",
         "GET /me",
         "POST /session",
         "GET /models",
@@ -86,6 +85,7 @@ SEEN = frozenset(
         "GET /aas/serialization",
         "POST /query",
         "POST /graphql",
+        "GET /status",
         "GET /twins",
         "GET /twins/{twin}/desired",
         "GET /twins/{twin}/changes",

@@ -79,7 +79,8 @@ class _Session:
         sender = asyncio.create_task(self._send_forever())
         try:
             await self._json({"type": "hello", "version": __version__, "time": self._now()})
-            await self._json({"type": "status", "status": self.platform.status()})
+            seen = self.platform.policies.seen_by(self.who)
+            await self._json({"type": "status", "status": seen.status()})
             while True:
                 await self._receive()
         except WebSocketDisconnect:
@@ -187,7 +188,7 @@ class _Session:
         await self._add_new_series()
         for event in self.watcher.take_events():
             if self.sight is None or is_event_seen(self.sight, event):
-                await self._json(event)
+                await self._json(self._shown(event))
         rows = self.watcher.take_dirty()
         state = self.platform.state
         rows = rows[rows < len(state.time)]
@@ -204,6 +205,13 @@ class _Session:
             numbers, state.time[numbers], state.quality[numbers], state.value[numbers]
         ):
             await self.socket.send_bytes(frame)
+
+    def _shown(self, event: dict[str, Any]) -> dict[str, Any]:
+        """An event of which policies leave only a part: the counts of what may be seen."""
+        if self.sight is None or event["type"] != "status":
+            return event
+        seen = self.platform.policies.seen_by(self.who)
+        return {**event, "status": seen.status_shown(event["status"])}
 
     async def _add_new_series(self) -> None:
         total = len(self.platform.series)

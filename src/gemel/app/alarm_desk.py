@@ -46,7 +46,7 @@ class AlarmDesk:
         now = platform.clock()
         for step in self._steps(now - SPAN, now + 1):
             if is_told(step):
-                self.flood.add(step.time, step.raises)
+                self.flood.add(step.time, step.raises, step.doc["twin"])
 
     def apply(self, edits: Sequence[Edit]) -> None:
         """Takes committed edits in, before the book of alarms does."""
@@ -59,7 +59,7 @@ class AlarmDesk:
                 before = platform.reactions.alarms.find_live(edit.key)
                 raises = edit.doc["occurrences"] - (before["occurrences"] if before else 0)
                 if raises > 0 and edit.doc["state"] in SHOWN:
-                    self.flood.add(edit.time, raises)
+                    self.flood.add(edit.time, raises, edit.doc["twin"])
             elif edit.kind == KIND and edit.doc is not None:
                 platform.hub.event({"type": "alarmGroup", "group": edit.doc})
 

@@ -409,6 +409,10 @@ class Platform:
         """What may be seen of a document as it is or was; policies hide parts of it."""
         return doc
 
+    def status_shown(self, status: Json) -> Json:
+        """What may be seen of `status`; policies narrow its counts."""
+        return status
+
     def value_of(self, twin: str) -> Callable[[str], tuple[object, int] | None]:
         """A function from path to the twin's last value, as it is shown, and its time (ns)."""
         return value_reader(self, twin)

@@ -127,15 +127,18 @@ class Presence:
         self._status[:size] = status
         return [(self.names[row], STATUSES[status[row]]) for row in changed]
 
-    def counts(self) -> dict[str, int]:
-        """Twins by status as of the last tick."""
-        found = np.bincount(self._status[: len(self.names)], minlength=4)
+    def counts(self, rows: I64 | None = None) -> dict[str, int]:
+        """Twins by status as of the last tick; of some rows, if these are given."""
+        status = self._status[: len(self.names)]
+        found = np.bincount(status if rows is None else status[rows], minlength=4)
         return dict(zip(STATUSES, map(int, found), strict=True))
 
-    def freshness(self, now: int) -> float | None:
+    def freshness(self, now: int, rows: I64 | None = None) -> float | None:
         """95th percentile of the age of what live twins last sent, in s; None without any."""
         size = len(self.names)
-        live = self._status[:size] == LIVE
-        if not live.any():
+        live = np.flatnonzero(self._status[:size] == LIVE)
+        if rows is not None:
+            live = rows[self._status[rows] == LIVE]
+        if not len(live):
             return None
-        return float(np.percentile(np.maximum(now - self._seen[:size][live], 0) / 1e9, 95))
+        return float(np.percentile(np.maximum(now - self._seen[live], 0) / 1e9, 95))

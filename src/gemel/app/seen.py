@@ -17,6 +17,7 @@ from gemel.app.policies import Sight, forbidden
 from gemel.app.queries import Queries
 from gemel.app.seen_past import SeenMoments, redacted, shown
 from gemel.app.seen_scenarios import SeenPromotions, SeenScenarios
+from gemel.app.seen_status import SeenStatus
 from gemel.app.values import ONLY_MEASURED, value_reader
 from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
@@ -215,7 +216,6 @@ SHARED = frozenset(
         "publish",
         "start_task",
         "state",
-        "status",
         "tokens",
     }
 )
@@ -264,6 +264,7 @@ class Seen:
         self.reactions.dispatch = dispatch
         self.scenarios = SeenScenarios(real, sight)
         self.promotions = SeenPromotions(real, self.scenarios)
+        self.seen_status = SeenStatus(real, sight)
         self.work = self._of(real.work)
         self.work.book = cast(
             Any,
@@ -286,6 +287,13 @@ class Seen:
     def shown(self, kind: str, key: str, doc: Json | None) -> Json | None:
         """What may be seen of a document as it is or was; None if nothing."""
         return None if doc is None else shown(self.sight, self.graph, kind, key, doc)
+
+    def status(self) -> Json:
+        return self.status_shown(self.real.status())
+
+    def status_shown(self, status: Json) -> Json:
+        """The status with counts of what is seen."""
+        return self.seen_status.of(status, self.graph)
 
     def value_of(self, twin: str) -> Any:
         return value_reader(self.platform, twin)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -87,22 +87,39 @@ class FloodWatch:
     """The annunciations of the last ten minutes, and whether they are a flood."""
 
     def __init__(self) -> None:
-        self._times: deque[int] = deque()
+        self._told: deque[tuple[int, str]] = deque()
         self._since = 0
 
-    def add(self, time: int, count: int) -> None:
-        self._times.extend([time] * count)
+    def add(self, time: int, count: int, twin: str) -> None:
+        self._told.extend([(time, twin)] * count)
 
     def state(self, philosophy: Philosophy, now: int) -> Json:
         """`since` is None when there is no flood."""
-        while self._times and self._times[0] <= now - SPAN:
-            self._times.popleft()
-        count = len(self._times)
+        self._forget(now)
+        count = len(self._told)
         if count > philosophy.flood * philosophy.operators:
-            self._since = self._since or self._times[0]
+            self._since = self._since or self._told[0][0]
         elif count < max(philosophy.flood_end * philosophy.operators, 1):
             self._since = 0
         return {"since": to_iso(self._since) if self._since else None, "count": count}
+
+    def state_of(self, is_seen: Callable[[str], bool], philosophy: Philosophy, now: int) -> Json:
+        """As `state`, of the alarms of some twins; a flood is looked for in the last ten minutes.
+
+        Args:
+            is_seen: whether a twin's alarms count.
+            philosophy: how many begin and end a flood.
+            now: ns since 1970.
+        """
+        self._forget(now)
+        times = [time for time, twin in self._told if is_seen(twin)]
+        running = [flood for flood in find_floods(times, philosophy, now) if not flood.is_over]
+        since = to_iso(running[-1].begin) if running else None
+        return {"since": since, "count": len(times)}
+
+    def _forget(self, now: int) -> None:
+        while self._told and self._told[0][0] <= now - SPAN:
+            self._told.popleft()
 
 
 def annunciations(steps: Iterable[Step]) -> list[Step]:

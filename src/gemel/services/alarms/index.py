@@ -59,6 +59,28 @@ def nothing_stored(_key: str) -> Json | None:
     return None
 
 
+class Tally:
+    """How many alarms there are, by what they need of people."""
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(
+            ("1", "2", "3", "4", "unacknowledged", "shelved", "suppressed", "outOfService"), 0
+        )
+        self.returned = dict.fromkeys(("1", "2", "3", "4"), 0)
+
+    def count(self, doc: Json, step: int) -> None:
+        """Takes an alarm in (1) or out (-1)."""
+        state = doc["state"]
+        if state in ACTIVE:
+            self.counts[str(doc["priority"])] += step
+        if state == RETURNED:
+            self.returned[str(doc["priority"])] += step
+        if state in UNSEEN:
+            self.counts["unacknowledged"] += step
+        if state in COUNTED:
+            self.counts[COUNTED[state]] += step
+
+
 class AlarmIndex:
     """Alarms as of the last edit that was applied.
 
@@ -81,10 +103,7 @@ class AlarmIndex:
         self._by_rule: dict[str, dict[str, Json]] = {}
         self._shelved: dict[str, int] = {}
         """By id, when the shelf ends, in ns."""
-        self._counts = dict.fromkeys(
-            ("1", "2", "3", "4", "unacknowledged", "shelved", "suppressed", "outOfService"), 0
-        )
-        self._returned = dict.fromkeys(("1", "2", "3", "4"), 0)
+        self._tally = Tally()
 
     def load(self, documents: Iterable[Document]) -> None:
         """Takes over what was stored; call once, before anything else."""
@@ -150,11 +169,26 @@ class AlarmIndex:
 
     def counts(self) -> dict[str, int]:
         """Active alarms by priority, those that wait for somebody, and those held back."""
-        return dict(self._counts)
+        return dict(self._tally.counts)
 
     def returned(self) -> dict[str, int]:
         """By priority, those whose condition is over and that nobody has seen."""
-        return dict(self._returned)
+        return dict(self._tally.returned)
+
+    def tally(self, is_seen: Callable[[str], bool]) -> Tally:
+        """`counts` and `returned` of some twins alone.
+
+        Args:
+            is_seen: whether a twin's alarms count.
+
+        Cost: one look at each alarm that is not over.
+        """
+        found = Tally()
+        for twin, docs in self._by_twin.items():
+            if is_seen(twin):
+                for doc in docs.values():
+                    found.count(doc, 1)
+        return found
 
     def of_twin(self, twin: str) -> list[Json]:
         """A twin's alarms that are not over."""
@@ -190,7 +224,7 @@ class AlarmIndex:
     def _set(self, key: str, doc: Json) -> None:
         old = self._live.pop(key, None)
         if old is not None:
-            self._count(old, -1)
+            self._tally.count(old, -1)
         pair = (doc["rule"], doc["twin"])
         latest, known = from_iso(doc["latest"]), self._latest.get(pair, 0)
         is_taken_back = old is not None and from_iso(old["latest"]) == known
@@ -207,7 +241,7 @@ class AlarmIndex:
         self._by_pair.setdefault(pair, {})[key] = doc
         self._by_twin.setdefault(doc["twin"], {})[key] = doc
         self._by_rule.setdefault(doc["rule"], {})[key] = doc
-        self._count(doc, 1)
+        self._tally.count(doc, 1)
 
     def _close(self, key: str, pair: Pair, doc: Json) -> None:
         self._leave(key, pair)
@@ -222,7 +256,7 @@ class AlarmIndex:
         doc = self._live.pop(key, None)
         if doc is None:
             return
-        self._count(doc, -1)
+        self._tally.count(doc, -1)
         self._leave(key, (doc["rule"], doc["twin"]))
 
     def _leave(self, key: str, pair: Pair) -> None:
@@ -234,17 +268,6 @@ class AlarmIndex:
         """The alarm of a rule and a twin that what the rule does next is about."""
         found = self._by_pair.get(pair)
         return current(found.values()) if found else None
-
-    def _count(self, doc: Json, step: int) -> None:
-        state = doc["state"]
-        if state in ACTIVE:
-            self._counts[str(doc["priority"])] += step
-        if state == RETURNED:
-            self._returned[str(doc["priority"])] += step
-        if state in UNSEEN:
-            self._counts["unacknowledged"] += step
-        if state in COUNTED:
-            self._counts[COUNTED[state]] += step
 
 
 def current(docs: Iterable[Json]) -> Json | None:
