@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Route
 
-from e2e.browsing import Visitor
+from e2e.browsing import PHONE, Visitor
 from e2e.conftest import Visit
 from e2e.plants import motors, send, set_up
 from running import Running
@@ -160,6 +160,32 @@ def test_dragging_zooms_all_charts_and_undo_goes_back(
         edges[0],
     )
     assert window(ann)[0] == pytest.approx(edges[1], abs=2)
+
+
+def test_two_fingers_look_closer_about_the_moments_under_them(plant: Running, visit: Visit) -> None:
+    ann = visit(plant, size=PHONE, has_touch=True).log_in("viewer", "ann", at=TWO)
+    ann.page.locator(READY).first.wait_for()
+    box = ann.page.locator(f"{READY} .u-over").first.bounding_box()
+    assert box
+    fingers = ann.context.new_cdp_session(ann.page)
+
+    def touch(kind: str, *places: float) -> None:
+        y = box["y"] + box["height"] / 2
+        points = [
+            {"x": box["x"] + place * box["width"], "y": y, "id": finger}
+            for finger, place in enumerate(places)
+        ]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 0.4)
+    touch("touchStart", 0.4, 0.6)
+    touch("touchMove", 0.3, 0.7)
+    touch("touchMove", 0.2, 0.8)
+    touch("touchEnd")
+    begin, end = window(ann)
+    assert end - begin == pytest.approx(3_600_000 / 3, rel=0.05)
+    middle = time.time() * 1000 - 1_800_000  # of the hour that was shown
+    assert (begin + end) / 2 == pytest.approx(middle, abs=60_000)
 
 
 def test_one_cursor_reads_all_charts_and_shift_selects(

@@ -1,6 +1,6 @@
-/** A pointer over a chart: drag looks closer or selects, shift-drag and touch move, the wheel zooms about the pointer. */
+/** A pointer over a chart: drag looks closer or selects, shift-drag and a finger move, the wheel and two fingers zoom. */
 
-import { moved, zoomed } from "./workspace.ts";
+import { moved, pinched, zoomed } from "./workspace.ts";
 
 export interface Surface {
   /** Where the lines are. */
@@ -23,6 +23,10 @@ const WHEEL = 0.0018;
 export function attach(surface: Surface): () => void {
   const { over } = surface;
   let drag: { x: number; edges: [number, number]; isPan: boolean; id: number } | null = null;
+  /** Fingers on the chart, where each is in px; two of them hold the moments that were under them. */
+  const fingers = new Map<number, number>();
+  let held: [number, number] | null = null;
+  const both = (): [number, number] => [...fingers.values()] as [number, number];
   const x = (event: { clientX: number }): number => event.clientX - over.getBoundingClientRect().left;
   const timeAt = (px: number): number => {
     const [from, to] = surface.edges();
@@ -30,11 +34,26 @@ export function attach(surface: Surface): () => void {
   };
   const down = (event: PointerEvent): void => {
     if (event.button !== 0) return;
+    if (event.pointerType === "touch" && fingers.size < 2) fingers.set(event.pointerId, x(event));
+    if (fingers.size === 2 && fingers.has(event.pointerId)) {
+      drag = null;
+      held = both().map(timeAt) as [number, number];
+      over.setPointerCapture(event.pointerId);
+      return;
+    }
+    if (held) return;
     drag = { x: x(event), edges: surface.edges(), isPan: event.shiftKey || event.pointerType === "touch", id: event.pointerId };
     over.setPointerCapture(event.pointerId);
   };
   const move = (event: PointerEvent): void => {
     const at = x(event);
+    if (held) {
+      if (!fingers.has(event.pointerId)) return;
+      fingers.set(event.pointerId, at);
+      const next = pinched(held, both(), over.clientWidth);
+      if (next) surface.look(...next);
+      return;
+    }
     if (!drag || drag.id !== event.pointerId) {
       surface.hover(timeAt(at));
       return;
@@ -45,7 +64,12 @@ export function attach(surface: Surface): () => void {
       if (Math.abs(drag.x - at) > 2) surface.look(...moved(drag.edges, by));
     } else surface.mark(Math.min(drag.x, at), Math.abs(at - drag.x));
   };
+  const lift = (event: PointerEvent): void => {
+    fingers.delete(event.pointerId);
+    if (fingers.size < 2) held = null;
+  };
   const up = (event: PointerEvent): void => {
+    lift(event);
     if (!drag || drag.id !== event.pointerId) return;
     const [start, end] = [drag.x, x(event)];
     const { isPan } = drag;
@@ -55,7 +79,8 @@ export function attach(surface: Surface): () => void {
     if (Math.abs(end - start) < LEAST) surface.pick(timeAt(end));
     else if (!isPan) (surface.isSelecting() ? surface.select : surface.look)(from, to);
   };
-  const cancel = (): void => {
+  const cancel = (event: PointerEvent): void => {
+    lift(event);
     drag = null;
     surface.mark(0, 0);
   };
@@ -74,7 +99,7 @@ export function attach(surface: Surface): () => void {
     ["pointerdown", down as EventListener],
     ["pointermove", move as EventListener],
     ["pointerup", up as EventListener],
-    ["pointercancel", cancel],
+    ["pointercancel", cancel as EventListener],
     ["pointerleave", leave],
     ["wheel", wheel as EventListener, { passive: false }],
   ];

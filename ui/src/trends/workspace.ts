@@ -113,6 +113,15 @@ export function zoomed([from, to]: [number, number], about: number, factor: numb
   return bounded(about - (about - from) * factor, about + (to - about) * factor);
 }
 
+/** Two fingers at `px` take the moments `held` with them; null while they are too near to each other. */
+export function pinched(held: [number, number], px: [number, number], width: number): [number, number] | null {
+  const apart = px[1] - px[0];
+  const perPx = (held[1] - held[0]) / apart;
+  if (Math.abs(apart) < 8 || !(perPx > 0)) return null;
+  const from = held[0] - px[0] * perPx;
+  return bounded(from, from + width * perPx);
+}
+
 export const moved = ([from, to]: [number, number], by: number): [number, number] => [from + by, to + by];
 
 export function movedPanel(panels: Panel[], from: number, by: number): Panel[] {

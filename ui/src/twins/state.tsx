@@ -12,6 +12,7 @@ import { Dialog } from "@/shell/dialog.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { ActionButton, Empty } from "@/shell/notices.tsx";
 import { shown, useTrusted, Value } from "@/shell/value.tsx";
+import { chanceWords } from "./chance.ts";
 import { changed } from "./faceplate.tsx";
 import { check, fieldsOf, rangeOf } from "./form.ts";
 
@@ -42,7 +43,7 @@ export function StateTab({ twin }: { twin: Twin }) {
             <tbody>
               {list.map((property) => [
                 <Line key={property.path} twin={twin} property={property} />,
-                ...(isNow ? (property.others ?? []) : []).map((other) => <OtherLine key={`${property.path} ${other.provenance}`} property={property} other={other} />),
+                ...(isNow ? (property.others ?? []) : []).map((other) => <OtherLine key={`${property.path} ${other.provenance}`} twin={twin} property={property} other={other} />),
               ])}
             </tbody>
           </table>
@@ -81,9 +82,10 @@ function Line({ twin, property }: { twin: Twin; property: Property }) {
 }
 
 /** What was derived, predicted or simulated of a property: said to be that, with the bounds of what is uncertain. */
-function OtherLine({ property, other }: { property: Property; other: Other }) {
+function OtherLine({ twin, property, other }: { twin: Twin; property: Property; other: Other }) {
   const time = parseTime(other.time);
   const ahead = time === null ? 0 : (time - tick.value) / 1000;
+  const chance = chanceWords(twin, property, other, ahead);
   return (
     <tr class="other" data-testid="other-row" data-path={property.path} data-provenance={other.provenance}>
       <th scope="row">
@@ -94,7 +96,10 @@ function OtherLine({ property, other }: { property: Property; other: Other }) {
         {shown(other.value, property.schema, property.values)} {property.unit && <span class="unit">{property.unit}</span>}
         {other.quality === "bad" && <span class="age"> bad</span>}
       </td>
-      <td class="soft">{boundsOf(other)}</td>
+      <td class="soft">
+        {boundsOf(other)}
+        {chance && <div data-testid="chance">{chance}</div>}
+      </td>
       <td class="soft age-cell">{time === null ? "—" : ahead > 0 ? `in ${formatAge(ahead)}` : formatAge(-ahead)}</td>
       <td />
     </tr>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { movedPanel, readWorkspace, writeWorkspace, zoomed, type Workspace } from "@/trends/workspace.ts";
+import { movedPanel, pinched, readWorkspace, writeWorkspace, zoomed, type Workspace } from "@/trends/workspace.ts";
 
 const round = (workspace: Workspace): Workspace => {
   const search = new URLSearchParams();
@@ -46,4 +46,22 @@ it("a panel moves among the others and not beyond them", () => {
   expect(movedPanel(panels, 0, 1).map((one) => one.tags[0]!.twin)).toEqual(["b", "a", "c"]);
   expect(movedPanel(panels, 2, 1)).toBe(panels);
   expect(movedPanel(panels, 0, -1)).toBe(panels);
+});
+
+describe("two fingers on a chart", () => {
+  const hour = 3_600_000;
+
+  it("keep the moments under them", () => {
+    const [from, to] = pinched([0.25 * hour, 0.75 * hour], [0, 400], 400)!;
+    expect([from, to]).toEqual([0.25 * hour, 0.75 * hour]);
+    const wider = pinched([0.25 * hour, 0.75 * hour], [150, 250], 400)!;
+    expect(wider[1] - wider[0]).toBeCloseTo(2 * hour);
+    expect(wider[0] + (150 / 400) * (wider[1] - wider[0])).toBeCloseTo(0.25 * hour);
+  });
+
+  it("do nothing where they meet or cross", () => {
+    expect(pinched([0, hour], [200, 203], 400)).toBeNull();
+    expect(pinched([0, hour], [300, 100], 400)).toBeNull();
+    expect(pinched([hour, 0], [300, 100], 400)).toEqual([-0.5 * hour, 1.5 * hour]);
+  });
 });
