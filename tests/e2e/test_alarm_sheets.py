@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 
@@ -78,6 +79,36 @@ def test_a_rule_is_tried_on_the_history_and_put_live_with_the_keyboard_alone(
     tab_to(visitor, "rule-delete")
     keys.press("Enter")
     visitor.find("rule", rule="warm").wait_for(state="detached")
+
+
+def test_a_rule_is_held_against_known_events(plant: Running, visit: Visit) -> None:
+    visitor = visit(plant).log_in("engineer", "ann", at="/app/alarms?show=rules&rule=new")
+    page = visitor.page
+    visitor.find("rule-id").fill("labelled")
+    visitor.find("rule-model").fill(MOTOR)
+    visitor.find("rule-when").fill("temperature > 60 °C for 1 min")
+    page.get_by_text("Known events, to hold the alarms against").click()
+    hour_ago = time.time() - 3600
+
+    def span(begin: int, end: int) -> str:
+        """Of seconds into the hour: a line of the box."""
+        times = [datetime.fromtimestamp(hour_ago + s, UTC).isoformat() for s in (begin, end)]
+        return ", ".join([*times, "motor-1"])
+
+    # The fan was blocked when it was first warm; nothing came of the second, nothing was between.
+    page.locator("#rule-labels").fill(f"{span(270, 520)}\n{span(700, 900)}\n")
+    visitor.find("rule-backtest").click()
+    visitor.find("backtest", alarms="2").wait_for()
+    rows = visitor.find("backtest").locator("tr").all_inner_texts()
+    told = dict(row.split("\t")[:2] for row in rows[1:])
+    assert told["Events caught"] == "1 of 2"
+    assert told["Alarms that were right"] == "50 %"
+    assert told["False alarms"] == "1"
+    assert told["Median delay"] not in ("—", "0 s")
+    page.locator("#rule-labels").fill("yesterday, today")
+    visitor.allowed = "400"
+    visitor.find("rule-backtest").click()
+    visitor.find("rule-problem").filter(has_text="labels[0]").wait_for()
 
 
 def test_receivers_notifications_and_what_was_told_are_on_the_page(
