@@ -138,3 +138,41 @@ def test_an_onnx_file_is_no_behaviour_and_a_broken_one_is_told(
         answer = server.http.put("/imported-models/half", content=half)
         assert answer.status_code == 400
         assert "model 'half'" in answer.json()["error"]["message"]
+
+
+def test_what_was_learnt_elsewhere_takes_part_in_a_what_if(
+    tmp_path: Path, trained: dict[str, bytes]
+) -> None:
+    import onnxruntime
+
+    attached = {
+        "model": MODEL["@id"], "behaviour": "power", "inputs": {"X_1": "speed", "X_2": "load"},
+        "outputs": {"power": "variable"},
+    }  # fmt: skip
+    scenario = {
+        "twins": ["f1"], "hours": 0.1, "step": 60, "members": 2, "boundary": "hold",
+        "changes": [{"twin": "f1", "property": "speed", "value": 7}],
+        "kpis": [{"id": "power", "twin": "f1", "property": "power", "of": "end"}],
+    }  # fmt: skip
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/models", [MODEL])
+        server.ask("PUT", "/digitaltwins/f1", {"$metadata": {"$model": MODEL["@id"]}})
+        upload(server, "power", trained["power"])
+        wrong = server.http.put("/behaviours/fans", json={**attached, "inputs": {"X_3": "load"}})
+        assert "X_1, X_2" in wrong.json()["error"]["hint"]
+        server.ask("PUT", "/behaviours/fans", attached)
+        server.ask("POST", "/ingest", [{"twin": "f1", "speed": 4.0, "load": 3.0}])
+        server.ask("PUT", "/scenarios/faster", scenario)
+        server.ask("POST", "/scenarios/faster/run")
+
+        def ended() -> Any:
+            found = server.ask("GET", "/scenarios/faster")
+            return found if found["run"]["state"] in ("succeeded", "failed") else None
+
+        assert until(ended, "the end of the run")["run"]["message"] == ""
+        told = server.ask("GET", "/scenarios/faster/result")["kpis"][0]
+    session = onnxruntime.InferenceSession(trained["power"])
+    rows = np.array([[4, 3], [7, 3]], np.float32)
+    before, after = np.asarray(session.run(None, {"X": rows})[0]).ravel().tolist()
+    assert told["baseline"]["mean"] == pytest.approx(before, rel=1e-5)
+    assert told["scenario"]["mean"] == pytest.approx(after, rel=1e-5)

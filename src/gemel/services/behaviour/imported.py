@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,10 +25,7 @@ def behaviour_from(name: str, description: Json) -> Behaviour:
         )
     kind = f"FMU, FMI {description['version']}, {description['mode']}"
 
-    def prepare(values: F64, seconds: float) -> Step:
-        raise InvalidInput(
-            f"model '{name}' is not open here", hint="foreign models run in runs, in a sandbox"
-        )
+    prepare = not_open(name)
 
     def whole(parameters: F64, start: F64, inputs: F64, seconds: float) -> tuple[F64, F64]:
         del start, inputs
@@ -49,6 +46,18 @@ def behaviour_from(name: str, description: Json) -> Behaviour:
         whole,
         starts=_quantities(description.get("starts", ())),
     )
+
+
+def not_open(name: str) -> Callable[[F64, float], Step]:
+    """What stands for its steps where it can only be looked at."""
+
+    def prepare(values: F64, seconds: float) -> Step:
+        del values, seconds
+        raise InvalidInput(
+            f"model '{name}' is not open here", hint="foreign models run in runs, in a sandbox"
+        )
+
+    return prepare
 
 
 def _quantities(given: Iterable[Mapping[str, Any]]) -> tuple[Quantity, ...]:

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.behaviour.imported import behaviour_from
 from gemel.services.behaviour.model import Behaviour, Step, simulate
+from gemel.services.behaviour.pointwise import pointwise_from, tensors_of
 from gemel.services.foreign.archive import is_archive, unpack
 from gemel.services.foreign.sandbox import ONNX_FILE, Arrays, Sandbox
 
@@ -41,6 +43,30 @@ class Foreign:
             InvalidInput: it is none.
         """
         return self._behaviour or behaviour_from(self.name, self.description)
+
+    def behaviour_in_time(self) -> Behaviour:
+        """As it takes part in a scenario: an FMU, or an ONNX model asked at each step.
+
+        Raises:
+            InvalidInput: an ONNX model whose inputs are not rows of numbers.
+        """
+        if self.description["format"] != "onnx":
+            return self.behaviour
+        inputs, outputs = tensors_of(self.name, self.description)
+        edges = np.cumsum([0, *(len(t.columns) for t in inputs)]).tolist()
+
+        def step(state: F64, values: F64) -> tuple[F64, F64]:
+            spans = pairwise(edges)
+            fed = {t.name: t.rows(values[a:b]) for t, (a, b) in zip(inputs, spans, strict=True)}
+            said = self.outputs(fed)
+            rows = [np.asarray(said[t.name], np.float64).reshape(len(state.T), -1) for t in outputs]
+            return state, np.concatenate(rows, axis=1).T
+
+        def prepare(values: F64, seconds: float) -> Step:
+            del values, seconds
+            return step
+
+        return replace(pointwise_from(self.name, self.description), prepare=prepare)
 
     @property
     def protections(self) -> tuple[str, ...]:

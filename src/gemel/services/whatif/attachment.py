@@ -14,6 +14,7 @@ from typing import Any
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.behaviour import Behaviour, behaviour_of
+from gemel.services.behaviour.pointwise import pointwise_from
 
 FIELDS = (
     "model", "title", "behaviour", "service", "parameters", "twins", "inputs", "start",
@@ -85,7 +86,7 @@ def read_attachment(key: str, doc: Json, foreign: Mapping[str, Json] | None = No
         raise InvalidInput(f"{place}: needs a 'model'", hint="a DTMI")
     inputs = _formulas(f"{place}: inputs", doc.get("inputs"))
     name = _text(place, doc, "behaviour")
-    behaviour = behaviour_of(name, list(inputs), foreign) if name else None
+    behaviour = _behaviour(name, list(inputs), foreign) if name else None
     parameters = _amounts(f"{place}: parameters", doc.get("parameters"), behaviour)
     if behaviour is not None:
         for one in behaviour.parameters:
@@ -108,6 +109,14 @@ def read_attachment(key: str, doc: Json, foreign: Mapping[str, Json] | None = No
     )
     _check(place, found)
     return found
+
+
+def _behaviour(name: str, inputs: list[str], foreign: Mapping[str, Json] | None) -> Behaviour:
+    """Of a scenario: what was learnt elsewhere too, as it needs no states of its own here."""
+    entry = (foreign or {}).get(name)
+    if entry is not None and entry["format"] == "onnx":
+        return pointwise_from(name, entry)
+    return behaviour_of(name, inputs, foreign)
 
 
 def _check(place: str, found: Attachment) -> None:

@@ -176,7 +176,8 @@ class March:
         ]
         state = np.stack(states) if states else np.empty((0, wide))
         places = dict(block.parameters)
-        values = np.stack([table[places[q.name]].reshape(-1) for q in behaviour.parameters])
+        given = [table[places[q.name]].reshape(-1) for q in behaviour.parameters]
+        values = np.stack(given) if given else np.empty((0, wide))
         seconds = self.course.seconds
         noise = np.array([block.attachment.noise.get(q.name, 0.0) for q in behaviour.states])
         return _Running(

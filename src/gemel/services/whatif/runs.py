@@ -143,7 +143,8 @@ def _run_elsewhere(block: Block, foreign: Json, models: ExitStack) -> Block:
     if behaviour is None or behaviour.name not in foreign:
         return block
     model = models.enter_context(opened_entry(behaviour.name, foreign[behaviour.name]))
-    return replace(block, attachment=replace(block.attachment, behaviour=model.behaviour))
+    found = model.behaviour_in_time()
+    return replace(block, attachment=replace(block.attachment, behaviour=found))
 
 
 class _Run:
