@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import httpx
 import paho.mqtt.client as paho
 
+from api.documented import faults
 from gemel.api.app import create_app
 from gemel.app import tokens
 from gemel.app.config import Config
@@ -22,6 +23,8 @@ from running import SMALL_BALLAST
 
 T = TypeVar("T")
 WAIT_SECONDS = 10
+MOST_CHECKED = 1 << 14
+"""Bytes of an answer that is held against the API's description."""
 
 PUMP = "dtmi:test:Pump;1"
 MODELS: list[dict[str, Any]] = [
@@ -142,10 +145,15 @@ class Inside:
         )
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
-        """A request as admin that must succeed; the JSON of its answer."""
+        """A request as admin that must succeed; the JSON of its answer, as the API describes it."""
         answer = self.http.request(method, path, json=body, params=query or None)
         assert answer.status_code < 300, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json() if answer.content else None
+        if not answer.content:
+            return None
+        found = answer.json()
+        if len(answer.content) <= MOST_CHECKED:
+            assert not (wrong := faults(method, path.partition("?")[0], found)), wrong
+        return found
 
     def pumps(self, *twins: str) -> None:
         self.ask("POST", "/plant", {"models": MODELS, "twins": {t: {"model": PUMP} for t in twins}})

@@ -8,6 +8,17 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.alarms import (
+    Alarm,
+    AlarmActed,
+    AlarmCorrection,
+    AlarmFigures,
+    AlarmGroup,
+    AlarmGroupWhole,
+    AlarmStep,
+    Philosophy,
+)
+from gemel.api.answers.schema import Cut, Rows
 from gemel.api.bodies import read_number, read_object, read_time, text_field
 from gemel.api.errors import json_response
 from gemel.api.moments import AS_OF, asked
@@ -193,9 +204,9 @@ SPAN = (("from", "ISO 8601, epoch ms or -8h"), ("to", "likewise; now unless said
 
 def _act(act: str, summary: str, word: str = "comment", body: dict[str, Any] = COMMENT) -> Route:
     needs = word == "reason" or act in ("comment", "clear")
-    return Route(
-        "POST", f"/alarms/{{id}}/{act}", _one(act, word, needs=needs), WRITE, summary, body=body
-    )
+    endpoint = _one(act, word, needs=needs)
+    path = f"/alarms/{{id}}/{act}"
+    return Route("POST", path, endpoint, WRITE, summary, body=body, answer=Alarm)
 
 
 ROUTES = [
@@ -212,8 +223,17 @@ ROUTES = [
             ("cursor", "from the last page"),
             *AS_OF,
         ),
+        answer=Cut[Alarm],
     ),
-    Route("POST", "/alarms/acts", acts, WRITE, "Do one thing to many alarms", body=ACTS),
+    Route(
+        "POST",
+        "/alarms/acts",
+        acts,
+        WRITE,
+        "Do one thing to many alarms",
+        body=ACTS,
+        answer=Rows[AlarmActed],
+    ),
     Route(
         "POST",
         "/alarms/out-of-service",
@@ -221,6 +241,7 @@ ROUTES = [
         WRITE,
         "Take a rule on a twin out of service, raised or not",
         body=POINT,
+        answer=Alarm,
     ),
     Route(
         "GET",
@@ -233,6 +254,7 @@ ROUTES = [
             ("twin", "only of this twin"),
             ("limit", "at most this many"),
         ),
+        answer=Rows[AlarmCorrection],
     ),
     Route(
         "GET",
@@ -241,11 +263,23 @@ ROUTES = [
         READ,
         "Alarms of one cause, the newest first",
         query=(("limit", "at most this many"),),
+        answer=Rows[AlarmGroup],
     ),
-    Route("GET", "/alarms/groups/{id}", group, READ, "A group with its alarms"),
-    Route("GET", "/alarms/kpis", kpis, READ, "Key figures of alarms", query=SPAN),
+    Route(
+        "GET", "/alarms/groups/{id}", group, READ, "A group with its alarms", answer=AlarmGroupWhole
+    ),
+    Route(
+        "GET", "/alarms/kpis", kpis, READ, "Key figures of alarms", query=SPAN, answer=AlarmFigures
+    ),
     Route("GET", "/alarms/handover", handover, READ, "For the next shift", query=SPAN),
-    Route("GET", "/alarms/philosophy", philosophy, READ, "What a flood and a common cause are"),
+    Route(
+        "GET",
+        "/alarms/philosophy",
+        philosophy,
+        READ,
+        "What a flood and a common cause are",
+        answer=Philosophy,
+    ),
     Route(
         "PUT",
         "/alarms/philosophy",
@@ -253,9 +287,17 @@ ROUTES = [
         "rules:write",
         "Say what a flood and a common cause are",
         body={"type": "object"},
+        answer=Philosophy,
     ),
-    Route("GET", "/alarms/{id}", alarm, READ, "One alarm"),
-    Route("GET", "/alarms/{id}/history", history, READ, "All that was done to it"),
+    Route("GET", "/alarms/{id}", alarm, READ, "One alarm", answer=Alarm),
+    Route(
+        "GET",
+        "/alarms/{id}/history",
+        history,
+        READ,
+        "All that was done to it",
+        answer=Rows[AlarmStep],
+    ),
     _act("acknowledge", "Acknowledge"),
     _act("unacknowledge", "Take a wrong acknowledgement back", "reason", REASON),
     _act("shelve", "Put it aside for some time", "reason", SHELF),

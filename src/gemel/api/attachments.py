@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.alarms import Attachment
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_body, read_number
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -61,8 +63,24 @@ PUT_QUERY = (
     ("caption", "a line about it"),
 )
 ROUTES = [
-    Route("GET", "/attachments", listing, READ, "Photos and notes, the newest first", query=QUERY),
+    Route(
+        "GET",
+        "/attachments",
+        listing,
+        READ,
+        "Photos and notes, the newest first",
+        query=QUERY,
+        answer=Rows[Attachment],
+    ),
     Route("GET", "/attachments/{id}", one, READ, "The bytes of one"),
-    Route("PUT", "/attachments/{id}", put, WRITE, "Attach one under a UUID", query=PUT_QUERY),
+    Route(
+        "PUT",
+        "/attachments/{id}",
+        put,
+        WRITE,
+        "Attach one under a UUID",
+        query=PUT_QUERY,
+        answer=Attachment,
+    ),
     Route("DELETE", "/attachments/{id}", delete, WRITE, "Delete one", status=204),
 ]

@@ -7,6 +7,7 @@ import asyncio
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.installation import Audit
 from gemel.api.bodies import read_number, read_time
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -55,7 +56,15 @@ QUERY = (
     ("cursor", "from the last page"),
 )
 ROUTES = [
-    Route("GET", "/audit", listing, "audit:read", "Who did what, the newest first", query=QUERY),
+    Route(
+        "GET",
+        "/audit",
+        listing,
+        "audit:read",
+        "Who did what, the newest first",
+        query=QUERY,
+        answer=Audit,
+    ),
     Route(
         "POST",
         "/audit/checkpoint",

@@ -7,6 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.commands import Command, DryRun, KillSwitch
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_number, read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -200,8 +202,23 @@ QUERY = (
 )
 DRY = (("dryRun", "true: only say what the guards would answer"),)
 ROUTES = [
-    Route("GET", "/commands", commands, "commands:read", "Commands, newest first", query=QUERY),
-    Route("GET", "/commands/{id}", command, "commands:read", "One command with its steps"),
+    Route(
+        "GET",
+        "/commands",
+        commands,
+        "commands:read",
+        "Commands, newest first",
+        query=QUERY,
+        answer=Rows[Command],
+    ),
+    Route(
+        "GET",
+        "/commands/{id}",
+        command,
+        "commands:read",
+        "One command with its steps",
+        answer=Command,
+    ),
     Route(
         "POST",
         "/commands",
@@ -211,6 +228,7 @@ ROUTES = [
         body=COMMAND,
         query=DRY,
         status=202,
+        answer=Command | DryRun,
     ),
     Route(
         "POST",
@@ -219,8 +237,17 @@ ROUTES = [
         "commands:send",
         "Approve what somebody else asked for",
         body=APPROVE,
+        answer=Command,
     ),
-    Route("POST", "/commands/{id}/refuse", refuse, "commands:send", "Refuse it", body=COMMENT),
+    Route(
+        "POST",
+        "/commands/{id}/refuse",
+        refuse,
+        "commands:send",
+        "Refuse it",
+        body=COMMENT,
+        answer=Command,
+    ),
     Route(
         "POST",
         "/commands/{id}/cancel",
@@ -228,8 +255,16 @@ ROUTES = [
         "commands:send",
         "Take back what was not sent",
         body=COMMENT,
+        answer=Command,
     ),
-    Route("GET", "/killswitch", switch, "commands:read", "Whether automatic commands are stopped"),
+    Route(
+        "GET",
+        "/killswitch",
+        switch,
+        "commands:read",
+        "Whether automatic commands are stopped",
+        answer=KillSwitch,
+    ),
     Route(
         "POST",
         "/killswitch/stop",
@@ -237,6 +272,7 @@ ROUTES = [
         "commands:send",
         "Stop all automatic commands at once",
         body=REASON,
+        answer=KillSwitch,
     ),
     Route(
         "POST",
@@ -245,6 +281,7 @@ ROUTES = [
         "commands:resume",
         "Let automatic commands begin again",
         body=REASON,
+        answer=KillSwitch,
     ),
     Route("GET", "/autonomy", autonomies, "commands:read", "How far rules and services may go"),
     Route(

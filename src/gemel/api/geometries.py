@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.installation import Geometry
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_body, read_object
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -74,9 +76,25 @@ BINDING = {
 }
 NAME = (("name", "for people, such as the file's"),)
 ROUTES = [
-    Route("GET", "/geometries", listing, READ, "Users' own shapes, the newest first"),
-    Route("POST", "/geometries", add, WRITE, "Check and keep a GLB file", query=NAME, status=201),
-    Route("GET", "/geometries/{hash}", one, READ, "What one holds"),
+    Route(
+        "GET",
+        "/geometries",
+        listing,
+        READ,
+        "Users' own shapes, the newest first",
+        answer=Rows[Geometry],
+    ),
+    Route(
+        "POST",
+        "/geometries",
+        add,
+        WRITE,
+        "Check and keep a GLB file",
+        query=NAME,
+        status=201,
+        answer=Geometry,
+    ),
+    Route("GET", "/geometries/{hash}", one, READ, "What one holds", answer=Geometry),
     Route("GET", "/geometries/{hash}/file", file, READ, "The file as it was uploaded"),
     Route("GET", "/geometries/{hash}/mesh", mesh, READ, "What the page draws of it"),
     Route("DELETE", "/geometries/{hash}", delete, WRITE, "Forget one", status=204),

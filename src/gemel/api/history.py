@@ -11,6 +11,7 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.twins import State
 from gemel.api.bodies import read_number, read_time
 from gemel.api.column_bytes import columns_response
 from gemel.api.errors import json_response
@@ -345,5 +346,6 @@ ROUTES = [
             ("twin", "only of these ids, with commas"),
             ("provenance", "measured (default), derived, predicted or simulated"),
         ),
+        answer=State,
     ),
 ]

@@ -8,6 +8,8 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.installation import Connector, Installation, Role
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_object
 from gemel.api.errors import json_response
 from gemel.api.routes import ANYONE, Route
@@ -71,10 +73,32 @@ CONNECTION = {
 }
 WRITE = "system:write"
 ROUTES = [
-    Route("GET", "/installation", shown, "twins:read", "Version, addresses, storage"),
-    Route("GET", "/roles", roles, LOGGED_IN, "The roles and what each may do"),
+    Route(
+        "GET",
+        "/installation",
+        shown,
+        "twins:read",
+        "Version, addresses, storage",
+        answer=Installation,
+    ),
+    Route("GET", "/roles", roles, LOGGED_IN, "The roles and what each may do", answer=Rows[Role]),
     Route("GET", "/authority.pem", authority, ANYONE, "The own certificate authority"),
-    Route("GET", "/connections", connections, "twins:read", "Connectors and how they are"),
-    Route("PUT", "/connections/{name}", put, WRITE, "Make or change a connector", body=CONNECTION),
+    Route(
+        "GET",
+        "/connections",
+        connections,
+        "twins:read",
+        "Connectors and how they are",
+        answer=Rows[Connector],
+    ),
+    Route(
+        "PUT",
+        "/connections/{name}",
+        put,
+        WRITE,
+        "Make or change a connector",
+        body=CONNECTION,
+        answer=Connector,
+    ),
     Route("DELETE", "/connections/{name}", delete, WRITE, "End a connector", status=204),
 ]

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gemel import __version__
+from gemel.api.answers.schema import Schema, schema_of
 from gemel.api.errors import json_response
 from gemel.api.routes import ANYONE, Route
 from gemel.app.platform import Platform
@@ -35,21 +36,22 @@ ERROR = {
 def document(routes: list[Route]) -> dict[str, Any]:
     """OpenAPI 3.1 of the given routes."""
     paths: dict[str, dict[str, Any]] = {}
+    schemas: dict[str, Schema] = {"Error": ERROR}
     for route in routes:
         path = re.sub(r":path}", "}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _operation(route)
+        paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Gemel", "version": __version__, "license": {"name": "Apache-2.0"}},
         "paths": paths,
         "components": {
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
-            "schemas": {"Error": ERROR},
+            "schemas": dict(sorted(schemas.items())),
         },
     }
 
 
-def _operation(route: Route) -> dict[str, Any]:
+def _operation(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
     names = re.findall(r"{(\w+)", route.path)
     parameters: list[dict[str, Any]] = [
         {"name": n, "in": "path", "required": True, "schema": {"type": "string"}} for n in names
@@ -70,6 +72,9 @@ def _operation(route: Route) -> dict[str, Any]:
             },
         },
     }
+    if route.answer is not None:
+        answer = {"application/json": {"schema": schema_of(route.answer, schemas)}}
+        found["responses"][str(route.status)]["content"] = answer
     if route.body is not None:
         found["requestBody"] = {"content": {"application/json": {"schema": route.body}}}
     if route.allow != ANYONE:

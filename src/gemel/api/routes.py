@@ -34,3 +34,5 @@ class Route:
     query: tuple[tuple[str, str], ...] = ()
     """(name, description) of each query parameter."""
     status: int = 200
+    answer: Any = None
+    """The type of the JSON that is answered, of `api.answers`."""

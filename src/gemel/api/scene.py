@@ -8,6 +8,8 @@ import re
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.installation import SavedView
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -112,7 +114,22 @@ ROUTES = [
         "Take a twin out of the scene",
         status=204,
     ),
-    Route("GET", "/views", views, "twins:read", "Views of the plant in 3D that were saved"),
-    Route("PUT", "/views/{id}", put_view, "plant:write", "Save or change one", body=VIEW),
+    Route(
+        "GET",
+        "/views",
+        views,
+        "twins:read",
+        "Views of the plant in 3D that were saved",
+        answer=Rows[SavedView],
+    ),
+    Route(
+        "PUT",
+        "/views/{id}",
+        put_view,
+        "plant:write",
+        "Save or change one",
+        body=VIEW,
+        answer=SavedView,
+    ),
     Route("DELETE", "/views/{id}", delete_view, "plant:write", "Delete one", status=204),
 ]

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import RedirectResponse, Response
 
+from gemel.api.answers.installation import Me, Session
 from gemel.api.errors import json_response
 from gemel.api.routes import ANYONE, Route
 from gemel.app import tokens
@@ -134,7 +135,14 @@ LOGGED_IN = "*"
 
 ROUTES = [
     Route("GET", "/login", login, ANYONE, "Log in with a one-time link", query=(("ticket", ""),)),
-    Route("POST", "/session", begin, LOGGED_IN, "Begin a browser session with a bearer token"),
+    Route(
+        "POST",
+        "/session",
+        begin,
+        LOGGED_IN,
+        "Begin a browser session with a bearer token",
+        answer=Session,
+    ),
     Route("DELETE", "/session", end, ANYONE, "End the browser session", status=204),
-    Route("GET", "/me", me, LOGGED_IN, "Who the token stands for and what it may do"),
+    Route("GET", "/me", me, LOGGED_IN, "Who the token stands for and what it may do", answer=Me),
 ]

@@ -6,6 +6,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from gemel import __version__
+from gemel.api.answers.installation import Health, NewToken, Token
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import ANYONE, Route
@@ -111,7 +113,7 @@ async def create(platform: Platform, request: Request, who: Principal) -> Respon
         twins=tuple(twins),
         seconds=None if days is None else float(days) * 86_400,
     )
-    return json_response({**new.doc, "token": new.secret}, 201)
+    return json_response({**tokens.view(new.doc), "token": new.secret}, 201)
 
 
 async def delete(platform: Platform, request: Request, who: Principal) -> Response:
@@ -136,12 +138,28 @@ SNAPSHOT = {
     "additionalProperties": False,
 }
 ROUTES = [
-    Route("GET", "/health", health, ANYONE, "Whether it lives and is ready"),
+    Route("GET", "/health", health, ANYONE, "Whether it lives and is ready", answer=Health),
     Route("GET", "/metrics", metrics, "twins:read", "Figures for Prometheus"),
     Route("POST", "/backup", backup, "system:write", "Take a snapshot", body=SNAPSHOT, status=201),
     Route("GET", "/check", check, "system:write", "Look for damage in every file"),
     Route("POST", "/compact", compact, "system:write", "Merge segments, drop copies"),
-    Route("GET", "/tokens", listing, "tokens:read", "All tokens, without their secrets"),
-    Route("POST", "/tokens", create, "tokens:write", "Make a token", body=TOKEN, status=201),
+    Route(
+        "GET",
+        "/tokens",
+        listing,
+        "tokens:read",
+        "All tokens, without their secrets",
+        answer=Rows[Token],
+    ),
+    Route(
+        "POST",
+        "/tokens",
+        create,
+        "tokens:write",
+        "Make a token",
+        body=TOKEN,
+        status=201,
+        answer=NewToken,
+    ),
     Route("DELETE", "/tokens/{id}", delete, "tokens:write", "End a token", status=204),
 ]

@@ -7,6 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.installation import Status
+from gemel.api.answers.schema import PageOf, Rows
+from gemel.api.answers.twins import Discovered, Faceplate, Kpi, Rejects, TwinRow
 from gemel.api.bodies import read_json, read_number, read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -133,9 +136,24 @@ ADOPT = {
     "additionalProperties": False,
 }
 ROUTES = [
-    Route("GET", "/status", status, LOGGED_IN, "The installation at a glance"),
-    Route("GET", "/twins", listing, "twins:read", "A page of twins", query=TWIN_QUERY),
-    Route("GET", "/twins/{twin}", faceplate, "twins:read", "Everything about one twin"),
+    Route("GET", "/status", status, LOGGED_IN, "The installation at a glance", answer=Status),
+    Route(
+        "GET",
+        "/twins",
+        listing,
+        "twins:read",
+        "A page of twins",
+        query=TWIN_QUERY,
+        answer=PageOf[TwinRow],
+    ),
+    Route(
+        "GET",
+        "/twins/{twin}",
+        faceplate,
+        "twins:read",
+        "Everything about one twin",
+        answer=Faceplate,
+    ),
     Route(
         "GET",
         "/twins/{twin}/explain",
@@ -158,7 +176,14 @@ ROUTES = [
         "Ask the device for property values",
         body=DESIRED,
     ),
-    Route("GET", "/discovered", discovered, "twins:read", "Devices without a twin"),
+    Route(
+        "GET",
+        "/discovered",
+        discovered,
+        "twins:read",
+        "Devices without a twin",
+        answer=Rows[Discovered],
+    ),
     Route(
         "POST",
         "/discovered/{device}/adopt",
@@ -167,6 +192,7 @@ ROUTES = [
         "Make a twin of a discovered device",
         body=ADOPT,
         status=201,
+        answer=Faceplate,
     ),
     Route("DELETE", "/discovered/{device}", ignore, "twins:write", "Forget it", status=204),
     Route(
@@ -176,6 +202,7 @@ ROUTES = [
         "twins:read",
         "What could not become a reading, with the reason",
         query=(("twin", "only of this twin"), ("limit", "at most 10,000")),
+        answer=Rejects,
     ),
-    Route("GET", "/kpis", kpis, "twins:read", "The plant's key figures now"),
+    Route("GET", "/kpis", kpis, "twins:read", "The plant's key figures now", answer=Rows[Kpi]),
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.alarms import WorkOrder
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_number, read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -57,7 +59,15 @@ QUERY = (
     ("limit", "at most this many"),
 )
 ROUTES = [
-    Route("GET", "/work-orders", orders, READ, "Work orders, those to be done first", query=QUERY),
+    Route(
+        "GET",
+        "/work-orders",
+        orders,
+        READ,
+        "Work orders, those to be done first",
+        query=QUERY,
+        answer=Rows[WorkOrder],
+    ),
     Route(
         "POST",
         "/work-orders",
@@ -66,8 +76,11 @@ ROUTES = [
         "Make a work order of an alarm, or for a twin",
         body={"type": "object"},
         status=201,
+        answer=WorkOrder,
     ),
-    Route("GET", "/work-orders/{id}", order, READ, "One work order with its steps"),
+    Route(
+        "GET", "/work-orders/{id}", order, READ, "One work order with its steps", answer=WorkOrder
+    ),
     Route(
         "PATCH",
         "/work-orders/{id}",
@@ -75,6 +88,7 @@ ROUTES = [
         WRITE,
         "Assign, add parts, notes",
         body={"type": "object"},
+        answer=WorkOrder,
     ),
     Route(
         "POST",
@@ -83,5 +97,6 @@ ROUTES = [
         WRITE,
         "Accept, plan, start, finish ...",
         body={"type": "object"},
+        answer=WorkOrder,
     ),
 ]

@@ -36,6 +36,11 @@ class NewToken:
     doc: Json
 
 
+def view(doc: Json) -> Json:
+    """A token as people see it."""
+    return {**doc, "expires": None if doc["expires"] is None else to_iso(doc["expires"])}
+
+
 def create(
     documents: Documents,
     now: int,
@@ -165,7 +170,7 @@ class Tokens:
         """All tokens in use, without their hashes; expired ones are left out."""
         now = self._clock()
         return [
-            {**d.doc, "expires": None if d.doc["expires"] is None else to_iso(d.doc["expires"])}
+            view(d.doc)
             for d in self._documents.load("token")
             if d.doc["use"] == "token" and not _is_over(d.doc, now)
         ]

@@ -14,7 +14,7 @@ from gemel.core.document import Json
 from gemel.core.quality import CAUSES, Quality, is_bad
 from gemel.core.series import MEASURED, quantile_of
 from gemel.core.units import symbol
-from gemel.twins.dtdl.interface import Enum, Object, Schema
+from gemel.twins.dtdl.interface import Enum, Object, Schema, title_of
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -184,6 +184,7 @@ def _command(found: CommandSignal, guards: Json) -> Json:
     if request is not None:
         body = {
             "name": request.name,
+            "displayName": title_of(request.display_name, ""),
             "schema": request.schema.kind,
             "unit": symbol(request.unit) if request.unit else "",
             "minimum": guards.get("minimum", _finite(found.minimum)),
@@ -194,6 +195,7 @@ def _command(found: CommandSignal, guards: Json) -> Json:
     return {
         "name": found.path,
         "displayName": found.display_name,
+        "description": title_of(found.command.description, ""),
         "request": body,
         "guards": guards,
     }

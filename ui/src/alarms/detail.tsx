@@ -93,7 +93,7 @@ function AlarmTrend({ alarm }: { alarm: Alarm }) {
   const cleared = parseTime(alarm.cleared);
   const isLong = tick.peek() - raised > 50 * 60_000;
   const window: number | [number, number] = cleared !== null ? [raised - BEFORE, cleared + AFTER] : isLong ? [raised - BEFORE, raised + 40 * 60_000] : 3600;
-  const limits = alarm.limit === null ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit)}` }];
+  const limits = typeof alarm.limit !== "number" ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit)}` }];
   const marks = [{ time: raised, label: "raised" }, ...(cleared === null ? [] : [{ time: cleared, label: "back" }])];
   return (
     <div class="detail-chart">

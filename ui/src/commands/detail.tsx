@@ -118,8 +118,8 @@ function Trail({ command }: { command: Command }) {
             <span class="grow">
               {row.why} <span class="soft">{row.who}</span>
             </span>
-            <span class="hash" title={row.hash}>
-              {row.hash.slice(0, 10)}
+            <span class="hash" title={row.hash ?? ""}>
+              {row.hash?.slice(0, 10)}
             </span>
           </li>
         ))}

@@ -68,7 +68,8 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 }
 
 /** For limits and facts that stand still: no zeros at the end. */
-export function formatPlain(value: number): string {
+export function formatPlain(value: number | boolean | string): string {
+  if (typeof value !== "number") return String(value);
   return formatNumber(value).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "");
 }
 

@@ -16,7 +16,7 @@ interface Subject {
 }
 
 function ofAlarm(alarm: Alarm): Subject {
-  const limits = alarm.limit === null ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit)}` }];
+  const limits = typeof alarm.limit !== "number" ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit)}` }];
   return { signal: { twin: alarm.twin, property: alarm.property!, label: alarm.twinName, unit: alarm.unit }, limits, note: alarm.condition };
 }
 

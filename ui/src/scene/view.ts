@@ -409,7 +409,7 @@ class View implements PlantView {
       seen.add(alarm.twin);
       const reading = alarm.property ? peek(alarm.twin, alarm.property) : undefined;
       const value = typeof reading?.value === "number" ? reading.value : alarm.value;
-      const words = value === null || value === undefined ? alarm.title : `${formatNumber(value)} ${alarm.unit ?? ""}`;
+      const words = value === null ? alarm.title : `${typeof value === "number" ? formatNumber(value) : value} ${alarm.unit ?? ""}`;
       labels.push({ thing, name: thing.twin === alarm.twin ? (thing.object.label ?? nameOf(alarm.twin)) : nameOf(alarm.twin), twin: alarm.twin, words, priority: alarm.priority, isActive: alarm.isActive, isChosen: alarm.twin === this.#selected });
     }
     const chosen = this.#showing(this.#selected);

@@ -1,6 +1,6 @@
 /** From a command's request in the model to fields of a form, and from the form back to a checked value. */
 
-import type { CommandField, CommandModel, Json } from "@/core/types.ts";
+import type { CommandField, CommandModel, Json, ObjectField } from "@/core/types.ts";
 
 export type Kind = "number" | "integer" | "boolean" | "choice" | "text" | "json";
 
@@ -18,13 +18,16 @@ const NUMBERS = new Set(["double", "float", "scaledDecimal", "decimal", "number"
 const INTEGERS = new Set(["integer", "long", "short", "byte", "unsignedInteger", "unsignedLong", "unsignedShort", "unsignedByte"]);
 const TEXTS = new Set(["string", "date", "dateTime", "time", "duration", "uuid", "bytes"]);
 
-export function fieldsOf(request: CommandField | null): FormField[] {
+/** What a request says of a value; a field of an object says less. */
+export type Asked = ObjectField & Partial<CommandField>;
+
+export function fieldsOf(request: Asked | null): FormField[] {
   if (!request) return [];
   if (request.fields?.length) return request.fields.map((field) => one(field, field.name));
   return [one(request, "")];
 }
 
-function one(field: CommandField, path: string): FormField {
+function one(field: Asked, path: string): FormField {
   const schema = String(field.schema).replace(/^.*[:#]/, "").replace(/;.*$/, "");
   const choices = Object.entries(field.values ?? {}).map(([value, label]) => ({ value, label: String(label) }));
   const kind: Kind = choices.length ? "choice" : schema === "boolean" ? "boolean" : INTEGERS.has(schema) ? "integer" : NUMBERS.has(schema) ? "number" : TEXTS.has(schema) ? "text" : "json";

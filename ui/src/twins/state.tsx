@@ -119,10 +119,10 @@ function LimitBar({ value, property, alarms }: { value: number; property: Proper
   const { minimum, maximum } = property;
   if (minimum === null || maximum === null || maximum <= minimum) return null;
   const share = (one: number): number => Math.max(0, Math.min(1, (one - minimum) / (maximum - minimum)));
-  const limit = alarms.alarmList.find((alarm) => alarm.property === property.path && alarm.limit !== null && alarm.state !== "normal");
+  const limit = alarms.alarmList.find((alarm) => alarm.property === property.path && typeof alarm.limit === "number" && alarm.state !== "normal");
   const isOutside = value < minimum || value > maximum;
   const at = share(value) * 100;
-  const edge = limit ? share(limit.limit!) * 100 : null;
+  const edge = limit ? share(Number(limit.limit)) * 100 : null;
   const isHigh = limit ? (limit.value ?? value) >= limit.limit! : true;
   const words = `${formatPlain(minimum)} to ${formatPlain(maximum)}${limit ? `, alarm limit ${formatPlain(limit.limit!)}` : ""}`;
   return (

@@ -82,6 +82,6 @@ export function TrendsTab({ twin }: { twin: Twin }) {
 function limitsOf(twin: Twin, lines: Property[]): Limit[] {
   const unit = lines[0]?.unit;
   return twin.alarmList
-    .filter((alarm) => alarm.state !== "normal" && alarm.limit !== null && lines.some((one) => one.path === alarm.property && one.unit === unit))
-    .map((alarm) => ({ value: alarm.limit!, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit!)}` }));
+    .filter((alarm) => alarm.state !== "normal" && lines.some((one) => one.path === alarm.property && one.unit === unit))
+    .flatMap(({ limit, priority }) => (typeof limit === "number" ? [{ value: limit, priority, label: `limit ${formatPlain(limit)}` }] : []));
 }

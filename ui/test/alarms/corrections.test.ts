@@ -4,7 +4,7 @@ import { inWords } from "@/alarms/corrections.tsx";
 import type { AlarmCorrection } from "@/core/types.ts";
 
 const NOW = Date.parse("2026-01-02T12:00:00Z");
-const alarm = { raised: "2026-01-02T10:00:00Z", cleared: "2026-01-02T10:05:00Z" };
+const alarm = { twin: "t", seconds: 300, value: 91, raised: "2026-01-02T10:00:00Z", cleared: "2026-01-02T10:05:00Z" };
 
 function correction(told: AlarmCorrection["told"], actual: AlarmCorrection["actual"], readings = 2): AlarmCorrection {
   return { id: "c", recorded: "", rule: "hot", ruleVersion: 1, title: "", priority: 1, twin: "t", twinName: "T", readings, from: "", to: "", told, actual };

@@ -3,7 +3,7 @@ import { byUrgency, counts, isWhole, loadAlarms, loadMore, merged, needsAck, ope
 import { status } from "@/live/client.ts";
 import type { Alarm, Status } from "@/core/types.ts";
 
-const alarm = (id: string, more: Partial<Alarm> = {}): Alarm => ({ id, rule: "r", ruleVersion: 1, twin: `twin-${id}`, twinName: id, priority: 2, title: "t", state: "unacknowledged", isActive: true, condition: "", property: "x", value: 1, unit: null, limit: 0, raised: "2026-11-22T10:00:00Z", stands: true, class: "", cause: "", consequence: "", response: "", lastRaised: "2026-11-22T10:00:00Z", occurrences: 1, chattered: null, shelved: null, suppressedBy: null, outOfService: null, group: null, cleared: null, acknowledged: null, acknowledgedBy: null, comments: [], ...more });
+const alarm = (id: string, more: Partial<Alarm> = {}): Alarm => ({ id, rule: "r", ruleVersion: 1, twin: `twin-${id}`, twinName: id, priority: 2, title: "t", state: "unacknowledged", isActive: true, condition: "", property: "x", value: 1, unit: null, limit: 0, raised: "2026-11-22T10:00:00Z", stands: true, class: "", cause: "", consequence: "", response: "", lastRaised: "2026-11-22T10:00:00Z", latest: "2026-11-22T10:00:00Z", recent: [], details: {}, occurrences: 1, chattered: null, shelved: null, suppressedBy: null, outOfService: null, group: null, cleared: null, acknowledged: null, acknowledgedBy: null, comments: [], ...more });
 
 beforeEach(() => (pastAlarms.value = null, [...openAlarms.value.values()].forEach((one) => takeAlarm({ ...one, state: "normal" }))));
 

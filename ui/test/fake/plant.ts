@@ -87,7 +87,7 @@ export class FakePlant {
   }
 
   #alarm(id: string, twin: string, priority: number, property: string, title: string, value: number, limit: number, unit: string, minutes: number): Alarm {
-    return { id, rule: `rule-${property}`, ruleVersion: 1, twin, twinName: nameOf(twin), priority, title, state: "unacknowledged", isActive: true, condition: `${property} > ${limit} ${unit} for 1 minute`, property, value, unit, limit, raised: iso(this.now() - minutes * 60_000), stands: true, class: "", cause: "", consequence: "", response: "", lastRaised: iso(this.now() - minutes * 60_000), occurrences: 1, chattered: null, shelved: null, suppressedBy: null, outOfService: null, group: null, cleared: null, acknowledged: null, acknowledgedBy: null, comments: [] };
+    return { id, rule: `rule-${property}`, ruleVersion: 1, twin, twinName: nameOf(twin), priority, title, state: "unacknowledged", isActive: true, condition: `${property} > ${limit} ${unit} for 1 minute`, property, value, unit, limit, raised: iso(this.now() - minutes * 60_000), stands: true, class: "", cause: "", consequence: "", response: "", lastRaised: iso(this.now() - minutes * 60_000), latest: iso(this.now() - minutes * 60_000), recent: [], details: {}, occurrences: 1, chattered: null, shelved: null, suppressedBy: null, outOfService: null, group: null, cleared: null, acknowledged: null, acknowledgedBy: null, comments: [] };
   }
 
   value(twin: string, path: string, at: number): number {
@@ -113,7 +113,7 @@ export class FakePlant {
     if (!fake) return null;
     const properties: Property[] = KINDS[fake.kind]!.signals.map((signal) => {
       const time = this.now() - (fake.status === "stale" ? 400_000 : 600);
-      return { name: signal.path, path: signal.path, kind: "telemetry", schema: "double", unit: signal.unit, displayName: signal.name, value: fake.status === "never" ? null : this.value(id, signal.path, time), time: fake.status === "never" ? null : iso(time), received: iso(time), age: 0.6, quality: "good", cause: "", isStale: fake.status === "stale", staleAfter: 30, writable: signal.path === "speed", desired: signal.path === "speed" ? 1480 : null, minimum: signal.low, maximum: signal.high, series: this.series.find((one) => one[1] === id && one[2] === signal.path)?.[0] ?? null };
+      return { name: signal.path, path: signal.path, kind: "telemetry", schema: "double", unit: signal.unit, displayName: signal.name, value: fake.status === "never" ? null : this.value(id, signal.path, time), time: fake.status === "never" ? null : iso(time), received: iso(time), age: 0.6, quality: "good", cause: "", isStale: fake.status === "stale", staleAfter: 30, writable: signal.path === "speed", desired: signal.path === "speed" ? 1480 : null, minimum: signal.low, maximum: signal.high, series: this.series.find((one) => one[1] === id && one[2] === signal.path)?.[0] ?? null, values: null, provenance: "measured", others: [] };
     });
     const relationships = TWINS.filter((one) => one.parent === id).map((one) => ({ id: `c-${one.id}`, name: "contains", direction: "out", twin: one.id, twinName: one.name }));
     if (fake.parent) relationships.push({ id: `c-${id}`, name: "contains", direction: "in", twin: fake.parent, twinName: nameOf(fake.parent) });
@@ -127,7 +127,7 @@ export class FakePlant {
   }
 
   kpis(): Kpi[] {
-    const kpi = (id: string, label: string, unit: string, twin: string, property: string, target: number | null, targetLabel: string, digits: number): Kpi => ({ id, label, unit, twin, property, value: this.value(twin, property, this.now()), time: iso(this.now()), age: 0.5, staleAfter: 60, target, targetLabel, digits });
+    const kpi = (id: string, label: string, unit: string, twin: string, property: string, target: number | null, targetLabel: string, digits: number): Kpi => ({ id, label, unit, twin, property, value: this.value(twin, property, this.now()), time: iso(this.now()), age: 0.5, staleAfter: 60, target, targetLabel, digits, order: 0 });
     return [kpi("flow", "Flow, pump 1", "m³/h", "pump-1", "flow", 42, "target", 1), kpi("power", "Wind power", "kW", "turbine-1", "power", 1800, "plan", 0), kpi("level", "Tank 1", "%", "tank-1", "level", null, "", 0), kpi("wind", "Wind", "m/s", "turbine-1", "windSpeed", null, "", 1)];
   }
 

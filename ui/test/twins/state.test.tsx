@@ -7,8 +7,8 @@ import type { Other, Property, Twin } from "@/core/types.ts";
 import { boundsOf, StateTab } from "@/twins/state.tsx";
 
 const at = Date.parse("2026-11-22T10:00:00Z");
-const predicted: Other = { provenance: "predicted", value: 42.5, time: "2026-11-22T10:10:00Z", quality: "good", quantiles: { "0.95": 44, "0.05": 41.3 } };
-const derived: Other = { provenance: "derived", value: 41, time: "2026-11-22T09:59:30Z", quality: "bad", quantiles: {} };
+const predicted: Other = { provenance: "predicted", value: 42.5, time: "2026-11-22T10:10:00Z", received: "2026-11-22T10:00:00Z", quality: "good", quantiles: { "0.95": 44, "0.05": 41.3 } };
+const derived: Other = { provenance: "derived", value: 41, time: "2026-11-22T09:59:30Z", received: "2026-11-22T09:59:31Z", quality: "bad", quantiles: {} };
 const property = {
   name: "flow", path: "flow", kind: "telemetry", schema: "double", unit: "m³/h", displayName: "Flow", value: 41.8, time: "2026-11-22T10:00:00Z", received: null, age: 0,
   quality: "good", cause: "", isStale: false, staleAfter: 30, writable: false, desired: null, minimum: null, maximum: null, series: 1, others: [predicted, derived],

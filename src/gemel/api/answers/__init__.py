@@ -1,0 +1,6 @@
+"""What routes answer, as typed dictionaries; a `Route` names its own in `answer`.
+
+Read `schema` first: it makes JSON schemas of them for the OpenAPI document, from which the types
+of the page are made (`scripts/page_types.py`). Then a module for each face: `twins`, `alarms`,
+`commands`, `installation`. Field names are those of the wire.
+"""

@@ -1,0 +1,171 @@
+"""What is answered about the installation, its people and connectors, the drawn plant."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from gemel.api.answers.commands import KillSwitch
+from gemel.api.answers.schema import Value
+
+Priorities = TypedDict("Priorities", {"1": int, "2": int, "3": int, "4": int})
+
+
+class Me(TypedDict):
+    name: str
+    role: str
+    permissions: list[str]
+
+
+class Session(TypedDict):
+    name: str
+    role: str
+
+
+class AlarmTotals(Priorities):
+    unacknowledged: int
+    shelved: int
+    suppressed: int
+    outOfService: int
+    returned: Priorities
+
+
+class FloodNow(TypedDict):
+    since: str | None
+    count: int
+
+
+class Status(TypedDict):
+    """The installation at a glance."""
+
+    version: str
+    time: str
+    fastPath: str
+    plant: str
+    valuesPerSecond: float
+    readings: int
+    twins: int
+    live: int
+    stale: int
+    offline: int
+    abnormal: int
+    killSwitch: KillSwitch
+    alarms: AlarmTotals
+    flood: FloodNow
+    behind: Annotated[float, "Seconds: the age of the oldest reading that is not durable."]
+    lost: int
+    freshness: float | None
+    duplicates: int
+    rejects: int
+    discovered: int
+    mqtt: dict[str, Value]
+
+
+class Health(TypedDict):
+    live: bool
+    ready: bool
+    version: str
+    problem: NotRequired[str]
+
+
+class Token(TypedDict):
+    id: str
+    name: str
+    role: str
+    twins: list[str]
+    use: str
+    created: str
+    expires: str | None
+
+
+class NewToken(Token):
+    token: Annotated[str, "The secret: it is shown this once."]
+
+
+class Role(TypedDict):
+    role: str
+    permissions: list[str]
+
+
+class Addresses(TypedDict):
+    http: str
+    mqtt: str
+    mqttTls: str
+
+
+class Storage(TypedDict):
+    folder: str
+    free: int
+    bytes: dict[str, int]
+
+
+class Installation(TypedDict):
+    version: str
+    started: str
+    plant: str
+    addresses: Addresses
+    isSecure: bool
+    authority: str | None
+    storage: Storage
+    readings: int
+    retentionDays: float
+
+
+class Connector(TypedDict):
+    """A broker that is listened to."""
+
+    name: str
+    source: Literal["file", "people"]
+    broker: str
+    topics: list[str]
+    username: str
+    hasPassword: bool
+    tls: bool
+    clientId: str
+    state: str
+    problem: str
+    since: str
+    accepted: int
+    refused: int
+
+
+class AuditRow(TypedDict):
+    seq: int
+    time: str
+    who: str
+    kind: str
+    key: str
+    why: str
+    etag: str
+    digest: Annotated[str | None, "Of the document; null if it was deleted."]
+    hash: str | None
+    doc: NotRequired[Value]
+
+
+class Audit(TypedDict):
+    value: list[AuditRow]
+    cursor: int | None
+
+
+class Geometry(TypedDict):
+    """A user's shape."""
+
+    sha256: str
+    name: str
+    bytes: int
+    triangles: int
+    plainTriangles: Annotated[int, "Of the form with few triangles."]
+    vertices: int
+    nodes: int
+    materials: int
+    images: int
+    size: Annotated[list[float], "Metres along x, y and z."]
+    notes: list[str]
+    time: str
+    who: str
+    usedAs: Annotated[list[str], "Names in the scene under which it is drawn."]
+
+
+class SavedView(TypedDict):
+    id: str
+    name: str
+    search: dict[str, str]
