@@ -13,7 +13,7 @@ from gemel.api.openapi import document
 
 FILE = Path(__file__).parent.parent / "ui/src/core/answers.ts"
 HEAD = """\
-/** What the server answers, made by scripts/page_types.py from /openapi.json: change that, not this. */
+/** What the server answers: made by scripts/page_types.py, never changed by hand. */
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 """

@@ -1,4 +1,4 @@
-/** What the server answers, made by scripts/page_types.py from /openapi.json: change that, not this. */
+/** What the server answers: made by scripts/page_types.py, never changed by hand. */
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
