@@ -22,10 +22,10 @@ export function shareBelow(quantiles: Record<string, number>, value: number): { 
 
 /** `P(above 7 in 6 h) = 0.71` for the limit of an alarm of the property, else for the end of its range; "" without any. */
 export function chanceWords(twin: Twin, property: Property, other: Other, ahead: number): string {
-  const alarm = twin.alarmList.find((one) => one.property === property.path && one.limit !== null);
-  const limit = alarm?.limit ?? property.maximum;
+  const alarm = twin.alarmList.find((one) => one.property === property.path && typeof one.limit === "number");
+  const limit = typeof alarm?.limit === "number" ? alarm.limit : property.maximum;
   if (limit === null || limit === undefined || ahead <= 0) return "";
-  const isBelow = alarm !== undefined && alarm.value !== null && alarm.value < limit;
+  const isBelow = typeof alarm?.value === "number" && alarm.value < limit;
   const below = shareBelow(other.quantiles, limit);
   if (!below) return "";
   const turned = { "=": "=", "<": ">", ">": "<" } as const;
