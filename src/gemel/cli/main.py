@@ -94,6 +94,9 @@ COMMANDS = {
     "derived": Command(
         "properties computed by formulas: list, check, put, delete", "gemel.cli.derived", "add", ""
     ),
+    "connector": Command(
+        "MQTT brokers that are subscribed on: list, put, delete", "gemel.cli.connectors", "add", ""
+    ),
     "policy": Command(
         "who may read, write and command what: list, check, put, delete, explain",
         "gemel.cli.policies",

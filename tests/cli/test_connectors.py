@@ -1,0 +1,65 @@
+"""gemel connector: brokers are subscribed on and left from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.inside import Inside, inside, until
+from cli.test_keep import ask, gemel
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    """A broker that was there before: another server's."""
+    with inside(tmp_path_factory.mktemp("broker") / "data") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("connectors") / "data"
+    with inside(folder):
+        yield folder
+
+
+def test_a_connector_is_made_seen_connected_and_ended(
+    folder: Path, other: Inside, tmp_path: Path
+) -> None:
+    data = ("--data", folder)
+    code, out, _ = gemel("connector", "list", *data)
+    assert (code, out.strip()) == (0, "there are no connectors: devices connect to Gemel itself")
+    secret = tmp_path / "password"
+    secret.write_text(other.token("admin") + "\nnot this\n")
+    broker = other.addresses.mqtt
+    asked = ("--broker", broker, "--topic", "plant/#", "--topic", "line/+/flow")
+    who = ("--username", "bridge", "--password-file", secret, "--client-id", "bridge-1")
+    made = ask("connector", "put", "north", *asked, *who, *data)
+    assert (made["broker"], made["topics"]) == (broker, ["plant/#", "line/+/flow"])
+    assert (made["clientId"], made["hasPassword"], made["tls"]) == ("bridge-1", True, False)
+
+    def state() -> str:
+        (one,) = ask("connector", "list", *data)["value"]
+        return str(one["state"])
+
+    until(lambda: state() == "connected", "the other's broker")
+    assert "line/+/flow" in gemel("connector", "list", *data)[1]
+    changed = ask("connector", "put", "north", "--broker", broker, *who[:2], *data)
+    assert changed["hasPassword"], "what is left out of a password stays"
+    assert gemel("connector", "delete", "north", *data)[1] == "north is ended\n"
+    assert ask("connector", "list", *data) == {"value": []}
+
+
+def test_what_is_wrong_is_said(folder: Path, tmp_path: Path) -> None:
+    data = ("--data", folder)
+    missing = tmp_path / "missing"
+    code, _, err = gemel(
+        "connector", "put", "n", "--broker", "a:1", "--password-file", missing, *data
+    )
+    assert (code != 0, "the password cannot be read" in err) == (True, True)
+    code, _, err = gemel("connector", "put", "North!", "--broker", "a:1", *data)
+    assert (code != 0, "cannot be the name" in err) == (True, True)
+    code, _, err = gemel("connector", "delete", "south", *data)
+    assert (code != 0, "there is no connector 'south'" in err) == (True, True)
