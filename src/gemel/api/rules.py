@@ -7,6 +7,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.alarms import RuleLimit
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_object, read_time, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -172,6 +174,7 @@ ROUTES = [
         limits,
         "rules:read",
         "The limits that rules hold its values against",
+        answer=Rows[RuleLimit],
     ),
     Route("GET", "/rules", rules, "rules:read", "All rules"),
     Route("POST", "/rules/check", check, "rules:read", "Check a rule, change nothing", body=RULE),

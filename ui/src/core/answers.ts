@@ -554,6 +554,18 @@ export interface Role {
   permissions: string[];
 }
 
+/** What a running rule holds a twin's property against. */
+export interface RuleLimit {
+  rule: string;
+  title: string;
+  when: string;
+  priority: number;
+  property: string;
+  provenance: string;
+  limit: number;
+  unit: string | null;
+}
+
 export interface SavedView {
   id: string;
   name: string;
@@ -761,6 +773,7 @@ export interface Answers {
   "POST /tokens": NewToken;
   "GET /twins": { value: TwinRow[]; total: number; offset: number; cursor: string | null; };
   "GET /twins/{twin}": Faceplate;
+  "GET /twins/{twin}/limits": { value: RuleLimit[]; };
   "GET /views": { value: SavedView[]; };
   "PUT /views/{id}": SavedView;
   "GET /work-orders": { value: WorkOrder[]; };

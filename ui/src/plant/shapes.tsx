@@ -5,19 +5,10 @@ import { ApiError, get, put, query, remove, upload } from "@/core/api.ts";
 import { nameOf, rows } from "@/core/plant.ts";
 import { useResource } from "@/core/resource.ts";
 import { toast } from "@/core/toasts.ts";
-import type { Scene } from "@/core/types.ts";
+import type { Geometry, Scene } from "@/core/types.ts";
 import { formatNumber } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Icon } from "@/shell/icon.tsx";
-
-interface Geometry {
-  sha256: string;
-  name: string;
-  triangles: number;
-  size: number[];
-  notes: string[];
-  usedAs: string[];
-}
 
 interface Drop {
   file: File | null;

@@ -8,7 +8,7 @@ import { get, put, remove } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { setSearch } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
-import type { Scene } from "@/core/types.ts";
+import type { SavedView, Scene } from "@/core/types.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { LAYERS, type Look } from "@/scene/look.ts";
 import type { PlantView } from "@/scene/view.ts";
@@ -156,12 +156,6 @@ function Section({ section }: { section: number[] }) {
       </button>
     </Card>
   );
-}
-
-interface SavedView {
-  id: string;
-  name: string;
-  search: Record<string, string>;
 }
 
 const PARTS = ["by", "hide", "section", "eye", "plan"];

@@ -8,21 +8,7 @@ import { formatMoment, plural } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { ActionButton, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { attempt } from "./act.ts";
-
-interface Connector {
-  name: string;
-  source: "file" | "people";
-  broker: string;
-  topics: string[];
-  username: string;
-  hasPassword: boolean;
-  tls: boolean;
-  clientId: string;
-  state: string;
-  problem: string;
-  since: string;
-  accepted: number;
-}
+import type { Connector } from "@/core/types.ts";
 
 const EVERY = 2_000;
 

@@ -10,15 +10,7 @@ import { ActionButton, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { Copied } from "@/shell/copied.tsx";
 import { attempt } from "./act.ts";
 import { Text } from "./connectors.tsx";
-
-interface Token {
-  id: string;
-  name: string;
-  role: string;
-  twins: string[];
-  created: string;
-  expires: string | null;
-}
+import type { Token } from "@/core/types.ts";
 
 export function People() {
   const [version, setVersion] = useState(0);

@@ -2,22 +2,11 @@
 
 import { get, getTwin } from "@/core/api.ts";
 import { useResource, type Resource } from "@/core/resource.ts";
-import type { Twin } from "@/core/types.ts";
+import type { RuleLimit, Twin } from "@/core/types.ts";
 import { formatPlain } from "@/core/words.ts";
 import type { ChartLimit } from "./chart.ts";
 import { subjectOf, type Subject } from "./lines.ts";
 import type { Panel } from "./workspace.ts";
-
-export interface RuleLimit {
-  rule: string;
-  title: string;
-  when: string;
-  priority: number;
-  property: string;
-  provenance: string;
-  limit: number;
-  unit: string | null;
-}
 
 export interface Described {
   twin: Twin | undefined;

@@ -258,3 +258,16 @@ class Attachment(TypedDict):
     text: str | None
     time: str
     who: str
+
+
+class RuleLimit(TypedDict):
+    """What a running rule holds a twin's property against."""
+
+    rule: str
+    title: str
+    when: str
+    priority: int
+    property: str
+    provenance: str
+    limit: float
+    unit: str | None
