@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from gemel.app.blobs import store_file
 from gemel.core.clock import to_iso
 from gemel.core.document import Edit, Json
-from gemel.core.errors import Conflict, InvalidInput, NotFound, TooLarge, Unavailable
+from gemel.core.errors import Conflict, InvalidInput, NotFound, TooLarge
 from gemel.twins.graph import EditContext, Graph
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ class Attachments:
             if (old["sha256"], old["twin"], old["order"]) == (digest, twin, order):
                 return old, False
             raise Conflict(f"attachment '{key}' is another one", hint="make a new UUID")
-        await _in_thread(lambda: self._store(key, content))
+        await _in_thread(lambda: store_file(self._folder, key, content, "the attachment"))
         now = self._platform.clock()
         doc: Json = {
             "id": key,
@@ -165,27 +165,6 @@ class Attachments:
 
     def _file(self, key: str) -> Path:
         return self._folder / key
-
-    def _store(self, key: str, content: bytes) -> None:
-        part = self._folder / f"{key}.part"
-        try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._file(key))
-            handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise Unavailable(
-                f"the attachment cannot be stored: {error.strerror}",
-                hint="free some space on the disk",
-            ) from error
 
 
 def check(kind: str, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Files that import jobs read and write: `imports/` in the data folder, no blob store needed."""
+"""Files in the data folder, stored whole or not at all; `Blobs` are those of import jobs."""
 
 from __future__ import annotations
 
@@ -16,8 +16,34 @@ MOST_BYTES = 1 << 30
 PART = ".part"
 
 
+def store_file(folder: Path, name: str, content: bytes, what: str) -> None:
+    """Stores a file under a name that is safe; it is durable, or not there.
+
+    Raises:
+        Unavailable: the disk does not take `what`.
+    """
+    part = folder / f"{name}{PART}"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(folder / name)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise Unavailable(
+            f"{what} cannot be stored: {error.strerror}", hint="free some space on the disk"
+        ) from error
+
+
 class Blobs:
-    """One flat folder; a name never leads out of it."""
+    """`imports/`, one flat folder; a name never leads out of it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

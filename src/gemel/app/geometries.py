@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import os
 import re
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from gemel.app.blobs import store_file
 from gemel.app.placing import scene_document
 from gemel.core.clock import to_iso
 from gemel.core.document import Edit, Json
-from gemel.core.errors import Conflict, InvalidInput, NotFound, Unavailable
+from gemel.core.errors import Conflict, InvalidInput, NotFound
 from gemel.scene.geometry import MOST_BYTES, open_geometry, packed
 from gemel.scene.validate import findings
 from gemel.twins.graph import EditContext, Graph
@@ -82,7 +82,7 @@ class Geometries:
             if old is None and len(self._documents) >= MOST_FILES:
                 raise Conflict(f"there are {MOST_FILES:,} geometries", hint="delete some first")
             geometry = await _in_thread(lambda: open_geometry(content))
-            await _in_thread(lambda: self._store(digest, content))
+            await _in_thread(lambda: store_file(self._folder, digest, content, "the geometry"))
             doc: Json = {
                 "sha256": digest,
                 "name": name or digest[:12],
@@ -204,27 +204,6 @@ class Geometries:
             raise NotFound(
                 f"the file of geometry '{digest[:12]}' is gone", hint="upload it again"
             ) from None
-
-    def _store(self, digest: str, content: bytes) -> None:
-        part = self._folder / f"{digest}.part"
-        try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            with part.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._file(digest))
-            handle = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        except OSError as error:
-            part.unlink(missing_ok=True)
-            raise Unavailable(
-                f"the geometry cannot be stored: {error.strerror}",
-                hint="free some space on the disk",
-            ) from error
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
