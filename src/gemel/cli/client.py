@@ -51,10 +51,7 @@ class Client:
         if not self.url:
             found = announced(folder)
             if found is None:
-                raise Unavailable(
-                    f"no server runs on {folder}",
-                    hint="start one with 'gemel serve', or set GEMEL_URL and GEMEL_TOKEN",
-                )
+                raise Unavailable(f"no server runs on {folder}", hint=_elsewhere(folder))
             self.url = str(found["http"])
         if not self._token:
             self._token = _short_token(folder)
@@ -135,6 +132,13 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def segment(text: str) -> str:
     """A path segment, percent-encoded."""
     return quote(text, safe="")
+
+
+def _elsewhere(folder: Path) -> str:
+    demo = folder / "demo"
+    if announced(demo) is not None:
+        return f"the demo's data is in {demo}: say --data {demo}"
+    return "start one with 'gemel serve', or set GEMEL_URL and GEMEL_TOKEN"
 
 
 def _short_token(folder: Path) -> str:
