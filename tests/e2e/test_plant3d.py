@@ -148,7 +148,7 @@ def test_a_view_is_saved_and_shown_to_others(plant: Running, visit: Visit) -> No
     engineer = in_3d(visit, plant, "/app/plant?by=state&hide=pipes&section=0,1,0,0.5,0,1")
     engineer.find("menu-views").click()
     engineer.page.get_by_label("Name of the view").fill("Half height")
-    engineer.page.get_by_role("button", name="Save").click()
+    engineer.page.get_by_role("button", name="Save", exact=True).click()
     engineer.page.get_by_role("button", name="Half height", exact=True).wait_for()
     assert plant.call("GET", "/views")["value"] == [
         {

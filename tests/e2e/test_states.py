@@ -271,7 +271,7 @@ def test_a_status_that_changes_while_the_twins_are_fetched_is_not_lost(
     with Running(tmp_path / "data") as running:
         set_up(running, motors(1))
         visitor = visit(running).log_in(at="/app/alarms")
-        visitor.page.route("**/twins?limit=5000", slow, times=1)
+        visitor.page.route("**/twins?limit=500", slow, times=1)
         visitor.page.reload()
         visitor.ready()
         visitor.move("/app/twins/motor-1")
