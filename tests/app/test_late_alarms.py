@@ -8,6 +8,7 @@ import pytest
 
 from app.inside import PUMP, Inside, inside, until
 from gemel.core.clock import SECOND, to_iso
+from gemel.core.errors import Unavailable
 from gemel.services.rules.belated import Belated
 
 
@@ -92,3 +93,21 @@ def test_what_waits_for_its_correction_outlives_a_restart(tmp_path: Path) -> Non
         assert one["actual"][0]["raised"] == to_iso(start + 20 * SECOND)
     with inside(tmp_path / "data") as server:  # kept, and not made twice
         assert [c["id"] for c in corrected(server)] == [one["id"]]
+
+
+def test_a_correction_that_cannot_be_stored_waits(
+    server: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80 °C"})
+    start = server.clock() // SECOND * SECOND - 600 * SECOND
+    send(server, "pump-1", start, {0: 20, 60: 21, 20: 95, 30: 22})
+    until(lambda: len(noted(server)) == 2)
+
+    async def full(*_: object, **__: object) -> None:
+        raise Unavailable("the disk is full", hint="make room")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(server.platform, "edit", full)
+        assert corrected(server) == []
+    assert len(noted(server)) == 2
+    assert len(corrected(server)) == 1

@@ -30,8 +30,8 @@ from gemel.app.backtest import (
 from gemel.app.rule_means import RuleMeans
 from gemel.core.clock import SECOND, from_iso, to_iso
 from gemel.core.document import Document, Edit, Json
-from gemel.core.errors import GemelError
-from gemel.services.rules.belated import LateReadings
+from gemel.core.errors import GemelError, Unavailable
+from gemel.services.rules.belated import LateReadings, flat
 from gemel.services.rules.features import every_path, longest_window
 from gemel.services.rules.rule import Rule
 from gemel.twins.graph import EditContext, Graph
@@ -66,6 +66,8 @@ class LateAlarms:
         self._first = self._last = 0
         """When the first and the last of what waits was noticed."""
         self._is_correcting = False
+        self._at_work: list[LateReadings] = []
+        """Taken from the engine, not yet corrected."""
 
     def load(self, documents: Iterable[Document]) -> None:
         stored = [d.doc for d in documents if d.doc is not None]
@@ -107,20 +109,29 @@ class LateAlarms:
                     "%d late readings are in no correction; back-test their rules", belated.dropped
                 )
             self._count, self._is_correcting = 0, True
-            self._platform.start_task(self._correct(belated.take()))
+            self._at_work = belated.take()
+            self._platform.start_task(self._correct())
 
-    async def _correct(self, late: Sequence[LateReadings]) -> None:
+    async def _correct(self) -> None:
+        """What cannot be stored now, since the disk is full, waits for another time."""
         try:
-            for one in late:
+            while self._at_work:
+                one, is_done = self._at_work[0], True
                 try:
                     found = await self._difference(one)
+                    if found is not None:
+                        await self._platform.edit(partial(self._plan, found), "rules")
                 except GemelError as error:
                     log.warning("late readings of rule '%s' on '%s': %s", one.rule, one.twin, error)
-                    continue
-                if found is not None:
-                    await self._platform.edit(partial(self._plan, found), "rules")
+                    is_done = not isinstance(error, Unavailable)
+                    if not is_done:
+                        return
+                finally:
+                    if is_done:
+                        del self._at_work[0]
         finally:
-            self._is_correcting = False
+            self._platform.reactions.engine.belated.put_back(self._at_work)
+            self._at_work, self._is_correcting = [], False
 
     def _plan(self, doc: Json, _: Graph, context: EditContext) -> tuple[list[Edit], None]:
         if self._platform.documents.get(KIND, doc["id"]) is not None:
@@ -193,7 +204,8 @@ class LateAlarms:
     # ---- over a restart ------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
-        return orjson.dumps(self._platform.reactions.engine.belated.snapshot())
+        waiting = self._platform.reactions.engine.belated.snapshot()
+        return orjson.dumps([*flat(self._at_work), *waiting])
 
     def restore(self, blob: bytes) -> None:
         self._platform.reactions.engine.belated.restore(orjson.loads(blob))

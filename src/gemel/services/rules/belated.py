@@ -45,6 +45,15 @@ def by_series(series: I64, time: I64) -> Iterator[tuple[int, I64]]:
             yield int(series[start]), times
 
 
+def flat(late: Iterable[LateReadings]) -> list[Any]:
+    """As JSON: rule, twin, series and times of each."""
+    return [
+        [one.rule, one.twin, number, times.tolist()]
+        for one in late
+        for number, times in one.times.items()
+    ]
+
+
 class Belated:
     """Filled by the engine as readings come, emptied by whoever corrects."""
 
@@ -73,6 +82,10 @@ class Belated:
         ]
         self._times, self._count, self.dropped = {}, 0, 0
         return found
+
+    def put_back(self, late: Iterable[LateReadings]) -> None:
+        """Takes back what was taken and could not be corrected."""
+        self.restore(flat(late))
 
     # -- over a restart ------------------------------------------------------------------------
 
