@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.inside import Inside, inside, until
-from gemel.app import import_lines
+from gemel.app import import_lines, jobs
 from gemel.app.import_lines import Progress, read_lines
 
 MODEL = {
@@ -212,7 +212,11 @@ def many_twins(count: int) -> bytes:
     )
 
 
-def test_cancelled_import_stops_and_keeps_what_it_made(server: Inside) -> None:
+def test_cancelled_import_stops_and_keeps_what_it_made(
+    server: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(import_lines, "MOST_LINES", 1_000)
+    monkeypatch.setattr(jobs, "PAUSE_SECONDS", 1.0)  # many reads, so it is caught under way
     store(server, "in", many_twins(20_000))
     body = {"inputBlobUri": "in", "outputBlobUri": "log"}
     server.ask("PUT", "/jobs/imports/j1", body)
@@ -225,10 +229,12 @@ def test_cancelled_import_stops_and_keeps_what_it_made(server: Inside) -> None:
     assert server.call(lambda: len(server.platform.graph.twins)) == job["counts"]["twins"]
 
 
-def test_import_goes_on_after_a_restart(tmp_path: Path) -> None:
+def test_import_goes_on_after_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     count = 8_000
     body = {"inputBlobUri": "in", "outputBlobUri": "log"}
-    with inside(tmp_path / "data") as server:
+    monkeypatch.setattr(import_lines, "MOST_LINES", 1_000)
+    with monkeypatch.context() as held, inside(tmp_path / "data") as server:
+        held.setattr(jobs, "PAUSE_SECONDS", 2.0)  # eight reads of the file: it is stopped between
         store(server, "in", many_twins(count))
         server.ask("PUT", "/jobs/imports/j1", body)
         until(lambda: server.ask("GET", "/jobs/imports/j1")["counts"]["twins"] > 0, "a first batch")
