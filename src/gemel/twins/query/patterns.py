@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,16 +14,18 @@ from gemel.twins.graph import Graph
 from gemel.twins.query.columns import Table
 from gemel.twins.query.conditions import Compiler, Test, aliases, conjuncts
 from gemel.twins.query.meter import Meter
-from gemel.twins.query.reach import reach
+from gemel.twins.query.reach import MOST_AT_ONCE, Options, edges, reach
 from gemel.twins.query.reading import Reader
 from gemel.twins.query.scan import Scan, paths_of
 from gemel.twins.query.tree import AnyOf, Compare, Condition, Hop, Literal, Path, Query, Within
 from gemel.twins.records import Link, Twin
 
-Found: TypeAlias = Generator[tuple[Any, ...] | None, None, None]
-"""Rows by slot; None is a pause."""
-Options: TypeAlias = Iterator[tuple[Link | None, Twin | Link] | None]
+Found: TypeAlias = Generator[list[tuple[Any, ...]], None, None]
+"""Rows by slot, some at a time; none is a pause."""
+Option: TypeAlias = tuple[Link | None, Twin | Link]
 
+FEWEST_AT_ONCE = 16
+"""The first rows of a collection come so many at a time: a page may want no more."""
 OPPOSITE = {"out": "in", "in": "out", "any": "any"}
 
 
@@ -68,14 +71,15 @@ class Finder:
         start = self._start()
         anchors = self._anchors(start)
         if self.query.collection == "relationships":
-            yield from self._walk(self._plan(start, []), self._links())
+            yield from self._walk(self._plan(start, []), _in_pieces(self._links()))
         elif anchors is not None:
             ids = sorted(anchor for anchor in anchors if after is None or anchor > after)
             yield from self._walk(self._plan(start, []), self._twins(ids))
         else:
             own = [c for c in self.conditions if aliases(c) <= {start}]
             judged = [c for c in own if paths_of(c) is not None]
-            yield from self.prepare(judged)
+            for _ in self.prepare(judged):
+                yield []
             twins = self._scanned(judged, after)
             yield from self._walk(self._plan(start, judged), twins)
 
@@ -98,18 +102,15 @@ class Finder:
         return mask
 
     def _scanned(self, judged: Sequence[Condition], after: str | None) -> Options:
-        twins, mask = self.table.twins, self.mask(judged)
-        for row in np.flatnonzero(mask).tolist():
-            if after is None or twins[row].id > after:
-                yield None, twins[row]
+        twins, rows = self.table.twins, np.flatnonzero(self.mask(judged)).tolist()
+        found = (twins[row] for row in rows)
+        return _in_pieces((None, twin) for twin in found if after is None or twin.id > after)
 
     def _twins(self, ids: Iterable[str]) -> Options:
-        for twin_id in ids:
-            twin = self._graph.find_twin(twin_id)
-            if twin is not None:
-                yield None, twin
+        found = map(self._graph.find_twin, ids)
+        return _in_pieces((None, twin) for twin in found if twin is not None)
 
-    def _links(self) -> Options:
+    def _links(self) -> Iterator[Option]:
         """Relationships in order of key, from the twin that is named if one is."""
         graph, base = self._graph, self.query.base
         sources = self._named(base, "$sourceId")
@@ -187,68 +188,78 @@ class Finder:
 
     def _walk(self, steps: list[Step], start: Options) -> Found:
         row: list[Any] = [None] * len(self.slots)
-        stack: list[Options] = [start]
+        if len(steps) == 1:
+            yield from self._last(steps[0], row, start)
+            return
+        stack = [_singly(start)]
         while stack:
             if self._meter.spend():
-                yield None
-            if len(stack) == len(steps):
-                yield from self._last(steps[-1], row, stack.pop())
-                continue
+                yield []
             try:
                 option = next(stack[-1])
             except StopIteration:
                 stack.pop()
                 continue
             if option is None:
-                yield None
+                yield []
                 continue
             step = steps[len(stack) - 1]
-            if _bind(step, row, option) and all(test(row) for test in step.tests):
-                following = steps[len(stack)]
-                stack.append(self._options(following, row[following.origin]))
+            if not (_bind(step, row, option) and all(test(row) for test in step.tests)):
+                continue
+            following = steps[len(stack)]
+            options = self._options(following, row[following.origin])
+            if following is steps[-1]:
+                yield from self._last(following, row, options)
+            else:
+                stack.append(_singly(options))
 
     def _last(self, step: Step, row: list[Any], options: Options) -> Found:
         """The rows that the last step makes of a row that lacks only it."""
         spend, tests = self._meter.spend, step.tests
         slot, edge = step.slot, step.edge
         is_free = not (step.is_closing or step.earlier)
-        for option in options:
-            if spend() or option is None:
-                yield None
-            if option is None:
-                continue
-            if is_free:  # as most are, and there may be many: bound without a call
-                row[slot] = option[1]
-                if edge >= 0:
-                    row[edge] = option[0]
-            elif not _bind(step, row, option):
-                continue
-            if not tests or all(test(row) for test in tests):
-                yield tuple(row)
+        for some in options:
+            if spend(len(some)) or not some:
+                yield []
+            found = []
+            for option in some:
+                if is_free:  # as most are, and there may be many: bound without a call
+                    row[slot] = option[1]
+                    if edge >= 0:
+                        row[edge] = option[0]
+                elif not _bind(step, row, option):
+                    continue
+                if not tests or all(test(row) for test in tests):
+                    found.append(tuple(row))
+            if found:
+                yield found
 
     def _options(self, step: Step, twin: Twin) -> Options:
-        hop, graph = step.hop, self._graph
+        hop, find = step.hop, self._graph.find_twin
         assert hop is not None, "only the first step has none"
         if not hop.is_single:
-            yield from reach(graph, twin, hop, step.direction, self._meter)
-            return
-        if step.direction != "in":
-            for link in graph.outgoing(twin.id):
-                if not hop.names or link.name in hop.names:
-                    far = graph.find_twin(link.target)
-                    if far is not None:
-                        yield link, far
-        if step.direction != "out":
-            for link in graph.incoming(twin.id):
-                if (not hop.names or link.name in hop.names) and not (
-                    step.direction == "any" and link.source == twin.id
-                ):
-                    far = graph.find_twin(link.source)
-                    if far is not None:
-                        yield link, far
+            return reach(self._graph, twin, hop, step.direction, self._meter)
+        near = edges(self._graph, twin.id, hop.names, step.direction)
+        found = [(link, far) for link, end in near if (far := find(end)) is not None]
+        return iter([found]) if 0 < len(found) <= MOST_AT_ONCE else _in_pieces(found)
 
 
-def _bind(step: Step, row: list[Any], option: tuple[Link | None, Twin | Link]) -> bool:
+def _in_pieces(options: Iterable[Option]) -> Options:
+    source, size = iter(options), FEWEST_AT_ONCE
+    while some := list(islice(source, size)):
+        yield some
+        size = min(2 * size, MOST_AT_ONCE)
+
+
+def _singly(options: Options) -> Iterator[Option | None]:
+    """One after the other; None is a pause."""
+    for some in options:
+        if not some:
+            yield None
+        yield from some
+
+
+def _bind(step: Step, row: list[Any], option: Option) -> bool:
     link, item = option
     if step.is_closing and row[step.slot].id != item.id:
         return False

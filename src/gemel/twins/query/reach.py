@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 from gemel.twins.graph import Graph
 from gemel.twins.query.meter import Meter
 from gemel.twins.query.tree import Hop
 from gemel.twins.records import Link, Twin
 
-Reached = Iterator[tuple[Link | None, Twin] | None]
+Options: TypeAlias = Iterator[Sequence[tuple[Link | None, Twin | Link]]]
+"""What may come next and the relationship to it, some at a time; none is a pause."""
+
+MOST_AT_ONCE = 256
 
 
-def reach(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Reached:
-    """Each twin that some path of `lowest` to `highest` hops leads to, once; None is a pause."""
+def reach(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Options:
+    """Each twin that some path of `lowest` to `highest` hops leads to, once."""
     if hop.lowest == 1:
         yield from _nearest(graph, start, hop, direction, meter)
     else:
         yield from _exactly(graph, start, hop, direction, meter)
 
 
-def _edges(
+def edges(
     graph: Graph, twin: str, names: frozenset[str], direction: str
 ) -> list[tuple[Link, str]]:
+    """The relationships at a twin that a hop may take, each with its other end."""
     found: list[tuple[Link, str]] = []
     if direction != "in":
         found = [
@@ -37,7 +42,7 @@ def _edges(
     return found
 
 
-def _nearest(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Reached:
+def _nearest(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Options:
     """Up to so many hops: the shortest path to another twin never uses a relationship twice."""
     seen, level = {start.id}, [start.id]
     is_circular = False
@@ -45,38 +50,38 @@ def _nearest(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) 
     for _ in range(hop.highest):
         following: list[str] = []
         for twin in level:
-            edges = _edges(graph, twin, hop.names, direction)
-            if meter.spend(len(edges)):
-                yield None
-            for link, far in edges:
+            near = edges(graph, twin, hop.names, direction)
+            if meter.spend(len(near)):
+                yield []
+            for link, far in near:
                 if far not in seen:
                     seen.add(far)
                     following.append(far)
-                    found = find(far)
-                    if found is not None:
-                        yield None, found
                 elif far == start.id and (not is_either or link.source == link.target):
                     is_circular = True
+        for begin in range(0, len(following), MOST_AT_ONCE):
+            found = map(find, following[begin : begin + MOST_AT_ONCE])
+            yield [(None, twin) for twin in found if twin is not None]
         level = following
         if not level:
             break
     if not is_circular and direction == "any":
         for answer in _returns(graph, start, hop, meter):
             if answer is None:
-                yield None
+                yield []
             is_circular = bool(answer)
     if is_circular:
-        yield None, start
+        yield [(None, start)]
 
 
 def _returns(graph: Graph, start: Twin, hop: Hop, meter: Meter) -> Iterator[bool | None]:
     """Whether a way leads back without taking a relationship twice; None is a pause."""
-    for first, beside in _edges(graph, start.id, hop.names, "any"):
+    for first, beside in edges(graph, start.id, hop.names, "any"):
         seen, level = {beside}, [beside]
         for _ in range(hop.highest - 1):
             following = []
             for twin in level:
-                for link, far in _edges(graph, twin, hop.names, "any"):
+                for link, far in edges(graph, twin, hop.names, "any"):
                     if meter.spend():
                         yield None
                     if link is not first and far == start.id:
@@ -89,14 +94,14 @@ def _returns(graph: Graph, start: Twin, hop: Hop, meter: Meter) -> Iterator[bool
     yield False
 
 
-def _exactly(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Reached:
+def _exactly(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Options:
     """All paths, one after the other; each twin at their ends is told once."""
     told: set[str] = set()
     used: list[Link] = []
-    stack = [iter(_edges(graph, start.id, hop.names, direction))]
+    stack = [iter(edges(graph, start.id, hop.names, direction))]
     while stack:
         if meter.spend():
-            yield None
+            yield []
         edge = next(stack[-1], None)
         if edge is None:
             stack.pop()
@@ -110,7 +115,7 @@ def _exactly(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) 
             told.add(far)
             found = graph.find_twin(far)
             if found is not None:
-                yield None, found
+                yield [(None, found)]
         if len(stack) < hop.highest:
             used.append(link)
-            stack.append(iter(_edges(graph, far, hop.names, direction)))
+            stack.append(iter(edges(graph, far, hop.names, direction)))

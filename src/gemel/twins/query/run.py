@@ -190,23 +190,17 @@ class _Page:
         after = self._after
         best: list[tuple[Key, Any]] = []
         told: set[tuple[str, ...]] = set()
-        is_match, most = query.is_match, self._size + SPARE
-        find_key = shape.key if query.order else None
-        identity = shape.identity
+        most = self._size + SPARE
         begin = after[-1][0] if is_sorted and after is not None and after[-1] else None
         try:
-            for row in finder.rows(begin):
-                if row is None:
+            for rows in finder.rows(begin):
+                if not rows:
                     yield
                     continue
-                key = (identity(row),) if find_key is None else find_key(row)
-                if after is not None and not after < key:
-                    continue
-                if is_match:
-                    if key[-1] in told:
-                        continue
-                    told.add(key[-1])
-                best.append((key, row))
+                keyed = shape.keyed(rows)
+                if after is not None:
+                    keyed = [pair for pair in keyed if after < pair[0]]
+                best += _untold(keyed, told) if query.is_match else keyed
                 if is_sorted and len(best) > self._size:
                     break
                 if len(best) > most:
@@ -301,17 +295,28 @@ class _Page:
             return
         keys = identity(query, finder.slots)
         told: set[tuple[str, ...]] = set()
-        for row in finder.rows():
-            if row is None:
+        for rows in finder.rows():
+            if not rows:
                 yield
-                continue
-            if query.is_match:
-                key = keys(row)
-                if key in told:
-                    continue
-                told.add(key)
-            groups.add(row)
+            for row in rows:
+                if query.is_match:
+                    key = keys(row)
+                    if key in told:
+                        continue
+                    told.add(key)
+                groups.add(row)
             _check_count(len(groups))
+
+
+def _untold(keyed: list[tuple[Key, Any]], told: set[tuple[str, ...]]) -> list[tuple[Key, Any]]:
+    """The rows, with their sort keys, that no row before them is the same as."""
+    found = []
+    for pair in keyed:
+        own = pair[0][-1]
+        if own not in told:
+            told.add(own)
+            found.append(pair)
+    return found
 
 
 def _check_count(groups: int) -> None:

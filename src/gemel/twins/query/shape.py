@@ -105,6 +105,13 @@ class Shape:
         values = [order_key(value(row)) for value in self._orders]
         return sort_key(self._sorts, values, self.identity(row))
 
+    def keyed(self, rows: Sequence[Row]) -> list[tuple[Key, Row]]:
+        """Rows with what they sort by."""
+        if self._sorts:
+            return [(self.key(row), row) for row in rows]
+        identity = self.identity
+        return [((identity(row),), row) for row in rows]
+
     def answer(self, row: Row) -> Json:
         """One row of the answer; what is undefined is left out."""
         if self._is_whole:
