@@ -57,7 +57,7 @@ class Twin:
     @property
     def doc(self) -> Json:
         """A fresh copy: properties, components, `$metadata`, and `$desired` if there is any."""
-        found: Json = orjson.loads(memoryview(self.stored)[self.stored.index(b"\n") + 1 :])
+        found: Json = orjson.loads(self.stored.partition(b"\n")[2])
         return found
 
 

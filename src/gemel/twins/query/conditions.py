@@ -100,6 +100,9 @@ class Compiler:
             return lambda row: literal
         if isinstance(found, Path):
             slot, steps, read = self._slots[found.alias], found.steps, self._reader.value
+            if not steps:
+                whole = self._reader.whole
+                return lambda row: whole(row[slot])
             return lambda row: read(row[slot], steps)
         if isinstance(found, Call):
             return self._call(found)

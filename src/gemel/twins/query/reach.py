@@ -24,9 +24,7 @@ def reach(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> 
         yield from _exactly(graph, start, hop, direction, meter)
 
 
-def edges(
-    graph: Graph, twin: str, names: frozenset[str], direction: str
-) -> list[tuple[Link, str]]:
+def edges(graph: Graph, twin: str, names: frozenset[str], direction: str) -> list[tuple[Link, str]]:
     """The relationships at a twin that a hop may take, each with its other end."""
     found: list[tuple[Link, str]] = []
     if direction != "in":

@@ -181,10 +181,10 @@ class Reader:
 
     def value(self, item: Twin | Link, steps: tuple[str, ...]) -> object:
         """The value at a path of a twin or relationship; the whole of it without steps."""
+        if not steps:
+            return self.whole(item)
         if isinstance(item, Link):
             return walk(self._link(item), steps)
-        if not steps:
-            return self.view(item)
         if steps[0].startswith("$"):
             return self._computed(item, steps)
         place = self._places.of(item.model, steps)
@@ -193,6 +193,13 @@ class Reader:
         if self._is_reported(item, place):
             return walk(self.view(item), steps)
         return walk(self._doc(item), steps)
+
+    def whole(self, item: Twin | Link) -> Json:
+        """A twin or relationship as the data plane shows it."""
+        found = self._views.get(id(item))
+        if found is not None:
+            return found[1]
+        return self._link(item) if isinstance(item, Link) else self.view(item)
 
     def _computed(self, twin: Twin, steps: tuple[str, ...]) -> object:
         if steps == ("$dtId",):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import heapq
 from bisect import bisect_right
 from collections.abc import Generator
 from dataclasses import dataclass
@@ -232,7 +231,7 @@ class _Page:
         return rows, plain_key(best[self._size - 1][0]) if is_more else None
 
     def _smallest(self, found: list[tuple[Key, Any]]) -> list[tuple[Key, Any]]:
-        return heapq.nsmallest(self._size + 1, found, key=itemgetter(0))
+        return sorted(found, key=itemgetter(0))[: self._size + 1]
 
     def grouped(self) -> PageRows:
         """Rows of groups; all of them are worked out for each page."""

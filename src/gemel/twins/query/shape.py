@@ -117,8 +117,12 @@ class Shape:
         if self._is_whole:
             whole: Any = self._columns[0][1](row)
             return dict(whole)
-        found = ((name, value(row)) for name, value in self._columns)
-        return {name: value for name, value in found if value is not UNDEFINED}
+        answer = {}
+        for name, value in self._columns:
+            found = value(row)
+            if found is not UNDEFINED:
+                answer[name] = found
+        return answer
 
 
 @dataclass(slots=True)
