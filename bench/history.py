@@ -105,11 +105,7 @@ def sealing_and_queries(rows: int) -> dict[str, float]:
         stop = threading.Event()
         watch = threading.Thread(target=ticks, args=(late, stop))
         watch.start()
-        cpu = time.process_time()
-        wall = time.perf_counter()
         history.seal()
-        found["seal wall ns/row"] = (time.perf_counter() - wall) / total * 1e9
-        found["seal CPU ns/row"] = (time.process_time() - cpu) / total * 1e9
         stop.set()
         watch.join()
         found["lateness of a 1 ms tick while sealing, p99 ms"] = float(np.percentile(late, 99))
@@ -122,12 +118,37 @@ def sealing_and_queries(rows: int) -> dict[str, float]:
         wall = time.perf_counter()
         history = opened(path, series)
         found["open a sealed history, ms"] = (time.perf_counter() - wall) * 1000
-        for i in range(3):
-            stored(history, [batches[i]])
-            history.seal()
-        cpu = time.process_time()
+        history.close()
+    return found
+
+
+def sealing_and_merging(rows: int, series: int) -> dict[str, float]:
+    """Processor time of the sealer's thread, with log files of the size that they have."""
+    found: dict[str, float] = {}
+    name = f"{series} series"
+    with tempfile.TemporaryDirectory() as folder:
+        history = opened(Path(folder), series, segment_rows=rows // 4, fan_in=1000)
+        (thread,) = (one for one in threading.enumerate() if one.name == "gemel-history-sealer")
+        assert thread.ident is not None
+        clock = time.pthread_getcpuclockid(thread.ident)
+        # the names are written once, with the first segment
+        stored(history, random_walk(series, series, 5_000))
+        history.seal()
+        started = time.clock_gettime(clock)
+        stored(history, random_walk(rows, series, 5_000))
+        history.seal()
+        sealed = time.clock_gettime(clock)
+        facts = history.statistics()
+        size = facts.segment_bytes + facts.rollup_bytes
+        found[f"{name}: sealed, waiting for its merge, bytes/reading"] = size / rows
         history.compact()
-        found["compact CPU ns/row"] = (time.process_time() - cpu) / total * 1e9
+        merged = time.clock_gettime(clock)
+        found[f"{name}: seal CPU ns/row"] = (sealed - started) / rows * 1e9
+        found[f"{name}: merge CPU ns/row"] = (merged - sealed) / rows * 1e9
+        found[f"{name}: seal and merge CPU ns/row"] = (merged - started) / rows * 1e9
+        facts = history.statistics()
+        size = facts.segment_bytes + facts.rollup_bytes
+        found[f"{name}: merged, with roll-ups, bytes/reading"] = size / rows
         history.close()
     return found
 
@@ -307,6 +328,8 @@ def main() -> None:
     if options.only != "comparison":
         found = appends(options.rows)
         found |= sealing_and_queries(options.rows)
+        for series in (500, 50_000):
+            found |= sealing_and_merging(4 * options.rows, series)
         found |= long_span(options.rows)
         found |= written(options.rows * 2)
         found |= real_data()

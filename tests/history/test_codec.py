@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,13 +10,21 @@ from hypothesis import strategies as st
 
 from gemel.core.errors import Damaged
 from gemel.history.block import pieces_of
-from gemel.history.codec import Codec, compress, decode, encode_numbers, encode_pieces
+from gemel.history.codec import (
+    ROWS_A_RUN,
+    Codec,
+    compress,
+    decode,
+    encode_numbers,
+    encode_pieces,
+    encode_runs,
+)
+from gemel.history.gather import gathered
 from gemel.history.scaled import LARGEST, scaled, unscaled
 from gemel.history.table import (
     NO_ROWS,
     Table,
     concatenate,
-    order,
     sort,
     text_codes,
     text_values,
@@ -110,6 +119,23 @@ def test_pieces_come_back_as_one_column(pieces, codec):
                 decode(kind, data[:cut], len(bits), np.float64)
 
 
+@given(
+    runs=st.lists(st.tuples(any_bits, st.integers(1, 40)), min_size=1, max_size=30),
+    codec=st.sampled_from([Codec.PCODEC, Codec.PLANES]),
+)
+def test_runs_come_back_as_one_column(runs, codec):
+    bits = [bit for bit, often in runs for _ in range(often)]
+    column = np.array(bits, np.int64)
+    kind, data = encode_runs(column, column[1:] != column[:-1], codec=codec, level=0)
+    changes = sum(one != other for one, other in pairwise(bits))
+    assert (kind == Codec.RUNS) == (0 < changes < len(bits) // ROWS_A_RUN)
+    assert decode(kind, data, len(bits), np.int64).tolist() == bits
+    if kind == Codec.RUNS:
+        for cut in range(len(data)):
+            with pytest.raises(Damaged):
+                decode(kind, data[:cut], len(bits), np.int64)
+
+
 def test_values_of_different_series_are_smaller_apart():
     rng = np.random.default_rng(4)
     kinds = [np.round(rng.normal(10.0**k, 1, 1000), 3 - k) * 7 for k in range(4)]
@@ -168,9 +194,23 @@ def table_of(rows: list[tuple[int, int, float]]) -> Table:
 @given(rows=rows, few=st.booleans())
 def test_order_is_by_series_and_time_and_stable(rows, few):
     table = table_of([(s % 3 if few else s, t, v) for s, t, v in rows])
-    found = order(table)
     expected = sorted(range(len(rows)), key=lambda i: (table.series[i], table.time[i]))
-    assert (list(range(len(rows))) if found is None else found.tolist()) == expected
+    assert sort(table).received.tolist() == expected
+
+
+@pytest.mark.parametrize("step", [1, 10**9, 2**54])
+def test_runs_that_overlap_are_laid_together_in_order(step):
+    rng = np.random.default_rng(5)
+    runs = []
+    for first in (0, 90, 200):
+        when = [(s, int(t), 0.0) for s in range(3) for t in np.sort(rng.integers(0, 120, 40))]
+        runs.append(sort(table_of([(s, (first + t) * step, v) for s, t, v in when])))
+    found = gathered(runs)
+    flat = [(int(s), int(t)) for s, t in zip(found.series, found.time, strict=True)]
+    assert flat == sorted(flat)
+    arrived = concatenate(runs)
+    expected = np.lexsort((np.arange(len(arrived)), arrived.time, arrived.series))
+    assert found.received.tolist() == arrived.received[expected].tolist()
 
 
 @given(rows=rows)
@@ -182,7 +222,7 @@ def test_of_equal_readings_the_last_to_arrive_stays(rows):
         kept[key] = int(table.received[i])
     found = without_duplicates(table)
     assert sorted(found.received.tolist()) == sorted(kept.values())
-    assert order(found) is None
+    assert sort(found) is found
 
 
 def test_texts_of_several_tables_get_one_list():

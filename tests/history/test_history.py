@@ -404,3 +404,39 @@ def test_statistics_count(opened, rows_batch):
     assert (found.state, found.readings, found.unsealed, found.rejects) == ("ok", 2, 2, 1)
     assert (found.series, found.segments, found.log_files) == (2, 0, 1)
     assert found.log_bytes == (opened.folder / "log" / "00000001.wal").stat().st_size
+
+
+def walk(history: History, opened, first: int, rows: int, series: int = 2) -> None:
+    """Rows of some series in order, in one batch."""
+    place = np.arange(first, first + rows)
+    time = T0 + place * SECOND
+    batch = Batch(
+        (place % series).astype(np.int32), time, place * 0.25, np.zeros(rows, np.uint8), T0
+    )
+    assert opened.store(history, batch) is None
+
+
+def test_a_full_log_is_packed_in_haste_and_well_when_it_is_merged(opened):
+    history = opened(2, segment_rows=4000, fan_in=3)
+    walk(history, opened, 0, 4000)
+    walk(history, opened, 4000, 4000)
+    history.seal()
+    facts = history.statistics()
+    assert [s.is_light for s in history._views.now.segments] == [True, True]
+    history.compact()
+    assert [s.is_light for s in history._views.now.segments] == [False]
+    assert history.statistics().segment_bytes * 2 < facts.segment_bytes
+    assert sum(len(history.read(s, *ALL)) for s in range(2)) == 8000
+
+
+def test_what_waits_in_haste_is_merged_when_no_more_of_its_size_can_come(opened):
+    history = opened(2, segment_rows=4000, fan_in=3)
+    walk(history, opened, 0, 4000)
+    walk(history, opened, 4000, 10)
+    history.seal()
+    deadline = time_module.monotonic() + 60
+    while history._views.now.segments[0].is_light and time_module.monotonic() < deadline:
+        time_module.sleep(0.01)  # merging goes on beside
+    found = [(segment.rows, segment.is_light) for segment in history._views.now.segments]
+    assert found == [(4000, False), (10, False)]
+    assert sum(len(history.read(s, *ALL)) for s in range(2)) == 4010

@@ -24,6 +24,7 @@ from gemel.history.codec import (
     encode_numbers,
     encode_octets,
     encode_pieces,
+    encode_runs,
 )
 from gemel.history.table import MILLISECOND, Table, text_codes, text_values
 
@@ -126,13 +127,10 @@ def _encode_received(table: Table, codec: Codec, level: int) -> tuple[int, Codec
     """When it was received: as it is if many readings came together, else as lag behind time."""
     received = table.received
     lag = received - table.time // MILLISECOND
-    if _changes(received) * 2 < _changes(lag):
-        return RECEIVED, *encode_numbers(received, codec=codec, level=level, is_ordered=True)
+    changes = received[1:] != received[:-1]
+    if np.count_nonzero(changes) * 2 < np.count_nonzero(lag[1:] != lag[:-1]):
+        return RECEIVED, *encode_runs(received, changes, codec=codec, level=level)
     return LAG, *encode_numbers(lag, codec=codec, level=level)
-
-
-def _changes(column: I64) -> int:
-    return int(np.count_nonzero(column[1:] != column[:-1]))
 
 
 def _own_texts(table: Table) -> tuple[F64, tuple[Codec, bytes]]:

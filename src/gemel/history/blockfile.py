@@ -36,29 +36,33 @@ from gemel.history.index import (
 
 _OPENED = itertools.count()
 VERSION = 1
-FILE_HEADER = struct.Struct("<8sIIIQI")  # magic, version, first and last log, roll-ups, crc32
+FILE_HEADER = struct.Struct("<8sIIIQI")  # magic, version, first and last log, form, crc32
 FILE_MAGIC = b"GEMELSEG"
 
 
 B = TypeVar("B")
 
 
-def file_header(logs: tuple[int, int], rolls: int) -> bytes:
-    """`rolls` is 1 where roll-ups belong to the file."""
-    head = FILE_HEADER.pack(FILE_MAGIC, VERSION, *logs, rolls, 0)[:-4]
+ROLLED, LIGHT = 1, 2
+"""Roll-ups belong to the file; it is packed in haste and waits to be merged."""
+
+
+def file_header(logs: tuple[int, int], form: int) -> bytes:
+    """`form` is the sum of ROLLED and LIGHT as far as they hold."""
+    head = FILE_HEADER.pack(FILE_MAGIC, VERSION, *logs, form, 0)[:-4]
     return head + zlib.crc32(head).to_bytes(4, "little")
 
 
 class BlockWriter:
     """Makes one file: under its final name and durable at `finish`, or not at all."""
 
-    def __init__(self, files: Files, path: Path, logs: tuple[int, int], rolls: int = 0) -> None:
+    def __init__(self, files: Files, path: Path, logs: tuple[int, int], form: int = 0) -> None:
         self.path = path
         self._files = files
         self._scratch = path.with_name(path.name + ".tmp")
         self._entries: list[Entry] = []
         self._handle: int | None = files.create(self._scratch)
-        self._at = files.write(self._handle, [file_header(logs, rolls)])
+        self._at = files.write(self._handle, [file_header(logs, form)])
 
     def add(self, data: bytes, rows: Rows) -> None:
         """One encoded block and what it holds."""
@@ -135,8 +139,10 @@ class BlockFile(ABC, Generic[B]):
     def _load(self) -> Index:
         head = self._files.read(self.path, 0, FILE_HEADER.size)
         logs = (self.first_log, self.last_log)
-        self.has_rolls = head == file_header(logs, 1)
-        if not self.has_rolls and head != file_header(logs, 0):
+        form = next((one for one in range(4) if head == file_header(logs, one)), None)
+        self.has_rolls = form is not None and bool(form & ROLLED)
+        self.is_light = form is not None and bool(form & LIGHT)
+        if form is None:
             self._report(0, FILE_HEADER.size, "the file header is damaged; nothing is lost by it")
         at = max(0, self.bytes - FOOTER.size)
         foot = self._files.read(self.path, at, FOOTER.size)

@@ -33,25 +33,24 @@ def choose(
     """The first run of neighbours of one size class that is worth merging; [] if there is none.
 
     Each class is `fan_in` times larger than the one before, so a reading is written again only
-    once for each class.
+    once for each class. Segments that were packed in haste do not wait for more of their class
+    when none can come.
     """
-    run: list[Segment] = []
-    for segment in segments:
+
+    def size_class(segment: Segment) -> int | None:
         if segment.is_damaged or segment.rows >= largest:
-            run = []
+            return None
+        return floor(log(max(1, segment.rows) / sealed_rows * 2, fan_in))
+
+    runs = [(one, list(run)) for one, run in itertools.groupby(segments, size_class)]
+    for place, (one, run) in enumerate(runs, 1):
+        if one is None:
             continue
-        if run and _size_class(run[0], sealed_rows, fan_in) != _size_class(
-            segment, sealed_rows, fan_in
-        ):
-            run = []
-        run.append(segment)
-        if len(run) == fan_in:
+        if len(run) >= fan_in:
+            return run[:fan_in]
+        if place < len(runs) and any(segment.is_light for segment in run):
             return run
     return []
-
-
-def _size_class(segment: Segment, sealed_rows: int, fan_in: int) -> int:
-    return floor(log(max(1, segment.rows) / sealed_rows * 2, fan_in))
 
 
 def neighbours(segments: Sequence[Segment]) -> list[list[Segment]]:

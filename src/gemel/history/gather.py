@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.core.batch import I32, I64
-from gemel.history.table import Table, concatenate, sort
+from gemel.history.table import Table, concatenate, moved, order_within, sort
 
 ROWS_AT_ONCE = 262_144
 """So many stay in the processor's cache on their way."""
@@ -38,28 +38,25 @@ def gathered(runs: Sequence[Table]) -> Table:
     starts = np.flatnonzero(is_first)
     if len(starts) * ROWS_A_PART > len(whole):
         return sort(whole)
-    moved = _by_parts(whole, starts)
-    return sort(whole) if moved is None else moved
+    return _by_parts(whole, starts)
 
 
-def _by_parts(whole: Table, starts: Places) -> Table | None:
-    """The parts in their order; None where those of one series overlap."""
+def _by_parts(whole: Table, starts: Places) -> Table:
+    """The parts in their order; rows are compared only in series whose parts overlap."""
     order = np.argsort(whole.series[starts], kind="stable")
     counts = np.diff(starts, append=len(whole))[order]
     begins = starts[order]
-    series = whole.series[begins]
-    same = series[1:] == series[:-1]
-    ends = begins + counts - 1
-    if (same & (whole.time[begins[1:]] < whole.time[ends[:-1]])).any():
-        return None
     rows = np.repeat(begins - (np.cumsum(counts) - counts), counts)
     rows += np.arange(len(whole))
-    quality = whole.quality
+    series, time = np.repeat(whole.series[begins], counts), whole.time[rows]
+    again = order_within(series, time)
+    if again is not None:
+        rows, time = rows[again], time[again]
     return Table(
-        np.repeat(series, counts),
-        whole.time[rows],
+        series,
+        time,
         whole.value[rows],
-        quality if (quality == quality[0]).all() else quality[rows],
+        moved(whole.quality, rows),
         whole.received[rows],
         whole.texts,
     )

@@ -27,6 +27,11 @@ class Keep:
     rest: tuple[int, int, int] = (EARLIEST, EARLIEST, EARLIEST)
     """Of series beyond the columns."""
 
+    def latest(self, width: int) -> int:
+        """What is younger is kept, whatever its series."""
+        row = WIDTHS.index(width)
+        return max(self.rest[row], int(self.from_[row].max(initial=EARLIEST)))
+
     def times(self, width: int, series: I32) -> I64:
         """Of each of some series, when what is kept of this width begins.
 

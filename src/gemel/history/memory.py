@@ -193,7 +193,7 @@ class Ordered:
     @property
     def rows_a_series(self) -> float:
         """On average."""
-        return float(self._counts.sum()) / max(1, len(np.unique(self._series)))
+        return float(self._counts.sum()) / max(1, int(np.count_nonzero(np.bincount(self._series))))
 
     def tables(self, revised: Collection[int] = ()) -> Iterator[Table]:
         """By (series, time), copies once, a quarter million rows at a time."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.history.block import encode_block
-from gemel.history.blockfile import BlockWriter
+from gemel.history.blockfile import LIGHT, ROLLED, BlockWriter
 from gemel.history.codec import Codec
 from gemel.history.files import Files
 from gemel.history.keep import EARLIEST, READINGS, Keep, keep_all_from
@@ -33,6 +33,7 @@ Before: TypeAlias = Callable[[int, int, int], Rolls]
 """(width, first series, end series): rows made before, of readings that are gone."""
 KEEP_ALL = keep_all_from(EARLIEST)
 MOST_SERIES = (1 << 30) - 1
+LIGHT_LEVEL = 0
 
 
 def nothing_before(_: int, __: int, ___: int) -> Rolls:
@@ -138,6 +139,7 @@ def write_segment(
     level: int = 6,
     suffix: str = SEALED,
     rolled: bool = True,
+    light: bool = False,
     keep: Keep = KEEP_ALL,
     revised: Collection[int] = (),
     before: Before = nothing_before,
@@ -153,6 +155,7 @@ def write_segment(
         level: of pcodec.
         suffix: of the name: SEALED, or GONE, which takes the place of the other.
         rolled: whether roll-ups are made.
+        light: whether it is packed in haste, at LIGHT_LEVEL, as a merge is to come.
         keep: readings that are older are left out; of those, roll-ups may stay.
         revised: series whose later values take the place of earlier ones.
         before: roll-ups of readings that are gone already.
@@ -163,7 +166,7 @@ def write_segment(
     path = folder / f"{logs[0]:08d}-{logs[1]:08d}{suffix}"
     writers: list[BlockWriter] = []
     try:
-        segment = BlockWriter(files, path, logs, rolls=int(rolled))
+        segment = BlockWriter(files, path, logs, ROLLED * rolled + LIGHT * light)
         writers.append(segment)
         rollers: dict[int, RollWriter] = {}
         for width, place in roll_paths(path).items() if rolled else ():
@@ -172,17 +175,22 @@ def write_segment(
         roller = Roller(rollers, keep, revised, before) if rolled else None
         expired = 0
 
+        latest = keep.latest(READINGS)
+
         def staying() -> Iterable[Table]:
             nonlocal expired
             for table in tables:
                 if roller is not None:
                     roller.add(table)
+                if not len(table) or int(table.time.min()) >= latest:
+                    yield table
+                    continue
                 stays = table.time >= keep.times(READINGS, table.series)
                 expired += int(len(table) - np.count_nonzero(stays))
                 yield table if stays.all() else table.take(stays)
 
         for block in blocks(staying()):
-            segment.add(encode_block(block, codec, level), block)
+            segment.add(encode_block(block, codec, LIGHT_LEVEL if light else level), block)
         if roller is not None:
             roller.complete()
         for one in rollers.values():

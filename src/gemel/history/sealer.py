@@ -265,6 +265,7 @@ class Sealer:
             codec=self._codec,
             level=SEAL_LEVEL,
             rolled=ordered.rows_a_series >= ROWS_TO_ROLL,
+            light=rows >= self._segment_rows,
             revised=revised,
         )
         self._views.sealed(self._open(path), through)

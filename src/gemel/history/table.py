@@ -18,6 +18,9 @@ from gemel.core.batch import F64, I32, I64, NO_TEXT, U8, Columns
 QUIET_NAN = 0x7FF8_0000_0000_0000
 TEXT_MASK = 0x0007_FFFF_FFFF_FFFF
 MILLISECOND = 1_000_000
+LATEST = (1 << 63) - 1
+SAMPLE = 1_024
+"""So many rows mostly show that a table is not in order."""
 Rows: TypeAlias = NDArray[Any] | slice
 
 
@@ -109,23 +112,30 @@ def _one_list_of_texts(tables: Sequence[Table]) -> tuple[Sequence[str], list[F64
     return list(places), values
 
 
-def order(table: Table) -> NDArray[np.intp] | None:
-    """Rows by (series, time), equals in the order of arrival; None if they already are.
-
-    Cost: about 15 ns a row when the times of each series arrive in order; series whose times do not
-    are sorted once more.
-    """
-    series, time = table.series, table.time
+def _is_ordered(series: I32, time: I64) -> bool:
     same = series[1:] == series[:-1]
-    if bool(((series[1:] > series[:-1]) | (same & (time[1:] >= time[:-1]))).all()):
+    return bool(((series[1:] > series[:-1]) | (same & (time[1:] >= time[:-1]))).all())
+
+
+def order_within(series: I32, time: I64) -> NDArray[np.intp] | None:
+    """Rows by (series, time), equals in their order, where they are by series; None if by both.
+
+    Cost: a few ns a row where long stretches are in order, as where the runs of a merge overlap.
+    """
+    same = series[1:] == series[:-1]
+    back = np.flatnonzero(same & (time[1:] < time[:-1]))
+    if not len(back):
         return None
-    rows = _by_series(series)
-    by_series, by_time = series[rows], time[rows]
-    same = by_series[1:] == by_series[:-1]
-    back = np.flatnonzero(same & (by_time[1:] < by_time[:-1]))
-    if len(back):
-        late = np.flatnonzero(np.isin(by_series, np.unique(by_series[back])))
-        rows[late] = rows[late][np.lexsort((by_time[late], by_series[late]))]
+    late = np.flatnonzero(np.isin(series, np.unique(series[back])))
+    some, when = series[late], time[late]
+    first, last = int(when.min()), int(when.max())
+    rank = np.cumsum(np.diff(some, prepend=some[:1]) != 0)
+    if (int(rank[-1]) + 1) * (last - first + 1) <= LATEST:
+        ranks = np.argsort(rank * (last - first + 1) + (when - first), kind="stable")
+    else:
+        ranks = np.lexsort((when, some))
+    rows = np.arange(len(series))
+    rows[late] = late[ranks]
     return rows
 
 
@@ -137,8 +147,32 @@ def _by_series(series: I32) -> NDArray[np.intp]:
 
 
 def sort(table: Table) -> Table:
-    rows = order(table)
-    return table if rows is None else table.take(rows)
+    """Rows by (series, time), equals in the order of arrival.
+
+    Cost: about 15 ns a row when the times of each series arrive in order; series whose times do not
+    are sorted once more.
+    """
+    series, time = table.series, table.time
+    if _is_ordered(series[:SAMPLE], time[:SAMPLE]) and _is_ordered(series, time):
+        return table
+    rows = _by_series(series)
+    series, time = series[rows], time[rows]
+    again = order_within(series, time)
+    if again is not None:
+        rows, time = rows[again], time[again]
+    return Table(
+        series,
+        time,
+        table.value[rows],
+        moved(table.quality, rows),
+        table.received[rows],
+        table.texts,
+    )
+
+
+def moved(column: U8, rows: NDArray[np.intp]) -> U8:
+    """As many rows of a column, which mostly is one number throughout."""
+    return column if (column == column[0]).all() else column[rows]
 
 
 def without_duplicates(table: Table, revised: Collection[int] = ()) -> Table:
