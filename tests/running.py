@@ -82,7 +82,7 @@ class Running:
 
     def http(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.token if token is None else token}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=30)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=START_SECONDS)
 
     def call(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         with self.http() as client:
@@ -94,7 +94,7 @@ class Running:
         """SIGTERM; the exit code."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(15)
+        code = self.process.wait(START_SECONDS)
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
@@ -102,7 +102,7 @@ class Running:
     def kill(self) -> None:
         """SIGKILL: nothing can be finished."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(START_SECONDS)
         assert self.process.stdout is not None
         self.process.stdout.close()
 

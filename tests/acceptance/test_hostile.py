@@ -105,8 +105,8 @@ def _length(size: int) -> bytes:
 
 
 def connection(running: Running) -> socket.socket:
-    made = socket.create_connection((running.mqtt_host, running.mqtt_port), 20)
-    made.settimeout(20)
+    made = socket.create_connection((running.mqtt_host, running.mqtt_port), 60)
+    made.settimeout(60)
     return made
 
 

@@ -39,7 +39,7 @@ class Publisher:
         self.client.on_publish = self._on_publish
         self.client.connect(running.mqtt_host, running.mqtt_port)
         self.client.loop_start()
-        assert self.connected.wait(20)
+        assert self.connected.wait(60)
 
     def _on_publish(self, client, userdata, mid, reason, properties) -> None:
         if not reason.is_failure:

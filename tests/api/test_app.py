@@ -54,7 +54,7 @@ def web(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def raw(server: Inside, method: str, target: str) -> tuple[int, bytes]:
     """A request whose target no client library tidies up."""
     found = urlsplit(server.url)
-    connection = http.client.HTTPConnection(found.hostname, found.port, timeout=10)
+    connection = http.client.HTTPConnection(found.hostname, found.port, timeout=60)
     try:
         connection.putrequest(method, target, skip_accept_encoding=True)
         connection.endheaders()

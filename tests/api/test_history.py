@@ -30,7 +30,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
         found.ask("POST", "/ingest/pump-1", texts)
         odd = [{"time": BASE, "temperature": 50}, {"time": BASE + 1, "temperature": 500}]
         found.ask("POST", "/ingest/pump-1", odd)
-        now = [{"flow": 5, "time": to_iso(found.clock() - s * 10**9)} for s in (90, 30)]
+        now = [{"flow": 5, "time": to_iso(found.clock() - s * 10**9)} for s in (9_000, 3_000)]
         found.ask("POST", "/ingest/pump-2", now)
         yield found
 
@@ -109,7 +109,7 @@ def test_bad_readings_only_when_they_are_asked_for(server: Inside) -> None:
 
 
 def test_times_may_be_relative_iso_or_epoch(server: Inside) -> None:
-    for start, count in (("-1m", 1), ("-2m", 2), ("-0.02h", 1), ("-90000ms", 1), ("-1d", 2)):
+    for start, count in (("-90m", 1), ("-3h", 2), ("-2.2h", 1), ("-9000000ms", 1), ("-1d", 2)):
         assert len(read(server, twin="pump-2", from_=start, to="now")["time"]) == count, start
     iso = read(server, from_="2023-11-14T22:13:20Z", to="2023-11-14T23:13:21+01:00")
     assert iso["value"] == VALUES[:1]

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from websockets.sync.client import connect
 
-from app.inside import MODELS, PUMP, Inside, inside, until
+from app.inside import MODELS, PUMP, WAIT_SECONDS, Inside, inside, until
 from gemel.api.app import ROUTES
 from gemel.api.guards import OPEN, SEEN, TRIMMED, WHOLE
 
@@ -191,7 +191,7 @@ def test_the_live_stream_hides_and_follows_the_graph(server: Inside) -> None:
 
         def series() -> set[tuple[str, str]]:
             while True:
-                found = socket.recv(10)
+                found = socket.recv(WAIT_SECONDS)
                 if isinstance(found, str) and (body := json.loads(found))["type"] == "series":
                     return {(twin, path) for _, twin, path in body["series"]}
 
@@ -229,7 +229,7 @@ def test_the_status_counts_what_is_seen(server: Inside, anna: httpx.Client) -> N
     with connect(url, additional_headers={"Authorization": f"Bearer {secret}"}, proxy=None) as page:
         told: list[Any] = []
         while len(told) < 2:  # at once, and with the next second
-            message = page.recv(10)
+            message = page.recv(WAIT_SECONDS)
             if isinstance(message, str) and (body := json.loads(message))["type"] == "status":
                 told.append(body["status"])
         assert [(one["twins"], one["alarms"]["2"]) for one in told] == [(3, 1), (3, 1)]

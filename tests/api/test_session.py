@@ -10,7 +10,7 @@ from httpx import Response
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from app.inside import Inside, inside
+from app.inside import WAIT_SECONDS, Inside, inside
 from gemel.api.session import COOKIE
 
 
@@ -126,17 +126,17 @@ def test_another_site_does_not_watch(server: Inside) -> None:
     for origin in ("https://evil.example", "null", "http://["):
         with connect(address, origin=origin, additional_headers=headers, proxy=None) as socket:
             with pytest.raises(ConnectionClosed) as caught:
-                socket.recv(10)
+                socket.recv(WAIT_SECONDS)
             assert caught.value.rcvd.code == 1008
     with connect(address, origin=server.url, additional_headers=headers, proxy=None) as socket:
-        assert '"hello"' in socket.recv(10)
+        assert '"hello"' in socket.recv(WAIT_SECONDS)
     for bad in ({}, {"Authorization": "Bearer gml_x"}):
         with connect(address, additional_headers=bad, proxy=None) as socket:
             with pytest.raises(ConnectionClosed) as caught:
-                socket.recv(10)
+                socket.recv(WAIT_SECONDS)
             assert caught.value.rcvd.code == 1008
     device = {"Authorization": f"Bearer {server.token('device', 'a')}"}
     with connect(address, additional_headers=device, proxy=None) as socket:
         with pytest.raises(ConnectionClosed) as caught:
-            socket.recv(10)
+            socket.recv(WAIT_SECONDS)
         assert caught.value.rcvd.reason == "role device may not watch"

@@ -12,7 +12,7 @@ from app.inside import PUMP, Inside, inside
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
-    with inside(tmp_path_factory.mktemp("system") / "data") as found:
+    with inside(tmp_path_factory.mktemp("system") / "data", stale_after=3_600.0) as found:
         found.pumps(*(f"pump-{n:02}" for n in range(25)))
         found.ask(
             "POST", "/plant", {"twins": {"Hall": {"model": "dtmi:test:Line;1", "name": "Big"}}}

@@ -22,7 +22,7 @@ from gemel.core.clock import SECOND, system_clock
 from running import SMALL_BALLAST
 
 T = TypeVar("T")
-WAIT_SECONDS = 10
+WAIT_SECONDS = 60
 MOST_CHECKED = 1 << 14
 """Bytes of an answer that is held against the API's description."""
 
@@ -117,7 +117,7 @@ class Inside:
         return server
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(WAIT_SECONDS)
 
     def call(self, function: Callable[..., T], *arguments: Any) -> T:
         """Calls a plain function on the loop's thread."""
@@ -141,7 +141,7 @@ class Inside:
     def client(self, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         return httpx.Client(
-            base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=False
+            base_url=self.url, headers=headers, timeout=WAIT_SECONDS, trust_env=False, verify=False
         )
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
@@ -170,7 +170,7 @@ class Inside:
         self.http.close()
         self.run(self.server.close())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(WAIT_SECONDS)
         self._loop.close()
 
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 import yaml
 
-from app.inside import PUMP, Inside, inside
+from app.inside import PUMP, Inside, inside, until
 from gemel.cli.main import main
 from gemel.core.clock import SECOND, to_iso
 
@@ -175,11 +175,12 @@ def test_a_rule_about_relatives_raises_live_and_follows_the_relationships(server
     body = {"$targetId": "r", "$relationshipName": "contains"}
     path = "/digitaltwins/line/relationships/r"
     server.ask("PUT", path, body, **{"api-version": "2023-10-31"})
-    for _ in range(20):
+
+    def raised() -> list[str]:
         advance()
-        if alarms():
-            break
-    assert alarms() == ["line"]
+        return alarms()
+
+    assert until(raised, "the alarm") == ["line"]
     server.ask("DELETE", "/rules/line-hot")
 
 

@@ -286,7 +286,7 @@ def killed(command: str, after: int, *words: str) -> int:
     done = subprocess.run(
         [sys.executable, "-c", KILLED, command, str(after), *words],
         capture_output=True,
-        timeout=60,
+        timeout=180,
     )
     return done.returncode
 

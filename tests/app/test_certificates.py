@@ -41,7 +41,7 @@ def handshake(certificate: Path, key: Path, authority: Path, name: str) -> str:
         return version
     finally:
         here.close()
-        thread.join(10)
+        thread.join(60)
 
 
 @pytest.mark.parametrize("name", NAMES)

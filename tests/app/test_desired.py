@@ -116,11 +116,12 @@ def test_what_a_crash_swallowed_is_told_at_the_next_start(tmp_path: Path) -> Non
 
 
 def test_a_deleted_twin_leaves_no_retained_message(server: Inside) -> None:
-    server.pumps("gone")
-    server.ask("PATCH", "/twins/gone/desired", {"target": 5})
+    server.pumps("gone", "kept")
+    for twin in ("gone", "kept"):
+        server.ask("PATCH", f"/twins/{twin}/desired", {"target": 5})
     server.ask("DELETE", "/digitaltwins/gone")
     until(lambda: "gone" not in server.platform.catalogue.plain["desired"])
     with server.device(token=server.token("viewer", name="watch"), client_id="watch") as device:
         device.subscribe("devices/+/desired")
-        until(lambda: device.heard)
+        until(lambda: "devices/kept/desired" in device.topics())
         assert "devices/gone/desired" not in device.topics()

@@ -18,7 +18,7 @@ NEW = {"$metadata": {"$model": PUMP}, "bearing": {"$metadata": {}}}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
-    """Sixty pumps in ten lines in two halls; every third sends, the odd ones minutes ago."""
+    """Sixty pumps in ten lines in two halls; every third sends, the odd ones twenty minutes ago."""
     twins: dict[str, Any] = {
         f"pump-{n}": {"model": PUMP, "name": f"Pump {n}"} for n in range(1, COUNT + 1)
     }
@@ -27,7 +27,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
         twins[f"line-{line}"] = {"model": LINE, "name": f"Line {line}", "contains": inner}
     twins["hall-a"] = {"model": LINE, "contains": [f"line-{n}" for n in range(6)]}
     twins["hall-b"] = {"model": LINE, "contains": [f"line-{n}" for n in range(6, 10)]}
-    settings = {PUMP: {"staleAfter": 60}}
+    settings = {PUMP: {"staleAfter": 600}}
     rule = {"id": "hot", "model": PUMP, "when": "temperature > 90 °C", "priority": 2}
     with inside(tmp_path_factory.mktemp("directory") / "data") as found:
         plant = {"models": MODELS, "settings": settings, "twins": twins, "rules": [rule]}
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
         for begin in (3, 6):
             for n in range(begin, COUNT + 1, 6):
                 found.ask("POST", f"/ingest/pump-{n}", {"flow": n % 7, "temperature": n})
-            found.clock.advance(120 if begin == 3 else 0)
+            found.clock.advance(1_200 if begin == 3 else 0)
         found.ask("POST", "/ingest/pump-60", {"temperature": 95})
         yield found
 

@@ -61,7 +61,7 @@ def raised(server: Inside, twin: str) -> dict[str, Any]:
 def cli(server: Inside, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "GEMEL_URL": server.url, "GEMEL_TOKEN": server.admin}
     command = [sys.executable, "-m", "gemel", *words]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120)
 
 
 def test_an_alarm_is_raised_acknowledged_and_over(server: Inside, pump: str) -> None:

@@ -141,7 +141,7 @@ def test_it_acts_within_bounds_until_somebody_stops_it(server: Inside) -> None:
         server.ingest("pump-1", flow=950.0)
         assert commands(server)[0]["state"] == "awaiting"
         server.ask("POST", "/killswitch/stop", {"reason": "smoke"})
-        assert commands(server)[0]["state"] == "refused"
+        until(lambda: commands(server)[0]["state"] == "refused", "the end of what waited")
         server.ingest("pump-1", flow=905.0)
         stopped = commands(server)[0]
         assert (stopped["arguments"], stopped["state"]) == (5.0, "refused")

@@ -67,7 +67,7 @@ def test_a_kill_forgets_and_repeats_nothing(tmp_path: Path) -> None:
     wanted = {"queued": "away", "expired": "away", "sent": "plain", "unknown": "plain"}
     wanted |= {"delivered": "sure", "succeeded": "good", "failed": "bad"}
     for state, twin in wanted.items():
-        send(running, twin, state, 0.3 if state in ("expired", "unknown") else 3000)
+        send(running, twin, state, 2 if state in ("expired", "unknown") else 3000)
     until(lambda: all(commands(running)[state]["state"] == state for state in wanted))
     running.call("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80"})
     for number, state in enumerate(states):
@@ -117,7 +117,7 @@ def test_an_alarm_whose_storing_was_cut_is_there_after_the_restart(tmp_path: Pat
         (key,) = found
         assert key not in raised
         raised.add(key)
-        assert set(commands(running)) == {f"{one}-then" for one in raised}
+        until(lambda: set(commands(running)) == {f"{one}-then" for one in raised}, "its command")
         running.call("POST", f"/alarms/{key}/acknowledge")
         running.call("POST", "/ingest/p", {"temperature": 1, "time": start + 1})
         until(lambda: not [a for a in alarms(running).values() if a["isActive"]])

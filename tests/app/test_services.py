@@ -90,7 +90,7 @@ def test_scores_are_in_history_as_derived_values(server: Inside) -> None:
         values: list[float] = found["series"][0]["value"] if found["series"] else []
         return values
 
-    assert len(until(look, "scores")) == 20
+    until(lambda: len(look()) == 20, "all scores")
 
 
 def test_a_service_learns_from_history_and_uses_it(server: Inside) -> None:
@@ -208,16 +208,14 @@ def test_two_services_of_one_kind_write_series_of_their_own(server: Inside) -> N
     assert {a["property"] for a in found} == {"anomaly.score"}
     at = {"from": str(BEGIN * 1000), "to": str((BEGIN + 300) * 1000), "twin": "pump-1"}
 
-    def most(path: str) -> float:
-        stored = until(
-            lambda: server.ask("GET", "/history", property=path, provenance="derived", **at)[
-                "series"
-            ],
-            path,
-        )
-        return max(stored[0]["value"])
+    def scores(path: str) -> list[float]:
+        asked = {"property": path, "provenance": "derived", **at}
+        stored = server.ask("GET", "/history", **asked)["series"]
+        values: list[float] = stored[0]["value"] if stored else []
+        return values
 
-    assert most("anomaly.score") > 1 > most("heat.score")
+    until(lambda: max(scores("anomaly.score"), default=0) > 1, "the score of the excursion")
+    assert max(until(lambda: scores("heat.score"), "the other's scores")) < 1
 
 
 @pytest.mark.parametrize("name", ["a.b", "9", "", 5])

@@ -16,7 +16,7 @@ KEYS = {
 
 def ingest(*words: str) -> dict:
     command = [sys.executable, str(ROOT / "bench" / "ingest.py"), "--quick", "--json", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -375,6 +375,6 @@ def test_a_reader_that_leaves_early_is_no_error(server: Inside) -> None:
         capture_output=True,
         env=environment,
         text=True,
-        timeout=30,
+        timeout=120,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -14,7 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from websockets.sync.client import connect
 
-from running import Running
+from running import START_SECONDS, Running
 
 
 def gemel(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -23,13 +23,13 @@ def gemel(*words: str, cwd: Path, **more: str) -> subprocess.CompletedProcess[st
         [sys.executable, "-m", "gemel", *words],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         cwd=cwd,
         env=environment | more,
     )
 
 
-def test_it_ends_soon_and_well_with_everybody_connected(tmp_path: Path) -> None:
+def test_it_ends_well_with_everybody_connected(tmp_path: Path) -> None:
     running = Running(tmp_path / "data").start()
     assert running.url
     assert not running.url.endswith(":0")
@@ -43,10 +43,10 @@ def test_it_ends_soon_and_well_with_everybody_connected(tmp_path: Path) -> None:
         connect(address, additional_headers=headers, proxy=None) as page,
         httpx.Client(base_url=running.url, headers=headers, trust_env=False) as idle,
     ):
-        page.recv(10)
+        page.recv(START_SECONDS)
         assert idle.get("/me").status_code == 200
         running.process.send_signal(signal.SIGTERM)
-        code = running.process.wait(8)  # 5 s are promised; the rest is for a busy machine
+        code = running.process.wait(START_SECONDS)  # they all stay until it has ended
     client.loop_stop()
     running.stop()
     assert code == 0

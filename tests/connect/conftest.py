@@ -206,7 +206,7 @@ def make_plant():
     return Plant
 
 
-async def until(condition, seconds: float = 10.0) -> None:
+async def until(condition, seconds: float = 60.0) -> None:
     """Waits for a condition, checking it between turns of the loop."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - a test's condition has no event
@@ -220,12 +220,12 @@ def wait_until():
 
 @pytest.fixture(params=["asyncio", "uvloop"])
 def run(request):
-    """Runs a scenario on each event loop, for at most 20 s."""
+    """Runs a scenario on each event loop, for at most 2 minutes."""
     factory = uvloop.new_event_loop if request.param == "uvloop" else asyncio.new_event_loop
 
     def go(scenario):
         async def bounded():
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(120):
                 return await scenario
 
         with warnings.catch_warnings(), asyncio.Runner(loop_factory=factory) as runner:
@@ -243,7 +243,7 @@ def run(request):
 def run_once():
     def go(scenario):
         async def bounded():
-            async with asyncio.timeout(25):
+            async with asyncio.timeout(120):
                 return await scenario
 
         return asyncio.run(bounded())

@@ -44,7 +44,7 @@ class Mosquitto:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while True:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -58,7 +58,7 @@ class Mosquitto:
     async def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            await asyncio.to_thread(self.process.wait, 10)
+            await asyncio.to_thread(self.process.wait, 60)
             self.process = None
 
 

@@ -199,7 +199,7 @@ def test_a_persistent_paho_session_outlives_a_disconnect_and_a_restart(
         server, port = await listening(host, store)
         first = await asyncio.to_thread(PahoPeer, port, "keeper", protocol, False)
         first.client.subscribe("plant/#", 2)
-        await asyncio.to_thread(first.subscribed.wait, 10)
+        await asyncio.to_thread(first.subscribed.wait, 60)
         await asyncio.to_thread(first.stop)
         await wait_until(lambda: server.connections == 0)
         writer = await asyncio.to_thread(PahoPeer, port, "writer", protocol)
@@ -233,7 +233,7 @@ def test_paho_qos_2_arrives_exactly_once(run_once, host, wait_until, protocol):
         server, port = await listening(host)
         peer = await asyncio.to_thread(PahoPeer, port, "both", protocol)
         peer.client.subscribe("t", 2)
-        await asyncio.to_thread(peer.subscribed.wait, 10)
+        await asyncio.to_thread(peer.subscribed.wait, 60)
         infos = [peer.client.publish("t", b"%d" % n, 2) for n in range(50)]
         await wait_until(lambda: all(info.is_published() for info in infos))
         await wait_until(lambda: len(peer.messages) >= 50)
@@ -329,6 +329,14 @@ def test_connections_that_never_greet_are_closed(run, host):
         peer = await Raw.open(port)
         assert await peer.next() is None
         assert server.statistics()["greeting_timeouts"] == 1
+        await server.close()
+
+    run(scenario())
+
+
+def test_a_greeting_that_is_too_long_is_not_waited_for(run, host):
+    async def scenario():
+        server, port = await listening(host)
         large = await Raw.open(port)
         large.writer.write(b"\x10\xff\xff\x7f" + b"x" * 70_000)
         assert await large.next() is None

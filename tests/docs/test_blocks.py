@@ -15,8 +15,8 @@ from pages import PAGES, ROOT, Block, blocks
 
 from running import Running
 
-UNTIL_SECONDS = 60
-BLOCK_SECONDS = 60
+UNTIL_SECONDS = 180
+BLOCK_SECONDS = 180
 NOTES = ("run", "run shows:", "run until:", "run fails:", "run background", "file:", "not run:")
 DEMO = ROOT / "docs" / "tutorial.md"
 ALARM = re.compile(r"^(a-[0-9a-f]+-[0-9a-f]+) ", re.M)
@@ -78,7 +78,7 @@ class Shell:
     def close(self) -> None:
         for child in self.children:
             os.killpg(child.pid, signal.SIGTERM)
-            child.wait(10)
+            child.wait(60)
 
     def do(self, block: Block) -> None:
         """Does what the comment before a block asks.

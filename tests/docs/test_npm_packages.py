@@ -30,7 +30,7 @@ def said(page: Path, **installed: str) -> tuple[int, str]:
         folder.mkdir(parents=True)
         (folder / "package.json").write_text(json.dumps({"version": version}))
     done = subprocess.run(
-        [str(NODE), str(SCRIPT)], cwd=page, capture_output=True, text=True, timeout=20, check=False
+        [str(NODE), str(SCRIPT)], cwd=page, capture_output=True, text=True, timeout=120, check=False
     )
     return done.returncode, done.stderr
 

@@ -171,6 +171,12 @@ class Visitor:
             expression = f"() => ({expression})"
         return self.page.wait_for_function(expression, arg=argument, timeout=timeout).json_value()
 
+    def open_palette(self) -> None:
+        """Returns when what is typed is heard by it."""
+        self.page.keyboard.press("Control+k")
+        self.find("palette").wait_for()
+        self.until("document.activeElement.closest('[data-testid=palette]') !== null")
+
     def sideways(self) -> list[str]:
         return self.page.evaluate(SIDEWAYS)  # type: ignore[no-any-return]
 
@@ -192,7 +198,7 @@ def visiting(browser: Browser, running: Running, **options: Any) -> Iterator[Vis
 def gemel(running: Running, *arguments: str) -> str:
     """What the command line answers, asked as a person beside the server would."""
     command = [sys.executable, "-m", "gemel", *arguments, "--data", str(running.data)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 

@@ -58,7 +58,7 @@ def test_another_engine_shows_the_plant_and_its_alarms_live(
         page.goto(address)
         page.wait_for_selector("html[data-ready=true]", state="attached", timeout=PATIENCE)
         assert page.evaluate("document.documentElement.dataset.twins") == "2"
-        assert page.evaluate("window.colourOf('motor-1')") == "priority 1"
+        page.wait_for_function("window.colourOf('motor-1') === 'priority 1'", timeout=PATIENCE)
         assert page.evaluate("window.colourOf('motor-2')") == "body"
         page.wait_for_function("document.documentElement.dataset.values >= 1", timeout=PATIENCE)
         send(plant, "motor-2", temperature=95.0)

@@ -10,6 +10,7 @@ import pytest
 from e2e.browsing import Visitor
 from e2e.conftest import Visit
 from e2e.plants import running_plant
+from e2e.test_accessibility import STILL
 from running import Running
 
 pytestmark = pytest.mark.browser
@@ -85,8 +86,7 @@ def test_two_letters_go_to_each_page(visitor: Visitor) -> None:
 
 
 def test_the_palette_finds_a_twin(visitor: Visitor) -> None:
-    press(visitor, "Control+k")
-    visitor.find("palette").wait_for()
+    visitor.open_palette()
     visitor.page.keyboard.type("motor 3")
     visitor.page.locator("#palette-0", has_text="Motor 3").wait_for()
     press(visitor, "ArrowDown", "ArrowUp", "Enter")
@@ -110,22 +110,24 @@ def test_alarms_are_walked_through_acknowledged_and_commented(
 ) -> None:
     press(visitor, "g", "a")
     rows = visitor.find("alarm-row")
-    rows.first.wait_for()
+    rows.nth(2).wait_for()
     ids = [row.get_attribute("data-alarm-id") for row in rows.all()]
     assert len(ids) == 3
     for key, index in (("j", 0), ("j", 1), ("j", 2), ("j", 2), ("k", 1)):
         press(visitor, key)
         visitor.find("alarm-detail", alarm_id=str(ids[index])).wait_for()
     chosen = str(ids[1])
+    commenting = "document.activeElement.dataset.testid === 'comment-text'"
     press(visitor, "a")
     visitor.find("comment-dialog").wait_for()
-    visitor.until("document.activeElement.dataset.testid === 'comment-text'")
+    visitor.until(commenting)
     visitor.page.keyboard.type("not meant")
     press(visitor, "Escape")
     visitor.find("comment-dialog").wait_for(state="detached")
     assert plant.call("GET", f"/alarms/{chosen}")["state"] == "unacknowledged"
     press(visitor, "a")
     visitor.find("comment-dialog").wait_for()
+    visitor.until(commenting)
     visitor.page.keyboard.type("seen, jack away")  # letters that are shortcuts elsewhere
     press(visitor, "Control+Enter")
     visitor.find("alarm-row", alarm_id=chosen, state="acknowledged").wait_for()
@@ -134,6 +136,7 @@ def test_alarms_are_walked_through_acknowledged_and_commented(
     assert [one["text"] for one in told["comments"]] == ["seen, jack away"]
     press(visitor, "c")
     visitor.find("comment-dialog").wait_for()
+    visitor.until(commenting)
     visitor.page.keyboard.type("second word")
     press(visitor, "Tab", "Tab", "Enter")  # past Cancel to the button that sends
     visitor.find("comment-dialog").wait_for(state="detached")
@@ -149,6 +152,7 @@ def test_a_command_is_sent_without_a_mouse_and_the_dialog_keeps_the_focus(
     visitor.find("command-button", command="setSpeed").last.focus()
     press(visitor, "Enter")
     visitor.find("command-dialog").wait_for()
+    visitor.until("document.activeElement.id === 'field-value'")
     visitor.page.keyboard.type("40")
     inside = [visitor.page.evaluate(FOCUS)]
     for _ in range(12):
@@ -206,6 +210,7 @@ def test_every_stop_of_the_tab_key_is_seen_and_the_round_closes(
 ) -> None:
     visitor.open(path)
     visitor.page.locator("main h1").first.wait_for(state="attached")
+    visitor.until(STILL)  # what is still loading would put stops in between
     stops = tab_through(visitor)
     assert len(stops) >= 12, stops
     assert "Skip to the content" in stops[0]["words"]

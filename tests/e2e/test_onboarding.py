@@ -36,7 +36,7 @@ def test_the_first_twin_needs_no_manual(empty: Running, visit: Visit) -> None:
     web = visitor.find("setup-http").inner_text().strip()
     assert (str(empty.mqtt_port) in command, empty.url in web) == (True, True)
     found += problems(visitor, "connect with a token")
-    done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=30)
+    done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     card = visitor.find("discovered-row", device_id="pump-7")
     card.get_by_text("temperature double").wait_for()
@@ -55,15 +55,16 @@ def test_the_first_twin_needs_no_manual(empty: Running, visit: Visit) -> None:
     assert visitor.sideways() == []
     assert not found, "\n".join(found)
     [twin] = empty.call("GET", "/twins")["value"]
-    assert (twin["id"], twin["status"]) == ("pump-7", "live")
+    assert twin["id"] == "pump-7"
+    assert twin["status"] in ("live", "stale")  # it was sent to once, a while ago
     [thing] = empty.call("GET", "/scene")["objects"]
     assert (thing["twin"], thing["kind"], thing["at"]) == ("pump-7", "pump", [0, 0, 0])
     [rule] = empty.call("GET", "/rules")["value"]
     assert rule["isRunning"]
     hot = command.replace("21.5", "35")
-    subprocess.run(shlex.split(hot), check=True, timeout=30)
+    subprocess.run(shlex.split(hot), check=True, timeout=120)
     eventually(lambda: empty.call("GET", "/alarms")["value"], "an alarm of the first rule")
-    subprocess.run(shlex.split(web.replace("21.5", "22")), check=True, timeout=30)
+    subprocess.run(shlex.split(web.replace("21.5", "22")), check=True, timeout=120)
     eventually(
         lambda: (
             empty.call("GET", "/history/last", twin="pump-7", property="temperature")["value"][0][

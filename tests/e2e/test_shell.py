@@ -68,7 +68,7 @@ def test_settings_are_a_sheet_over_the_page_and_part_of_the_address(
     assert "UTC+3:30" in visitor.find("server-clock").inner_text()
     before = visitor.page.evaluate(P1)
     visitor.page.get_by_label("For eyes that tell few hues apart").check()
-    assert visitor.page.evaluate(P1) != before
+    visitor.until(f"(before) => ({P1})() !== before", before)
     visitor.find("settings-keys").click()
     visitor.find("key-a").fill("j")
     visitor.page.get_by_text("j is taken").wait_for()
@@ -135,6 +135,7 @@ def test_a_wall_goes_from_page_to_page_without_controls_and_without_growing(
             visitor.until("(title) => document.title.startsWith(title)", title)
         lengths.append(visitor.page.evaluate("history.length"))
         visitor.page.locator(".overview").wait_for()
+        visitor.until("document.querySelector('main .skeleton') === null")
         counts.append(visitor.page.evaluate("document.querySelectorAll('*').length"))
     assert "kiosk=1" in visitor.page.url
     assert len(set(lengths)) == 1

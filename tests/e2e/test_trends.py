@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, Route
 
-from e2e.browsing import PHONE, Visitor
+from e2e.browsing import PHONE, Visitor, eventually
 from e2e.conftest import Visit
 from e2e.plants import motors, send, set_up
 from running import Running
@@ -123,8 +123,10 @@ def test_dragging_zooms_all_charts_and_undo_goes_back(
     edges = window(ann)
     assert edges[1] - edges[0] == pytest.approx(900_000, rel=0.02)
     drawn(ann, edges)
-    boxes = ann.page.locator(".trend-box")
-    assert boxes.nth(1).get_attribute("data-drawn") == boxes.nth(0).get_attribute("data-drawn")
+    ann.until(
+        "new Set([...document.querySelectorAll('.trend-box')].map((one) => one.dataset.drawn))"
+        ".size === 1"
+    )
     drag(ann, 0.5, 0.25, keys="Shift")
     moved_by = (edges[1] - edges[0]) / 4
     ann.until(
@@ -202,8 +204,8 @@ def test_one_cursor_reads_all_charts_and_shift_selects(
         ann.page.keyboard.press("ArrowRight")
     expected = value(1_010)
     legend = ann.find("trend-legend")
-    assert legend.nth(0).locator("strong").inner_text() == f"{expected:.2f}"
-    assert legend.nth(2).locator("strong").inner_text() == f"{40 + 1_010 / 100:.1f}"
+    legend.nth(0).locator("strong").get_by_text(f"{expected:.2f}", exact=True).wait_for()
+    legend.nth(2).locator("strong").get_by_text(f"{40 + 1_010 / 100:.1f}", exact=True).wait_for()
     assert f"{expected:.2f} mm/s" in (surface.get_attribute("aria-valuetext") or "")
     shares = ann.page.evaluate(
         "() => [...document.querySelectorAll('.trend-box .u-over')].map((one) => parseFloat("
@@ -246,8 +248,8 @@ def test_a_chart_is_saved_as_csv_and_png_and_read_as_a_table(
     table = ann.find("value-table")
     assert int(table.get_attribute("aria-rowcount") or 0) >= 100
     newest = table.locator("[role=row]").nth(1).locator("[role=cell]")
-    assert newest.nth(0).inner_text() == f"{40 + 0.99:.1f}"
-    assert newest.nth(1).inner_text() == f"{40 + 0.39:.1f}"  # a minute earlier
+    newest.nth(0).filter(has_text=f"{40 + 0.99:.1f}").wait_for()
+    newest.nth(1).filter(has_text=f"{40 + 0.39:.1f}").wait_for()  # a minute earlier
     ann.find("panel-later").first.click()
     ann.until(
         "decodeURIComponent(new URLSearchParams(location.search).get('panels'))"
@@ -296,8 +298,8 @@ def test_a_late_answer_is_never_drawn(plant: Running, visit: Visit, begin: int) 
     first = [begin * 1000, (begin + 300) * 1000]
     second = [(begin + 600) * 1000, (begin + 700) * 1000]
     ann.move(TWO.replace("span=3600", f"window={first[0]}~{first[1]}"))
-    while len(held) < 2:
-        ann.page.wait_for_event("request")
+    # what is asked of the page in between lets the held requests come in
+    eventually(lambda: ann.page.evaluate("true") and len(held) == 2, "two requests")
     ann.move(TWO.replace("span=3600", f"window={second[0]}~{second[1]}"))
     drawn(ann, [float(one) for one in second])
     for route in held:

@@ -9,7 +9,7 @@ import pytest
 from app.valves import WIDER, put_up
 from e2e.browsing import PHONE, SIDEWAYS, eventually
 from e2e.conftest import Visit
-from e2e.test_accessibility import AXE, RUN, TAGS
+from e2e.test_accessibility import AXE, RUN, STILL, TAGS
 from running import Running
 
 pytestmark = pytest.mark.browser
@@ -74,7 +74,7 @@ def test_a_scenario_is_made_run_compared_and_asked_of_the_plant(
 
     ann.find("scenario-line", id="wider").locator("[data-testid=compare-toggle]").click()
     ann.find("kpis").get_by_text("baseline").wait_for()
-    assert "with=wider" in ann.page.url
+    ann.until("location.search.includes('with=wider')")
     ann.find("pin-baseline").click()
     ann.until("location.pathname.endsWith('/wider') && location.search === '?with=half-open'")
 
@@ -131,6 +131,7 @@ def test_axe_finds_nothing_and_nothing_sticks_out(
     for path, content in (first, ("/app/what-if/wider", "[data-testid=front]")):
         ann.move(path)
         ann.page.wait_for_selector(content, state="attached")
+        ann.until(STILL)
         ann.page.evaluate(AXE.read_text("utf-8"))
         assert ann.page.evaluate(RUN, TAGS)["violations"] == [], path
         assert ann.page.evaluate(SIDEWAYS) == [], path

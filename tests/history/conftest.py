@@ -40,7 +40,7 @@ class Opened:
             done.set()
 
         history.append(batch, rejects, then)  # type: ignore[arg-type]
-        assert done.wait(20)
+        assert done.wait(60)
         return outcome[0]
 
     def close(self) -> None:

@@ -101,7 +101,7 @@ def test_snapshots_while_everything_moves_hold_state_and_readings_together(
                 return
             done = threading.Event()
             history.append(rows_batch((0, i, float(i))), (), then)
-            assert done.wait(20)
+            assert done.wait(60)
 
     writer = threading.Thread(target=write)
     writer.start()

@@ -36,7 +36,7 @@ class Platform:
     def settle(self) -> None:
         done = threading.Event()
         self.history.append(EMPTY, then=lambda e: done.set())
-        assert done.wait(20)
+        assert done.wait(60)
 
 
 def test_checkpoint_and_replay_give_every_batch_exactly_once(opened, rows_batch):
@@ -87,7 +87,7 @@ def test_the_checkpoint_is_taken_between_batches_on_the_loop(opened, rows_batch)
                 await asyncio.sleep(0)
         done = asyncio.Event()
         platform.history.append(EMPTY, then=lambda e: done.set())
-        await asyncio.wait_for(done.wait(), 20)
+        await asyncio.wait_for(done.wait(), 60)
         await asyncio.to_thread(platform.history.seal)
         platform.history.close()
 

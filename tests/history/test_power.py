@@ -97,7 +97,7 @@ def run(folder: Path, disk: PowerCut, rows_batch) -> None:
             rows_batch((0, i, float(i))),
             then=lambda e: (disk.acknowledge(1), done.set()),
         )
-        assert done.wait(20)
+        assert done.wait(60)
         if i % 7 == 6:
             history.seal()
     history.close()
@@ -161,6 +161,6 @@ def test_nothing_is_readable_or_acknowledged_before_it_is_synced(opened, rows_ba
     globals_.add("history")
     done = threading.Event()
     history.append(rows_batch((0, 0, 1.0)), then=lambda e: (told.append(e), done.set()))
-    assert done.wait(20)
+    assert done.wait(60)
     assert set(seen) == {0}
     assert told == [None]

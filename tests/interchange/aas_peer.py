@@ -24,7 +24,7 @@ class Client(http.HttpClient):
     def send(self, request: Any) -> Any:
         url = self.host + "".join(self.prefixes) + request.make_url()
         headers = {**request.headers, **self.additional_headers}
-        return requests.request(request.method, url, headers=headers, timeout=20)
+        return requests.request(request.method, url, headers=headers, timeout=120)
 
 
 def walk(result: Any, path: str, found: dict[str, Any]) -> None:

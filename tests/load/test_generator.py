@@ -24,7 +24,7 @@ NUMBERS = itertools.count()
 
 def bench(*words: object, code: int = 0) -> dict[str, Any]:
     command = [sys.executable, "-m", "gemel", "bench", *map(str, words)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout) if done.stdout else {"error": done.stderr}
 
@@ -112,7 +112,7 @@ def test_the_ledger_of_a_killed_generator_holds(
     command += ["--readings", "3", "--ledger", str(ledger), "--window", "50"]
     process = subprocess.Popen(command)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not ledger.exists() or ledger.read_bytes().count(b"\n") < 8:
             assert process.poll() is None
             assert time.monotonic() < deadline
@@ -137,7 +137,7 @@ def test_a_server_that_is_killed_gets_again_what_it_did_not_acknowledge(tmp_path
         command += ["--reconnect", "30", "--rate", "30000"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         for lines in (6, 12):
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + 60
             while not ledger.exists() or ledger.read_bytes().count(b"\n") < lines:
                 assert process.poll() is None
                 assert time.monotonic() < deadline
@@ -146,7 +146,7 @@ def test_a_server_that_is_killed_gets_again_what_it_did_not_acknowledge(tmp_path
                 server.kill()
                 server.start()
         process.send_signal(signal.SIGTERM)
-        out, _ = process.communicate(timeout=40)
+        out, _ = process.communicate(timeout=120)
         found = json.loads(out)
         assert found["problem"] == ""
         assert found["lost_connections"] == 5
@@ -190,7 +190,7 @@ def test_without_quality_of_service_all_arrives_too(shared_server: Running, pref
         "--json",
     )
     assert (found["messages"], found["acknowledged"], found["p50_ms"]) == (1_000, 0, None)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while _stored(shared_server, prefix) < 3_000:
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -227,7 +227,7 @@ def broker(tmp_path: Path) -> Iterator[int]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while True:
             try:
                 socket.create_connection(("127.0.0.1", port), 1).close()
@@ -238,7 +238,7 @@ def broker(tmp_path: Path) -> Iterator[int]:
         yield port
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.mark.peer
@@ -257,7 +257,7 @@ def test_any_broker_takes_the_load(broker: int, tmp_path: Path) -> None:
         "--count", 20, "--window", 10, "--json",
     )  # fmt: skip
     assert found["acknowledged"] == 60
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while len(got) < 60 and time.monotonic() < deadline:
         client.loop(0.5)
     client.disconnect()

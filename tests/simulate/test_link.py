@@ -204,7 +204,7 @@ def test_readings_of_a_lost_link_are_sent_afterwards_in_order():
         client.sent.clear()
         await link.up()
         await settle()
-        await asyncio.wait_for(link.outbox.emptied(), 5)
+        await asyncio.wait_for(link.outbox.emptied(), 60)
         times = [
             orjson.loads(p)["time"] for t, p in client.sent if t == "devices/motor-8/telemetry"
         ]
@@ -225,7 +225,7 @@ def test_outbox_without_a_link_keeps_the_newest():
         client = FakeClient()
         await client.start()
         box.open(client)
-        await asyncio.wait_for(box.emptied(), 5)
+        await asyncio.wait_for(box.emptied(), 60)
         assert [p for _, p in client.sent] == [b"3", b"4", b"5", b"6", b"7"]
         assert (box.dropped, box.acknowledged) == (3, 5)
 
@@ -259,7 +259,7 @@ def test_outbox_does_not_repeat_what_the_server_refuses():
         box.open(client)
         box.add("bad/x", b"1")
         box.add("good/x", b"2")
-        await asyncio.wait_for(box.emptied(), 5)
+        await asyncio.wait_for(box.emptied(), 60)
         assert (box.acknowledged, box.refused) == (1, 1)
         assert isinstance(box.refusal, Forbidden)
 

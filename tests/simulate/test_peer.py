@@ -43,7 +43,7 @@ def broker(tmp_path_factory):
         "max_queued_messages 100000\nmax_inflight_messages 200\nuser root\n"
     )
     process = subprocess.Popen([MOSQUITTO, "-c", config], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 0.5).close()
@@ -54,7 +54,7 @@ def broker(tmp_path_factory):
             time.sleep(0.02)  # polls for the port
     yield port
     process.terminate()
-    process.wait(10)
+    process.wait(60)
 
 
 class Listener:
@@ -79,7 +79,7 @@ class Listener:
             words += ["-t", topic]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         self.port = port
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         os.set_blocking(self.process.stdout.fileno(), False)
         while not self.process.stdout.readline():
             assert time.monotonic() < deadline
@@ -91,7 +91,7 @@ class Listener:
 
     def __exit__(self, *_):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
         self.process.stdout.close()
 
     def messages(self):
@@ -109,7 +109,7 @@ class Listener:
 
 def publish(port, topic, payload, *more):
     words = [PUB, "-p", str(port), "-q", "1", "-t", topic, "-m", payload, *more]
-    subprocess.run(words, check=True, timeout=10)
+    subprocess.run(words, check=True, timeout=60)
 
 
 def gemel(*words, **more):
@@ -117,7 +117,7 @@ def gemel(*words, **more):
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
 
 
-def ended(process, seconds=30):
+def ended(process, seconds=120):
     out, err = process.communicate(timeout=seconds)
     return process.returncode, out, err
 
@@ -222,7 +222,7 @@ def test_areas_run_as_processes_end_together_and_start_anew(broker, plant):
 def child_pids(parent):
     """The processes of the areas, by area, in the order in which they were started."""
     with open(f"/proc/{parent}/task/{parent}/children") as file:
-        pids = sorted(int(word) for word in file.read().split())
+        pids = [int(word) for word in file.read().split()]  # numbers begin anew now and then
     return dict(zip(("motors", "utilities", "line"), pids, strict=False))
 
 
@@ -237,8 +237,8 @@ def test_supervisor_that_is_killed_takes_its_processes_along(broker, plant):
         ear.until(lambda t, b: t == "devices/line-1/telemetry")
         (child,) = child_pids(process.pid).values()
         process.kill()
-        process.wait(10)
-        deadline = time.monotonic() + 20
+        process.wait(60)
+        deadline = time.monotonic() + 60
         while os.path.exists(f"/proc/{child}") and state_of(child) != "Z":
             assert time.monotonic() < deadline
             time.sleep(0.05)  # polls for the end of a process that is not ours
