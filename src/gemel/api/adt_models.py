@@ -17,6 +17,7 @@ from gemel.api.adt_requests import (
     read_flag,
     read_patch_body,
 )
+from gemel.api.answers.graph import Models
 from gemel.api.bodies import MEBIBYTE, read_json
 from gemel.api.errors import json_response
 from gemel.api.moments import AS_OF, graph_of
@@ -118,6 +119,7 @@ ROUTES = [
             *AS_OF,
             *PAGING,
         ),
+        answer=Models,
     ),
     Route(
         "GET",

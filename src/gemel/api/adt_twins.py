@@ -16,6 +16,7 @@ from gemel.api.adt_requests import (
     read_patch_body,
     with_etag,
 )
+from gemel.api.answers.schema import Value
 from gemel.api.bodies import read_json
 from gemel.api.moments import AS_OF, asked
 from gemel.api.routes import Route
@@ -161,7 +162,7 @@ PART = TWIN + "/components/{path}"
 
 ROUTES = [
     Route("PUT", TWIN, put, "twins:write", "Make or replace a twin", body=OBJECT),
-    Route("GET", TWIN, read, "twins:read", "One twin", query=AS_OF),
+    Route("GET", TWIN, read, "twins:read", "One twin", query=AS_OF, answer=dict[str, Value]),
     Route("PATCH", TWIN, patch, "twins:write", "Change a twin", body=PATCH_BODY, status=204),
     Route("DELETE", TWIN, delete, "twins:write", "Delete a twin", status=204),
     Route("GET", PART, read_component, "twins:read", "One component of a twin"),

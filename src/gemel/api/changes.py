@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.graph import Differences, TwinDifference, TwinEdits, TwinPair
 from gemel.api.bodies import read_number, read_time
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -61,6 +62,7 @@ ROUTES = [
         "twins:read",
         "Who changed it, when and why",
         query=(("limit", "edits in a page, at most 1,000"), ("cursor", "from the last page")),
+        answer=TwinEdits,
     ),
     Route(
         "GET",
@@ -69,6 +71,7 @@ ROUTES = [
         "twins:read",
         "What is different of a twin between two moments, or from another twin",
         query=(*SPAN, ("with", "another twin: both as they are now, in place of a span")),
+        answer=TwinDifference | TwinPair,
     ),
     Route(
         "GET",
@@ -82,5 +85,6 @@ ROUTES = [
             ("twin", "only this twin and all that it contains"),
             ("limit", "edited documents that are looked at, at most 10,000"),
         ),
+        answer=Differences,
     ),
 ]

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemel.api.answers.installation import Geometry
+from gemel.api.answers.scene import SceneGeometryNamed
 from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_body, read_object
 from gemel.api.errors import json_response
@@ -105,6 +106,7 @@ ROUTES = [
         WRITE,
         "Draw models or twins with one",
         body=BINDING,
+        answer=SceneGeometryNamed,
     ),
     Route(
         "DELETE", "/scene/geometries/{name}", unbind, WRITE, "Draw them as kinds again", status=204

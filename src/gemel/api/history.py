@@ -11,6 +11,8 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.history import History, SeriesLast, SeriesNow, Statistics
+from gemel.api.answers.schema import Rows
 from gemel.api.answers.twins import State
 from gemel.api.bodies import read_number, read_time
 from gemel.api.column_bytes import columns_response
@@ -310,7 +312,9 @@ QUERY = (
     ("format", "json (default), or columns: numbers as bytes, application/vnd.gemel.columns"),
 )
 ROUTES = [
-    Route("GET", "/history", read, "history:read", "Readings over time", query=QUERY),
+    Route(
+        "GET", "/history", read, "history:read", "Readings over time", query=QUERY, answer=History
+    ),
     Route(
         "GET",
         "/history/statistics",
@@ -318,6 +322,7 @@ ROUTES = [
         "history:read",
         "Count, mean, extremes and spread over a span",
         query=(*SERIES_QUERY, ("from", "as of /history"), ("to", "likewise; default now")),
+        answer=Statistics,
     ),
     Route(
         "GET",
@@ -326,6 +331,7 @@ ROUTES = [
         "history:read",
         "Which properties of a twin have values, of which provenance",
         query=(("twin", "one id"),),
+        answer=Rows[SeriesNow],
     ),
     Route(
         "GET",
@@ -334,6 +340,7 @@ ROUTES = [
         "history:read",
         "The value as of a moment",
         query=(*SERIES_QUERY, ("at", "the moment; default now")),
+        answer=Rows[SeriesLast],
     ),
     Route(
         "GET",

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemel.api.adt_requests import read_flag
+from gemel.api.answers.graph import ExportForm
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import MEBIBYTE, read_body
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -77,7 +79,14 @@ async def import_(platform: Platform, request: Request, who: Principal) -> Respo
 
 STRICT = ("strict", "true: refuse it if anything is lost")
 ROUTES = [
-    Route("GET", "/export", formats, "twins:read", "The forms there are"),
+    Route(
+        "GET",
+        "/export",
+        formats,
+        "twins:read",
+        "The forms there are",
+        answer=Rows[ExportForm],
+    ),
     Route(
         "GET",
         "/export/{format}",

@@ -8,6 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.graph import GraphDrawn, GraphWay
 from gemel.api.bodies import read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -91,6 +92,7 @@ ROUTES = [
                 "standing": STANDING,
             },
         },
+        answer=GraphDrawn,
     ),
     Route(
         "POST",
@@ -107,5 +109,6 @@ ROUTES = [
                 "standing": STANDING,
             },
         },
+        answer=GraphWay,
     ),
 ]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.notify import Notice, Notification, Receiver
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_json, read_number
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -66,11 +68,33 @@ async def notices(platform: Platform, request: Request, _: Principal) -> Respons
 
 
 ROUTES = [
-    Route("GET", "/receivers", receivers, WRITE, "Who can be told of alarms, and how"),
-    Route("PUT", "/receivers/{id}", put_receiver, WRITE, "Make or replace a receiver", body=ANY),
+    Route(
+        "GET",
+        "/receivers",
+        receivers,
+        WRITE,
+        "Who can be told of alarms, and how",
+        answer=Rows[Receiver],
+    ),
+    Route(
+        "PUT",
+        "/receivers/{id}",
+        put_receiver,
+        WRITE,
+        "Make or replace a receiver",
+        body=ANY,
+        answer=Receiver,
+    ),
     Route("DELETE", "/receivers/{id}", delete_receiver, WRITE, "Delete a receiver", status=204),
     Route("POST", "/receivers/{id}/test", try_receiver, WRITE, "Send it a test message now"),
-    Route("GET", "/notifications", notifications, WRITE, "Who is told of which alarms, and when"),
+    Route(
+        "GET",
+        "/notifications",
+        notifications,
+        WRITE,
+        "Who is told of which alarms, and when",
+        answer=Rows[Notification],
+    ),
     Route(
         "PUT",
         "/notifications/{id}",
@@ -78,6 +102,7 @@ ROUTES = [
         WRITE,
         "Make or replace a notification",
         body=ANY,
+        answer=Notification,
     ),
     Route(
         "DELETE",
@@ -94,5 +119,6 @@ ROUTES = [
         "alarms:read",
         "What was told to whom, the newest first",
         query=(("state", "waiting, sent, failed or skipped"), ("limit", "at most this many")),
+        answer=Rows[Notice],
     ),
 ]

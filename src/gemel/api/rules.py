@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemel.api.answers.alarms import RuleLimit
+from gemel.api.answers.rules import Backtest, BacktestUnderWay, Rule, RuleChecked
 from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_object, read_time, text_field
 from gemel.api.errors import json_response
@@ -176,9 +177,24 @@ ROUTES = [
         "The limits that rules hold its values against",
         answer=Rows[RuleLimit],
     ),
-    Route("GET", "/rules", rules, "rules:read", "All rules"),
-    Route("POST", "/rules/check", check, "rules:read", "Check a rule, change nothing", body=RULE),
-    Route("GET", "/rules/backtest", backtests, "rules:read", "Back-tests under way"),
+    Route("GET", "/rules", rules, "rules:read", "All rules", answer=Rows[Rule]),
+    Route(
+        "POST",
+        "/rules/check",
+        check,
+        "rules:read",
+        "Check a rule, change nothing",
+        body=RULE,
+        answer=RuleChecked,
+    ),
+    Route(
+        "GET",
+        "/rules/backtest",
+        backtests,
+        "rules:read",
+        "Back-tests under way",
+        answer=Rows[BacktestUnderWay],
+    ),
     Route(
         "POST",
         "/rules/backtest",
@@ -186,8 +202,17 @@ ROUTES = [
         "rules:write",
         "What a rule would have done over a span of history",
         body=BACKTEST,
+        answer=Backtest,
     ),
-    Route("GET", "/rules/{id}", rule, "rules:read", "One rule"),
-    Route("PUT", "/rules/{id}", put_rule, "rules:write", "Make or change a rule", body=RULE),
+    Route("GET", "/rules/{id}", rule, "rules:read", "One rule", answer=Rule),
+    Route(
+        "PUT",
+        "/rules/{id}",
+        put_rule,
+        "rules:write",
+        "Make or change a rule",
+        body=RULE,
+        answer=Rule,
+    ),
     Route("DELETE", "/rules/{id}", delete_rule, "rules:write", "Delete a rule", status=204),
 ]

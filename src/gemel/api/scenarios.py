@@ -5,6 +5,17 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.scenarios import (
+    Behaviour,
+    Promotion,
+    Scenario,
+    ScenarioKept,
+    ScenarioResult,
+    ScenariosCompared,
+    ScenarioSeries,
+    ScenarioState,
+)
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_json, read_object, read_time
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -151,26 +162,37 @@ DRY = {"type": "object", "properties": {"dryRun": {"type": "boolean"}}}
 SERIES_QUERY = (("series", "TWIN.PATH, several with commas"),)
 COMPARE_QUERY = (("with", "up to three others, with commas"),)
 ROUTES = [
-    Route("GET", "/scenarios", scenarios, READ, "Scenarios, the newest first"),
+    Route("GET", "/scenarios", scenarios, READ, "Scenarios, the newest first",
+          answer=Rows[Scenario]),
     Route("GET", "/scenarios/schema", schema, READ, "What a scenario may ask, as a JSON schema"),
-    Route("GET", "/scenarios/{id}", scenario, READ, "One scenario, with its run"),
-    Route("PUT", "/scenarios/{id}", put_scenario, START, "Make or change a scenario", body=SCHEMA),
+    Route("GET", "/scenarios/{id}", scenario, READ, "One scenario, with its run",
+          answer=Scenario),
+    Route("PUT", "/scenarios/{id}", put_scenario, START, "Make or change a scenario", body=SCHEMA,
+          answer=Scenario),
     Route("DELETE", "/scenarios/{id}", drop, START, "Drop a scenario", status=204),
-    Route("POST", "/scenarios/{id}/run", run, START, "Fork and run a scenario", status=202),
-    Route("GET", "/scenarios/{id}/result", result, READ, "What a scenario came to"),
+    Route("POST", "/scenarios/{id}/run", run, START, "Fork and run a scenario", status=202,
+          answer=Scenario),
+    Route("GET", "/scenarios/{id}/result", result, READ, "What a scenario came to",
+          answer=ScenarioResult),
     Route("GET", "/scenarios/{id}/series", series, READ, "Simulated series with their bands, "
-          "beside the baseline and what was measured", query=SERIES_QUERY),
+          "beside the baseline and what was measured", query=SERIES_QUERY,
+          answer=ScenarioSeries),
     Route("GET", "/scenarios/{id}/state", state, READ, "All simulated values as of a moment",
-          query=(("at", "now unless said; outside the run its begin or end"),)),
+          query=(("at", "now unless said; outside the run its begin or end"),),
+          answer=ScenarioState),
     Route("GET", "/scenarios/{id}/compare", compare, READ, "Up to four scenarios side by side, "
-          "and against what then happened", query=COMPARE_QUERY),
+          "and against what then happened", query=COMPARE_QUERY,
+          answer=ScenariosCompared),
     Route("POST", "/scenarios/{id}/promote", promote, PROMOTE, "Ask the plant for what a scenario "
-          "set: commands and desired values, past their guards", body=DRY, status=202),
-    Route("POST", "/scenarios/{id}/keep", keep, WRITE, "Write what was simulated into the history"),
-    Route("GET", "/behaviours", behaviours, READ, "How twins behave in a what-if"),
+          "set: commands and desired values, past their guards", body=DRY, status=202,
+          answer=Promotion),
+    Route("POST", "/scenarios/{id}/keep", keep, WRITE, "Write what was simulated into the history",
+          answer=ScenarioKept),
+    Route("GET", "/behaviours", behaviours, READ, "How twins behave in a what-if",
+          answer=Rows[Behaviour]),
     Route("GET", "/behaviours/kinds", behaviour_kinds, READ, "Models of behaviour there are"),
-    Route("GET", "/behaviours/{id}", behaviour, READ, "One of them"),
+    Route("GET", "/behaviours/{id}", behaviour, READ, "One of them", answer=Behaviour),
     Route("PUT", "/behaviours/{id}", put_behaviour, WRITE, "Say how the twins of a model behave",
-          body=ATTACHMENT),
+          body=ATTACHMENT, answer=Behaviour),
     Route("DELETE", "/behaviours/{id}", delete_behaviour, WRITE, "Forget it", status=204),
 ]  # fmt: skip

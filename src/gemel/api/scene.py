@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gemel.api.answers.installation import SavedView
+from gemel.api.answers.scene import Scene, SceneObject
 from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_object, text_field
 from gemel.api.errors import json_response
@@ -96,7 +97,7 @@ VIEW = {
     "additionalProperties": False,
 }
 ROUTES = [
-    Route("GET", "/scene", scene, "twins:read", "The plant in space"),
+    Route("GET", "/scene", scene, "twins:read", "The plant in space", answer=Scene),
     Route("GET", "/scene.glb", glb, "twins:read", "The plant in space as binary glTF"),
     Route(
         "PUT",
@@ -105,6 +106,7 @@ ROUTES = [
         "plant:write",
         "Place a twin in the scene, or move it",
         body=OBJECT,
+        answer=SceneObject,
     ),
     Route(
         "DELETE",

@@ -8,6 +8,8 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from gemel.api.answers.scenarios import ServiceRun
+from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_number, read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -236,11 +238,21 @@ ROUTES = [
         "Take a version of what it has learnt into use",
         body=VERSION,
     ),
-    Route("GET", "/runs", runs, READ, "Runs, the newest first", query=LIST_QUERY),
-    Route("POST", "/runs", start_run, START, "Start a run", body=RUN, status=202),
-    Route("GET", "/runs/{id}", run, READ, "One run, with its progress"),
+    Route(
+        "GET",
+        "/runs",
+        runs,
+        READ,
+        "Runs, the newest first",
+        query=LIST_QUERY,
+        answer=Rows[ServiceRun],
+    ),
+    Route(
+        "POST", "/runs", start_run, START, "Start a run", body=RUN, status=202, answer=ServiceRun
+    ),
+    Route("GET", "/runs/{id}", run, READ, "One run, with its progress", answer=ServiceRun),
     Route("DELETE", "/runs/{id}", delete_run, WRITE, "Forget a run", status=204),
-    Route("POST", "/runs/{id}/cancel", cancel_run, START, "Call a run off"),
+    Route("POST", "/runs/{id}/cancel", cancel_run, START, "Call a run off", answer=ServiceRun),
     Route(
         "GET",
         "/runs/{id}/result",

@@ -7,8 +7,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.graph import Explained
 from gemel.api.answers.installation import Status
-from gemel.api.answers.schema import PageOf, Rows
+from gemel.api.answers.schema import PageOf, Rows, Value
 from gemel.api.answers.twins import Discovered, Faceplate, Kpi, Rejects, TwinRow
 from gemel.api.bodies import read_json, read_number, read_object, text_field
 from gemel.api.errors import json_response
@@ -160,6 +161,7 @@ ROUTES = [
         why,
         "history:read",
         "Why it is shown as it is: alarm, rule, model, readings, device",
+        answer=Explained,
     ),
     Route(
         "GET",
@@ -175,6 +177,7 @@ ROUTES = [
         "commands:send",
         "Ask the device for property values",
         body=DESIRED,
+        answer=dict[str, Value],
     ),
     Route(
         "GET",

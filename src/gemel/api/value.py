@@ -8,6 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gemel.api.answers.schema import Rows
+from gemel.api.answers.value import Case, CaseWorked, FidelityOf, Prices, ValueMeasured
 from gemel.api.bodies import read_object, read_time, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -88,9 +90,32 @@ CALCULATION = {
 }
 SPAN = (("from", "ISO 8601 or -30d"), ("to", "until when; now unless said"))
 ROUTES = [
-    Route("GET", "/value/cases", cases, READ, "Cases of the calculator: inputs, formulas, sources"),
-    Route("POST", "/value/calculate", calculated, READ, "Work a case out", body=CALCULATION),
-    Route("GET", "/value/measured", measured, READ, "Value from the twin's own record", query=SPAN),
+    Route(
+        "GET",
+        "/value/cases",
+        cases,
+        READ,
+        "Cases of the calculator: inputs, formulas, sources",
+        answer=Rows[Case],
+    ),
+    Route(
+        "POST",
+        "/value/calculate",
+        calculated,
+        READ,
+        "Work a case out",
+        body=CALCULATION,
+        answer=CaseWorked,
+    ),
+    Route(
+        "GET",
+        "/value/measured",
+        measured,
+        READ,
+        "Value from the twin's own record",
+        query=SPAN,
+        answer=ValueMeasured,
+    ),
     Route(
         "GET",
         "/value/fidelity",
@@ -98,8 +123,9 @@ ROUTES = [
         READ,
         "How well predictions met what was measured",
         query=(*SPAN, ("twin", "only of this twin")),
+        answer=FidelityOf,
     ),
-    Route("GET", "/value/prices", prices, READ, "What things cost at this plant"),
+    Route("GET", "/value/prices", prices, READ, "What things cost at this plant", answer=Prices),
     Route(
         "PUT",
         "/value/prices",
@@ -110,5 +136,6 @@ ROUTES = [
             "type": "object",
             "properties": {name: {"description": about} for name, about in ABOUT.items()},
         },
+        answer=Prices,
     ),
 ]

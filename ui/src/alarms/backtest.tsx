@@ -3,30 +3,9 @@
 import { href } from "@/core/router.ts";
 import { formatMoment } from "@/core/words.ts";
 import { wall } from "@/core/clock.ts";
+import type { Backtest, BacktestLive } from "@/core/types.ts";
 
-interface Episode {
-  twin: string;
-  raised: string;
-  cleared: string | null;
-  seconds: number;
-}
-
-interface Summary {
-  alarms: number;
-  alarmsPerDay: number;
-  activeSeconds: number;
-  medianSeconds: number | null;
-  longestSeconds: number | null;
-  byTwin: Record<string, number>;
-  episodes: Episode[];
-  labels?: { events: number; caught: number; recall: number; precision: number | null; falseAlarms: number; medianDelaySeconds: number | null };
-}
-
-export interface Backtest extends Summary {
-  twins: number;
-  readings: number;
-  live?: Summary & { version: number; when: string };
-}
+type BacktestSummary = Omit<BacktestLive, "version" | "when">;
 
 const SHOWN = 20;
 
@@ -37,7 +16,7 @@ function span(value: number | null | undefined): string {
 
 const share = (value: number | null | undefined): string => (value === null || value === undefined ? "—" : `${(100 * value).toFixed(0)} %`);
 
-const ROWS: [string, (one: Summary) => string][] = [
+const ROWS: [string, (one: BacktestSummary) => string][] = [
   ["Alarms", (one) => String(one.alarms)],
   ["Alarms a day", (one) => one.alarmsPerDay.toFixed(1)],
   ["Time in alarm, all twins", (one) => span(one.activeSeconds)],
@@ -45,7 +24,7 @@ const ROWS: [string, (one: Summary) => string][] = [
   ["Longest", (one) => span(one.longestSeconds)],
   ["Twins with alarms", (one) => String(Object.keys(one.byTwin).length)],
 ];
-const LABELLED: [string, (one: Summary) => string][] = [
+const LABELLED: [string, (one: BacktestSummary) => string][] = [
   ["Events caught", (one) => `${one.labels?.caught} of ${one.labels?.events}`],
   ["Alarms that were right", (one) => share(one.labels?.precision)],
   ["False alarms", (one) => String(one.labels?.falseAlarms)],

@@ -4,21 +4,7 @@ import { useState } from "preact/hooks";
 import { put } from "@/core/api.ts";
 import { attempt } from "@/settings/act.ts";
 import { Text } from "@/settings/connectors.tsx";
-
-interface Step {
-  after?: number;
-  to: string[];
-}
-
-export interface Notification {
-  id: string;
-  priorities?: number[];
-  rules?: string[];
-  classes?: string[];
-  subtree?: string;
-  members?: boolean;
-  steps: Step[];
-}
+import type { Notification, NotificationStep } from "@/core/types.ts";
 
 const LISTS = [
   ["priorities", "Priorities (empty: all)", "1 2"],
@@ -29,9 +15,9 @@ const LISTS = [
 const words = (text: FormDataEntryValue | null): string[] => String(text ?? "").split(/[\s,]+/).filter(Boolean);
 
 export function NotificationForm({ one, receivers, done }: { one: Notification | undefined; receivers: string[]; done: () => void }) {
-  const [steps, setSteps] = useState<Step[]>(one?.steps ?? [{ after: 0, to: [] }]);
+  const [steps, setSteps] = useState<NotificationStep[]>(one?.steps ?? [{ after: 0, to: [] }]);
   const [problem, setProblem] = useState("");
-  const change = (index: number, step: Partial<Step>): void => setSteps((old) => old.map((each, i) => (i === index ? { ...each, ...step } : each)));
+  const change = (index: number, step: Partial<NotificationStep>): void => setSteps((old) => old.map((each, i) => (i === index ? { ...each, ...step } : each)));
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);

@@ -3,17 +3,12 @@
 import { useState } from "preact/hooks";
 import { get, put } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
+import type { Philosophy } from "@/core/types.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { attempt } from "@/settings/act.ts";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 
-interface Philosophy {
-  relationships: string[];
-  direction: "in" | "out";
-  [number: string]: number | string | string[];
-}
-
-const NUMBERS: [name: string, label: string, note: string][] = [
+const NUMBERS: [name: Exclude<keyof Philosophy, "relationships" | "direction">, label: string, note: string][] = [
   ["operators", "Operators at a time", "key figures are per operator"],
   ["flood", "Alarms in 10 minutes that begin a flood", "per operator; ISA-18.2: 10"],
   ["floodEnd", "Fewer in 10 minutes end it", "per operator; ISA-18.2: 5"],

@@ -3,18 +3,12 @@
 import { useEffect, useState } from "preact/hooks";
 import { get, post, put, remove } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
-import type { Page } from "@/core/types.ts";
+import type { Backtest, Models, Rule, RuleChecked } from "@/core/types.ts";
 import { PRIORITY_WORDS } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { attempt } from "@/settings/act.ts";
 import { ActionButton } from "@/shell/notices.tsx";
-import { Outcomes, type Backtest } from "./backtest.tsx";
-import type { Rule } from "./rules.tsx";
-
-interface Model {
-  id: string;
-  displayName?: string | Record<string, string>;
-}
+import { Outcomes } from "./backtest.tsx";
 
 const WORDS: [name: "class" | "cause" | "consequence" | "response", label: string][] = [
   ["class", "Class"],
@@ -45,7 +39,7 @@ export function RuleEditor({ rule, done }: { rule: Rule; done: (id: string | nul
   const [said, setSaid] = useState("");
   const [isBusy, setBusy] = useState(false);
   const [outcome, setOutcome] = useState<Backtest | null>(null);
-  const models = useResource("model ids", (abort) => get<Page<Model>>("/models", abort));
+  const models = useResource("model ids", (abort) => get<Models>("/models", abort));
   useEffect(() => document.getElementById(rule.id ? "rule-when" : "rule-id")?.focus(), []);
   const blocked = isBusy ? "The answer is awaited" : blockedFrom("rules:write");
   const set = (name: string, value: unknown): void => setDraft((old) => ({ ...old, [name]: value }));
@@ -64,7 +58,7 @@ export function RuleEditor({ rule, done }: { rule: Rule; done: (id: string | nul
   };
   const check = (): Promise<void> =>
     run(async () => {
-      const found = await post<{ twins: number; lateness: number; reads: string[] }>("/rules/check", body());
+      const found = await post<RuleChecked>("/rules/check", body());
       setSaid(`It watches ${found.twins} twins, reads ${found.reads.join(", ")}, and waits ${found.lateness} s for late readings.`);
     });
   const backtest = (): Promise<void> =>

@@ -4,27 +4,11 @@ import { useState } from "preact/hooks";
 import { get } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { place, setSearch } from "@/core/router.ts";
-import type { Page } from "@/core/types.ts";
+import type { Page, Rule } from "@/core/types.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { ActionButton, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { RuleEditor } from "./rule-editor.tsx";
-
-export interface Rule {
-  id: string;
-  model: string;
-  when: string;
-  priority: number;
-  title: string;
-  class?: string;
-  cause?: string;
-  consequence?: string;
-  response?: string;
-  version?: number;
-  isRunning?: boolean;
-  problem?: string;
-  [more: string]: unknown;
-}
 
 const NEW = "new";
 const COLUMNS = [
@@ -33,7 +17,7 @@ const COLUMNS = [
   ["consequence", "Consequence"],
   ["response", "Response"],
 ] as const;
-const EMPTY: Rule = { id: "", model: "", when: "", priority: 3, title: "" };
+const EMPTY: Rule = { id: "", model: "", when: "", priority: 3, title: "", version: 0, isRunning: false, problem: "" };
 
 export function Rules() {
   const [version, setVersion] = useState(0);

@@ -5,44 +5,14 @@ import { get, post, put, remove } from "@/core/api.ts";
 import { wall } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
-import type { Page } from "@/core/types.ts";
+import type { Notice, Notification, Page, Receiver } from "@/core/types.ts";
 import { formatMoment } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { attempt } from "@/settings/act.ts";
 import { Text } from "@/settings/connectors.tsx";
 import { ActionButton, Failed } from "@/shell/notices.tsx";
 import "@/style/settings.css";
-import { NotificationForm, type Notification } from "./notification-form.tsx";
-
-export interface Quiet {
-  from: string;
-  to: string;
-  timeZone?: string;
-  priorities?: number[];
-}
-
-export interface Receiver {
-  id: string;
-  kind: "email" | "webhook" | "mqtt";
-  to?: string[];
-  url?: string;
-  topic?: string;
-  hasSecret?: boolean;
-  quiet?: Quiet | null;
-}
-
-interface Notice {
-  id: string;
-  alarm: string;
-  notification: string;
-  step: number;
-  receiver: string;
-  due: string;
-  state: "waiting" | "sent" | "failed" | "skipped";
-  attempts: number;
-  error: string | null;
-  sent: string | null;
-}
+import { NotificationForm } from "./notification-form.tsx";
 
 export function Telling() {
   const [version, setVersion] = useState(0);
@@ -86,7 +56,7 @@ export function Telling() {
 }
 
 function where(one: Receiver): string {
-  return one.to?.join(", ") ?? one.url ?? one.topic ?? "";
+  return (one.to && [one.to].flat().join(", ")) ?? one.url ?? one.topic ?? "";
 }
 
 function ReceiverLine({ one, blocked, edit, done }: { one: Receiver; blocked: string; edit: () => void; done: () => void }) {
@@ -128,7 +98,7 @@ const KINDS: Record<Receiver["kind"], [field: string, label: string, example: st
   mqtt: ["topic", "Topic", "notices/control-room"],
 };
 
-function quietOf(given: FormData): Quiet | null {
+function quietOf(given: FormData): Receiver["quiet"] | null {
   const from = String(given.get("quiet-from") ?? "");
   const to = String(given.get("quiet-to") ?? "");
   if (!from && !to) return null;

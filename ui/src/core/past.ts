@@ -6,12 +6,7 @@ import { isOpen, pastAlarms } from "./alarms.ts";
 import { get, query } from "./api.ts";
 import { forecastSpan, mode, moment, serverNow } from "./clock.ts";
 import { pastStatus } from "./plant.ts";
-import type { Alarm, Json, Page, TwinStatus } from "./types.ts";
-
-interface State {
-  at: string;
-  twins: Record<string, { status: TwinStatus; values: Record<string, [Json, number, number]> }>;
-}
+import type { Alarm, Page, State, TwinStatus } from "./types.ts";
 
 const HOUR = 3_600_000;
 const FORECAST = 12 * HOUR;

@@ -1,12 +1,15 @@
-/** What the page knows beside what the server answers, of which the types are made: answers.ts. */
+/** What the page knows beside what the server answers, of which the types are made: answers/. */
 
 import type { Spec } from "@/scene/spec/evaluate.ts";
-import type { Alarm, Faceplate, TwinRow } from "./answers.ts";
+import type { Alarm, Faceplate, Scenario, Scene as Told, TwinRow } from "./answers/index.ts";
 
-export type * from "./answers.ts";
+export type * from "./answers/index.ts";
 
 export type TwinStatus = TwinRow["status"];
 export type AlarmState = Alarm["state"];
+
+/** What a scenario asks, without what came of it. */
+export type ScenarioAsked = Omit<Scenario, "id" | "made" | "by" | "run" | "result" | "kept">;
 
 export interface Page<Row> {
   value: Row[];
@@ -21,32 +24,7 @@ export interface Twin extends Omit<Faceplate, "alarms">, Pick<TwinRow, "alarms">
   alarmList: Alarm[];
 }
 
-export interface SceneObject {
-  id?: string;
-  /** For a sensor: the property of its twin that it shows. */
-  property?: string;
-  kind: string;
-  /** One of the scene's geometries, drawn instead of the kind. */
-  geometry?: string;
-  twin?: string | null;
-  label?: string;
-  at: number[];
-  turn?: number;
-  scale?: number;
-  parameters?: Record<string, number>;
-  motion?: { property: string; rated?: number; twin?: string };
-  level?: { property: string; full?: number; twin?: string };
-}
-
-export interface Scene {
-  version?: number;
-  name?: string;
-  /** Kinds of its own: shape specs by name. */
+/** The scene, whose own kinds are shape specs. */
+export interface Scene extends Omit<Told, "kinds"> {
   kinds?: Record<string, Spec>;
-  /** Users' own shapes by name: uploaded GLB files by their hash. */
-  geometries?: Record<string, { glb: string; models?: string[]; scale?: number; turn?: number; at?: number[] }>;
-  camera?: { position: number[]; target: number[] };
-  zones?: { id: string; label: string; at: number[]; size: number[]; twin?: string }[];
-  objects: SceneObject[];
-  pipes?: { points: number[][]; diameter?: number; twin?: string }[];
 }

@@ -11,18 +11,7 @@ import { Dialog } from "@/shell/dialog.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed } from "@/shell/notices.tsx";
 import "@/style/field.css";
-
-export interface Attachment {
-  id: string;
-  twin: string;
-  order: string;
-  type: string;
-  bytes: number;
-  caption: string;
-  text: string | null;
-  time: string;
-  who: string;
-}
+import type { Attachment } from "@/core/types.ts";
 
 const LONGEST_SIDE = 1920;
 

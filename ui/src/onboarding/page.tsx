@@ -5,11 +5,10 @@ import { get, getTwin, post, put } from "@/core/api.ts";
 import { rows } from "@/core/plant.ts";
 import { useResource } from "@/core/resource.ts";
 import { href, place, setSearch } from "@/core/router.ts";
-import type { Discovered as Device, Twin } from "@/core/types.ts";
+import type { Discovered as Device, Installation, Rule, Scene, Twin } from "@/core/types.ts";
 import { formatNumber } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { status, useTwins } from "@/live/client.ts";
-import type { InstallationAnswer } from "@/settings/installation.tsx";
 import { Copied } from "@/shell/copied.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { ActionButton } from "@/shell/notices.tsx";
@@ -24,8 +23,8 @@ export function OnboardingPage() {
   const twin = rows.value.has(id) ? id : "";
   const [version, setVersion] = useState(0);
   const renew = (): void => setVersion((old) => old + 1);
-  const scene = useResource(twin ? `placed ${twin}` : null, (abort) => get<{ objects: { twin?: string }[] }>("/scene", abort), version);
-  const rules = useResource(twin ? `watched ${twin}` : null, (abort) => get<{ value: { model: string }[] }>("/rules", abort), version);
+  const scene = useResource(twin ? `placed ${twin}` : null, (abort) => get<Scene>("/scene", abort), version);
+  const rules = useResource(twin ? `watched ${twin}` : null, (abort) => get<{ value: Rule[] }>("/rules", abort), version);
   const model = rows.value.get(twin)?.model;
   const isPlaced = scene.data?.objects.some((one) => one.twin === twin) ?? false;
   const isWatched = rules.data?.value.some((one) => one.model === model) ?? false;
@@ -70,7 +69,7 @@ function Connect() {
   const [name, setName] = useState("device-1");
   const [token, setToken] = useState("");
   const [problem, setProblem] = useState("");
-  const { data } = useResource("installation", (abort) => get<InstallationAnswer>("/installation", abort));
+  const { data } = useResource("installation", (abort) => get<Installation>("/installation", abort));
   const mqtt = data ? reachable(data.addresses.mqtt) : null;
   const blocked = blockedFrom("tokens:write");
   const make = async (): Promise<void> => {

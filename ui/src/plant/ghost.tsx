@@ -8,28 +8,7 @@ import { useResource } from "@/core/resource.ts";
 import { href, setSearch } from "@/core/router.ts";
 import { themeVersion, tokenColor } from "@/core/theme.ts";
 import { formatMoment, formatNumber } from "@/core/words.ts";
-
-interface Listed {
-  id: string;
-  title: string;
-  result: { at: string; to: string; run: string } | null;
-}
-
-/** One simulated value at a moment. */
-interface Said {
-  twin: string;
-  property: string;
-  unit: string;
-  scenario: number | null;
-  baseline: number | null;
-  low: number | null;
-  high: number | null;
-}
-
-interface State {
-  time: number;
-  values: Said[];
-}
+import type { Scenario, ScenarioState, ScenarioValue } from "@/core/types.ts";
 
 /** By twin: the colour of its shell. */
 export type Shells = ReadonlyMap<string, string>;
@@ -37,7 +16,7 @@ export type Shells = ReadonlyMap<string, string>;
 export interface GhostView {
   shells: Shells;
   note: { title: string; time: number; lines: string[] } | null;
-  scenarios: Listed[];
+  scenarios: Scenario[];
 }
 
 const STEP_MS = 60_000;
@@ -45,12 +24,12 @@ const MOST_LINES = 6;
 const NONE: Shells = new Map();
 
 /** Beyond its own band away from the plant left alone. */
-export function differs({ scenario, baseline, low, high }: Said): boolean {
+export function differs({ scenario, baseline, low, high }: ScenarioValue): boolean {
   if (scenario === null || baseline === null || low === null || high === null) return false;
   return baseline < low || baseline > high;
 }
 
-export function shellsOf(values: readonly Said[], property: string): Map<string, string> {
+export function shellsOf(values: readonly ScenarioValue[], property: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const one of values) {
     if (property && one.property !== property) continue;
@@ -61,12 +40,12 @@ export function shellsOf(values: readonly Said[], property: string): Map<string,
 }
 
 export function useGhost(chosen: string, by: string): GhostView {
-  const listed = useResource("scenarios for the ghost", (abort) => get<{ value: Listed[] }>("/scenarios", abort));
+  const listed = useResource("scenarios for the ghost", (abort) => get<{ value: Scenario[] }>("/scenarios", abort));
   const scenarios = (listed.data?.value ?? []).filter((one) => one.result);
   const one = scenarios.find((other) => other.id === chosen);
   void wall.value;
   const asked = Math.floor((moment.value ?? serverNow()) / STEP_MS) * STEP_MS;
-  const state = useResource(one?.result ? `ghost ${one.id} ${one.result.run} ${asked}` : null, (abort) => get<State>(`/scenarios/${encodeURIComponent(chosen)}/state${query({ at: asked })}`, abort));
+  const state = useResource(one?.result ? `ghost ${one.id} ${one.result.run} ${asked}` : null, (abort) => get<ScenarioState>(`/scenarios/${encodeURIComponent(chosen)}/state${query({ at: asked })}`, abort));
   const property = by.startsWith("property:") ? by.slice(9) : "";
   const colours = themeVersion.value;
   const shells = useMemo(() => (state.data ? new Map([...shellsOf(state.data.values, property)].map(([twin, token]) => [twin, tokenColor(token)])) : NONE), [state.data, property, colours]);

@@ -3,18 +3,7 @@ import { useResource } from "@/core/resource.ts";
 import { formatMoment, formatNumber, plural } from "@/core/words.ts";
 import { wall } from "@/core/clock.ts";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
-
-export interface InstallationAnswer {
-  version: string;
-  started: string;
-  plant: string;
-  addresses: { http: string; mqtt: string; mqttTls: string };
-  isSecure: boolean;
-  authority: string | null;
-  storage: { folder: string; free: number; bytes: Record<string, number> };
-  readings: number;
-  retentionDays: number;
-}
+import type { Installation as InstallationAnswer } from "@/core/types.ts";
 
 /** 1,024 and up in binary units. */
 export function formatBytes(bytes: number): string {

@@ -10,21 +10,9 @@ import { within, type Event } from "./events.ts";
 import { change, shown, shownEdges } from "./store.ts";
 import { subjectsOf, type Known } from "./subjects.ts";
 import { tagKey, type Tag } from "./workspace.ts";
+import type { SeriesFigures, Statistics } from "@/core/types.ts";
 
-interface Row {
-  twin: string;
-  property: string;
-  provenance: string;
-  count: number;
-  avg: number | null;
-  sd: number | null;
-  min: number | null;
-  max: number | null;
-  first: number | null;
-  last: number | null;
-}
-
-const FIGURES: [keyof Row, string][] = [
+const FIGURES: [keyof SeriesFigures, string][] = [
   ["count", "Readings"],
   ["avg", "Mean"],
   ["sd", "Deviation"],
@@ -34,15 +22,15 @@ const FIGURES: [keyof Row, string][] = [
   ["last", "Last"],
 ];
 
-async function fetchFigures(tags: Tag[], [from, to]: [number, number], abort: AbortSignal): Promise<Map<string, Row>> {
+async function fetchFigures(tags: Tag[], [from, to]: [number, number], abort: AbortSignal): Promise<Map<string, SeriesFigures>> {
   const groups = new Map<string, Tag[]>();
   for (const tag of tags) groups.set(`${tag.twin}\n${tag.provenance}`, [...(groups.get(`${tag.twin}\n${tag.provenance}`) ?? []), tag]);
   const answers = await Promise.all(
     [...groups.values()].map(async (some) => {
       const { twin, provenance } = some[0]!;
       const asked = query({ twin, property: some.map((one) => one.property).join(","), provenance, from: Math.round(from), to: Math.round(to) });
-      const { value } = await get<{ value: Row[] }>(`/history/statistics${asked}`, abort);
-      return value.map((row): [string, Row] => [tagKey({ ...row, provenance }), row]);
+      const { value } = await get<Statistics>(`/history/statistics${asked}`, abort);
+      return value.map((row): [string, SeriesFigures] => [tagKey({ ...row, provenance }), row]);
     }),
   );
   return new Map(answers.flat());

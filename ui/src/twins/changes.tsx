@@ -6,45 +6,10 @@ import { moment, tick } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
 import { rows } from "@/core/plant.ts";
 import { href, place, setSearch } from "@/core/router.ts";
-import type { Json, Page, Twin } from "@/core/types.ts";
+import type { FieldChange, Json, Twin, TwinDifference, TwinEdits, TwinPair } from "@/core/types.ts";
 import { formatMoment } from "@/core/words.ts";
 import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
-
-interface Change {
-  path: string;
-  before: Json;
-  after: Json;
-  act: "added" | "removed" | "changed";
-}
-
-interface Edit {
-  seq: number;
-  time: string;
-  who: string;
-  why: string;
-  kind: "twin" | "relationship";
-  key: string;
-  act: Change["act"];
-  changes: Change[];
-}
-
-interface Link {
-  $relationshipId: string;
-  $relationshipName: string;
-  $sourceId: string;
-  $targetId: string;
-  act: Change["act"];
-}
-
-interface Diff {
-  from: string;
-  to: string;
-  act: Change["act"] | "same";
-  changes: Change[];
-  relationships: Link[];
-  values: { path: string; before: { value: Json } | null; after: { value: Json } | null }[];
-}
 
 const HOUR = 3_600_000;
 const BACK: [string, number][] = [
@@ -56,7 +21,7 @@ const BACK: [string, number][] = [
 const MOST_SHOWN = 40;
 
 export function ChangesTab({ twin }: { twin: Twin }) {
-  const { data, error, retry } = useResource(`changes of ${twin.id}`, (abort) => get<Page<Edit>>(`/twins/${encodeURIComponent(twin.id)}/changes`, abort));
+  const { data, error, retry } = useResource(`changes of ${twin.id}`, (abort) => get<TwinEdits>(`/twins/${encodeURIComponent(twin.id)}/changes`, abort));
   return (
     <div class="stack" style={{ gap: "24px" }}>
       <Compare twin={twin} />
@@ -94,7 +59,7 @@ function Compare({ twin }: { twin: Twin }) {
   const shown = moment.value;
   const span = shown === null || shown > Date.now() ? { from: `-${back / HOUR}h`, to: "now" } : { from: shown - back, to: shown };
   const path = `/twins/${encodeURIComponent(twin.id)}/diff${query(span)}`;
-  const { data, error, retry } = useResource(path, (abort) => get<Diff>(path, abort));
+  const { data, error, retry } = useResource(path, (abort) => get<TwinDifference>(path, abort));
   return (
     <section aria-labelledby="compare-title" data-testid="compare">
       <div class="row" style={{ flexWrap: "wrap" }}>
@@ -120,19 +85,12 @@ function Compare({ twin }: { twin: Twin }) {
   );
 }
 
-interface Pair {
-  act: "same" | "changed";
-  changes: Change[];
-  relationships: { name: string; direction: "in" | "out"; twin: string; act: "added" | "removed" }[];
-  values: Diff["values"];
-}
-
 /** What is different from another twin, both as they are now; which one is in the address. */
 function CompareTwins({ twin }: { twin: Twin }) {
   const other = place.value.search.get("with") ?? "";
   const [text, setText] = useState(other);
   const path = other ? `/twins/${encodeURIComponent(twin.id)}/diff${query({ with: other })}` : null;
-  const { data, error, retry } = useResource(path, (abort) => get<Pair>(path!, abort));
+  const { data, error, retry } = useResource(path, (abort) => get<TwinPair>(path!, abort));
   const submit = (event: Event): void => {
     event.preventDefault();
     setSearch({ with: text.trim() || null });
@@ -168,7 +126,7 @@ function CompareTwins({ twin }: { twin: Twin }) {
             )}
           </p>
           <Differences list={data.changes} />
-          <Differences list={data.values.map((one): Change => ({ path: one.path, before: one.before?.value ?? null, after: one.after?.value ?? null, act: "changed" }))} />
+          <Differences list={data.values.map((one): FieldChange => ({ path: one.path, before: one.before?.value ?? null, after: one.after?.value ?? null, act: "changed" }))} />
           <ul class="plain">
             {data.relationships.slice(0, MOST_SHOWN).map((one) => (
               <li key={`${one.name} ${one.direction} ${one.twin}`} class="row">
@@ -187,8 +145,8 @@ function CompareTwins({ twin }: { twin: Twin }) {
   );
 }
 
-function Found({ diff }: { diff: Diff }) {
-  const values = diff.values.map((one): Change => ({ path: one.path, before: one.before?.value ?? null, after: one.after?.value ?? null, act: one.before ? (one.after ? "changed" : "removed") : "added" }));
+function Found({ diff }: { diff: TwinDifference }) {
+  const values = diff.values.map((one): FieldChange => ({ path: one.path, before: one.before?.value ?? null, after: one.after?.value ?? null, act: one.before ? (one.after ? "changed" : "removed") : "added" }));
   const isSame = diff.act === "same" && diff.relationships.length === 0 && values.length === 0;
   if (isSame) return <p class="soft">Nothing.</p>;
   return (
@@ -215,7 +173,7 @@ function Found({ diff }: { diff: Diff }) {
 }
 
 /** Values that are not the same, old and new; stamps of time are left out. */
-function Differences({ list }: { list: Change[] }) {
+function Differences({ list }: { list: FieldChange[] }) {
   const shown = list.filter((one) => !one.path.startsWith("$metadata") || one.path === "$metadata.$model");
   if (shown.length === 0) return null;
   return (

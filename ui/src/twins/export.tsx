@@ -4,16 +4,9 @@ import { useState } from "preact/hooks";
 import { get, getBytes } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { saveFile } from "@/core/saving.ts";
-import type { Twin } from "@/core/types.ts";
+import type { ExportForm, Twin } from "@/core/types.ts";
 import { Dialog } from "@/shell/dialog.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
-
-interface Form {
-  name: string;
-  about: string;
-  mediaType: string;
-  ending: string;
-}
 
 interface Report {
   text: string;
@@ -32,9 +25,9 @@ export function ExportButton({ twin }: { twin: Twin }) {
 }
 
 function ExportDialog({ twin, close }: { twin: Twin; close: () => void }) {
-  const { data, error, retry } = useResource("forms of exports", (abort) => get<{ value: Form[] }>("/export", abort));
+  const { data, error, retry } = useResource("forms of exports", (abort) => get<{ value: ExportForm[] }>("/export", abort));
   const [said, setSaid] = useState("");
-  const save = async (form: Form): Promise<void> => {
+  const save = async (form: ExportForm): Promise<void> => {
     const path = `/export/${form.name}?twin=${encodeURIComponent(twin.id)}`;
     try {
       const content = await getBytes(path);

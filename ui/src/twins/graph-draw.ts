@@ -1,9 +1,9 @@
 /** The drawn graph: one WebGL context while it is shown, given back when it is left. A chunk of its own. */
 
+import type { GraphEdge, GraphNode } from "@/core/types.ts";
 import Graph from "graphology";
 import Sigma from "sigma";
 import { tokenColor } from "@/core/theme.ts";
-import type { GraphEdge, GraphNode } from "./graph-store.ts";
 
 export interface Picture {
   show: (nodes: GraphNode[], edges: GraphEdge[], chosen: string, path: ReadonlySet<string>) => void;

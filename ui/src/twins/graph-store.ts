@@ -2,36 +2,10 @@
 
 import { signal } from "@preact/signals";
 import { onLeave, post } from "@/core/api.ts";
-import type { TwinStatus } from "@/core/types.ts";
+import type { GraphDrawn, GraphWay } from "@/core/types.ts";
 
-export interface GraphNode {
-  id: string;
-  name: string;
-  modelName: string;
-  status: TwinStatus;
-  priority: number | null;
-  hops: number;
-  /** Neighbours that are not shown. */
-  hidden: number;
-  x: number;
-  y: number;
-}
-
-export interface GraphEdge {
-  id: string;
-  source: string;
-  target: string;
-  name: string;
-}
-
-interface Answer {
-  nodes: GraphNode[];
-  edges: GraphEdge[];
-  isComplete: boolean;
+interface Shown extends GraphDrawn {
   path?: string[];
-}
-
-interface Shown extends Answer {
   /** Of which question it is. */
   key: string;
 }
@@ -46,7 +20,7 @@ let number = 0;
 
 const standing = (): Record<string, [number, number]> => Object.fromEntries((shownGraph.peek()?.nodes ?? []).map((one) => [one.id, [one.x, one.y]]));
 
-async function ask(key: string, question: () => Promise<Answer>): Promise<void> {
+async function ask(key: string, question: () => Promise<GraphDrawn & { path?: string[] }>): Promise<void> {
   const mine = ++number;
   try {
     const answer = await question();
@@ -62,19 +36,19 @@ async function ask(key: string, question: () => Promise<Answer>): Promise<void> 
 /** A picture of its own; the one before is forgotten. */
 export async function begin(key: string, around: string[], hops: number): Promise<void> {
   if (shownGraph.peek()?.key === key) return;
-  await ask(key, () => post<Answer>("/graph", { around, hops }));
+  await ask(key, () => post<GraphDrawn>("/graph", { around, hops }));
   if (around.length === 1) chosenNode.value = around[0]!;
 }
 
 /** Adds what is beside one twin; nothing moves. */
-export const expand = (id: string, hops = 1): Promise<void> => ask(shownGraph.peek()?.key ?? "", () => post<Answer>("/graph", { around: [id], hops, standing: standing() }));
+export const expand = (id: string, hops = 1): Promise<void> => ask(shownGraph.peek()?.key ?? "", () => post<GraphDrawn>("/graph", { around: [id], hops, standing: standing() }));
 
-export const showPath = (from: string, to: string): Promise<void> => ask(shownGraph.peek()?.key ?? "", () => post<Answer>("/graph/path", { from, to, standing: standing() }));
+export const showPath = (from: string, to: string): Promise<void> => ask(shownGraph.peek()?.key ?? "", () => post<GraphWay>("/graph/path", { from, to, standing: standing() }));
 
 /** States and alarms are asked for again; places stay. */
 export function renew(): Promise<void> {
   const nodes = shownGraph.peek()?.nodes;
   const path = graphPath.peek();
   if (!nodes?.length) return Promise.resolve();
-  return ask(shownGraph.peek()!.key, async () => ({ ...(await post<Answer>("/graph", { around: nodes.slice(0, 1).map((one) => one.id), hops: 0, standing: standing() })), isComplete: shownGraph.peek()!.isComplete, path }));
+  return ask(shownGraph.peek()!.key, async () => ({ ...(await post<GraphDrawn>("/graph", { around: nodes.slice(0, 1).map((one) => one.id), hops: 0, standing: standing() })), isComplete: shownGraph.peek()!.isComplete, path }));
 }

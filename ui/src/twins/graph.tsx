@@ -5,14 +5,14 @@ import { openAlarms } from "@/core/alarms.ts";
 import { get, query } from "@/core/api.ts";
 import { go, href, place, setSearch } from "@/core/router.ts";
 import { themeVersion } from "@/core/theme.ts";
-import type { Page, TwinRow } from "@/core/types.ts";
+import type { GraphNode, Page, TwinRow } from "@/core/types.ts";
 import { plural, PRIORITY_WORDS } from "@/core/words.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { useSoon } from "@/shell/soon.ts";
 import type { Picture } from "./graph-draw.ts";
-import { begin, chosenNode, expand, graphError, graphPath, renew, showPath, shownGraph, type GraphNode } from "./graph-store.ts";
+import { begin, chosenNode, expand, graphError, graphPath, renew, showPath, shownGraph } from "./graph-store.ts";
 import { StatusWord } from "./status-word.tsx";
 import { Views } from "./views.tsx";
 

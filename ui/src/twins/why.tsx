@@ -5,33 +5,11 @@ import { asText, get } from "@/core/api.ts";
 import { tick } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
-import type { Json, Twin, TwinStatus } from "@/core/types.ts";
+import type { Explained, Reason, ReasonSample, Twin } from "@/core/types.ts";
 import { formatMoment, formatNumber, formatPlain, plural, PRIORITY_WORDS } from "@/core/words.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { StatusWord } from "./status-word.tsx";
-
-interface Sample {
-  time: string;
-  value: Json;
-  received: string;
-  cause: string;
-  isTurn: boolean;
-}
-
-interface Reason {
-  alarm: { id: string; title: string; priority: number; state: string; raised: string; value: Json; unit: string | null; limit: number | null };
-  rule: { id: string; version: number; when: string; model: string | null; isRunning: boolean };
-  model: { id: string; title: string; property: string; displayName: string; unit: string | null; schema: string | null; definedIn: string } | null;
-  samples: Sample[];
-}
-
-interface Explained {
-  priority: number | null;
-  status: { is: TwinStatus; because: string; lastSeen: string | null };
-  alarms: Reason[];
-  device: { topics: { binding: string | null; topic: string }[]; isConnected: boolean; lastSeen: string | null; rejects: number };
-}
 
 export function WhyTab({ twin }: { twin: Twin }) {
   const path = `/twins/${encodeURIComponent(twin.id)}/explain`;
@@ -116,13 +94,13 @@ function Chain({ reason, twin }: { reason: Reason; twin: string }) {
             as a trend
           </a>
         </h2>
-        {samples.length === 0 ? <p class="soft">None is kept of that time.</p> : <Samples samples={samples} unit={unit} limit={alarm.limit} />}
+        {samples.length === 0 ? <p class="soft">None is kept of that time.</p> : <Samples samples={samples} unit={unit} limit={typeof alarm.limit === "number" ? alarm.limit : null} />}
       </li>
     </ol>
   );
 }
 
-function Samples({ samples, unit, limit }: { samples: Sample[]; unit: string; limit: number | null }) {
+function Samples({ samples, unit, limit }: { samples: ReasonSample[]; unit: string; limit: number | null }) {
   const now = tick.value;
   return (
     <table class="why-samples">

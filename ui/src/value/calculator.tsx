@@ -6,7 +6,7 @@ import { useResource } from "@/core/resource.ts";
 import { place, setSearch } from "@/core/router.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { Course, Spread, Tornado } from "./charts.tsx";
-import type { Case, Figure, Input, Worked } from "./types.ts";
+import type { Case, CaseFigure, CaseInput, CaseWorked } from "@/core/types.ts";
 import { saveCsv } from "@/core/saving.ts";
 import { amount, entered, money, shown } from "./words.ts";
 
@@ -30,8 +30,8 @@ export function Calculator({ cases }: { cases: Case[] }) {
   const chosen = cases.find((one) => one.case === search.get("case")) ?? cases[0]!;
   const set = given(search.get("set"));
   const key = JSON.stringify({ case: chosen.case, inputs: set });
-  const found = useResource(`value ${key}`, () => post<Worked>("/value/calculate", JSON.parse(key)));
-  const last = useRef<Worked | null>(null);
+  const found = useResource(`value ${key}`, () => post<CaseWorked>("/value/calculate", JSON.parse(key)));
+  const last = useRef<CaseWorked | null>(null);
   if (found.data) last.current = found.data;
   const worked = found.data ?? (last.current?.case === chosen.case ? last.current : null);
   const change = (name: string, end: End, value: number): void => setSearch({ set: asText({ ...set, [name]: { ...set[name], [end]: value } }) });
@@ -69,7 +69,7 @@ export function Calculator({ cases }: { cases: Case[] }) {
   );
 }
 
-function InputRow({ input, change }: { input: Input; change: (name: string, end: End, value: number) => void }) {
+function InputRow({ input, change }: { input: CaseInput; change: (name: string, end: End, value: number) => void }) {
   const unit = input.kind === "share" ? "%" : input.kind === "years" ? "years" : "";
   const isRanged = input.low < input.high;
   return (
@@ -88,7 +88,7 @@ function InputRow({ input, change }: { input: Input; change: (name: string, end:
   );
 }
 
-function Amount({ input, end, label, words, unit, change }: { input: Input; end: End; label: string; words?: string; unit: string; change: (name: string, end: End, value: number) => void }) {
+function Amount({ input, end, label, words, unit, change }: { input: CaseInput; end: End; label: string; words?: string; unit: string; change: (name: string, end: End, value: number) => void }) {
   const [text, setText] = useState(shown(input[end], input.kind));
   const timer = useRef(0);
   const isTyping = useRef(false);
@@ -127,8 +127,8 @@ function Amount({ input, end, label, words, unit, change }: { input: Input; end:
 
 const HEAD = ["saving", "paybackNet", "presentValue"];
 
-function Results({ worked }: { worked: Worked }) {
-  const figure = (name: string): Figure => worked.figures.find((one) => one.name === name)!;
+function Results({ worked }: { worked: CaseWorked }) {
+  const figure = (name: string): CaseFigure => worked.figures.find((one) => one.name === name)!;
   const base = figure("presentValue");
   const { band } = worked;
   const beside: Record<string, string> = {
@@ -194,12 +194,12 @@ function Results({ worked }: { worked: Worked }) {
   );
 }
 
-function sourceOf(worked: Worked, name: string): string {
+function sourceOf(worked: CaseWorked, name: string): string {
   const found = worked.inputs.find((one) => one.name === name);
   return found ? ` (${found.source})` : " (a figure above)";
 }
 
-export function saveWorked(worked: Worked): void {
+export function saveWorked(worked: CaseWorked): void {
   saveCsv(`gemel-value-${worked.case}.csv`, [
     ["input", "value", "low", "high", "source"],
     ...worked.inputs.map((one) => [one.title, one.value, one.low, one.high, one.source]),
@@ -219,5 +219,5 @@ export function saveWorked(worked: Worked): void {
 export function saveCalculated(cases: Case[]): Promise<void> {
   const { search } = place.value;
   const name = cases.find((one) => one.case === search.get("case"))?.case ?? cases[0]!.case;
-  return post<Worked>("/value/calculate", { case: name, inputs: given(search.get("set")) }).then(saveWorked);
+  return post<CaseWorked>("/value/calculate", { case: name, inputs: given(search.get("set")) }).then(saveWorked);
 }

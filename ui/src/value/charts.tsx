@@ -1,6 +1,6 @@
 /** Tornado and band in plain SVG; each has its table beside it for those who do not see it. */
 
-import type { Band, Bar } from "./types.ts";
+import type { CaseBand, CaseBar } from "@/core/types.ts";
 import { amount, money } from "./words.ts";
 
 const WIDTH = 640;
@@ -8,7 +8,7 @@ const ROW = 30;
 const LABEL = 216;
 
 /** The present value with one input at either end of its range. */
-export function Tornado({ bars, base }: { bars: Bar[]; base: number }) {
+export function Tornado({ bars, base }: { bars: CaseBar[]; base: number }) {
   const some = bars.filter((bar) => bar.atLow !== bar.atHigh);
   const ends = [base, ...some.flatMap((bar) => [bar.atLow, bar.atHigh])];
   const [least, most] = [Math.min(...ends), Math.max(...ends)];
@@ -51,7 +51,7 @@ const HEIGHT = 230;
 const [LEFT, RIGHT, TOP, BOTTOM] = [58, 12, 10, 26];
 
 /** Cash summed over the years: the middle of the draws and nine tenths of them. */
-export function Course({ band }: { band: Band }) {
+export function Course({ band }: { band: CaseBand }) {
   const [low, middle, high] = band.sum;
   const last = middle.length - 1;
   const [least, most] = [Math.min(0, ...low), Math.max(0, ...high)];
@@ -90,7 +90,7 @@ function niceStep(rough: number): number {
 }
 
 /** How the draws of the present value lie. */
-export function Spread({ band }: { band: Band }) {
+export function Spread({ band }: { band: CaseBand }) {
   const { edges, counts } = band.histogram;
   const most = Math.max(...counts);
   const width = WIDTH / counts.length;

@@ -5,7 +5,7 @@ import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
 import { formatNumber } from "@/core/words.ts";
 import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
-import type { Fidelity } from "./types.ts";
+import type { Fidelity } from "@/core/types.ts";
 
 export const loadFidelity = (days: string): Promise<{ value: Fidelity[] }> => get<{ value: Fidelity[] }>(`/value/fidelity?from=-${days}d`);
 

@@ -6,10 +6,10 @@ import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { ActionButton, Failed, SkeletonRows } from "@/shell/notices.tsx";
-import type { Item, Measured, Prices } from "./types.ts";
+import type { Prices, ValueItem, ValueMeasured } from "@/core/types.ts";
 import { money } from "./words.ts";
 
-export const loadMeasured = (days: string): Promise<Measured> => get<Measured>(`/value/measured?from=-${days}d`);
+export const loadMeasured = (days: string): Promise<ValueMeasured> => get<ValueMeasured>(`/value/measured?from=-${days}d`);
 
 export function MeasuredView({ days }: { days: string }) {
   const [version, setVersion] = useState(0);
@@ -53,7 +53,7 @@ export function MeasuredView({ days }: { days: string }) {
   );
 }
 
-function worth(item: Item): string {
+function worth(item: ValueItem): string {
   if (item.value === null) return "—";
   return item.low === item.high ? money(item.value) : `${money(item.value)} (${money(item.low)} to ${money(item.high)})`;
 }
@@ -74,7 +74,7 @@ const WORDS: Record<string, string> = {
 
 function PriceForm({ saved }: { saved: () => void }) {
   const found = useResource("value prices", () => get<Prices>("/value/prices"));
-  const [edited, setEdited] = useState<Prices>({});
+  const [edited, setEdited] = useState<Partial<Prices>>({});
   const [problem, setProblem] = useState("");
   if (!found.data) return null;
   const prices = found.data;
@@ -103,7 +103,7 @@ function PriceForm({ saved }: { saved: () => void }) {
         {Object.entries(WORDS).map(([name, words]) => (
           <div class="field" key={name}>
             <label for={`price-${name}`}>{words}</label>
-            <input id={`price-${name}`} class="input" inputMode={name === "currency" ? "text" : "decimal"} autocomplete="off" value={String((name in edited ? edited[name] : prices[name]) ?? "")} onInput={(event) => setEdited({ ...edited, [name]: read(name, event.currentTarget.value) })} />
+            <input id={`price-${name}`} class="input" inputMode={name === "currency" ? "text" : "decimal"} autocomplete="off" value={String(({ ...prices, ...edited } as Prices)[name as keyof Prices] ?? "")} onInput={(event) => setEdited({ ...edited, [name]: read(name, event.currentTarget.value) })} />
           </div>
         ))}
       </div>

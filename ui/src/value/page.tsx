@@ -8,7 +8,7 @@ import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { Calculator, saveCalculated } from "./calculator.tsx";
 import { FidelityView, loadFidelity } from "./fidelity.tsx";
 import { loadMeasured, MeasuredView } from "./measured.tsx";
-import type { Case } from "./types.ts";
+import type { Case } from "@/core/types.ts";
 import { saveCsv } from "@/core/saving.ts";
 
 const SHOWS = ["calculated", "measured", "fidelity"] as const;

@@ -1,7 +1,9 @@
 /** Amounts as people say them, and tables as files. */
 
 import { formatNumber } from "@/core/words.ts";
-import type { Kind } from "./types.ts";
+import type { CaseFigure } from "@/core/types.ts";
+
+type ValueKind = CaseFigure["kind"];
 
 export function money(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "—";
@@ -10,7 +12,7 @@ export function money(value: number | null | undefined): string {
   return `${formatNumber(value / divisor, digits as number)}${unit}`;
 }
 
-export function amount(value: number | null | undefined, kind: Kind): string {
+export function amount(value: number | null | undefined, kind: ValueKind): string {
   if (value === null || value === undefined) return kind === "months" || kind === "years" ? "never" : "—";
   if (kind === "money") return money(value);
   if (kind === "share") return `${formatNumber(value * 100, Number.isInteger(Math.round(value * 1e6) / 1e4) ? 0 : 1)} %`;
@@ -19,5 +21,5 @@ export function amount(value: number | null | undefined, kind: Kind): string {
 }
 
 /** What stands in the field of an input: shares as percent. */
-export const shown = (value: number, kind: Kind): string => String(kind === "share" ? Math.round(value * 1e8) / 1e6 : value);
-export const entered = (text: string, kind: Kind): number => (kind === "share" ? Math.round(Number(text) * 1e8) / 1e10 : Number(text));
+export const shown = (value: number, kind: ValueKind): string => String(kind === "share" ? Math.round(value * 1e8) / 1e6 : value);
+export const entered = (text: string, kind: ValueKind): number => (kind === "share" ? Math.round(Number(text) * 1e8) / 1e10 : Number(text));

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { get, post, put, query, remove } from "@/core/api.ts";
 import { formatNumber } from "@/core/words.ts";
-import type { Asked, Band, BehaviourView, Compared, Promoted, RunState, Scenario, SeriesAnswer, Swept } from "./types.ts";
+import type { Band, Behaviour, Promotion, RunState, Scenario, ScenarioAsked, ScenarioSeries, ScenariosCompared, Swept } from "@/core/types.ts";
 
 /** Grows with every change made here: what was fetched is fetched again. */
 export const version = signal(0);
@@ -11,9 +11,9 @@ export const version = signal(0);
 const path = (id: string): string => `/scenarios/${encodeURIComponent(id)}`;
 
 export const loadScenarios = async (abort?: AbortSignal): Promise<Scenario[]> => (await get<{ value: Scenario[] }>("/scenarios", abort)).value;
-export const loadBehaviours = async (abort?: AbortSignal): Promise<BehaviourView[]> => (await get<{ value: BehaviourView[] }>("/behaviours", abort)).value;
-export const loadCompared = (id: string, others: string[], abort?: AbortSignal): Promise<Compared> => get<Compared>(`${path(id)}/compare${query({ with: others.join(",") })}`, abort);
-export const loadSeries = (id: string, name: string, abort?: AbortSignal): Promise<SeriesAnswer> => get<SeriesAnswer>(`${path(id)}/series${query({ series: name })}`, abort);
+export const loadBehaviours = async (abort?: AbortSignal): Promise<Behaviour[]> => (await get<{ value: Behaviour[] }>("/behaviours", abort)).value;
+export const loadCompared = (id: string, others: string[], abort?: AbortSignal): Promise<ScenariosCompared> => get<ScenariosCompared>(`${path(id)}/compare${query({ with: others.join(",") })}`, abort);
+export const loadSeries = (id: string, name: string, abort?: AbortSignal): Promise<ScenarioSeries> => get<ScenarioSeries>(`${path(id)}/series${query({ series: name })}`, abort);
 export const loadSwept = async (id: string, abort?: AbortSignal): Promise<Swept | null> => (await get<{ sweep: Swept | null }>(`${path(id)}/result`, abort)).sweep;
 
 async function changing<T>(work: Promise<T>): Promise<T> {
@@ -24,17 +24,17 @@ async function changing<T>(work: Promise<T>): Promise<T> {
   }
 }
 
-export const save = (id: string, asked: Partial<Asked>): Promise<Scenario> => changing(put<Scenario>(path(id), asked));
+export const save = (id: string, asked: Partial<ScenarioAsked>): Promise<Scenario> => changing(put<Scenario>(path(id), asked));
 export const start = (id: string): Promise<Scenario> => changing(post<Scenario>(`${path(id)}/run`));
 export const cancel = (run: string): Promise<unknown> => changing(post(`/runs/${encodeURIComponent(run)}/cancel`));
 export const drop = (id: string): Promise<void> => changing(remove(path(id)));
 export const keep = (id: string): Promise<{ provenance: string; series: number }> => changing(post(`${path(id)}/keep`));
-export const promote = (id: string, isDry: boolean): Promise<Promoted> => post<Promoted>(`${path(id)}/promote`, { dryRun: isDry });
+export const promote = (id: string, isDry: boolean): Promise<Promotion> => post<Promotion>(`${path(id)}/promote`, { dryRun: isDry });
 
 export const isUnderWay = (run: RunState | null): boolean => run !== null && (run.state === "queued" || run.state === "running");
 
 /** What a scenario asks, without what came of it. */
-export function askedOf(one: Scenario): Asked {
+export function askedOf(one: Scenario): ScenarioAsked {
   const { title, about, twins, follow, at, hours, step, members, seed, boundary, span, changes, kpis, sweep } = one;
   return { title, about, twins, follow, at, hours, step, members, seed, boundary, span, changes, kpis, sweep };
 }

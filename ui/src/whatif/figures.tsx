@@ -5,10 +5,10 @@ import { href } from "@/core/router.ts";
 import { PRIORITY_WORDS, formatNumber } from "@/core/words.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { isBetter, number, percent, range, signed, signedRange } from "./data.ts";
-import type { Band, Compared, Difference, Kpi } from "./types.ts";
+import type { Band, BandDifference, ScenarioKpiCompared, ScenariosCompared } from "@/core/types.ts";
 
 interface KpisProps {
-  compared: Compared;
+  compared: ScenariosCompared;
   chosen: string;
   choose: (id: string) => void;
 }
@@ -75,7 +75,7 @@ function Cell({ band, label }: { band: Band; label: string }) {
   );
 }
 
-function Beside({ kpi, isFirst, label }: { kpi: Kpi | undefined; isFirst: boolean; label: string }) {
+function Beside({ kpi, isFirst, label }: { kpi: ScenarioKpiCompared | undefined; isFirst: boolean; label: string }) {
   if (!kpi) return <td data-label={label}>—</td>;
   return (
     <td data-label={label}>
@@ -86,7 +86,7 @@ function Beside({ kpi, isFirst, label }: { kpi: Kpi | undefined; isFirst: boolea
   );
 }
 
-function DifferenceCell({ found, best, label }: { found: Difference; best: string; label: string }) {
+function DifferenceCell({ found, best, label }: { found: BandDifference; best: string; label: string }) {
   return (
     <td data-label={label}>
       <Delta found={found} best={best} />
@@ -96,7 +96,7 @@ function DifferenceCell({ found, best, label }: { found: Difference; best: strin
 }
 
 /** Sure or not is said in words, better or worse too: never by colour alone. */
-function Delta({ found, best }: { found: Difference; best: string }) {
+function Delta({ found, best }: { found: BandDifference; best: string }) {
   const better = isBetter(best, found.mean);
   const words = found.sure ? (better === null ? "sure" : better ? "better" : "worse") : "not sure";
   return (
@@ -128,7 +128,7 @@ function Whisker({ band }: { band: Band }) {
 const [WIDTH, ROW, SIDE] = [400, 36, 52];
 const MOST_BARS = 10;
 
-export function Tornado({ kpi }: { kpi: Kpi }) {
+export function Tornado({ kpi }: { kpi: ScenarioKpiCompared }) {
   const bars = kpi.tornado.filter((bar) => bar.low !== bar.high).slice(0, MOST_BARS);
   const middle = kpi.tornado[0]?.middle;
   if (!bars.length || middle === undefined) return <p class="soft">Nothing that was moved moves it: no parameter is unsure, and nothing was changed.</p>;
@@ -176,7 +176,7 @@ export function Tornado({ kpi }: { kpi: Kpi }) {
 
 // ---- alarms, and what happened -------------------------------------------------------------------
 
-export function Alarms({ compared }: { compared: Compared }) {
+export function Alarms({ compared }: { compared: ScenariosCompared }) {
   const rows = compared.scenarios.flatMap((one) => one.alarms.map((alarm) => ({ one, alarm })));
   if (!rows.length) return <p class="soft">None of the plant's rules would raise, with the changes or without.</p>;
   return (
@@ -218,7 +218,7 @@ export function Alarms({ compared }: { compared: Compared }) {
   );
 }
 
-export function Happened({ compared }: { compared: Compared }) {
+export function Happened({ compared }: { compared: ScenariosCompared }) {
   const rows = compared.scenarios.flatMap((one) => one.happened.map((found) => ({ one, found })));
   if (!rows.length) return <p class="soft">Too little has been measured since the fork. Fork as of an earlier moment (at: -2h) to hold a scenario against what then happened.</p>;
   return (

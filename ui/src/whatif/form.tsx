@@ -11,9 +11,9 @@ import { formatPlain } from "@/core/words.ts";
 import { Icon } from "@/shell/icon.tsx";
 import { ActionButton } from "@/shell/notices.tsx";
 import { askedOf, freshId, loadBehaviours, save, start } from "./data.ts";
-import type { Asked, BehaviourView, Change, KpiAsked, Scenario, Vary } from "./types.ts";
+import type { Behaviour, Scenario, ScenarioAsked, ScenarioChange, ScenarioKpiAsked, SweepVary } from "@/core/types.ts";
 
-const BLANK: Asked = { title: "", about: "", twins: [], follow: ["contains", "feeds"], at: "now", hours: 6, step: 60, members: 30, seed: 1, boundary: "likely", span: 24, changes: [], kpis: [], sweep: null };
+const BLANK: ScenarioAsked = { title: "", about: "", twins: [], follow: ["contains", "feeds"], at: "now", hours: 6, step: 60, members: 30, seed: 1, boundary: "likely", span: 24, changes: [], kpis: [], sweep: null };
 const OPERATIONS = { value: "is", plus: "is more by", times: "is times" } as const;
 const STATISTICS = { mean: "mean", max: "highest", min: "lowest", end: "at the end", integral: "summed over hours" };
 const BOUNDARIES = { likely: "likely, from the hours before", hold: "stays as it is", repeat: "as the day before", recorded: "as it then went" };
@@ -32,10 +32,10 @@ interface Choice {
 }
 
 export function ScenarioForm({ list, scenario }: { list: Scenario[]; scenario?: Scenario }) {
-  const [asked, setAsked] = useState<Asked>(() => (scenario ? askedOf(scenario) : BLANK));
+  const [asked, setAsked] = useState<ScenarioAsked>(() => (scenario ? askedOf(scenario) : BLANK));
   const [problem, setProblem] = useState("");
   const behaviours = useResource("behaviours", loadBehaviours);
-  const set = (part: Partial<Asked>): void => setAsked({ ...asked, ...part });
+  const set = (part: Partial<ScenarioAsked>): void => setAsked({ ...asked, ...part });
   const blocked = blockedFrom("runs:start");
   const send = async (isRun: boolean): Promise<void> => {
     setProblem("");
@@ -138,12 +138,12 @@ export function ScenarioForm({ list, scenario }: { list: Scenario[]; scenario?: 
 
 interface RowProps<T> {
   place: number;
-  behaviours: BehaviourView[];
+  behaviours: Behaviour[];
   set: (next: T) => void;
   remove: () => void;
 }
 
-function ChangeRow({ place, change, behaviours, set, remove }: RowProps<Change> & { change: Change }) {
+function ChangeRow({ place, change, behaviours, set, remove }: RowProps<ScenarioChange> & { change: ScenarioChange }) {
   if (change.model || change.schedule?.length || change.recorded) {
     const name = change.property || change.parameter;
     return (
@@ -182,10 +182,10 @@ function ChangeRow({ place, change, behaviours, set, remove }: RowProps<Change> 
   );
 }
 
-const named = (change: Change): Change => ({ twin: change.twin ?? "", ...(change.parameter ? { parameter: change.parameter } : { property: change.property ?? "" }) });
-const operationOf = (change: Change): Operation => (change.plus != null ? "plus" : change.times != null ? "times" : "value");
+const named = (change: ScenarioChange): ScenarioChange => ({ twin: change.twin ?? "", ...(change.parameter ? { parameter: change.parameter } : { property: change.property ?? "" }) });
+const operationOf = (change: ScenarioChange): Operation => (change.plus != null ? "plus" : change.times != null ? "times" : "value");
 
-function KpiRow({ place, kpi, behaviours, set, remove }: RowProps<KpiAsked> & { kpi: KpiAsked }) {
+function KpiRow({ place, kpi, behaviours, set, remove }: RowProps<ScenarioKpiAsked> & { kpi: ScenarioKpiAsked }) {
   return (
     <Row label={`Figure ${place + 1}`} remove={remove}>
       <What id={`kpi-${place}`} twin={kpi.twin} name={kpi.property} isParameter={false} behaviours={behaviours} isRead setTwin={(twin) => set({ twin, property: "" })} choose={(choice) => set({ ...kpi, property: choice?.name ?? "" })}>
@@ -216,10 +216,10 @@ function KpiRow({ place, kpi, behaviours, set, remove }: RowProps<KpiAsked> & { 
   );
 }
 
-function SweepFields({ asked, behaviours, set }: { asked: Asked; behaviours: BehaviourView[]; set: (part: Partial<Asked>) => void }) {
+function SweepFields({ asked, behaviours, set }: { asked: ScenarioAsked; behaviours: Behaviour[]; set: (part: Partial<ScenarioAsked>) => void }) {
   const { sweep } = asked;
   const begin = { design: "latin", count: 100, members: 8, vary: [{ twin: asked.twins[0] ?? "", from: 0, to: 1 }] };
-  const change = (vary: Vary[]): void => set({ sweep: vary.length ? { ...(sweep ?? begin), vary } : null });
+  const change = (vary: SweepVary[]): void => set({ sweep: vary.length ? { ...(sweep ?? begin), vary } : null });
   return (
     <>
       {!sweep && <p class="soft">Many variants at once, ranked; figures that have a good end are the goals.</p>}
@@ -249,8 +249,8 @@ function SweepFields({ asked, behaviours, set }: { asked: Asked; behaviours: Beh
       ))}
       {sweep && (
         <div class="whatif-fields">
-          <Number_ id="count" label="Variants" value={sweep.count} low={2} high={2000} change={(count) => set({ sweep: { ...sweep, count } })} />
-          <Number_ id="sweep-members" label="Draws of each" value={sweep.members} low={1} high={200} change={(members) => set({ sweep: { ...sweep, members } })} />
+          <Number_ id="count" label="Variants" value={sweep.count ?? 100} low={2} high={2000} change={(count) => set({ sweep: { ...sweep, count } })} />
+          <Number_ id="sweep-members" label="Draws of each" value={sweep.members ?? 8} low={1} high={200} change={(members) => set({ sweep: { ...sweep, members } })} />
         </div>
       )}
       <button type="button" class="button" data-testid="add-vary" onClick={() => change([...(sweep?.vary ?? []), ...begin.vary])}>
@@ -278,7 +278,7 @@ interface WhatProps {
   twin: string;
   name: string;
   isParameter: boolean;
-  behaviours: BehaviourView[];
+  behaviours: Behaviour[];
   /** Only what is simulated. */
   isRead?: boolean;
   setTwin: (twin: string) => void;
@@ -332,7 +332,7 @@ function What({ id, twin, name, isParameter, behaviours, isRead = false, setTwin
 
 const NUMBERS = new Set(["double", "float", "integer", "long", "decimal"]);
 
-function ownValue(one: BehaviourView, twin: string, key: string): number | undefined {
+function ownValue(one: Behaviour, twin: string, key: string): number | undefined {
   const found = one.twins[twin]?.[key];
   return typeof found === "object" ? found.value : found;
 }

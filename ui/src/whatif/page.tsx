@@ -9,7 +9,7 @@ import { ActionButton, Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { isUnderWay, loadScenarios, signed, stateWords, version } from "./data.ts";
 import { ScenarioForm } from "./form.tsx";
 import { ScenarioView } from "./scenario.tsx";
-import type { Scenario } from "./types.ts";
+import type { Scenario } from "@/core/types.ts";
 
 const LOOK_MS = 600;
 const MOST = 4;

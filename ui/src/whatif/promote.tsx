@@ -8,13 +8,13 @@ import { plural } from "@/core/words.ts";
 import { Dialog } from "@/shell/dialog.tsx";
 import { Skeleton } from "@/shell/notices.tsx";
 import { promote } from "./data.ts";
-import type { Promoted, Scenario } from "./types.ts";
+import type { Promotion, Scenario } from "@/core/types.ts";
 
 const WORDS: Record<string, string> = { queued: "would be sent", awaiting: "would wait for another person", pending: "would be asked for", refused: "is refused" };
 const DONE: Record<string, string> = { queued: "is on its way", awaiting: "waits for another person", pending: "is asked for", refused: "was refused" };
 
 export function PromoteDialog({ scenario, close }: { scenario: Scenario; close: () => void }) {
-  const [found, setFound] = useState<Promoted | null>(null);
+  const [found, setFound] = useState<Promotion | null>(null);
   const [problem, setProblem] = useState("");
   const say = (error: unknown): void => setProblem(error instanceof Error ? error.message : String(error));
   useEffect(() => {

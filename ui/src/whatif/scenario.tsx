@@ -14,7 +14,7 @@ import { Alarms, Happened, Kpis, Tornado } from "./figures.tsx";
 import { PromoteDialog } from "./promote.tsx";
 import { Sweep } from "./sweep.tsx";
 import { Trend } from "./trend.tsx";
-import type { Compared, Scenario } from "./types.ts";
+import type { Scenario, ScenariosCompared } from "@/core/types.ts";
 
 interface Props {
   scenario: Scenario;
@@ -139,7 +139,7 @@ function RunLine({ scenario }: { scenario: Scenario }) {
   );
 }
 
-function Results({ compared }: { compared: Compared }) {
+function Results({ compared }: { compared: ScenariosCompared }) {
   const [first] = compared.scenarios;
   const [at, setAt] = useState<string | null>(null);
   if (!first) return null;

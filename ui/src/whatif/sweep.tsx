@@ -5,18 +5,18 @@ import { useResource } from "@/core/resource.ts";
 import { formatNumber, plural } from "@/core/words.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { loadSwept, number, range } from "./data.ts";
-import type { ComparedScenario, Swept } from "./types.ts";
+import type { ScenarioCompared, Swept } from "@/core/types.ts";
 
 const SHOWN = 20;
 
-export function Sweep({ scenario }: { scenario: ComparedScenario }) {
+export function Sweep({ scenario }: { scenario: ScenarioCompared }) {
   const found = useResource(`sweep ${scenario.id} ${scenario.at}`, (abort) => loadSwept(scenario.id, abort));
   if (found.error && !found.data) return <Failed error={found.error} what="The variants" retry={found.retry} />;
   if (!found.data) return <Skeleton height={260} />;
   return <Variants swept={found.data} scenario={scenario} />;
 }
 
-function Variants({ swept, scenario }: { swept: Swept; scenario: ComparedScenario }) {
+function Variants({ swept, scenario }: { swept: Swept; scenario: ScenarioCompared }) {
   const { kpis } = scenario;
   const goals = kpis.map((kpi, i) => [kpi, i] as const).filter(([kpi]) => kpi.best);
   const [chosen, setChosen] = useState<number | null>(null);
@@ -79,7 +79,7 @@ const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [460, 300, 66, 40, 10, 14];
 
 interface FrontProps {
   swept: Swept;
-  kpis: ComparedScenario["kpis"];
+  kpis: ScenarioCompared["kpis"];
   x: number;
   y: number;
   chosen: number | null;

@@ -11,9 +11,9 @@ import { themeVersion } from "@/core/theme.ts";
 import { formatMoment, formatNumber } from "@/core/words.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { colour, loadSeries } from "./data.ts";
-import type { Compared, SeriesAnswer } from "./types.ts";
+import type { ScenarioSeries, ScenariosCompared } from "@/core/types.ts";
 
-export function Trend({ compared, wanted }: { compared: Compared; wanted: string }) {
+export function Trend({ compared, wanted }: { compared: ScenariosCompared; wanted: string }) {
   const [chosen, setChosen] = useState("");
   const { scenarios } = compared;
   const names = scenarios[0]?.series.map(([twin, property]) => `${twin}.${property}`) ?? [];
@@ -51,10 +51,10 @@ function label(name: string): string {
 }
 
 /** Lines of all scenarios over the moments of the first; others are placed by their own moments. */
-export function linesOf(answers: SeriesAnswer[], titles: string[]): { time: number[]; lines: BandLine[] } {
+export function linesOf(answers: ScenarioSeries[], titles: string[]): { time: number[]; lines: BandLine[] } {
   const time = [...new Set(answers.flatMap((one) => one.time))].sort((a, b) => a - b);
   const place = new Map(time.map((at, i) => [at, i]));
-  const spread = (answer: SeriesAnswer, values: (number | null)[]): (number | null)[] => {
+  const spread = (answer: ScenarioSeries, values: (number | null)[]): (number | null)[] => {
     if (answer.time.length === time.length) return values;
     const all: (number | null | undefined)[] = Array.from({ length: time.length }, () => undefined);
     answer.time.forEach((at, i) => (all[place.get(at)!] = values[i] ?? null));
@@ -74,7 +74,7 @@ export function linesOf(answers: SeriesAnswer[], titles: string[]): { time: numb
   return { time, lines };
 }
 
-function Bands({ answers, titles, label: words }: { answers: SeriesAnswer[]; titles: string[]; label: string }) {
+function Bands({ answers, titles, label: words }: { answers: ScenarioSeries[]; titles: string[]; label: string }) {
   const box = useRef<HTMLDivElement>(null);
   const [at, setAt] = useState<number | null>(null);
   const [failed, setFailed] = useState<Error | null>(null);

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { freshId, isBetter, signedRange } from "@/whatif/data.ts";
 import { linesOf } from "@/whatif/trend.tsx";
-import type { SeriesAnswer } from "@/whatif/types.ts";
+import type { ScenarioSeries } from "@/core/types.ts";
 
 const lines = (...mean: (number | null)[]) => ({ mean, low: mean, high: mean });
-const answer = (scenario: string, time: number[], measured: (number | null)[]): SeriesAnswer => ({
+const answer = (scenario: string, time: number[], measured: (number | null)[]): ScenarioSeries => ({
   scenario,
   time,
   series: [{ twin: "t", property: "p", unit: "m", measured, scenario: lines(...time.map((_, i) => i)), baseline: lines(...time.map(() => 0)) }],

@@ -198,7 +198,7 @@ class AlarmFigures(FromTo):
 
 class Philosophy(TypedDict):
     relationships: list[str]
-    direction: str
+    direction: Literal["in", "out"]
     hops: int
     window: float
     least: int

@@ -23,6 +23,9 @@ Row = TypeVar("Row")
 Value = Any
 """Any JSON."""
 
+OTHERS = "*"
+"""The field that stands for all those that are not named."""
+
 PLAIN: dict[Any, str] = {
     str: "string",
     bool: "boolean",
@@ -64,6 +67,9 @@ def schema_of(kind: Any, components: dict[str, Schema]) -> Schema:
         return {**schema_of(inner[0], components), "description": inner[1]}
     if origin is Literal:
         return {"type": "string", "enum": list(inner)}
+    if origin is tuple:
+        row = [schema_of(one, components) for one in inner]
+        return {"type": "array", "prefixItems": row, "minItems": len(row), "maxItems": len(row)}
     if origin is list:
         return {"type": "array", "items": schema_of(inner[0], components)}
     if origin is dict:
@@ -84,7 +90,11 @@ def schema_of(kind: Any, components: dict[str, Schema]) -> Schema:
 def _object(kind: Any, row: Any, components: dict[str, Schema]) -> Schema:
     properties: dict[str, Schema] = {}
     required = []
+    rest: Schema | None = None
     for name, hint in get_type_hints(kind, include_extras=True).items():
+        if name == OTHERS:
+            rest = schema_of(get_args(hint)[0], components)
+            continue
         needed = get_origin(hint) is not NotRequired
         field = hint if needed else get_args(hint)[0]
         if row is not None:
@@ -93,6 +103,8 @@ def _object(kind: Any, row: Any, components: dict[str, Schema]) -> Schema:
         if needed:
             required.append(name)
     found: Schema = {"type": "object", "properties": properties, "required": required}
+    if rest is not None:
+        found["additionalProperties"] = rest
     if row is None and kind.__doc__:
         found["description"] = kind.__doc__.splitlines()[0]
     return found

@@ -159,7 +159,9 @@ class Rejects(TypedDict):
 
 
 class TwinState(TypedDict):
-    values: Annotated[dict[str, list[Value]], "By path: value, time in ms since 1970, quality."]
+    values: Annotated[
+        dict[str, tuple[Value, float, int]], "By path: value, time in ms since 1970, quality."
+    ]
     status: TwinStatus
 
 

@@ -1,0 +1,186 @@
+/** What the server answers (installation): made by scripts/page_types.py, never changed by hand. */
+
+import type { KillSwitch } from "./commands.ts";
+import type { Json } from "./json.ts";
+
+export interface Addresses {
+  http: string;
+  mqtt: string;
+  mqttTls: string;
+}
+
+export interface AlarmTotals {
+  "1": number;
+  "2": number;
+  "3": number;
+  "4": number;
+  unacknowledged: number;
+  shelved: number;
+  suppressed: number;
+  outOfService: number;
+  returned: Priorities;
+}
+
+export interface Audit {
+  value: AuditRow[];
+  cursor: number | null;
+}
+
+export interface AuditRow {
+  seq: number;
+  time: string;
+  who: string;
+  kind: string;
+  key: string;
+  why: string;
+  etag: string;
+  /** Of the document; null if it was deleted. */
+  digest: string | null;
+  hash: string | null;
+  doc?: Json;
+}
+
+/** A broker that is listened to. */
+export interface Connector {
+  name: string;
+  source: "file" | "people";
+  broker: string;
+  topics: string[];
+  username: string;
+  hasPassword: boolean;
+  tls: boolean;
+  clientId: string;
+  state: string;
+  problem: string;
+  since: string;
+  accepted: number;
+  refused: number;
+}
+
+export interface FloodNow {
+  since: string | null;
+  count: number;
+}
+
+/** A user's shape. */
+export interface Geometry {
+  sha256: string;
+  name: string;
+  bytes: number;
+  triangles: number;
+  /** Of the form with few triangles. */
+  plainTriangles: number;
+  vertices: number;
+  nodes: number;
+  materials: number;
+  images: number;
+  /** Metres along x, y and z. */
+  size: number[];
+  notes: string[];
+  time: string;
+  who: string;
+  /** Names in the scene under which it is drawn. */
+  usedAs: string[];
+}
+
+export interface Health {
+  live: boolean;
+  ready: boolean;
+  version: string;
+  problem?: string;
+}
+
+export interface Installation {
+  version: string;
+  started: string;
+  plant: string;
+  addresses: Addresses;
+  isSecure: boolean;
+  authority: string | null;
+  storage: Storage;
+  readings: number;
+  retentionDays: number;
+}
+
+export interface Me {
+  name: string;
+  role: string;
+  permissions: string[];
+}
+
+export interface NewToken {
+  id: string;
+  name: string;
+  role: string;
+  twins: string[];
+  use: string;
+  created: string;
+  expires: string | null;
+  /** The secret: it is shown this once. */
+  token: string;
+}
+
+export interface Priorities {
+  "1": number;
+  "2": number;
+  "3": number;
+  "4": number;
+}
+
+export interface Role {
+  role: string;
+  permissions: string[];
+}
+
+export interface SavedView {
+  id: string;
+  name: string;
+  search: Record<string, string>;
+}
+
+export interface Session {
+  name: string;
+  role: string;
+}
+
+/** The installation at a glance. */
+export interface Status {
+  version: string;
+  time: string;
+  fastPath: string;
+  plant: string;
+  valuesPerSecond: number;
+  readings: number;
+  twins: number;
+  live: number;
+  stale: number;
+  offline: number;
+  abnormal: number;
+  killSwitch: KillSwitch;
+  alarms: AlarmTotals;
+  flood: FloodNow;
+  /** Seconds: the age of the oldest reading that is not durable. */
+  behind: number;
+  lost: number;
+  freshness: number | null;
+  duplicates: number;
+  rejects: number;
+  discovered: number;
+  mqtt: Record<string, Json>;
+}
+
+export interface Storage {
+  folder: string;
+  free: number;
+  bytes: Record<string, number>;
+}
+
+export interface Token {
+  id: string;
+  name: string;
+  role: string;
+  twins: string[];
+  use: string;
+  created: string;
+  expires: string | null;
+}
