@@ -28,6 +28,8 @@ function first(key: string): State {
 }
 
 export interface SparseRows {
+  /** Names the question. */
+  key: string;
   total: number | null;
   error: ApiError | null;
   rowAt: (index: number) => TwinRow | undefined;
@@ -43,6 +45,7 @@ export function useRows(asked: Asked): SparseRows {
   const [attempt, setAttempt] = useState(0);
   const abort = useRef(new AbortController());
   const fresh = useRef(new Set<number>());
+  const looked = useRef({ key, from: 0, to: 0 });
   const epoch = refetches.value;
 
   const load = async (number: number): Promise<void> => {
@@ -62,22 +65,27 @@ export function useRows(asked: Asked): SparseRows {
       if (!signal.aborted) setState((old) => ({ ...old, key, error: error instanceof ApiError ? error : new ApiError(0, "PageError", String(error)) }));
     }
   };
+  const look = (from: number, to: number): void => {
+    looked.current = { key, from, to };
+    for (let number = Math.floor(from / PAGE); number <= Math.floor(to / PAGE); number++) void load(number);
+  };
   useEffect(() => {
     abort.current = new AbortController();
     fresh.current = new Set();
     setState((old) => (old.key === key ? old : first(key)));
+    if (looked.current.key !== key) looked.current = { key, from: 0, to: 0 };
     void load(0);
+    look(looked.current.from, looked.current.to); // what was under way is asked for again
     return () => abort.current.abort();
   }, [key, epoch, attempt]);
 
   const now = state.key === key ? state : first(key);
   return {
+    key,
     total: now.total,
     error: now.error,
     rowAt: (index) => now.pages.get(Math.floor(index / PAGE))?.[index % PAGE],
-    look: (from, to) => {
-      for (let number = Math.floor(from / PAGE); number <= Math.floor(to / PAGE); number++) void load(number);
-    },
+    look,
     retry: () => setAttempt((count) => count + 1),
   };
 }

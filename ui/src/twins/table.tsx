@@ -32,12 +32,18 @@ export function TwinTable() {
   const show = readWhere(where)?.path ?? "";
   const sort = search.get("sort") || "name";
   const asked: Asked = { search: search.get("search"), model: search.get("model"), status: search.get("status"), abnormal: search.get("abnormal") === "true", where, show, sort: sort.endsWith("value") && !show ? "name" : sort };
-  const { total, error, rowAt, look, retry } = useRows(asked);
+  const { key, total, error, rowAt, look, retry } = useRows(asked);
   const box = useRef<HTMLDivElement>(null);
   const height = matchMedia("(pointer: coarse)").matches ? 48 : 34;
   const { items, size } = useVirtual(total ?? 0, height, box);
   const [top, last] = [items[0]?.index ?? 0, items[items.length - 1]?.index ?? 0];
   useEffect(() => look(top, last), [top, last, total]);
+  const shown = useRef(key);
+  useEffect(() => {
+    if (total === null || shown.current === key) return;
+    shown.current = key; // another question is read from its top; while the table is hidden it cannot scroll
+    if (box.current) box.current.scrollTop = 0;
+  }, [key, total === null]);
   const isFiltered = ["search", "model", "status", "where"].some((name) => search.get(name)) || search.get("abnormal") === "true";
   const columns = show ? [...COLUMNS, ["value", show] as [string, string]] : COLUMNS;
   return (
