@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.inside import PUMP, Inside, inside
+from app.inside import PUMP, Inside, inside, until
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +69,25 @@ def test_health_says_whether_it_can_store(server: Inside, monkeypatch: pytest.Mo
         found = client.get("/health")
         assert found.status_code == 503
         assert found.json()["problem"] == "history: full: no room"
+
+
+def test_the_status_waits_for_no_disk(server: Inside) -> None:
+    unseen = server.token("viewer", name="late")
+    documents = server.platform.documents
+    documents._connection.execute("PRAGMA busy_timeout=120000")
+    other = sqlite3.connect(documents.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # the disk takes no commit
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            edit = pool.submit(server.ask, "PUT", "/views/slow", {"name": "S", "search": {}})
+            until(documents._lock.locked, "a commit that waits")
+            with server.client(unseen) as client:  # its token is read, not remembered
+                assert client.get("/status").status_code == 200
+            assert not edit.done()
+            other.execute("ROLLBACK")
+            assert edit.result()["id"] == "slow"
+    finally:
+        other.close()
 
 
 def test_the_status_has_what_is_documented(server: Inside) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gemel.backends import sqlite
 from gemel.backends.sqlite import MIGRATIONS, SqliteDocuments
 from gemel.core.document import Edit
 from gemel.core.errors import ConfigInvalid, Damaged, Unavailable
@@ -100,6 +101,32 @@ def test_many_threads_lose_nothing(tmp_path: Path) -> None:
         thread.join()
     assert failures == []
     assert len(list(store.load("twin"))) == 40
+    store.close()
+
+
+def test_reading_waits_for_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 120.0)
+    store = SqliteDocuments(tmp_path / "d.db")
+    store.commit([edit("a", {"n": 1})])
+    other = sqlite3.connect(tmp_path / "d.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")  # as another process in the middle of a long commit
+    writing = threading.Thread(target=store.commit, args=([edit("b")],))
+    writing.start()
+    try:
+        while not store._lock.locked():
+            assert writing.is_alive()
+        found = store.get("twin", "a")
+        assert found is not None
+        assert (found.doc, store.newest(), len(store.versions("twin", "a"))) == ({"n": 1}, 1, 1)
+        assert [row.key for row in store.load("twin")] == ["a"]
+        assert len(store.between("twin", 0, 2)) == len(store.changes(0, ["twin"], 9)) == 1
+        assert store.check() == []
+        assert writing.is_alive()
+    finally:
+        other.execute("ROLLBACK")
+        other.close()
+        writing.join()
+    assert store.get("twin", "b") is not None
     store.close()
 
 

@@ -357,6 +357,8 @@ def test_full_logs_are_sealed_and_merged_by_themselves(opened):
     assert found.unsealed == 0
     assert found.log_files == 1
     assert found.segments < 10
+    logs = list((opened.folder / "log").glob("*.wal"))
+    assert (found.log_files, found.log_bytes) == (len(logs), sum(p.stat().st_size for p in logs))
     assert sum(len(history.read(s, *ALL)) for s in range(3)) == 20_000
 
 
@@ -394,6 +396,24 @@ def test_reads_go_on_while_segments_are_written_and_merged(opened):
         thread.join()
     assert faults == []
     assert history.statistics().damage == ()
+
+
+def test_statistics_ask_nothing_of_the_disk(opened, rows_batch, monkeypatch):
+    history = opened(2)
+    for second in range(3):
+        opened.store(history, rows_batch((0, second * SECOND, 1.0)))
+        history.seal()
+    opened.store(history, rows_batch((1, 0, 2.0)))
+    sizes = [path.stat().st_size for path in (opened.folder / "log").glob("*.wal")]
+
+    def stuck(*_, **__):
+        raise AssertionError("it would wait for the disk")
+
+    with monkeypatch.context() as hung:
+        for name in ("stat", "glob", "iterdir", "exists"):
+            hung.setattr(Path, name, stuck)
+        found = history.statistics()
+    assert (found.log_files, found.log_bytes) == (len(sizes), sum(sizes))
 
 
 def test_statistics_count(opened, rows_batch):

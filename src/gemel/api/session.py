@@ -78,10 +78,10 @@ def _host_of(origin: str) -> str:
         return ""
 
 
-def _with_cookie(
+async def _with_cookie(
     response: Response, platform: Platform, request: Request, who: Principal, secret: str = ""
 ) -> None:
-    new = platform.tokens.begin_session(who, secret)
+    new = await platform.on_disk(platform.tokens.begin_session, who, secret)
     response.set_cookie(
         COOKIE,
         new.secret,
@@ -94,12 +94,13 @@ def _with_cookie(
 
 
 async def login(platform: Platform, request: Request, _: Principal) -> Response:
-    found = platform.tokens.take_link(request.query_params.get("ticket", ""))
+    ticket = request.query_params.get("ticket", "")
+    found = await platform.on_disk(platform.tokens.take_link, ticket)
     if found is None:
         _refused(platform, request)
         return RedirectResponse("/app/login?reason=link", 303)
     response = RedirectResponse("/app/overview", 303, {"Cache-Control": "no-store"})
-    _with_cookie(response, platform, request, found)
+    await _with_cookie(response, platform, request, found)
     return response
 
 
@@ -110,7 +111,7 @@ async def begin(platform: Platform, request: Request, who: Principal) -> Respons
             "a session cannot renew itself", hint="send 'Authorization: Bearer gml_...'"
         )
     response = json_response({"name": who.name, "role": who.role})
-    _with_cookie(response, platform, request, who, secret)
+    await _with_cookie(response, platform, request, who, secret)
     return response
 
 
@@ -118,7 +119,7 @@ async def end(platform: Platform, request: Request, _: Principal) -> Response:
     secret = request.cookies.get(COOKIE, "")
     if secret:
         check_origin(request)
-        platform.tokens.end_session(secret)
+        await platform.on_disk(platform.tokens.end_session, secret)
     response = Response(status_code=204)
     response.delete_cookie(COOKIE, path="/")
     return response

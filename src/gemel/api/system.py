@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
@@ -92,7 +94,7 @@ async def compact(platform: Platform, _: Request, __: Principal) -> Response:
 
 
 async def listing(platform: Platform, _: Request, __: Principal) -> Response:
-    return json_response({"value": platform.tokens.listing()})
+    return json_response({"value": await platform.on_disk(platform.tokens.listing)})
 
 
 async def create(platform: Platform, request: Request, who: Principal) -> Response:
@@ -104,20 +106,20 @@ async def create(platform: Platform, request: Request, who: Principal) -> Respon
     if days is not None and (isinstance(days, bool) or not isinstance(days, int | float)):
         raise InvalidInput("'days' must be a number")
     role = text_field(body, "role")
-    new = tokens.create(
-        platform.documents,
-        platform.clock(),
+    make = partial(
+        tokens.create,
         role=role,
         name=text_field(body, "name", limit=200) or role,
         who=who.name,
         twins=tuple(twins),
         seconds=None if days is None else float(days) * 86_400,
     )
+    new = await platform.on_disk(make, platform.documents, platform.clock())
     return json_response({**tokens.view(new.doc), "token": new.secret}, 201)
 
 
 async def delete(platform: Platform, request: Request, who: Principal) -> Response:
-    platform.tokens.delete(request.path_params["id"], who.name)
+    await platform.on_disk(platform.tokens.delete, request.path_params["id"], who.name)
     return Response(status_code=204)
 
 

@@ -286,6 +286,11 @@ class Platform:
             lambda _, context: ([Edit(kind, key, doc, context.now, who, why)], None), who, why
         )
 
+    async def on_disk(self, call: Callable[..., T], *arguments: Any) -> T:
+        """Calls what waits for the disk, on the thread of the documents: the loop goes on."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._executor, call, *arguments)
+
     def start_task(self, work: Any) -> None:
         """Runs a coroutine beside the loop; its failure is logged, close waits for it."""
         task = asyncio.get_running_loop().create_task(work)
@@ -343,18 +348,12 @@ class Platform:
                 if seconds % TOKEN_CHECK_SECONDS == 0:
                     self.disconnect(lambda who: not self.tokens.is_current(who.token))
                 if seconds % REST_SECONDS == 0:
-                    await asyncio.get_running_loop().run_in_executor(
-                        self._executor, self.upkeep.rest
-                    )
+                    await self.on_disk(self.upkeep.rest)
                 if seconds % CHECKPOINT_SECONDS == 0:
-                    await asyncio.get_running_loop().run_in_executor(
-                        self._executor, self.signer.sign, self.clock()
-                    )
+                    await self.on_disk(self.signer.sign, self.clock())
                 if seconds % 3600 == 0:
                     self.history.expire()
-                    await asyncio.get_running_loop().run_in_executor(
-                        self._executor, self.tokens.sweep
-                    )
+                    await self.on_disk(self.tokens.sweep)
             except Exception:  # the tick must go on; what failed is in the log
                 log.exception("the tick failed")
 

@@ -211,6 +211,7 @@ SHARED = frozenset(
         "ingest_stage",
         "listeners",
         "mqtt_address",
+        "on_disk",
         "policies",
         "presence",
         "publish",

@@ -120,12 +120,13 @@ class Tokens:
 
     def take_link(self, secret: str) -> Principal | None:
         """The principal behind a login link, which is used up by this."""
-        found = self.principal(secret, ("link",))
-        if found is not None:
-            key = digest(secret)
-            self._documents.commit([Edit("token", key, None, self._clock(), found.name, "used")])
-            self._cache.pop(key, None)
-        return found
+        doc = self._valid(secret)
+        if doc is None or doc.doc["use"] != "link":
+            return None
+        found = doc.doc
+        self._documents.commit([Edit("token", doc.key, None, self._clock(), found["name"], "used")])
+        self._cache.pop(doc.key, None)
+        return Principal(found["name"], found["role"], tuple(found["twins"]), doc.key)
 
     def begin_session(self, who: Principal, secret: str = "") -> NewToken:
         """A browser session of a principal; one begun with a token ends with it, if not before."""

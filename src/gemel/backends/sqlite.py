@@ -25,6 +25,8 @@ APPLICATION_ID = 0x47454D4C  # "GEML", written in the file's header
 BUSY_TIMEOUT = 10.0  # seconds that a writer waits for another process's commit
 CACHE_KB = 32_768
 """Of pages, as they come to be needed: an edit among millions touches some anywhere in the file."""
+READ_CACHE_KB = 4_096
+"""Of pages for reading single documents."""
 CHECKPOINT_PAGES = 8_192
 """So many pages are written twice, to the log and the file, together: an often changed one once."""
 ROWS = (200, 20, 1)
@@ -116,6 +118,10 @@ class Change(NamedTuple):
 class SqliteDocuments:
     """Implements `core.ports.Documents`; safe to call from several threads.
 
+    Three ways in, so that nobody waits for what is slow: one connection writes, one reads single
+    documents (`get`, `newest`), and each read that may be long has one of its own. SQLite's WAL
+    lets them go on beside each other; a read sees all that was committed before it.
+
     Args:
         path: the file; made, with its folder's entry synced, when it is not there.
         migrations: the steps to the current schema, for tests of migration.
@@ -129,6 +135,8 @@ class SqliteDocuments:
     def __init__(self, path: Path | str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
         self.path = Path(path)
         self._lock = threading.Lock()
+        self._read_lock = threading.Lock()
+        """Never held while anybody writes, or reads more than one row."""
         self._closed = False
         is_new = not self.path.exists()
         with self._mapped("open"):
@@ -136,6 +144,8 @@ class SqliteDocuments:
         try:
             with self._mapped("open"):
                 self._prepare(migrations)
+            with self._mapped("open"):
+                self._reader = self._connect(READ_CACHE_KB)
         except GemelError:
             self._connection.close()
             raise
@@ -154,7 +164,8 @@ class SqliteDocuments:
             return
         rows = [(edit, _encode(edit)) for edit in edits]
         with self._lock, self._mapped("write"):
-            connection = self._open()
+            self._check_open()
+            connection = self._connection
             connection.execute("BEGIN IMMEDIATE")
             try:
                 seq, before = connection.execute(LAST).fetchone() or (0, chain.BEGIN)
@@ -180,10 +191,7 @@ class SqliteDocuments:
 
     def _pieces(self, query: str, kind: str) -> Iterator[list[Any]]:
         """What a query finds of a kind, some rows at a time, over a connection of its own."""
-        with self._mapped("read"), self._lock:
-            self._open()
-            connection = self._connect()
-        with closing(connection):
+        with self._apart() as connection:
             with self._mapped("read"):
                 cursor = connection.execute(query, (kind,))
             while True:
@@ -193,16 +201,29 @@ class SqliteDocuments:
                     return
                 yield rows
 
+    @contextmanager
+    def _apart(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own for a read that may be long: it holds nobody up."""
+        with self._mapped("read"):
+            self._check_open()
+            connection = self._connect()
+        with closing(connection):
+            yield connection
+
     def get(self, kind: str, key: str) -> Document | None:
-        with self._lock, self._mapped("read"):
-            cursor = self._open().execute(f"{SELECT} WHERE kind = ? AND key = ?", (kind, key))
-            row = cursor.fetchone()
+        """Never waits for a commit or for a long read: the event loop asks it."""
+        row = self._one(f"{SELECT} WHERE kind = ? AND key = ?", (kind, key))
         return None if row is None else self._document(row)
+
+    def _one(self, query: str, values: tuple[str, ...] = ()) -> Any:
+        with self._read_lock, self._mapped("read"):
+            self._check_open()
+            return self._reader.execute(query, values).fetchone()
 
     def versions(self, kind: str, key: str) -> list[Version]:
         """Every edit of one document, oldest first."""
-        with self._lock, self._mapped("read"):
-            rows = self._open().execute(VERSIONS, (kind, key)).fetchall()
+        with self._apart() as connection, self._mapped("read"):
+            rows = connection.execute(VERSIONS, (kind, key)).fetchall()
         return [
             Version(seq, None if doc is None else self._decode(kind, key, doc), time, who, why)
             for seq, doc, time, who, why in rows
@@ -210,15 +231,13 @@ class SqliteDocuments:
 
     def newest(self) -> int:
         """The number of the last edit; 0 before the first."""
-        with self._lock, self._mapped("read"):
-            return int(self._open().execute("SELECT ifnull(max(seq), 0) FROM edits").fetchone()[0])
+        return int(self._one("SELECT ifnull(max(seq), 0) FROM edits")[0])
 
     def changes(self, after: int, kinds: Sequence[str], limit: int) -> list[Change]:
         """The edits of some kinds behind a number, oldest first, each with what was before."""
         query = CHANGES.format(marks=", ".join("?" * len(kinds)))
         found = []
-        with self._lock, self._mapped("read"):
-            connection = self._open()
+        with self._apart() as connection, self._mapped("read"):
             for row in connection.execute(query, (after, *kinds, limit)).fetchall():
                 seq, kind, key, doc, time, who, etag = row
                 old = connection.execute(BEFORE, (kind, key, seq)).fetchone() or (None, "")
@@ -231,8 +250,7 @@ class SqliteDocuments:
         """The edits of a kind in a span: (key, version, the document before it), oldest first."""
         found: list[tuple[str, Version, Json | None]] = []
         last: dict[str, Json | None] = {}
-        with self._lock, self._mapped("read"):
-            connection = self._open()
+        with self._apart() as connection, self._mapped("read"):
             first = first_since(connection, begin)
             for row in connection.execute(BETWEEN, (first, kind, begin, end)).fetchall():
                 seq, key, doc, time, who, why = row
@@ -247,30 +265,35 @@ class SqliteDocuments:
 
     def check(self) -> list[str]:
         """What SQLite finds wrong in the whole file; empty when it is sound."""
-        with self._lock, self._mapped("read"):
-            rows = self._open().execute("PRAGMA integrity_check").fetchall()
+        with self._apart() as connection, self._mapped("read"):
+            rows = connection.execute("PRAGMA integrity_check").fetchall()
         return [text for (text,) in rows if text != "ok"]
 
     def rest(self) -> None:
         """Gives back the pages of the file that are kept in memory; they are read again."""
-        with self._lock:
-            if not self._closed:
-                self._connection.execute("PRAGMA shrink_memory")
+        for lock, connection in (
+            (self._lock, self._connection),
+            (self._read_lock, self._reader),
+        ):
+            with lock:
+                if not self._closed:
+                    connection.execute("PRAGMA shrink_memory")
 
     def close(self) -> None:
         """Closes the file; may be called again."""
-        with self._lock:
+        with self._lock, self._read_lock:
             if not self._closed:
                 self._closed = True
+                self._reader.close()
                 self._connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, cache_kb: int = CACHE_KB) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
         )
         try:
             connection.execute("PRAGMA synchronous=FULL")
-            connection.execute(f"PRAGMA cache_size=-{CACHE_KB}")
+            connection.execute(f"PRAGMA cache_size=-{cache_kb}")
             connection.execute(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
         except sqlite3.Error:
             connection.close()
@@ -312,10 +335,9 @@ class SqliteDocuments:
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={len(migrations)}")
 
-    def _open(self) -> sqlite3.Connection:
+    def _check_open(self) -> None:
         if self._closed:
             raise Unavailable(f"'{self.path}' is closed", hint="the server is shutting down")
-        return self._connection
 
     def _document(self, row: tuple[str, str, bytes, int, str, str]) -> Document:
         kind, key, doc, time, who, etag = row

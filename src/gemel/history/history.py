@@ -175,6 +175,9 @@ class History(Reader):
         name_the_rest(self.series, self._views.now)
         for memory in self._views.now.memories:
             self._views.complete(memory.number, len(self.series))
+        self._complete_logs = {
+            int(path.stem): path.stat().st_size for path in _there(folder / "log", "*.wal")
+        }
         self._replayable = [n for n in log_numbers(folder / "log") if n > self._checkpoints.through]
 
     def _first_log(self) -> LogFile:
@@ -217,7 +220,10 @@ class History(Reader):
         if rejects:
             self._rejects.add(number, rejects)
 
-    def _rotated(self, complete: int, following: int, series: int) -> None:
+    def _rotated(self, complete: int, size: int, following: int, series: int) -> None:
+        dropped = self._sealer.dropped_through
+        kept = {n: held for n, held in self._complete_logs.items() if n > dropped}
+        self._complete_logs = {**kept, complete: size}  # another one: somebody may be reading it
         self._views.complete(complete, series)
         self._views.add(Memory(following))
         if self.on_seal is not None:
@@ -334,7 +340,7 @@ class History(Reader):
     def statistics(self) -> Statistics:
         view = self._views.now
         unsealed = sum(memory.rows for memory in view.memories)
-        logs = [path.stat().st_size for path in _there(self.folder / "log", "*.wal")]
+        logs = self._log_sizes()
         state, reason = self._state()
         return Statistics(
             state=state,
@@ -356,6 +362,12 @@ class History(Reader):
             sealing=str(self._sealer.error or ""),
             damage=tuple(self._damage),
         )
+
+    def _log_sizes(self) -> list[int]:
+        """Bytes of each log file there is, from memory: `statistics` never waits for the disk."""
+        dropped = self._sealer.dropped_through
+        complete = self._complete_logs
+        return [*(size for n, size in complete.items() if n > dropped), self._writer.log_bytes]
 
     def _state(self) -> tuple[str, str]:
         if self._closed:

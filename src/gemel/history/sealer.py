@@ -95,6 +95,11 @@ class Sealer:
         self.error: GemelError | None = None
         self._thread = Thread(target=self._run, name="gemel-history-sealer", daemon=True)
 
+    @property
+    def dropped_through(self) -> int:
+        """Log files up to this one are gone."""
+        return self._dropped_through
+
     def start(self) -> None:
         self._thread.start()
 

@@ -88,7 +88,7 @@ class Hooks:
 
     stored: Callable[[int, Sequence[Stack], Sequence[Reject]], None]
     """(log file, readings, rejects) are durable: show them."""
-    rotated: Callable[[int, int, int], None]
+    rotated: Callable[[int, int, int, int], None]
     """(complete log file, the one written from now on, how many series are defined so far)."""
 
 
@@ -129,6 +129,11 @@ class Writer:
     def number(self) -> int:
         """The log file that is written."""
         return self._log.number
+
+    @property
+    def log_bytes(self) -> int:
+        """Of the log file that is written, as far as it is durable."""
+        return self._log.good
 
     def submit(self, waiting: Waiting) -> None:
         """Queues it; too much waiting is answered at once with an error."""
@@ -331,7 +336,7 @@ class Writer:
         self._log = new
         self._rows = 0
         self._since = None
-        self._hooks.rotated(old.number, new.number, self._series_written)
+        self._hooks.rotated(old.number, old.good, new.number, self._series_written)
 
     def _tell(self, outcomes: list[tuple[Then | None, Exception | None]]) -> None:
         if any(then is not None for then, _ in outcomes):
