@@ -236,24 +236,44 @@ class Graph:
     def load_encoded(self, kind: str, rows: Iterable[Encoded]) -> None:
         """As `load`, for all twins or all relationships as they are stored; models are there.
 
-        Cost: 3 us a row.
+        Cost: 3 us a row, a third of it that of reading rows.
 
         Raises:
             Damaged: a document is not what this program writes.
         """
         self.version += 1
         self._recent.clear()
-        twins, loads = self.twins, orjson.loads
-        key = ""
+        if kind == "twin":
+            self._load_twins(rows)
+        else:
+            self._load_links(rows)
+
+    def _load_twins(self, rows: Iterable[Encoded]) -> None:
+        twins, loads, key = self.twins, orjson.loads, ""
         try:
-            if kind == "twin":
-                for key, encoded, etag in rows:
-                    twins[key] = make_twin(key, loads(encoded), etag, encoded)
-            else:
-                for key, encoded, etag in rows:  # noqa: B007 - to name it
-                    self._put_relationship(loads(encoded), etag)
+            for key, encoded, etag in rows:
+                twins[key] = make_twin(key, loads(encoded), etag, encoded)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise _unusable(kind, key, error) from error
+            raise _unusable("twin", key, error) from error
+
+    def _load_links(self, rows: Iterable[Encoded]) -> None:
+        """Relationships in order of key: those of one source follow each other."""
+        find, loads, come_in, key = self.twins.get, orjson.loads, self._incoming.add, ""
+        named, source, near = "", "", list[Link]()
+        try:
+            for key, encoded, etag in rows:  # noqa: B007 - to name it
+                doc = loads(encoded)
+                if doc["$sourceId"] != named:
+                    self._outgoing.add_all(source, near)
+                    named, near = doc["$sourceId"], []
+                    source = self._own(named)
+                twin = find(doc["$targetId"])
+                link = make_link(doc, etag, source, "" if twin is None else twin.id)
+                near.append(link)
+                come_in(link.target, link)
+            self._outgoing.add_all(source, near)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise _unusable("relationship", key, error) from error
 
     def stage(self, interfaces: dict[str, Interface]) -> None:
         """Keeps what planning has parsed, so that applying need not parse it again."""

@@ -105,7 +105,7 @@ def make_twin(twin_id: str, doc: Json, etag: str, encoded: bytes | None = None) 
     if not name or not isinstance(name, str):
         name = next((n for n in map(doc.get, NAMES) if isinstance(n, str) and n), None)
     encoded = orjson.dumps(doc) if encoded is None else encoded
-    return Twin(twin_id, model, name, b"%b\n%b" % (etag.encode(), encoded))
+    return Twin(twin_id, model, name, b"\n".join((etag.encode(), encoded)))
 
 
 def make_link(doc: Json, etag: str, source: str = "", target: str = "") -> Link:
