@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from gemel.core.errors import GemelError
 from gemel.services.rul import learning
 from gemel.services.rul.features import WINDOW
 from gemel.services.rul.lives import Life
 from gemel.services.rul.model import AGE, LEARNT, LEVELS, TREND, Model
-from studies import Options
+from studies import Options, StudyError
 from studies._engines import PATHS, load
 
 CAP = 125.0
@@ -40,9 +41,7 @@ def run(options: Options) -> dict[str, Any]:
     found: dict[str, Any] = {"set": name, "trainEngines": len(train), "testEngines": len(test)}
     levels = {}
     for level in LEVELS:
-        model, left_out = learning.learn(
-            train, PATHS, replace(settings, level=level), lambda share, what: None
-        )
+        model, left_out = _learnt(train, replace(settings, level=level))
         levels[level] = figures(model, test, truth) | {"leftOut": left_out}
         if level == LEARNT:
             found["conditions"] = len(model.scaling.centres)
@@ -53,6 +52,13 @@ def run(options: Options) -> dict[str, Any]:
     found["drift"] = drifts(train, test, options.seed)
     found["constant"] = _errors(np.full(len(truth), np.mean(np.minimum(truth, CAP))), truth)
     return found | {"published": PUBLISHED.get(name, {})}
+
+
+def _learnt(train: Sequence[Life], settings: learning.Settings) -> tuple[Model, dict[str, Any]]:
+    try:
+        return learning.learn(train, PATHS, settings, lambda share, what: None)
+    except GemelError as error:
+        raise StudyError(f"the training engines: {error}") from None
 
 
 def figures(model: Model, test: Sequence[Life], truth: np.ndarray) -> dict[str, Any]:
@@ -103,13 +109,13 @@ def drifts(train: Sequence[Life], test: Sequence[Life], seed: int) -> dict[str, 
     deviations; each engine at its last row.
     """
     random = np.random.default_rng(seed)
-    model, _ = learning.prepared(train, PATHS, learning.Settings())
+    model, *_ = learning.prepared(train, PATHS, learning.Settings())
     learnt = learning.look_of(model, train, PATHS, learning.Settings())
     keep = learning.places_of(model, PATHS)
     rows = [learning.scaled_of(model, life, keep) for life in test]
     age = np.array([life.age[-1] for life in test])
     said: dict[str, Any] = {}
-    for machines in MACHINES:
+    for machines in (n for n in MACHINES if n <= len(test)):
         share = []
         for shift in SHIFTS:
             alarms = 0

@@ -7,10 +7,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from studies._engines import load
+from studies.rul import run
+
+from studies import Options, StudyError
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared" / "data"
@@ -69,6 +74,78 @@ def test_a_set_that_is_not_there_is_said_with_those_that_are(data: Path) -> None
     done = study("rul", "--set", "FD999", "--data", str(data))
     assert done.returncode == 1
     assert "FD901" in done.stderr
+
+
+def form(folder: Path, name: str, units: int, conditions: int) -> None:
+    """Files of the form with blanks between numbers, as NASA's are."""
+    random = np.random.default_rng(9)
+    rest = []
+    for part in ("train", "test"):
+        lines = []
+        for unit in range(1, units + 1):
+            n = int(random.integers(70, 110))
+            last = n if part == "train" else n - unit
+            at = random.integers(0, conditions, n)
+            values = random.normal(100, 1, (n, 21)) + 50 * at[:, None]
+            values[:, 3] += 12 * (np.arange(1, n + 1) / n) ** 3
+            for i in range(last):
+                row = " ".join(f"{v:.3f}" for v in values[i])
+                lines.append(f"{unit} {i + 1} {10 * at[i]}.0 0.0 100.0 {row}  ")
+            if part == "test":
+                rest.append(unit)
+        (folder / f"{part}_{name}.txt").write_text("\n".join(lines) + "\n")
+    (folder / f"RUL_{name}.txt").write_text("\n".join(map(str, rest)) + "\n")
+
+
+def test_few_engines_under_three_conditions_are_judged_too(tmp_path: Path) -> None:
+    folder = tmp_path / "cmapss"
+    folder.mkdir()
+    form(folder, "X1", 12, 3)
+    found = run(Options(folder, "X1", small=True))
+    assert (found["trainEngines"], found["testEngines"], found["conditions"]) == (4, 12, 3)
+    assert list(found["drift"]) == ["1 engines", "5 engines"]
+
+
+def test_too_few_engines_are_said(tmp_path: Path) -> None:
+    folder = tmp_path / "cmapss"
+    folder.mkdir()
+    form(folder, "X1", 8, 1)
+    with pytest.raises(StudyError, match=r"the training engines: 3 lives .*at least 4 are needed"):
+        run(Options(folder, "X1", small=True))
+
+
+BROKEN = [
+    ("train", lambda t: t.replace("100.0 ", "100.0 x", 1), r"train_X1\.txt, line 1: 'x.*' is not"),
+    ("train", lambda t: t.replace("\n2 ", "\n2 7 ", 1), r"train_X1\.txt, line \d+: 27 columns"),
+    ("test", lambda t: t + "5 900 0 0\n", r"test_X1\.txt, line \d+: 4 columns, not 26"),
+    ("test", lambda t: t + t.splitlines()[-1] + "\n", r"test_X1\.txt: unit 4 has cycle \d+ twice"),
+    ("RUL", lambda t: t + "7\n", "has 5 lines for 4 units"),
+    ("RUL", lambda t: t.replace("4", "-4"), "below 0"),
+    ("RUL", lambda t: t.replace("4", "nan"), r"RUL_X1\.txt, line 4: 'nan' is not a finite number"),
+    ("RUL", lambda t: "", "has no rows"),
+]
+
+
+@pytest.mark.parametrize(("part", "change", "said"), BROKEN)
+def test_what_is_wrong_is_said_with_file_and_line(
+    tmp_path: Path, part: str, change: Callable[[str], str], said: str
+) -> None:
+    form(tmp_path, "X1", 4, 1)
+    file = tmp_path / f"{part}_X1.txt"
+    file.write_text(change(file.read_text()))
+    with pytest.raises(StudyError, match=said):
+        load(tmp_path, "X1")
+
+
+def test_files_that_are_missing_or_not_gzip_are_named(tmp_path: Path) -> None:
+    form(tmp_path, "X1", 4, 1)
+    truth = tmp_path / "RUL_X1.txt"
+    truth.rename(tmp_path / "RUL_X1.txt.gz")
+    with pytest.raises(StudyError, match=r"RUL_X1\.txt\.gz cannot be read"):
+        load(tmp_path, "X1")
+    (tmp_path / "RUL_X1.txt.gz").unlink()
+    with pytest.raises(StudyError, match=r"has no RUL_X1 .*: X1"):
+        load(tmp_path, "X1")
 
 
 @needs_shared

@@ -9,7 +9,7 @@ import pytest
 
 from gemel.core.errors import InvalidInput
 from gemel.services.contract import Column, Instance, Job, Signal
-from gemel.services.rul import bands, conditions, features, learning, trees, weibull
+from gemel.services.rul import bands, conditions, features, learning, trees, wear, weibull
 from gemel.services.rul.kind import KIND
 from gemel.services.rul.lives import Life, Paths, lives_of
 from gemel.services.rul.model import AGE, LEARNT, TREND, model_of
@@ -189,3 +189,40 @@ def test_the_run_gives_a_version_with_scores_from_lives_left_out() -> None:
     assert found.fit.adopt is found.document["passed"] is True
     assert found.document["failed"] == 24
     assert found.fit.document["open"] == []
+
+
+def test_lines_of_wear_weigh_signals_by_what_they_tell_in_each_condition() -> None:
+    random = np.random.default_rng(6)
+    remaining = random.uniform(0, 100, 4_000)
+    condition = random.integers(0, 2, 4_000)
+    rows = random.normal(size=(4_000, 3))
+    told = 1 - remaining / 50
+    rows[:, 0] += np.where(condition == 0, 5 * told, 0.0)
+    rows[:, 1] += np.where(condition == 1, 5 * told, 0.0)
+    found = wear.learn(condition, rows, remaining, np.ones(4_000), 100.0, 2)
+    size = np.abs(found.weight[:, :, 0])
+    assert size[0, 0] > 10 * size[0, 1:].max()
+    assert size[1, 1] > 10 * size[1, [0, 2]].max()
+    off = found.apply(condition, rows)[:, 0] - remaining
+    assert np.sqrt(np.mean(off**2)) < 15
+    np.testing.assert_allclose(found.parts.sum(axis=0), 1.0)
+
+
+def test_a_condition_with_few_cycles_is_weighed_as_all_together() -> None:
+    random = np.random.default_rng(7)
+    remaining = random.uniform(0, 100, 500)
+    rows = random.normal(size=(500, 2)) - remaining[:, None] / 20
+    condition = (np.arange(500) < 10).astype(np.intp)
+    found = wear.learn(condition, rows, remaining, np.ones(500), 100.0, 3)
+    assert not np.array_equal(found.weight[0], found.weight[1])
+    np.testing.assert_array_equal(found.weight[1], found.weight[2])
+
+
+def test_a_version_from_before_lines_of_wear_is_still_read() -> None:
+    model, _ = learning.learn(FLEET, PATHS, QUICK, quiet)
+    head, arrays = model.document()
+    old = {name: array for name, array in arrays.items() if not name.startswith("wear/")}
+    again = model_of(head, old)
+    assert again.wear is None
+    rows = learning.features_of(again, machine(100), np.array([0, 1]))
+    assert rows.shape[1] == len(features.names(list(again.paths)))

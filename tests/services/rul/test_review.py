@@ -153,7 +153,7 @@ def test_a_better_version_is_taken_into_use_and_a_worse_one_kept() -> None:
     fleet = Fleet(12)
     fleet.live(3)
     fit = fitted(fleet)
-    fleet.live(3, shift=8.0)
+    fleet.live(3, shift=6.0)
     better = retrain(fleet.job(fit, run="retrain"), quiet)
     assert better.fit is not None
     assert better.fit.adopt is True

@@ -5,7 +5,7 @@ prediction: a band of 100 cycles far away, of a few near the end. One life count
 another, however many cycles it has.
 Source: Lei et al., "Distribution-free predictive inference for regression", 2018 (split conformal
 and its locally weighted form); cross-validated residuals as in Barber et al., "Predictive inference
-with the jackknife+", 2021.
+with the jackknife+", 2021; wider for few lives as a tolerance interval is.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class Bands:
 def learn(
     centre: F64, target: F64, unit: NDArray[np.int64], weight: F64, most: float, share: float
 ) -> Bands:
-    """Bands that hold this share of what was left out.
+    """Bands that hold this share, also if these lives are by chance easier than those to come.
+
+    They are wider by one deviation of what is chance with so many lives.
 
     Args:
         centre: predictions of models that had not seen the row's life.
@@ -62,7 +64,8 @@ def learn(
     weight = weight / np.bincount(place, weight)[place]
     edges = np.quantile(centre, np.linspace(0, 1, KNOTS + 1))
     lives = max(len(counts), 1)
-    reach = min(1.0, share * (lives + 1) / lives)  # lives, not rows, are what can be exchanged
+    chance = (share * (1 - share) / lives) ** 0.5  # lives, not rows, are what can be exchanged
+    reach = min(1.0, share + chance)
     levels = ((1 - reach) / 2, 0.5, (1 + reach) / 2)
     at: list[float] = []
     rows: list[list[float]] = []

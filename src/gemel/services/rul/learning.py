@@ -12,7 +12,7 @@ from gemel.core.batch import F64
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.contract import Fit, Job, Progress, Result
-from gemel.services.rul import bands, conditions, drift, features, trees, trend, weibull
+from gemel.services.rul import bands, conditions, drift, features, trees, trend, wear, weibull
 from gemel.services.rul.lives import (
     OPEN,
     Life,
@@ -63,6 +63,34 @@ class Table:
 
     def take(self, mine: NDArray[np.bool_]) -> Table:
         return Table(self.rows[mine], self.remaining[mine], self.unit[mine])
+
+
+@dataclass(frozen=True, slots=True)
+class Cycles:
+    """The cycles of the same lives as they were read, scaled: lines of wear are learnt from them.
+
+    Shapes: scaled (n, k), condition (n,).
+    """
+
+    scaled: F64
+    condition: NDArray[np.intp]
+
+    def weighed(
+        self, blank: Model, table: Table, mine: NDArray[np.bool_], settings: Settings
+    ) -> tuple[Model, Table]:
+        """With lines of wear that are learnt from the rows that are `mine`; all rows have them."""
+        if settings.level != LEARNT:
+            return blank, table
+        weight = weights(table.remaining, settings)
+        found = wear.learn(
+            self.condition[mine], self.scaled[mine], table.remaining[mine], weight[mine],
+            settings.most, len(blank.scaling.centres),
+        )  # fmt: skip
+        cuts = np.flatnonzero(np.diff(table.unit)) + 1
+        lines = np.split(found.apply(self.condition, self.scaled), cuts)
+        more = np.concatenate([features.of_life(line) for line in lines])
+        rows = features.joined(table.rows, more, table.rows[:, -1])
+        return replace(blank, wear=found), replace(table, rows=rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +173,7 @@ def trained(lives: Sequence[Life], paths: Paths, settings: Settings, progress: P
             "failure, set runToFailure",
         )
     settings = replace(settings, folds=min(settings.folds, len(failed)))
-    blank, table = prepared(failed, paths, settings)
+    blank, table, cycles = prepared(failed, paths, settings)
     left_out = np.empty(len(table.remaining))
     part = folds(len(failed), settings)
     fold_of = part[table.unit]
@@ -154,16 +182,18 @@ def trained(lives: Sequence[Life], paths: Paths, settings: Settings, progress: P
         progress(0.1 + 0.7 * fold / settings.folds, f"leaving out part {fold + 1}")
         out = fold_of == fold
         rest = [life for life, mine in zip(failed, part, strict=True) if mine != fold]
-        core = fitted(blank, table.take(~out), [*rest, *censored], settings)
-        left_out[out] = core.centre(table.rows[out])
+        begun, whole = cycles.weighed(blank, table, ~out, settings)
+        core = fitted(begun, whole.take(~out), [*rest, *censored], settings)
+        left_out[out] = core.centre(whole.rows[out])
     target = np.minimum(table.remaining, settings.most)
     low, middle, high = intervals(left_out, table, fold_of, settings)
     scores = judged(low, middle, high, table, settings)
     progress(0.85, "learning from all")
-    whole = fitted(blank, table, [*failed, *censored], settings)
+    begun, whole = cycles.weighed(blank, table, np.ones(len(fold_of), np.bool_), settings)
+    core = fitted(begun, whole, [*failed, *censored], settings)
     weight = weights(table.remaining, settings)
     band = bands.learn(left_out, target, table.unit, weight, settings.most, settings.share)
-    model = replace(whole, bands=band, learnt=look_of(blank, failed, paths, settings))
+    model = replace(core, bands=band, learnt=look_of(blank, failed, paths, settings))
     return Trained(model, scores, tuple(failed), table, low, middle, high)
 
 
@@ -182,7 +212,9 @@ def folds(count: int, settings: Settings) -> NDArray[np.int64]:
     return found
 
 
-def prepared(failed: Sequence[Life], paths: Paths, settings: Settings) -> tuple[Model, Table]:
+def prepared(
+    failed: Sequence[Life], paths: Paths, settings: Settings
+) -> tuple[Model, Table, Cycles]:
     """Scaling, the signals that say something, and the rows of all cycles."""
     values = np.concatenate([life.values for life in failed])
     given = np.concatenate([life.settings for life in failed])
@@ -195,10 +227,13 @@ def prepared(failed: Sequence[Life], paths: Paths, settings: Settings) -> tuple[
     names = tuple(paths.values[i] for i in keep.tolist())
     nothing = weibull.Weibull(1.0, 1.0)
     model = Model(names, paths.settings, scaling, settings.most, settings.level, nothing)
-    rows = [features_of(model, life, keep) for life in failed]
+    scaled = [scaled_of(model, life, keep) for life in failed]
+    rows = [features.of_life(cycles) for cycles in scaled]
     remaining = [np.arange(len(life), dtype=np.float64)[::-1] for life in failed]
     unit = np.repeat(np.arange(len(failed)), [len(life) for life in failed])
-    return model, Table(np.concatenate(rows), np.concatenate(remaining), unit)
+    table = Table(np.concatenate(rows), np.concatenate(remaining), unit)
+    table.rows[:, -1] = np.concatenate([life.age for life in failed])
+    return model, table, Cycles(np.concatenate(scaled), scaling.condition(given))
 
 
 def places_of(model: Model, paths: Paths) -> NDArray[np.intp]:
@@ -213,8 +248,12 @@ def scaled_of(model: Model, life: Life, keep: NDArray[np.intp]) -> F64:
 
 def features_of(model: Model, life: Life, keep: NDArray[np.intp]) -> F64:
     """Rows of features of one life; those of a life that is cut short are the same."""
-    found = features.of_life(scaled_of(model, life, keep))
+    scaled = scaled_of(model, life, keep)
+    found = features.of_life(scaled)
     found[:, -1] = life.age
+    lines = model.lines(life.settings, scaled)
+    if lines is not None:
+        found = features.joined(found, features.of_life(lines), life.age)
     return found
 
 

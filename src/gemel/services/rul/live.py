@@ -25,7 +25,7 @@ from gemel.services.contract import (
 )
 from gemel.services.packing import pack, unpack
 from gemel.services.rul import drift
-from gemel.services.rul.features import OWN, WINDOW, of_moment
+from gemel.services.rul.features import OWN, WINDOW, joined, of_moment
 from gemel.services.rul.lives import OPEN, OPEN_COLUMNS, paths_of, width_of
 from gemel.services.rul.model import Model, model_of
 
@@ -193,14 +193,16 @@ class RemainingLife:
         self.rows[twins] = self.below[twins] = 0
         self.first[twins] = self.ring[twins] = np.nan
 
-    def _scaled(self, cycles: F64) -> F64:
-        """Cycles as the model wants them; what was not read yet is as usual."""
+    def _scaled(self, cycles: F64) -> tuple[F64, F64 | None]:
+        """Cycles as the model wants them, and its lines of wear; what was not read is as usual."""
         assert self.model is not None
         more = np.full((*cycles.shape[:-1], 1), np.nan)  # for what nobody reads any more
         flat = np.concatenate((cycles, more), axis=-1).reshape(-1, cycles.shape[-1] + 1)
         given = np.nan_to_num(flat[:, self._settings])
         found = np.nan_to_num(self.model.scaled(given, flat[:, self._values]))
-        return found.reshape(*cycles.shape[:-1], -1)
+        lines = self.model.lines(given, found)
+        shape = cycles.shape[:-1]
+        return found.reshape(*shape, -1), None if lines is None else lines.reshape(*shape, -1)
 
     def _unlike(self, twins: Rows) -> Json | None:
         """How unlike what was learnt these machines are together; None where that is not known."""
@@ -210,18 +212,25 @@ class RemainingLife:
         if not len(twins):
             return None
         there = np.arange(WINDOW) < self.rows[twins, None]
-        looks = self.model.learnt.histograms(self._scaled(self.ring[twins]), there)
+        looks = self.model.learnt.histograms(self._scaled(self.ring[twins])[0], there)
         return drift.document(self.model.paths, self.model.learnt.judge(looks, self.age[twins]))
 
     def _features(self, twins: Rows) -> F64:
-        there = np.arange(WINDOW)[None, :, None] < self.rows[twins, None, None]
-        recent = np.where(there, self._scaled(self.ring[twins]), 0.0)
-        begun = np.arange(OWN)[None, :, None] < self.rows[twins, None, None]
-        own = np.cumsum(np.where(begun, self._scaled(self.first[twins]), 0.0), axis=1)[:, -1]
-        recent = np.ascontiguousarray(np.swapaxes(recent, 0, 1))
-        found = of_moment(recent, own, self.rows[twins])
+        latest, lines = self._scaled(self.ring[twins])
+        first, first_lines = self._scaled(self.first[twins])
+        found = self._moment(twins, latest, first)
         found[:, -1] = self.age[twins]
-        return found
+        if lines is None or first_lines is None:
+            return found
+        return joined(found, self._moment(twins, lines, first_lines), self.age[twins])
+
+    def _moment(self, twins: Rows, latest: F64, first: F64) -> F64:
+        """Features of columns from the latest cycles and the first."""
+        there = np.arange(WINDOW)[None, :, None] < self.rows[twins, None, None]
+        recent = np.ascontiguousarray(np.swapaxes(np.where(there, latest, 0.0), 0, 1))
+        begun = np.arange(OWN)[None, :, None] < self.rows[twins, None, None]
+        own = np.cumsum(np.where(begun, first, 0.0), axis=1)[:, -1]
+        return of_moment(recent, own, self.rows[twins])
 
     def _outputs(self, twins: Rows) -> Outputs:
         return Outputs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from gemel.services.rul.bands import Bands
 from gemel.services.rul.conditions import Scaling
 from gemel.services.rul.trees import Trees
 from gemel.services.rul.trend import Trend
+from gemel.services.rul.wear import Wear
 from gemel.services.rul.weibull import Weibull
 
 LEARNT, TREND, AGE = LEVELS = ("learnt", "trend", "age")
@@ -34,10 +36,18 @@ class Model:
     bands: Bands | None = None
     learnt: drift.Learnt | None = None
     """What its signals were like; None in a version from before this was kept."""
+    wear: Wear | None = None
+    """Signals weighed together; None at other levels and in versions from before."""
 
     def scaled(self, settings: F64, values: F64) -> F64:
         """Rows as `features` wants them; NaN stays."""
         return self.scaling.apply(settings, values)
+
+    def lines(self, settings: F64, scaled: F64) -> F64 | None:
+        """Lines of wear at each cycle of scaled rows; None where the model has none."""
+        if self.wear is None:
+            return None
+        return self.wear.apply(self.scaling.condition(settings), scaled)
 
     def centre(self, rows: F64) -> F64:
         """What the level says by itself, from rows of features."""
@@ -57,6 +67,8 @@ class Model:
     def drivers(self, row: F64, most: int) -> list[Json]:
         """The signals that move a prediction furthest from that of a usual machine, in cycles."""
         names = features.names(list(self.paths))
+        if self.wear is not None:
+            names[-1:] = features.names(self.wear.names)
         if isinstance(self.core, Trees):
             shares = self.core.shares(row)
         elif isinstance(self.core, Trend):
@@ -71,7 +83,7 @@ class Model:
             )
         total: dict[str, float] = {}
         furthest: dict[str, tuple[float, str]] = {}
-        for (what, path), share in zip(names, shares.tolist(), strict=True):
+        for what, path, share in self._by_signal(names, shares):
             total[path] = total.get(path, 0.0) + share
             furthest[path] = max(furthest.get(path, (0.0, what)), (abs(share), what))
         order = sorted(total, key=lambda path: -abs(total[path]))[:most]
@@ -80,6 +92,20 @@ class Model:
             for path in order
             if total[path]
         ]
+
+    def _by_signal(
+        self, names: list[tuple[str, str]], shares: F64
+    ) -> Iterator[tuple[str, str, float]]:
+        """(what, path, share): that of a line of wear goes to signals, by their part in it."""
+        lines = [] if self.wear is None else self.wear.names
+        for (what, path), share in zip(names, shares.tolist(), strict=True):
+            if path not in lines or path in self.paths:
+                yield what, path, share
+                continue
+            assert self.wear is not None
+            parts = self.wear.parts[:, lines.index(path)].tolist()
+            for signal, part in zip(self.paths, parts, strict=True):
+                yield f"wear, {what}", signal, share * part
 
     def document(self) -> tuple[Json, dict[str, np.ndarray[Any, Any]]]:
         """As a fit keeps it."""
@@ -97,6 +123,8 @@ class Model:
         }
         if self.learnt is not None:
             arrays |= {f"drift/{name}": array for name, array in self.learnt.arrays().items()}
+        if self.wear is not None:
+            arrays |= {"wear/weight": self.wear.weight, "wear/level": self.wear.level}
         if isinstance(self.core, Trees):
             head["depth"] = self.core.depth
             arrays |= {f"trees/{name}": array for name, array in self.core.arrays().items()}
@@ -127,4 +155,5 @@ def model_of(head: Json, arrays: Any) -> Model:
         core,
         Bands(arrays["bands/at"], arrays["bands/offset"], float(head["most"])),
         drift.learnt_of(arrays),
+        Wear(arrays["wear/weight"], arrays["wear/level"]) if "wear/weight" in arrays else None,
     )
