@@ -8,6 +8,8 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
+
 from gemel.connect.mqtt import spool, taker
 from gemel.connect.mqtt.codec import Decoder, encode
 from gemel.connect.mqtt.fronts import Fronts
@@ -205,12 +207,72 @@ def test_a_spool_that_cannot_be_written_costs_speed_and_nothing_else(run_once, h
             sender = await served.client("pump-1")
             sender.publish(1)
             await sender.acknowledged(1)
-            shutil.rmtree(next(tmp_path.glob("spool/*")))
+            shutil.rmtree(tmp_path / spool.FOLDER)
+            (tmp_path / spool.FOLDER).write_text("no folder can be made here")
             for number in range(2, 100):
                 sender.publish(number)
             await sender.acknowledged(*range(2, 100))
             assert payloads(host) == list(range(1, 100))
             assert not list(tmp_path.glob("spool/*/*.log"))
+
+    run_once(scenario())
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_spool_deleted_under_the_server_is_made_again(
+    run_once, host, tmp_path, wait_until, is_new
+):
+    async def scenario():
+        async with Served(host, tmp_path) as served:
+            sender = await served.client("pump-1")
+            first = 1 if is_new else 50
+            for number in range(1, first):
+                sender.publish(number)
+            await sender.acknowledged(*range(1, first))
+            for _ in range(2):
+                await wait_until(
+                    lambda: payloads(host) == list(range(1, first)) and served.fronts.is_idle
+                )
+                shutil.rmtree(next(tmp_path.glob("spool/*")))
+                while not list(tmp_path.glob("spool/*/*.log")):
+                    sender.publish(first)
+                    await sender.acknowledged(first)
+                    first += 1
+            await wait_until(
+                lambda: payloads(host) == list(range(1, first)) and served.fronts.is_idle
+            )
+            assert served.server.statistics()["front_restarts"] == 0
+
+    run_once(scenario())
+
+
+def test_what_was_deleted_before_it_was_taken_over_is_named_and_the_rest_goes_on(
+    run_once, host, tmp_path, wait_until, monkeypatch, caplog
+):
+    monkeypatch.setattr(taker, "RETRY_SECONDS", 0.02)
+
+    async def scenario():
+        async with Served(host, tmp_path) as served:
+            sender = await served.client("pump-1")
+            sender.publish(1)
+            await sender.acknowledged(1)
+            await wait_until(lambda: payloads(host) == [1] and served.fronts.waiting == 0)
+            host.error = Unavailable("the disk is full")
+            sender.publish(2)  # waits with the host
+            await sender.acknowledged(2)
+            (taking,) = served.fronts._takers
+            await wait_until(lambda: taking.has_failed)
+            sender.publish(3)  # waits in the spool
+            await sender.acknowledged(3)
+            await wait_until(lambda: len(taking._queue) == 1)
+            taking.spool.close()  # as if it had not been read yet
+            shutil.rmtree(next(tmp_path.glob("spool/*")))
+            host.error = None
+            sender.publish(4)
+            await sender.acknowledged(4)
+            await wait_until(lambda: payloads(host)[-1] == 4 and served.fronts.waiting == 0)
+            assert 3 not in payloads(host)
+            assert "bytes that were acknowledged are lost" in caplog.text
 
     run_once(scenario())
 

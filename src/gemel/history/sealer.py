@@ -38,7 +38,7 @@ from gemel.history.view import Views
 RETRY_SECONDS = 5.0
 SEAL_LEVEL = 5
 MERGE_LEVEL = 6
-ROWS_TO_ROLL = 4_096
+ROWS_TO_ROLL = 16_384
 """Where series have fewer readings each, reading them is as quick as their roll-ups until the
 segment is merged, which makes some."""
 log = logging.getLogger("gemel.history")

@@ -81,15 +81,30 @@ class Writer:
     """
 
     def __init__(self, folder: Path, file_bytes: int = FILE_BYTES) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._file_bytes = file_bytes
-        self._lock = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._lock = -1
         self._handle = -1
         self.place = Place(0, 0)
         """Where the next record begins."""
-        _sync(folder.parent)
+        self._make()
+
+    def _make(self) -> None:
+        """The folder and the lock in it, unless they are there."""
+        path = self._folder / LOCK
+        if self._lock >= 0 and _is_there(path, self._lock):
+            return
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _sync(self._folder.parent)
+        except OSError:
+            os.close(lock)
+            raise
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = lock
 
     @property
     def is_full(self) -> bool:
@@ -98,6 +113,7 @@ class Writer:
 
     def rotate(self) -> None:
         """Begins a new file; it is in its folder for good when this returns."""
+        self._make()
         file = self.place.file + 1
         path = path_of(self._folder, file)
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -129,6 +145,11 @@ class Writer:
         except OSError:
             os.ftruncate(self._handle, offset)
             raise
+        path = path_of(self._folder, file)
+        if not _is_there(path, self._handle):
+            os.close(self._handle)
+            self._handle = -1  # the next record begins a new file
+            raise FileNotFoundError(errno.ENOENT, "it was deleted under the server", str(path))
         self.place = Place(file, offset + size)
         return self.place
 
@@ -148,6 +169,14 @@ def _write(handle: int, parts: Sequence[bytes], offset: int) -> int:
             raise OSError(errno.ENOSPC, "nothing more is written")
         written += more
     return size
+
+
+def _is_there(path: Path, handle: int) -> bool:
+    """Whether an open file still has its name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
+    except FileNotFoundError:
+        return False
 
 
 def _sync(folder: Path) -> None:
@@ -236,6 +265,9 @@ class Spool:
 
         After `kill -9` nothing before it is read again; after a power cut a little may be.
         """
+        if self._noted >= 0 and not _is_there(self.folder / TAKEN, self._noted):
+            os.close(self._noted)
+            self._noted = -1
         if self._noted < 0:
             flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
             self._noted = os.open(self.folder / TAKEN, flags, 0o600)

@@ -198,13 +198,21 @@ class Taker:
             assert not callable(one)
             load.bytes += one.end.offset - one.begin.offset
             load.end = one.end
-            if isinstance(one, Record):
-                self._read(one, load)
-            else:
-                for record in self.spool.read(one.begin, one.end):
-                    self._read(record, load)
+            for record in [one] if isinstance(one, Record) else self._records(one):
+                self._read(record, load)
         self._tell_holes()
         return load
+
+    def _records(self, some: _Range) -> list[Record]:
+        try:
+            return list(self.spool.read(some.begin, some.end))
+        except OSError as error:  # nothing brings it back, and what follows must not wait for it
+            _log.error(
+                "%d bytes that were acknowledged are lost, their spool was deleted or fails: %s",
+                some.size,
+                error,
+            )
+            return []
 
     def _tell_holes(self) -> None:
         for hole in self.spool.holes:
