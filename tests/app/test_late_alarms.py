@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from app.inside import PUMP, Inside, inside, until
+from gemel.app import late_alarms
+from gemel.cli.main import main
 from gemel.core.clock import SECOND, to_iso
+from gemel.core.document import Edit
 from gemel.core.errors import Unavailable
 from gemel.services.rules.belated import Belated
+from gemel.twins.graph import EditContext
 
 
 @pytest.fixture
@@ -111,3 +117,72 @@ def test_a_correction_that_cannot_be_stored_waits(
         assert corrected(server) == []
         until(lambda: len(noted(server)) == 2)  # the server itself tries again, too
     until(lambda: len(corrected(server)) == 1)
+
+
+def test_what_is_more_than_is_kept_is_counted(
+    server: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(late_alarms, "MOST_EPISODES", 1)
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80 °C"})
+    start = server.clock() // SECOND * SECOND - 600 * SECOND
+    send(server, "pump-1", start, {0: 20, 90: 21, 20: 95, 30: 22, 40: 96, 50: 23, 60: 97, 70: 24})
+    until(lambda: len(noted(server)) == 6)
+    (one,) = corrected(server)
+    assert (len(one["actual"]), one["leftOut"]) == (1, {"told": 0, "actual": 2})
+
+
+def kept(server: Inside, count: int) -> list[str]:
+    """So many corrections, as an earlier version kept them; their ids, the newest first."""
+    keys = [f"c-{number:011x}-0" for number in range(count)]
+
+    def plan(_: object, context: EditContext) -> tuple[list[Edit], None]:
+        edits = []
+        for number, key in enumerate(keys):
+            twin = "pump-1" if number % 50 else "other"
+            doc = {"id": key, "rule": f"r{number % 3}", "twin": twin, "told": [], "actual": []}
+            at = to_iso(context.now)
+            doc |= {"from": at, "to": at, "recorded": at, "title": "", "twinName": twin}
+            edits.append(context.edit(late_alarms.KIND, key, {**doc, "priority": 1, "readings": 1,
+                                                              "ruleVersion": 1}))  # fmt: skip
+        return edits, None
+
+    server.run(server.platform.edit(plan))
+    return keys[::-1]
+
+
+def paged(client: httpx.Client, limit: int, **query: str) -> list[list[str]]:
+    """The ids on each page."""
+    pages, cursor = [], ""
+    while True:
+        asked = {"limit": limit, "cursor": cursor, **query}
+        found = client.get("/alarms/corrections", params=asked).json()
+        assert all(one["leftOut"] == {"told": 0, "actual": 0} for one in found["value"])
+        pages.append([one["id"] for one in found["value"]])
+        if found["cursor"] is None:
+            return pages
+        cursor = found["cursor"]
+
+
+def test_all_corrections_come_page_by_page_the_newest_readings_first(
+    server: Inside, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = kept(server, 230)
+    for limit, sizes in ((100, [100, 100, 30]), (115, [115, 115]), (1_000, [230])):
+        pages = paged(server.http, limit)
+        assert [len(page) for page in pages] == sizes
+        assert list(chain(*pages)) == keys
+    number_of = {key: 229 - place for place, key in enumerate(keys)}
+    few = [k for k in keys if number_of[k] % 3 == 1 and number_of[k] % 50 == 0]
+    assert list(chain(*paged(server.http, 7, rule="r1", twin="other"))) == few
+    monkeypatch.setattr(late_alarms, "MOST_LOOKED_AT", 200)
+    assert list(chain(*paged(server.http, 100, twin="other"))) == keys[29::50]
+    for wrong in ("x", "WzFd"):
+        answer = server.http.get("/alarms/corrections", params={"cursor": wrong})
+        assert answer.status_code == 400
+    policy = {"who": {"names": ["eva"]}, "twins": ["pump-1"]}
+    server.ask("PUT", "/policies/eva", policy)
+    with server.client(server.token("viewer", name="eva")) as eva:
+        assert len(list(chain(*paged(eva, 90)))) == 225
+    data = ("--data", server.platform.config.data)
+    assert main(["alarm", "corrections", "--limit", "229", *data]) == 0
+    assert "there are more: --cursor " in capsys.readouterr().out

@@ -18,7 +18,7 @@ from gemel.api.answers.alarms import (
     AlarmStep,
     Philosophy,
 )
-from gemel.api.answers.schema import Cut, Rows
+from gemel.api.answers.schema import Cut, Pages, Rows
 from gemel.api.bodies import read_number, read_object, read_time, text_field
 from gemel.api.errors import json_response
 from gemel.api.moments import AS_OF, asked
@@ -33,6 +33,7 @@ from gemel.twins.paging import read_mark, write_mark
 
 LONGEST_SECONDS = 1e9
 ALL = 1 << 31
+AGAIN = "begin again without a cursor"
 
 
 async def alarms(platform: Platform, request: Request, _: Principal) -> Response:
@@ -64,9 +65,7 @@ def _read_cursor(cursor: str, state: str) -> Place:
     whose, urgency, raised, key = read_mark(cursor, 4)
     is_place = isinstance(urgency, list) and all(isinstance(part, int) for part in urgency)
     if whose != state or not is_place or not isinstance(raised, str) or not isinstance(key, str):
-        raise InvalidInput(
-            "the cursor belongs to another list", hint="begin again without a cursor"
-        )
+        raise InvalidInput("the cursor belongs to another list", hint=AGAIN)
     return Place(tuple(urgency), raised, key)  # type: ignore[arg-type]
 
 
@@ -88,8 +87,16 @@ async def corrections(platform: Platform, request: Request, _: Principal) -> Res
     limit = int(read_number(request, "limit", 100, 1, 1_000))
     query = request.query_params
     rule, twin = query.get("rule") or None, query.get("twin") or None
-    found = platform.reactions.late.find(rule=rule, twin=twin, limit=limit)
-    return json_response({"value": found})
+    mark = query.get("cursor", "")
+    before = read_mark(mark, 1)[0] if mark else ""
+    if not isinstance(before, str):
+        raise InvalidInput("the cursor belongs to another list", hint=AGAIN)
+
+    def is_wanted(doc: Json) -> bool:
+        return rule in (None, doc["rule"]) and twin in (None, doc["twin"])
+
+    found, ended = await platform.reactions.late.page(before, limit, is_wanted)
+    return json_response({"value": found, "cursor": None if ended is None else write_mark([ended])})
 
 
 def _span(platform: Platform, request: Request, default: str) -> tuple[int, int]:
@@ -248,13 +255,14 @@ ROUTES = [
         "/alarms/corrections",
         corrections,
         READ,
-        "What readings that came too late would have changed, the newest first",
+        "What readings that came too late would have changed, that of the newest readings first",
         query=(
             ("rule", "only of this rule"),
             ("twin", "only of this twin"),
             ("limit", "at most this many"),
+            ("cursor", "where the page before ended"),
         ),
-        answer=Rows[AlarmCorrection],
+        answer=Pages[AlarmCorrection],
     ),
     Route(
         "GET",

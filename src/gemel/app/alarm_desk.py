@@ -212,10 +212,11 @@ class AlarmDesk:
 
     async def handover(self, begin: int, end: int) -> Json:
         """What the next shift must know."""
-        steps = await asyncio.get_running_loop().run_in_executor(None, self._steps, begin, end)
+        loop, late = asyncio.get_running_loop(), self._platform.reactions.late
+        steps = await loop.run_in_executor(None, self._steps, begin, end)
         live = self._platform.reactions.alarms.live()
         groups = self.groups.find(MOST_GROUPS)
-        corrections = self._platform.reactions.late.between(begin, end)
+        corrections = await loop.run_in_executor(None, late.between, begin, end)
         report = handover(steps, live, groups, self.philosophy, (begin, end))
         return {**report, "corrections": corrections}
 

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -28,8 +27,8 @@ from gemel.app.backtest import (
     look_up,
 )
 from gemel.app.rule_means import RuleMeans
-from gemel.core.clock import SECOND, from_iso, to_iso
-from gemel.core.document import Document, Edit, Json
+from gemel.core.clock import SECOND, to_iso
+from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, Unavailable
 from gemel.services.rules.belated import LateReadings, flat
 from gemel.services.rules.features import every_path, longest_window
@@ -42,8 +41,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KIND = "alarmcorrection"
-KEPT = 1_000
-"""Corrections in memory, and so in lists."""
+MOST_LOOKED_AT = 5_000
+"""Corrections that one page is looked for in; its cursor goes on behind them."""
+PIECE = 200
 QUIET, PATIENCE = 5 * SECOND, 60 * SECOND
 """Late readings are taken together until none has come for 5 s, at most for a minute."""
 LEAD = 3_600 * SECOND
@@ -53,15 +53,15 @@ LONGEST = 86_400 * SECOND
 MOST_READINGS = 2_000_000
 """Of one twin and its relatives in one correction."""
 MOST_EPISODES = 100
+"""Kept of each side of a correction; it says how many more there were."""
 
 
 class LateAlarms:
-    """Makes corrections beside the loop, keeps the latest."""
+    """Makes corrections beside the loop; they stand on disk, and are read from there."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._means = RuleMeans(platform)
-        self._found: deque[Json] = deque(maxlen=KEPT)
         self._count = 0
         self._first = self._last = 0
         """When the first and the last of what waits was noticed."""
@@ -69,29 +69,40 @@ class LateAlarms:
         self._at_work: list[LateReadings] = []
         """Taken from the engine, not yet corrected."""
 
-    def load(self, documents: Iterable[Document]) -> None:
-        stored = [d.doc for d in documents if d.doc is not None]
-        self._found.extend(sorted(stored, key=lambda doc: (doc["recorded"], doc["id"]))[-KEPT:])
-
     def apply(self, edits: Iterable[Edit]) -> None:
         for edit in edits:
             if edit.kind == KIND and edit.doc is not None:
-                self._found.append(edit.doc)
                 self._platform.hub.event({"type": "alarmCorrection", "correction": edit.doc})
 
-    def find(
-        self, *, limit: int = 100, rule: str | None = None, twin: str | None = None
-    ) -> list[Json]:
-        """The newest first."""
-        wanted = (
-            doc for doc in reversed(self._found)
-            if rule in (None, doc["rule"]) and twin in (None, doc["twin"])
-        )  # fmt: skip
-        return [doc for doc, _ in zip(wanted, range(limit), strict=False)]
+    async def page(
+        self, before: str, limit: int, is_wanted: Callable[[Json], bool]
+    ) -> tuple[list[Json], str | None]:
+        """Corrections of the newest readings first, and where the next page begins.
+
+        Args:
+            before: the key that the last page ended at; "" for the first page.
+            limit: at most so many; fewer where few are wanted among very many.
+            is_wanted: whether one is on the page.
+        """
+        loop = asyncio.get_running_loop()
+        found: list[Json] = []
+        for _ in range(MOST_LOOKED_AT // PIECE):
+            back = self._platform.documents.back
+            stored = await loop.run_in_executor(None, back, KIND, before, PIECE)
+            for place, document in enumerate(stored, 1):
+                before = document.key
+                if is_wanted(document.doc):
+                    found.append(whole(document.doc))
+                if len(found) == limit and (place < len(stored) or len(stored) == PIECE):
+                    return found, before
+            if len(stored) < PIECE:
+                return found, None
+        return found, before
 
     def between(self, begin: int, end: int) -> list[Json]:
-        """Those recorded in a span, the oldest first."""
-        return [doc for doc in self._found if begin <= from_iso(doc["recorded"]) < end]
+        """Those recorded in a span, the oldest first; waits for the disk."""
+        edits = self._platform.documents.between(KIND, begin, end)
+        return [whole(version.doc) for _, version, _ in edits if version.doc is not None]
 
     # ---- making them ---------------------------------------------------------------------
 
@@ -199,7 +210,12 @@ class LateAlarms:
             "actual": [episode_view(e) for e in actual[:MOST_EPISODES]],
         }
         digest = blake2b(orjson.dumps(doc), digest_size=5).hexdigest()
-        return {"id": f"c-{late.begin // 1_000_000:011x}-{digest}", "readings": len(late), **doc}
+        left = {
+            "told": max(0, len(told) - MOST_EPISODES),
+            "actual": max(0, len(actual) - MOST_EPISODES),
+        }
+        key = f"c-{late.begin // 1_000_000:011x}-{digest}"  # in the order of the readings
+        return {"id": key, "readings": len(late), **doc, "leftOut": left}
 
     # ---- over a restart ------------------------------------------------------------------
 
@@ -209,6 +225,11 @@ class LateAlarms:
 
     def restore(self, blob: bytes) -> None:
         self._platform.reactions.engine.belated.restore(orjson.loads(blob))
+
+
+def whole(doc: Json) -> Json:
+    """A correction as it is told: those of earlier versions did not say what was left out."""
+    return {"leftOut": {"told": 0, "actual": 0}, **doc}
 
 
 def _span_of(episode: Episode) -> tuple[int, int | None]:

@@ -16,7 +16,7 @@ import orjson
 from gemel.app.alarm_desk import AlarmDesk
 from gemel.app.dispatch import Dispatch
 from gemel.app.formulas import kin_shapes, shapes_of
-from gemel.app.late_alarms import KIND, LateAlarms
+from gemel.app.late_alarms import LateAlarms
 from gemel.app.notify import Notify
 from gemel.app.results import without_supposed
 from gemel.app.rule_means import RuleMeans
@@ -216,7 +216,6 @@ class Reactions:
     def load(self, alarms: Iterable[Document], commands: Iterable[Document]) -> None:
         self.alarms.load(alarms)
         self.desk.load()
-        self.late.load(self._platform.documents.load(KIND))
         self.notify.load()
         self.dispatch.book.load(commands)
 

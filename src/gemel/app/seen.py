@@ -135,6 +135,14 @@ class _SeenBook:
         return [one for one in found if self._is_seen(one)][:limit]
 
 
+class _SeenCorrections(_SeenBook):
+    async def page(self, before: str, limit: int, is_wanted: Callable[[Json], bool]) -> Any:
+        def is_shown(doc: Json) -> bool:
+            return is_wanted(doc) and self._is_seen(doc)
+
+        return await self._real.page(before, limit, is_shown)
+
+
 class _SeenAlarms(_SeenBook):
     def __init__(self, real: Any, sight: Sight) -> None:
         super().__init__(real, lambda doc: sight.covers(READ, str(doc.get("twin", ""))), "alarm")
@@ -242,7 +250,7 @@ class Seen:
         self.reactions.alarms = cast(Any, _SeenAlarms(self.reactions.alarms, sight))
         self.reactions.late = cast(
             Any,
-            _SeenBook(
+            _SeenCorrections(
                 real.reactions.late, lambda doc: sight.covers(READ, str(doc["twin"])), "correction"
             ),
         )

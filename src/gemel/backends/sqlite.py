@@ -60,6 +60,8 @@ BETWEEN = (
     "SELECT seq, key, doc, time, who, why FROM edits"
     " WHERE seq >= ? AND kind = ? AND time >= ? AND time < ? ORDER BY seq"
 )
+BACK = f"{SELECT} WHERE kind = ? AND key < ? ORDER BY key DESC LIMIT ?"
+BEHIND_ALL = "\U0010ffff"
 VERSIONS = "SELECT seq, doc, time, who, why FROM edits WHERE kind = ? AND key = ? ORDER BY seq"
 
 
@@ -232,6 +234,12 @@ class SqliteDocuments:
             Version(seq, None if doc is None else self._decode(kind, key, doc), time, who, why)
             for seq, doc, time, who, why in rows
         ]
+
+    def back(self, kind: str, before: str, limit: int) -> list[Document]:
+        """Documents of a kind in order of key, backwards: those before a key, "" for the last."""
+        with self._apart() as connection, self._mapped("read"):
+            rows = connection.execute(BACK, (kind, before or BEHIND_ALL, limit)).fetchall()
+        return [self._document(row) for row in rows]
 
     def newest(self) -> int:
         """The number of the last edit; 0 before the first."""

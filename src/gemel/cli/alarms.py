@@ -44,6 +44,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     late.add_argument("--rule")
     late.add_argument("--twin")
     late.add_argument("--limit", type=int, default=100)
+    late.add_argument("--cursor", help="where the page before ended")
     for name, about, run, begin in (
         ("kpis", "key figures: rates, floods, top ten, time to acknowledge", _kpis, "-24h"),
         ("handover", "what the next shift must know", _handover, "-8h"),
@@ -161,12 +162,15 @@ def _groups(arguments: argparse.Namespace) -> int:
 
 
 def _corrections(arguments: argparse.Namespace) -> int:
-    query = {"rule": arguments.rule, "twin": arguments.twin, "limit": arguments.limit}
+    query = {"rule": arguments.rule, "twin": arguments.twin, "cursor": arguments.cursor}
+    query["limit"] = arguments.limit
     found = Client(arguments.data).call("GET", "/alarms/corrections", **query)
     if arguments.json:
         output.as_json(found)
-    else:
-        _say_corrections(found["value"])
+        return 0
+    _say_corrections(found["value"])
+    if found["cursor"] is not None:
+        output.say(f"there are more: --cursor {found['cursor']}")
     return 0
 
 
@@ -176,8 +180,8 @@ def _say_corrections(found: list[dict[str, Any]]) -> None:
             one["recorded"],
             one["twinName"],
             one["title"],
-            _episodes(one["told"]),
-            _episodes(one["actual"]),
+            _episodes(one["told"], one["leftOut"]["told"]),
+            _episodes(one["actual"], one["leftOut"]["actual"]),
         )
         for one in found
     ]
@@ -185,8 +189,9 @@ def _say_corrections(found: list[dict[str, Any]]) -> None:
     output.table(head, rows, "no late reading would have changed an alarm")
 
 
-def _episodes(found: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{e['raised']} to {e['cleared'] or 'now'}" for e in found) or "none"
+def _episodes(found: list[dict[str, Any]], left_out: int) -> str:
+    spans = [f"{e['raised']} to {e['cleared'] or 'now'}" for e in found]
+    return ", ".join([*spans, *([f"{left_out} more"] if left_out else [])]) or "none"
 
 
 def _over(arguments: argparse.Namespace, path: str) -> Any:

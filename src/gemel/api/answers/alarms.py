@@ -138,6 +138,11 @@ class Episode(TypedDict):
     value: float | None
 
 
+class LeftOut(TypedDict):
+    told: int
+    actual: int
+
+
 class AlarmCorrection(FromTo):
     """What readings that came too late would have changed."""
 
@@ -152,6 +157,7 @@ class AlarmCorrection(FromTo):
     readings: int
     told: Annotated[list[Episode], "Alarms that stood only without the late readings."]
     actual: Annotated[list[Episode], "Alarms that stand only with them."]
+    leftOut: Annotated[LeftOut, "How many more there were of each: 100 are kept."]
 
 
 class Flood(FloodSpan):

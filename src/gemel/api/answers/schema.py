@@ -39,6 +39,11 @@ class Rows(TypedDict, Generic[Row]):
     value: list[Row]
 
 
+class Pages(TypedDict, Generic[Row]):
+    value: list[Row]
+    cursor: Annotated[str | None, "Of the next page; null on the last."]
+
+
 class PageOf(TypedDict, Generic[Row]):
     value: list[Row]
     total: int

@@ -74,6 +74,8 @@ export interface AlarmCorrection {
   told: Episode[];
   /** Alarms that stand only with them. */
   actual: Episode[];
+  /** How many more there were of each: 100 are kept. */
+  leftOut: LeftOut;
 }
 
 export interface AlarmCounts {
@@ -181,6 +183,11 @@ export interface Flood {
   to: string | null;
   count: number;
   peak: number;
+}
+
+export interface LeftOut {
+  told: number;
+  actual: number;
 }
 
 export interface OutOfService {

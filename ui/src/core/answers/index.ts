@@ -31,7 +31,7 @@ export type * from "./value.ts";
 export interface Answers {
   "GET /alarms": { value: Alarm[]; total: number; cursor: string | null; };
   "POST /alarms/acts": { value: AlarmActed[]; };
-  "GET /alarms/corrections": { value: AlarmCorrection[]; };
+  "GET /alarms/corrections": { value: AlarmCorrection[]; cursor: string | null; };
   "GET /alarms/groups": { value: AlarmGroup[]; };
   "GET /alarms/groups/{id}": AlarmGroupWhole;
   "GET /alarms/kpis": AlarmFigures;
