@@ -225,22 +225,24 @@ def test_a_spool_deleted_under_the_server_is_made_again(
     async def scenario():
         async with Served(host, tmp_path) as served:
             sender = await served.client("pump-1")
-            first = 1 if is_new else 50
-            for number in range(1, first):
-                sender.publish(number)
-            await sender.acknowledged(*range(1, first))
+            sent: list[int] = []
+
+            async def send() -> None:
+                sent.append(len(sent) + 1)
+                sender.publish(sent[-1])
+                await sender.acknowledged(sent[-1])
+
+            def is_taken() -> bool:
+                return payloads(host) == sent and served.fronts.is_idle
+
+            for _ in range(0 if is_new else 50):
+                await send()
             for _ in range(2):
-                await wait_until(
-                    lambda: payloads(host) == list(range(1, first)) and served.fronts.is_idle
-                )
+                await wait_until(is_taken)
                 shutil.rmtree(next(tmp_path.glob("spool/*")))
                 while not list(tmp_path.glob("spool/*/*.log")):
-                    sender.publish(first)
-                    await sender.acknowledged(first)
-                    first += 1
-            await wait_until(
-                lambda: payloads(host) == list(range(1, first)) and served.fronts.is_idle
-            )
+                    await send()
+            await wait_until(is_taken)
             assert served.server.statistics()["front_restarts"] == 0
 
     run_once(scenario())
