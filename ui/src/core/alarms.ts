@@ -8,6 +8,9 @@ import { get, post, query } from "./api.ts";
 import { on, status } from "@/live/client.ts";
 import type { Alarm, AlarmGroup, Page } from "./types.ts";
 
+/** Labels in a picture of the plant at once. */
+export const MOST_LABELS = 30;
+
 /** In a question, and how many are fetched without being looked at. */
 const PAGE = 500;
 const FETCHED = 5000;
@@ -68,6 +71,8 @@ const later = (a: string, b: string): number => (a < b ? 1 : a > b ? -1 : 0);
 /** Always in order: what changes is put in its place, so that a flood does not sort ten thousand again and again. */
 const rankedNow = signal<readonly Alarm[]>([]);
 export const rankedAlarms = computed<readonly Alarm[]>(() => (pastAlarms.value ? [...pastAlarms.value.values()].sort(byUrgency) : rankedNow.value));
+/** Twins of the most urgent alarms: what a picture of the plant can name at once. */
+export const labelledTwins = computed<readonly string[]>(() => rankedAlarms.value.slice(0, MOST_LABELS).map((alarm) => alarm.twin));
 /** Where the rest of the list begins; null when all that is open is here. */
 const rest = signal<string | null>(null);
 export const isWhole = computed(() => pastAlarms.value !== null || rest.value === null);

@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { priorityOfTwin } from "@/core/alarms.ts";
+import { labelledTwins, priorityOfTwin } from "@/core/alarms.ts";
 import { rows, rowsLoaded } from "@/core/plant.ts";
 import { reducedMotion, themeVersion } from "@/core/theme.ts";
 import { useTwins } from "@/live/client.ts";
@@ -24,7 +24,7 @@ export function PlantPanel({ selected }: { selected: string }) {
   const chosen = useRef(selected);
   chosen.current = selected;
   const twins = rows.value;
-  useTwins(scene ? movingTwins(scene) : []);
+  useTwins(scene ? [...movingTwins(scene), ...labelledTwins.value] : []);
 
   useEffect(() => {
     const home = box.current;

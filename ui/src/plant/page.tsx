@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { labelledTwins } from "@/core/alarms.ts";
 import { goLive, togglePlay } from "@/core/clock.ts";
 import { isTyping, singleKeys, useKeys } from "@/core/keys.ts";
 import { rows, rowsLoaded } from "@/core/plant.ts";
@@ -85,7 +86,7 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   const ghost = useGhost(ghostOf, look.by);
   const shells = useRef(ghost.shells);
   shells.current = ghost.shells;
-  useTwins(look.by === "alarm" || look.by === "state" ? movingTwins(scene) : sceneTwins(scene));
+  useTwins([...(look.by === "alarm" || look.by === "state" ? movingTwins(scene) : sceneTwins(scene)), ...labelledTwins.value]);
 
   useEffect(() => {
     const home = box.current;

@@ -1,6 +1,7 @@
 /** Labels over the canvas: only for what is abnormal or chosen, never on top of each other. */
 
 import { Vector3, type PerspectiveCamera } from "three";
+import { MOST_LABELS } from "@/core/alarms.ts";
 import type { Thing } from "./things.ts";
 
 export interface Label {
@@ -22,7 +23,6 @@ interface Slot {
   words: HTMLSpanElement;
 }
 
-const MOST = 30;
 const HEIGHT = 26;
 const POINT = new Vector3();
 const SVG = "http://www.w3.org/2000/svg";
@@ -40,7 +40,7 @@ export class Labels {
 
   /** Most urgent first: earlier labels get their place, later ones move up or wait. */
   set(labels: Label[]): void {
-    this.#labels = labels.slice(0, MOST);
+    this.#labels = labels.slice(0, MOST_LABELS);
     while (this.#slots.length < this.#labels.length) this.#slots.push(this.#make());
     this.#slots.forEach((slot, i) => {
       const label = this.#labels[i];

@@ -2,7 +2,7 @@
 
 import { effect, type Signal } from "@preact/signals";
 import { Color, DirectionalLight, Fog, HemisphereLight, PCFShadowMap, Plane, Raycaster, Scene as Stage, Vector2, Vector3, WebGLRenderer } from "three";
-import { openAlarms, priorityOfTwin, rankedAlarms } from "@/core/alarms.ts";
+import { MOST_LABELS, openAlarms, priorityOfTwin, rankedAlarms } from "@/core/alarms.ts";
 import { tick } from "@/core/clock.ts";
 import { nameOf, rows } from "@/core/plant.ts";
 import { tokenColor } from "@/core/theme.ts";
@@ -396,19 +396,25 @@ class View implements PlantView {
   }
 
   #label(): void {
-    this.#labels.set(this.#look.hidden.has("labels") ? [] : this.#labelled());
+    this.#name();
     this.draw();
+  }
+
+  /** The words of the labels; they move with the next picture. */
+  #name(): void {
+    this.#labels.set(this.#look.hidden.has("labels") ? [] : this.#labelled());
   }
 
   #labelled(): Label[] {
     const labels: Label[] = [];
     const seen = new Set<string>();
     for (const alarm of rankedAlarms.value) {
+      if (labels.length === MOST_LABELS) break;
       const thing = this.#showing(alarm.twin);
       if (!thing || thing.isHidden || seen.has(alarm.twin)) continue;
       seen.add(alarm.twin);
       const reading = alarm.property ? peek(alarm.twin, alarm.property) : undefined;
-      const value = typeof reading?.value === "number" ? reading.value : alarm.value;
+      const value = typeof reading?.value === "number" ? reading.value : alarm.isActive ? alarm.value : null; // what it was once is not what it is
       const words = value === null ? alarm.title : `${typeof value === "number" ? formatNumber(value) : value} ${alarm.unit ?? ""}`;
       labels.push({ thing, name: thing.twin === alarm.twin ? (thing.object.label ?? nameOf(alarm.twin)) : nameOf(alarm.twin), twin: alarm.twin, words, priority: alarm.priority, isActive: alarm.isActive, isChosen: alarm.twin === this.#selected });
     }
@@ -438,6 +444,7 @@ class View implements PlantView {
       }
     }
     if (this.#look.by !== "alarm" && this.#look.by !== "state" && performance.now() - this.#painted > REPAINT_EVERY * 0.9) this.#paint();
+    this.#name();
     if (isChanged) this.draw();
     if (!this.#timer && !this.#frame && this.#isAnyMoving()) this.draw();
   }
