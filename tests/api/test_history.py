@@ -241,11 +241,14 @@ def test_limits_of_a_twin_come_from_the_rules_of_its_model(server: Inside) -> No
         ("warm", "temperature > 60 °C", 3),
         ("hot", "temperature > 80 °C for 5 minutes", 1),
         ("odd", 'mode == "odd"', 2),
+        ("still", "running == false", 4),
     ):
         server.ask("PUT", f"/rules/{key}", {"model": PUMP, "when": when, "priority": priority})
     found = server.ask("GET", "/twins/pump-1/limits")["value"]
     assert [(one["rule"], one["limit"], one["unit"]) for one in found] == [
         ("hot", 80.0, "°C"),
         ("warm", 60.0, "°C"),
+        ("still", False, None),
     ]
+    assert found[-1]["limit"] is False  # as in an alarm of it
     assert server.http.get("/twins/nobody/limits").status_code == 404

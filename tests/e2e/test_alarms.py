@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from e2e.browsing import PHONE
 from e2e.conftest import Visit
 from e2e.plants import TOO_MUCH, motors, send, set_up
 from running import Running
@@ -106,3 +107,32 @@ def test_an_alarm_becomes_a_work_order_that_is_the_twins_maintenance(
     (told,) = plant.call("GET", "/work-orders", twin=alarm["twin"])["value"]
     assert (told["state"], told["alarms"]) == ("done", [alarm["id"]])
     assert visitor.sideways() == []
+
+
+def test_on_a_phone_a_long_title_takes_two_lines_and_the_facts_one(
+    plant: Running, visit: Visit
+) -> None:
+    rule = plant.call("GET", "/rules/rough")
+    fields = ("model", "when", "priority")
+    title = "Cooling water of the main bearing is far too warm for the load " * 3
+    body = {name: rule[name] for name in fields} | {"title": title, "repeats": "each"}
+    plant.call("PUT", "/rules/long", body)
+    send(plant, "motor-1", vibration=TOO_MUCH + 1)
+    visitor = visit(plant, size=PHONE, has_touch=True, is_mobile=True)
+    visitor.log_in(at="/app/alarms?show=all&twin=motor-1")
+    row = visitor.page.locator("[data-testid=alarm-row]", has_text="Cooling water").first
+    row.wait_for()
+    heights = row.evaluate(
+        """(row) => {
+          const of = (what) => row.querySelector(what).getBoundingClientRect().height;
+          return [row.getBoundingClientRect().height, of("strong"), of(".alarm-state")];
+        }"""
+    )
+    assert heights[0] <= 80
+    assert heights[1] <= 2 * 18 + 1
+    assert heights[2] <= 24
+    assert row.locator(".alarm-short").inner_text().startswith(f"{TOO_MUCH + 1:g} mm/s · limit")
+    box = row.bounding_box()
+    assert box is not None
+    visitor.page.touchscreen.tap(box["x"] + 60, box["y"] + box["height"] - 8)  # on the facts
+    visitor.find("alarm-cause").wait_for()

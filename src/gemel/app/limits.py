@@ -26,7 +26,7 @@ def limits_of(platform: Platform, twin: str) -> list[Json]:
         path, provenance = split_beside(subject.path)
         if record is None or not platform.graph.is_of_model(record, rule.model):
             continue
-        if not subject.is_number or not isinstance(subject.limit, int | float):
+        if not isinstance(subject.limit, bool if not subject.is_number else int | float):
             continue
         if not platform.series.is_shown(twin, path):
             continue
@@ -38,8 +38,13 @@ def limits_of(platform: Platform, twin: str) -> list[Json]:
                 "priority": rule.priority,
                 "property": path,
                 "provenance": provenance,
-                "limit": float(subject.limit),
+                "limit": _plain(subject.limit),
                 "unit": symbol(subject.unit) if subject.unit else None,
             }
         )
     return sorted(found, key=lambda one: (one["priority"], one["property"], one["rule"]))
+
+
+def _plain(limit: float) -> float | bool:
+    """A yes or no stays one, as in alarms."""
+    return limit if isinstance(limit, bool) else float(limit)

@@ -72,7 +72,9 @@ COMMANDS = {
         "import_",
     ),
     "export": Command("the plant as files", "gemel.cli.plant", "add_export", "export"),
-    "scene": Command("check the scene, export it as glTF", "gemel.cli.scene", "add", ""),
+    "scene": Command(
+        "check the scene, export it as glTF, place twins in it", "gemel.cli.scene", "add", ""
+    ),
     "geometry": Command("users' own shapes (GLB files) in 3D", "gemel.cli.geometries", "add", ""),
     "retention": Command("how long readings are kept, by model", "gemel.cli.retention"),
     "status": Command("the installation at a glance", "gemel.cli.operate", "add_status", ""),
@@ -89,6 +91,12 @@ COMMANDS = {
     "gaps": Command("messages lost by overload, by device", "gemel.cli.gaps", "add", ""),
     "alarm": Command("alarms: list, acknowledge, shelve, history", "gemel.cli.alarms", "add", ""),
     "work": Command("work orders: list, create, plan, finish", "gemel.cli.work", "add", ""),
+    "attachment": Command(
+        "photos and notes of twins and work orders: list, add, get, delete",
+        "gemel.cli.attachments",
+        "add",
+        "",
+    ),
     "notify": Command("who is told of alarms: list, set, test", "gemel.cli.notify", "add", ""),
     "rule": Command("list, check, back-test, put, delete rules", "gemel.cli.rules", "add", ""),
     "derived": Command(
@@ -192,14 +200,15 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
-TIMES = ("--from", "--to", "--as-of", "--recorded-as-of")
+SIGNED = ("--from", "--to", "--as-of", "--recorded-as-of", "--at")
+"""Their values may begin with a minus."""
 
 
 def _joined(words: list[str]) -> list[str]:
     """`--from -1h` as `--from=-1h`: argparse would take -1h for an option."""
     found: list[str] = []
     for word in words:
-        if found and found[-1] in TIMES and word.startswith("-"):
+        if found and found[-1] in SIGNED and word.startswith("-"):
             found[-1] += "=" + word
         else:
             found.append(word)

@@ -60,6 +60,7 @@ export function AlarmLine({ alarm, row, isChosen = false, isSelected = false, is
         <span class="meta ellipsis">{factsOf(alarm, now)}</span>
       </a>
       <span class="alarm-state meta">
+        <span class="alarm-short">{factsOf(alarm, now, true)} ·</span>
         {icon && <Icon name={icon} small />}
         <span class="ellipsis">{stateOf(alarm, now)}</span>
         {isStale(alarm, now) && <span class="tag" title="Active for more than 24 hours">stale</span>}

@@ -42,7 +42,7 @@ export function limitsOf(subjects: Subject[], known: Known | undefined): ChartLi
   const found = new Map<string, ChartLimit>();
   for (const { tag, unit } of subjects) {
     for (const one of known?.get(tag.twin)?.limits ?? []) {
-      if (one.property !== tag.property || (tag.provenance && one.provenance !== tag.provenance)) continue;
+      if (typeof one.limit === "boolean" || one.property !== tag.property || (tag.provenance && one.provenance !== tag.provenance)) continue;
       found.set(`${one.priority} ${one.limit} ${unit}`, { value: one.limit, priority: one.priority, label: `${one.title} ${formatPlain(one.limit)}`, unit });
     }
   }

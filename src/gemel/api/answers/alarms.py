@@ -275,5 +275,5 @@ class RuleLimit(TypedDict):
     priority: int
     property: str
     provenance: str
-    limit: float
+    limit: float | bool
     unit: str | None

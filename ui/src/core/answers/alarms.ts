@@ -222,7 +222,7 @@ export interface RuleLimit {
   priority: number;
   property: string;
   provenance: string;
-  limit: number;
+  limit: number | boolean;
   unit: string | null;
 }
 
