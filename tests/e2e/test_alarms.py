@@ -117,7 +117,6 @@ def test_on_a_phone_a_long_title_takes_two_lines_and_the_facts_one(
     title = "Cooling water of the main bearing is far too warm for the load " * 3
     body = {name: rule[name] for name in fields} | {"title": title, "repeats": "each"}
     plant.call("PUT", "/rules/long", body)
-    send(plant, "motor-1", vibration=TOO_MUCH + 1)
     visitor = visit(plant, size=PHONE, has_touch=True, is_mobile=True)
     visitor.log_in(at="/app/alarms?show=all&twin=motor-1")
     row = visitor.page.locator("[data-testid=alarm-row]", has_text="Cooling water").first
@@ -131,7 +130,7 @@ def test_on_a_phone_a_long_title_takes_two_lines_and_the_facts_one(
     assert heights[0] <= 80
     assert heights[1] <= 2 * 18 + 1
     assert heights[2] <= 24
-    assert row.locator(".alarm-short").inner_text().startswith(f"{TOO_MUCH + 1:g} mm/s · limit")
+    assert "mm/s · limit 7 ·" in row.locator(".alarm-short").inner_text()
     box = row.bounding_box()
     assert box is not None
     visitor.page.touchscreen.tap(box["x"] + 60, box["y"] + box["height"] - 8)  # on the facts
