@@ -25,9 +25,28 @@ PARAMETERS = {
 }  # fmt: skip
 SERVICE = {"kind": "behaviour", "model": MODEL["@id"], "parameters": PARAMETERS}
 
+CALLED = {"inputs": {"in": "inflow"}, "outputs": {"h": "level"}}
+LADDER = {
+    "levels": [
+        {
+            "name": "tight", "behaviour": "tank", "values": {"area": 1}, "start": {"level": 1},
+            **CALLED,
+        },
+        {"name": "fmu", "behaviour": "basin", **CALLED},
+    ],
+    "step": 1,
+}  # fmt: skip
+CHOICE = {
+    "chosen": "in", "candidates": [0, 0.05, 0.1], "cost": {"in": 0.1}, "window": 20, "draws": 4,
+    "limits": {"h": {"low": 1, "price": 1}}, "vary": {"leak": 0.3},
+}  # fmt: skip
+
 
 def run(server: Inside, name: str, **parameters: Any) -> dict[str, Any]:
-    asked = {"run": name, "service": "tanks", "parameters": parameters}
+    return finished(server, {"run": name, "service": "tanks", "parameters": parameters})
+
+
+def finished(server: Inside, asked: dict[str, Any]) -> dict[str, Any]:
     found = server.ask("POST", "/runs", asked)
     return until(
         lambda: (r := server.ask("GET", f"/runs/{found['id']}"))["ended"] and r, "the run's end"
@@ -80,9 +99,17 @@ def test_an_fmu_from_its_file_to_what_it_says(tmp_path: Path) -> None:
         assert "model 'basin' crashed (SIGSEGV)" in done["message"]
         assert server.ask("GET", "/services/tanks")["isRunning"]
 
+        server.ask("PUT", "/services/ladder", {"kind": "fidelity", "parameters": LADDER})
+        asked = {"run": "compare", "service": "ladder", "parameters": CHOICE}
+        done = finished(server, asked)
+        assert done["state"] == "succeeded", done
+        found = server.ask("GET", f"/runs/{done['id']}/result")["result"]
+        assert (found["level"], found["reference"], found["isSure"]) == ("fmu", "fmu", True)
+
         refused = server.http.delete("/imported-models/basin")
         assert refused.status_code == 409
-        assert "tanks" in refused.json()["error"]["message"]
+        assert "ladder, tanks" in refused.json()["error"]["message"]
+        server.ask("DELETE", "/services/ladder")
         server.ask("DELETE", "/services/tanks")
         server.ask("DELETE", "/imported-models/basin")
         assert list((tmp_path / "data" / "models").iterdir()) == []

@@ -10,8 +10,8 @@ from gemel.services.fidelity import advise
 from gemel.services.fidelity.advisor import judge
 from gemel.services.fidelity.kind import KIND
 from gemel.services.fidelity.ladder import LEVELS, costs, outcome, tuned, views
-from gemel.services.fidelity.study import advise_run
-from gemel.services.fidelity.wear import Prices, Wear, draw, learnt
+from gemel.services.fidelity.study import advice, advise_run
+from gemel.services.fidelity.wear import Prices, Wear, draw, learnt, plausible
 from gemel.services.schema import completed
 
 
@@ -60,7 +60,7 @@ def test_it_asks_for_more_until_it_is_sure_and_stops() -> None:
 
 
 def test_an_order_comes_after_its_lead_and_a_failure_before_it_costs_more() -> None:
-    score = np.tile(np.arange(40.0), (2, 1))
+    score = np.tile(np.arange(40.0)[:, None], 2)
     cost, days = outcome(score, np.array([15.0, 30.0]), 10, Prices(9, 1, 10))
     assert cost.tolist() == [9, 1]
     assert days.tolist() == [16, 21]
@@ -95,6 +95,29 @@ def test_bend_jitter_and_sudden_failures_are_learnt_too() -> None:
     assert middle["sudden"] == pytest.approx(0.002, rel=0.4)
     plain = Wear(0.1, 0.03, 0.3, 0.03)
     assert learnt(draw(plain, 40, np.random.default_rng(1)), Wear()).jitter < 0.4
+
+
+def test_few_lives_leave_more_plants_possible_than_many() -> None:
+    middle = Wear(0.1, 0.03, 0.3, 0.03, bend=1.2, jitter=0.5, sudden=0.001)
+    few, many = (plausible(middle, n, 8, np.random.default_rng(1)) for n in (10, 160))
+    for name in ("rate", "rate_spread", "sudden"):
+        spread = [np.std([getattr(one, name) for one in found]) for found in (few, many)]
+        assert spread[0] > 1.5 * spread[1]
+    assert np.median([one.rate for one in many]) == pytest.approx(0.03, rel=0.1)
+    prices, levels = Prices(10, 1, 5), len(LEVELS)
+    found, limits = advice(many, prices, 0.02, 1)
+    assert np.shape(limits) == (8, levels)
+    assert found.scenarios >= 100
+
+
+def test_limits_are_set_finer_than_the_readings_that_were_met() -> None:
+    prices = Prices(10, 1, 5)
+    found = [
+        tuned(views(draw(Wear(), 1_000, np.random.default_rng(seed))), prices) for seed in range(6)
+    ]
+    spread = np.std(found, axis=0) / np.abs(np.mean(found, axis=0))
+    assert spread[1] < 0.1
+    assert spread[2] < 0.1
 
 
 def test_too_few_lives_leave_what_was_assumed() -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gemel.core.batch import F64
+from gemel.core.errors import InvalidInput
 
 SURE = 1.96
 
@@ -38,9 +39,16 @@ def judge(names: tuple[str, ...], costs: F64, tolerance: float) -> Advice:
     """The choice from costs of every level in the same scenarios.
 
     Shapes: costs (levels, scenarios). Units: tolerance in shares of the best level's cost.
+
+    Raises:
+        InvalidInput: the best level costs nothing, so that there are no shares of it.
     """
     mean = costs.mean(axis=1)
     best = int(np.argmin(mean))
+    if not mean[best] > 0:
+        raise InvalidInput(
+            f"the best level costs {mean[best]:g}", hint="costs are to be above 0 on average"
+        )
     # Linearised: the error of the best level's mean counts in the ratio too.
     ratio = mean / mean[best]
     residual = (costs - ratio[:, None] * costs[best]) / mean[best]
@@ -78,4 +86,4 @@ def advise(
         found = judge(names, costs, tolerance)
         if found.is_sure or costs.shape[1] >= most:
             return found
-        costs = np.concatenate([costs, more(costs.shape[1])], axis=1)
+        costs = np.concatenate([costs, more(min(costs.shape[1], most - costs.shape[1]))], axis=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gemel.core.document import Json
 from gemel.services.contract import Kind, Run
+from gemel.services.fidelity.behaviours import check, foreign, reads
 
 
 def _number(default: float, about: str, low: float, high: float) -> Json:
@@ -32,20 +33,78 @@ ADVISE: Json = {
         "sudden": _number(0.0, "chance a day of a failure that nothing announces", 0, 0.5),
         "failure": _number(10.0, "cost of a failure", 0, 1e12),
         "planned": _number(1.0, "cost of a replacement in time", 1e-9, 1e12),
+        "lives": _whole(0, "recorded lives that tell all this; 0: it is known", 0, 10_000),
         "lead": _whole(10, "days from the order to the replacement", 0, 365),
         "seed": _whole(1, "the same gives the same", 0, 2**31),
+    },
+}
+
+
+def _table(about: str) -> Json:
+    return {"type": "object", "default": {}, "description": about}
+
+
+LEVEL: Json = {
+    "type": "object",
+    "required": ["name", "behaviour"],
+    "properties": {
+        "name": {"type": "string", "description": "what the level is called"},
+        "behaviour": {"type": "string", "description": "built in, or the name of an imported one"},
+        "values": _table("by parameter: its value, where it is not the usual one"),
+        "start": _table("by state: where each scenario begins"),
+        "inputs": _table("by common name: what it is called in this behaviour"),
+        "outputs": _table("by common name: what it is called in this behaviour"),
     },
 }
 PARAMETERS: Json = {
     "type": "object",
     "properties": {
-        "tolerance": _number(0.02, "cost that a lower level may have more, in shares", 0, 1)
+        "tolerance": _number(0.02, "cost that a lower level may have more, in shares", 0, 1),
+        "levels": {
+            "type": "array",
+            "items": LEVEL,
+            "default": [],
+            "maxItems": 20,
+            "description": "of `compare`: behaviour models, the simplest first",
+        },
+        "reference": {
+            "type": "string",
+            "default": "",
+            "description": "the level that stands for the plant; the last without",
+        },
+        "inputs": _table("by common name: a path of the twins, or a number"),
+        "step": _number(900, "seconds of a step", 0.01, 86_400) | {"unit": "s"},
+    },
+}
+COMPARE: Json = {
+    "type": "object",
+    "properties": {
+        "chosen": {
+            "type": "string",
+            "default": "",
+            "description": "the common name of the input to decide",
+        },
+        "candidates": {
+            "type": "array",
+            "items": {"type": "number"},
+            "default": [],
+            "maxItems": 1000,
+            "description": "the values it may have",
+        },
+        "cost": _table("by output, or the chosen input: the price of one unit of it for an hour"),
+        "limits": _table("by output: `low`, `high`, and the `price` of a unit outside for an hour"),
+        "window": _number(86_400, "seconds of one scenario", 0.01, 1e9) | {"unit": "s"},
+        "span": _number(30 * 86_400, "seconds of history, if inputs are paths", 60, 1e9)
+        | {"unit": "s"},
+        "vary": _table("by input or parameter of the reference: the spread of its logarithm"),
+        "draws": _whole(1, "scenarios of each window", 1, 10_000),
+        "seed": _whole(1, "the same gives the same", 0, 2**31),
     },
 }
 KIND = Kind(
     name="fidelity",
     title="Fidelity advisor",
-    about="the lowest level of model whose decisions are as good, for the decision when to replace",
+    about="the lowest level of model whose decisions are as good as those of the best",
     fidelity=2,
     parameters=PARAMETERS,
     per_model=False,
@@ -56,5 +115,14 @@ KIND = Kind(
             "gemel.services.fidelity.study:advise_run",
             ADVISE,
         ),
+        Run(
+            "compare",
+            "behaviour models as levels: what the choices of each cost by the reference",
+            "gemel.services.fidelity.behaviours:compare",
+            COMPARE,
+        ),
     ),
+    reads=reads,
+    foreign=foreign,
+    check=check,
 )

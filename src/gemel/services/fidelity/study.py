@@ -3,26 +3,48 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 import numpy as np
 
+from gemel.core.batch import F64
 from gemel.core.document import Json
 from gemel.services.contract import Job, Progress, Result
 from gemel.services.fidelity.advisor import Advice, advise
 from gemel.services.fidelity.ladder import LEVELS, costs, tuned, views
-from gemel.services.fidelity.wear import Prices, Wear, draw
+from gemel.services.fidelity.wear import Prices, Wear, draw, plausible
 
-TUNING_LIVES = 2_000
+TUNING_LIVES, LEAST_TUNING = 2_000, 600
+GUESSES = 8
+"""Plants that are thought possible."""
 
 
 def advice(
-    wear: Wear, prices: Prices, tolerance: float, seed: int
-) -> tuple[Advice, tuple[float, ...]]:
-    """Tunes every level on lives of their own, then judges them on others."""
+    plants: Sequence[Wear], prices: Prices, tolerance: float, seed: int
+) -> tuple[Advice, tuple[tuple[float, ...], ...]]:
+    """Tunes every level on lives of their own, then judges them on others.
+
+    Args:
+        plants: those that it may be, each as likely; every level is tuned for each of them.
+        prices: of failures and replacements.
+        tolerance: in shares of the best level's cost.
+        seed: the same gives the same.
+    """
     random = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2)]
-    limits = tuned(views(draw(wear, TUNING_LIVES, random[0])), prices)
-    found = advise(LEVELS, lambda n: costs(wear, prices, limits, n, random[1]), tolerance)
-    return found, limits
+    lives = max(TUNING_LIVES // len(plants), LEAST_TUNING)
+    limits = tuple(tuned(views(draw(wear, lives, random[0])), prices) for wear in plants)
+
+    def more(count: int) -> F64:
+        each = -(-count // len(plants))
+        return np.concatenate(
+            [
+                costs(wear, prices, own, each, random[1])
+                for wear, own in zip(plants, limits, strict=True)
+            ],
+            axis=1,
+        )
+
+    return advise(LEVELS, more, tolerance), limits
 
 
 def advise_run(job: Job, progress: Progress) -> Result:
@@ -32,16 +54,19 @@ def advise_run(job: Job, progress: Progress) -> Result:
         p["begin"], p["rate"], p["rateSpread"], p["noise"], p["bend"], p["jitter"], p["sudden"]
     )
     prices = Prices(p["failure"], p["planned"], p["lead"])
+    plants = [wear]
+    if p["lives"]:
+        plants = plausible(wear, p["lives"], GUESSES, np.random.default_rng([p["seed"], 1]))
     progress(0.1, "every level on the same lives")
     began = time.process_time()
-    found, limits = advice(wear, prices, tolerance, p["seed"])
+    found, limits = advice(plants, prices, tolerance, p["seed"])
     return Result(
         document(found, limits)
         | {"tolerance": tolerance, "cpuSeconds": time.process_time() - began}
     )
 
 
-def document(found: Advice, limits: tuple[float, ...]) -> Json:
+def document(found: Advice, limits: tuple[tuple[float, ...], ...]) -> Json:
     return {
         "level": found.levels[found.level].name,
         "best": found.levels[found.best].name,
@@ -56,6 +81,6 @@ def document(found: Advice, limits: tuple[float, ...]) -> Json:
                 "high": one.high,
                 "limit": limit if one.name in ("age", "level") else -limit,
             }
-            for one, limit in zip(found.levels, limits, strict=True)
+            for one, limit in zip(found.levels, np.median(limits, axis=0).tolist(), strict=True)
         ],
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -47,27 +48,36 @@ class Lives:
 
 
 def draw(wear: Wear, lives: int, random: np.random.Generator) -> Lives:
-    """Lives from new to failure."""
+    """Lives from new to failure. In memory the lives of one day lie side by side."""
     needed = -np.log(wear.begin)
     rate = wear.rate * np.exp(wear.rate_spread * random.standard_normal(lives))
-    days = int(min(4 * needed / wear.rate, 2_000))
-    steps = 1 + wear.jitter * random.standard_normal((lives, days))
-    grown = np.cumsum(np.maximum(steps, 0) * rate[:, None], axis=1) / needed
-    damage = wear.begin ** (1 - np.minimum(grown, 1.5) ** wear.bend)
-    over = damage >= 1
-    end = np.where(over.any(axis=1), over.argmax(axis=1), days - 1)
+    most = int(min(4 * needed / wear.rate, 2_000))
+    grown = random.standard_normal((most, lives))
+    grown *= wear.jitter
+    grown += 1
+    np.maximum(grown, 0, out=grown)
+    grown *= rate / needed
+    np.cumsum(grown, axis=0, out=grown)
+    end = np.minimum((grown < 1).sum(axis=0), most - 1)
     if wear.sudden > 0:
         end = np.minimum(end, random.geometric(wear.sudden, lives))
-    seen = damage + wear.noise * random.standard_normal((lives, days))
-    seen[np.arange(days)[None, :] >= end[:, None]] = np.nan
-    return Lives(seen, end.astype(np.int64))
+    days = int(end.max()) + 1
+    damage = wear.begin ** (1 - np.minimum(grown[:days], 1.5) ** wear.bend)
+    seen = damage + wear.noise * random.standard_normal((days, lives))
+    seen[np.arange(days)[:, None] >= end] = np.nan
+    return Lives(seen.T, end.astype(np.int64))
 
 
 LEAST_DAYS, LEAST_LIVES = 5, 2
+USUAL = 0.5
+"""Deviation of a day's growth in shares of its mean, as sure as its square is large."""
+EXPOSED = 0.7
+"""Share of its life in which a part is not worn: a failure then is told to be sudden."""
 WORN = 0.5
 """Damage below which a failure has come suddenly."""
 BENDS = np.linspace(0.5, 2.0, 31)
 BEGINS = np.linspace(0.02, 0.6, 59)
+BINS = 100
 
 
 def learnt(history: Lives, prior: Wear) -> Wear:
@@ -86,37 +96,91 @@ def learnt(history: Lives, prior: Wear) -> Wear:
     worn = [seen for seen in lives if seen[-LEAST_DAYS:].mean() >= WORN]
     if len(worn) < LEAST_LIVES:
         return prior
-    noise = float(np.median([np.std(np.diff(seen)) for seen in lives]) / np.sqrt(2))
-    share = np.concatenate([(np.arange(len(x)) + 1) / (len(x) + 1) for x in worn])
-    seen = np.concatenate(worn)
-    begin, bend = _course(share, seen)
+    share = np.concatenate([_shares(x) for x in worn])
+    begin, bend = _course(share, np.concatenate(worn))
+    noise, varied = _spreads(lives, worn, begin, bend)
+    jitter = float(np.interp(varied, VARIED, JITTERS))
+    pace = _pace(jitter)[0]
     needed = -np.log(begin)
     rates = [needed / (len(x) + 1) for x in worn]
     early = [x for x in lives if x[-LEAST_DAYS:].mean() < WORN]
     rates += [needed * _behind(x, begin, bend) / len(x) for x in early]
-    logs = np.log(np.maximum(rates, 1e-5))
+    logs = np.log(np.maximum(rates, 1e-5) / pace)
+    by_chance = varied**2 * np.mean([1 / len(x) for x in lives])
     exposed = sum(float((x < WORN).sum()) for x in lives)
     return Wear(
         begin,
         float(np.exp(np.median(logs))),
-        float(np.std(logs)),
+        float(np.sqrt(max(np.var(logs, ddof=1) - by_chance, 0.0))),
         noise,
         bend,
-        _jitter(worn, begin, bend, noise),
+        jitter,
         len(early) / max(exposed, 1.0),
     )
 
 
-def _course(share: F64, seen: F64) -> tuple[float, float]:
-    """(begin, bend) of damage over the share of life, by least squares."""
-    best, found = np.inf, (0.1, 1.0)
-    for bend in BENDS.tolist():
-        curve = np.exp(np.log(BEGINS)[:, None] * (1 - share**bend)[None, :])
-        error = ((curve - seen) ** 2).sum(axis=1)
-        at = int(np.argmin(error))
-        if error[at] < best:
-            best, found = float(error[at]), (float(BEGINS[at]), bend)
+def plausible(middle: Wear, lives: int, count: int, random: np.random.Generator) -> list[Wear]:
+    """Plants from which so many lives may well have been recorded that tell `middle`.
+
+    From as many lives of `middle` it is learnt again. By as much as that misses, `middle` may have
+    missed the other way (the basic bootstrap): so they are as far apart as recorded lives leave
+    open, and what the method learns too high is put right. Sudden failures are counted, and their
+    rate is as sure as the count.
+
+    Source: Davison and Hinkley, Bootstrap Methods and their Application (1997), 5.2.
+    """
+    found = []
+    for _ in range(count):
+        drawn = draw(middle, lives, random)
+        again = learnt(drawn, middle)
+        exposed = max(float(drawn.end.sum()) * EXPOSED, 1.0)
+        found.append(
+            Wear(
+                min(middle.begin**2 / again.begin, 0.95),
+                middle.rate**2 / again.rate,
+                max(2 * middle.rate_spread - again.rate_spread, 0.0),
+                middle.noise**2 / max(again.noise, 1e-6),
+                middle.bend**2 / again.bend,
+                max(2 * middle.jitter - again.jitter, 0.0),
+                float(random.gamma(middle.sudden * exposed + 0.5) / exposed),
+            )
+        )
     return found
+
+
+def _shares(seen: F64) -> F64:
+    """Of a life behind it at each reading; it ended half a day after the last, on average."""
+    found: F64 = (np.arange(len(seen)) + 1) / (len(seen) + 1)
+    return found
+
+
+def _pace(jitter: float) -> tuple[float, float]:
+    """(mean, deviation in shares of it) of a day's growth, which is never below 0."""
+    if jitter <= 0:
+        return 1.0, 0.0
+    at = 1 / jitter
+    density = np.exp(-(at**2) / 2) / np.sqrt(2 * np.pi)
+    above = (1 + math.erf(at / np.sqrt(2))) / 2
+    mean = above + jitter * density
+    square = (1 + jitter**2) * above + jitter * density
+    return float(mean), float(np.sqrt(square - mean**2) / mean)
+
+
+JITTERS = np.linspace(0.0, 3.0, 61)
+VARIED = np.array([_pace(float(j))[1] for j in JITTERS])
+
+
+def _course(share: F64, seen: F64) -> tuple[float, float]:
+    """(begin, bend) of damage over the share of life, by least squares; readings in `BINS`."""
+    place = np.minimum((share * BINS).astype(int), BINS - 1)
+    count = np.bincount(place, minlength=BINS)
+    count = np.maximum(count, 1e-9)
+    share = np.bincount(place, share, BINS) / count
+    seen = np.bincount(place, seen, BINS) / count
+    curves = BEGINS[:, None, None] ** (1 - share ** BENDS[:, None])
+    error = (count * (curves - seen) ** 2).sum(axis=-1)
+    begin, bend = np.unravel_index(int(np.argmin(error)), error.shape)
+    return float(BEGINS[begin]), float(BENDS[bend])
 
 
 def _behind(seen: F64, begin: float, bend: float) -> float:
@@ -126,15 +190,43 @@ def _behind(seen: F64, begin: float, bend: float) -> float:
     return max(float(grown), 0.1)
 
 
-def _jitter(worn: Sequence[F64], begin: float, bend: float, noise: float) -> float:
-    """Of growth from day to day, in shares of the rate."""
-    over, under = 0.0, 0.0
-    for seen in worn:
-        share = (np.arange(len(seen)) + 1) / (len(seen) + 1)
-        curve = begin ** (1 - share**bend)
-        slope = curve * -np.log(begin) * bend * share ** (bend - 1)
-        spread = slope**2 * share * (1 - share) / len(seen)
-        excess = (seen - curve) ** 2 - noise**2
-        over += float((spread * excess).sum())
-        under += float((spread**2).sum())
-    return float(np.clip(over / under, 0.0, 4.0) ** 0.5) if under else 0.0
+def _spreads(
+    lives: Sequence[F64], worn: Sequence[F64], begin: float, bend: float
+) -> tuple[float, float]:
+    """(noise of the sensor, deviation of a day's growth in shares of its mean).
+
+    From one reading to the next the noise counts twice and one day's growth once; over a life the
+    growth is a Brownian bridge. Each tells both by itself; they are weighed by how sure they are.
+    """
+    curves = [begin ** (1 - _shares(seen) ** bend) for seen in worn]
+    moves = np.concatenate([np.diff(curve) for curve in curves])
+    odd = np.concatenate([np.diff(seen) for seen in worn]) - moves
+    noise2, varied2, unsure = _two(2.0 * np.ones(len(odd)), moves**2, odd**2)
+    over, under, again = 0.0, 0.0, 0.0
+    for seen, curve in zip(worn, curves, strict=True):
+        share = _shares(seen)
+        slope = np.gradient(curve)
+        spread = slope**2 * share * (1 - share) * len(seen)
+        one = float((spread * ((seen - curve) ** 2 - noise2)).sum())
+        own = float((spread**2).sum())
+        over, under = over + one, under + own
+        again += one**2
+    bridge2 = over / under
+    unsure2 = max(again / under**2 - bridge2**2 / len(worn), 1e-6)
+    found = np.array([varied2, bridge2, USUAL**2])
+    weights = 1 / np.array([unsure, unsure2, USUAL**4])
+    varied2 = float((found * weights).sum() / weights.sum())
+    return math.sqrt(max(noise2, 1e-12)), math.sqrt(max(varied2, 0.0))
+
+
+def _two(first: F64, second: F64, seen: F64) -> tuple[float, float, float]:
+    """Two variances of which `seen` squares are sums, and the variance of the second."""
+    sizes = np.full(len(seen), seen.mean())
+    table = np.stack([first, second], axis=1)
+    for _ in range(4):
+        weighed = table / sizes[:, None] ** 2
+        square = weighed.T @ table + 1e-30 * np.eye(2)
+        found = np.linalg.solve(square, weighed.T @ seen)
+        sizes = np.maximum(table @ np.maximum(found, 0), 1e-3 * seen.mean())
+    unsure = 2 * float(np.linalg.inv(square)[1, 1])
+    return float(found[0]), float(found[1]), unsure
