@@ -39,6 +39,8 @@ class Part:
     is_sudden: bool
     key: tuple[int, ...]
     """The same key is the same life: what is known of it may be kept."""
+    worn: int = 0
+    """The age at which it would have failed by wear; a sudden failure comes before."""
 
     def __len__(self) -> int:
         return len(self.life)
@@ -103,6 +105,7 @@ def fleet(lives: Sequence[Life], seed: int, sensors: int) -> Draw:
             Life(f"machine-{machine}", values, life.settings[:length], ages, True, True),
             is_sudden,
             key,
+            len(life),
         )
 
     return draw

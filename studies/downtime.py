@@ -1,7 +1,9 @@
 """Downtime of a fleet under one crew: run to failure, by age, a limit, the twin, an oracle.
 
 Lives are replayed from engines that the model was not learnt from, and made by a plant of bearings;
-each policy is tuned on other lives and other fleets than it is judged on. Marks are in
+each policy is tuned on other lives and other fleets than it is judged on. The oracle of wear knows
+when each part would wear out, and no more than others of failures without a sign: the most that a
+prediction can come to. Marks are in
 studies/marks/downtime.json. A fleet runs through the real server too, day by day over MQTT, alarms
 and work orders, and must come to the same jobs on the same days.
 """
@@ -131,6 +133,7 @@ def policies(plant: Plant, model: Model, lead: int) -> list[Policy]:
         Policy("threshold", known.limits(), known.threshold),
         Policy("twin median", levels, lambda level: known.twin(1, level)),
         Policy("twin low end", levels, lambda level: known.twin(0, level)),
+        Policy("oracle of wear", range(11), lambda k: lambda part: max(1, part.worn - lead - k)),
         Policy("oracle", range(11), lambda k: lambda part: max(1, len(part) - lead - k)),
     ]
 
@@ -229,7 +232,7 @@ def closed_loop(
         found[policy.name] = _row(policy.name, best, outcomes, down[policy.name])
     cuts = {
         f"{name} against {other}": cut(down[name], down[other])
-        for name in ("twin median", "twin low end", "oracle")
+        for name in ("twin median", "twin low end", "oracle of wear", "oracle")
         for other in ("run to failure", "age", "threshold")
     }
     return {"policies": found, "cuts": cuts}
