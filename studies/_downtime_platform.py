@@ -37,18 +37,20 @@ WAIT = 60.0
 PATIENCE = 0.01
 
 
-def through_platform(plant: Plant, level: float, trees: dict[str, int], options: Options) -> Any:
+def through_platform(
+    plant: Plant, levels: tuple[float, float], trees: dict[str, int], options: Options
+) -> Any:
     """The jobs of one fleet by the server and by the simulation, and where they differ."""
     from studies.downtime import HOLD, Known, learnt
 
     work = Work(horizon=200 if options.small else 500)
     draw = fleet(plant.judging, 1_000 * options.seed + 900, len(plant.paths.values))
     model, _ = learnt(plant, options)
-    expected = simulate(draw, work, Known(plant, model).twin(1, level))
+    expected = simulate(draw, work, Known(plant, model).two_levels(*levels))
     begin = time.perf_counter()
     with server() as (client, link):
         closed = Closed(client, link, plant, work, draw)
-        version = closed.prepare(level, HOLD, trees)
+        version = closed.prepare(levels, HOLD, trees)
         got = closed.run()
     pairs = [sorted(_rows(out)) for out in (expected, got)]
     return {
@@ -145,6 +147,8 @@ class Closed:
         self._first = (now - work.horizon - 20) * DAY
         self._past = self._first - (longest + 20) * DAY
         self.proposals = 0
+        self._due: dict[int, int] = {}
+        """The day on which each machine was said to be due, in the life it is in."""
 
     def ask(self, method: str, path: str, body: Any = None, **query: Any) -> Any:
         answer = self._client.request(method, path, json=body, params=query or None)
@@ -154,7 +158,7 @@ class Closed:
 
     # ---- before the first day ------------------------------------------------------------------
 
-    def prepare(self, level: float, hold: int, trees: dict[str, int]) -> Any:
+    def prepare(self, levels: tuple[float, float], hold: int, trees: dict[str, int]) -> Any:
         """Models, twins, the past of other machines, the service, and what it learns."""
         from studies.downtime import named
 
@@ -177,7 +181,8 @@ class Closed:
             "conditions": list(paths.settings),
             "age": "age",
             "failed": "failed",
-            "alarm": level,
+            "alarm": levels[0],
+            "renew": levels[1],
             "hold": hold,
             "lead": self._work.lead,
             "parts": [{"name": "machine", "count": 1}],
@@ -228,6 +233,7 @@ class Closed:
             if day >= busy_until:
                 if served >= 0:
                     number[served] += 1
+                    self._due.pop(served, None)
                     start[served], served = day, -1
                 job = self._next(day, failed, orders)
                 if job is not None:
@@ -251,7 +257,11 @@ class Closed:
                 if is_last:
                     failed[machine] = day + 1
             self._link.send(messages)
-            for machine, key in self._proposed(start).items():
+            proposed = self._proposed(start)
+            for machine in self._near(start):
+                if machine != served and machine not in failed:
+                    self._due.setdefault(machine, day + 1)
+            for machine, key in proposed.items():
                 if machine != served and machine not in orders and failed.get(machine, NEVER) > day:
                     orders[machine] = (day + work.lead, key)
         return out
@@ -261,7 +271,8 @@ class Closed:
     ) -> tuple[int, bool] | None:
         if failed:
             return min((since, machine) for machine, since in failed.items())[1], True
-        ready = [(when, machine) for machine, (when, _) in orders.items() if when <= day]
+        at = {m: max(when, self._due.get(m, NEVER)) for m, (when, _) in orders.items()}
+        ready = [(when, machine) for machine, when in at.items() if when <= day]
         return (min(ready)[1], False) if ready else None
 
     def _serve(self, machine: int, is_failure: bool, orders: dict[int, tuple[int, str]]) -> None:
@@ -273,6 +284,18 @@ class Closed:
         words = "repaired after a failure" if is_failure else "renewed in time"
         self.ask("POST", f"/work-orders/{key}/acts", {"act": "start"})
         self.ask("POST", f"/work-orders/{key}/acts", {"act": "finish", "note": words})
+
+    def _near(self, start: list[int]) -> list[int]:
+        """Machines that are to be renewed once their parts are there, as the service says."""
+        status = self.ask("GET", f"/services/{SERVICE}/status")
+        found = []
+        for one in status["knows"]["predictions"]:
+            if one["isDue"] and one["twin"].startswith("machine-"):
+                machine = int(one["twin"].removeprefix("machine-"))
+                begun = (self._first + start[machine] * DAY) * 1_000_000_000
+                if from_iso(one["time"]) >= begun:
+                    found.append(machine)
+        return found
 
     def _proposed(self, start: list[int]) -> dict[int, str]:
         """Work that is proposed for the life that each machine is in; it is accepted."""

@@ -67,8 +67,9 @@ class Outcome:
         return sum(job.is_failure for job in self.jobs)
 
 
-Trigger = Callable[[Part], int]
-"""The age at the end of whose day a renewal is ordered; `NEVER` for none."""
+Trigger = Callable[[Part], int | tuple[int, int]]
+"""The age at the end of whose day parts are ordered; `NEVER` for none. A second: that after whose
+day the crew renews, if they are there; else as soon as they are."""
 Draw = Callable[[int, int], Part]
 """(machine, number of its life) -> that life; the same for every policy."""
 
@@ -135,9 +136,11 @@ def simulate(draw: Draw, work: Work, trigger: Trigger) -> Outcome:
         part = draw(machine, number[machine])
         start[machine] = day
         fails[machine] = day + len(part)  # down from then
-        at = trigger(part)
+        found = trigger(part)
+        at, due = found if isinstance(found, tuple) else (found, 0)
         order[machine] = day + at - 1 if at < len(part) else NEVER
-        ready[machine] = order[machine] + work.lead if order[machine] < NEVER else NEVER
+        is_ever = order[machine] < NEVER and due < len(part)
+        ready[machine] = max(order[machine] + work.lead, day + due) if is_ever else NEVER
 
     for machine in range(count):
         begin(machine, 0)

@@ -37,6 +37,7 @@ from studies._fleet import (
 )
 
 HOLD = 3
+TWIN = "twin, two levels"
 TUNING, JUDGING = 12, 40
 T95 = {5: 2.776, 40: 2.023}
 MARKS = Path(__file__).parent / "marks" / "downtime.json"
@@ -77,8 +78,8 @@ def run(options: Options) -> dict[str, Any]:
         found[plant.name] = rows
     from studies._downtime_platform import through_platform
 
-    level = found["turbines"]["policies"]["twin median"]["parameter"]
-    found["platform"] = through_platform(plants[0], level, SETTINGS, options)
+    levels = found["turbines"]["policies"][TWIN]["parameter"]
+    found["platform"] = through_platform(plants[0], levels, SETTINGS, options)
     return found
 
 
@@ -127,12 +128,14 @@ def policies(plant: Plant, model: Model, lead: int) -> list[Policy]:
     known = Known(plant, model)
     longest = max(len(life) for life in plant.tuning)
     levels = [6, 9, 12, 15, 18, 21, 25, 30, 35, 40, 50, 60]
+    pairs = [(order, due) for order in levels[4:] for due in levels if due <= order]
     return [
         Policy("run to failure", [None], lambda _: lambda part: NEVER),
         Policy("age", range(10, longest, 6), lambda age: lambda part: age),
         Policy("threshold", known.limits(), known.threshold),
         Policy("twin median", levels, lambda level: known.twin(1, level)),
         Policy("twin low end", levels, lambda level: known.twin(0, level)),
+        Policy(TWIN, pairs, lambda pair: known.two_levels(*pair)),
         Policy("oracle of wear", range(11), lambda k: lambda part: max(1, part.worn - lead - k)),
         Policy("oracle", range(11), lambda k: lambda part: max(1, len(part) - lead - k)),
     ]
@@ -161,6 +164,16 @@ class Known:
     def twin(self, which: int, level: float) -> Trigger:
         def trigger(part: Part) -> int:
             return _held(self.days(part)[which] <= level)
+
+        return trigger
+
+    def two_levels(self, order: float, due: float) -> Trigger:
+        """Parts are ordered when little is left, and wait until less is."""
+
+        def trigger(part: Part) -> tuple[int, int]:
+            left = self.days(part)[1]
+            near = np.flatnonzero(left <= due)
+            return _held(left <= order), int(near[0]) + 2 if len(near) else NEVER
 
         return trigger
 
@@ -232,7 +245,7 @@ def closed_loop(
         found[policy.name] = _row(policy.name, best, outcomes, down[policy.name])
     cuts = {
         f"{name} against {other}": cut(down[name], down[other])
-        for name in ("twin median", "twin low end", "oracle of wear", "oracle")
+        for name in ("twin median", "twin low end", TWIN, "oracle of wear", "oracle")
         for other in ("run to failure", "age", "threshold")
     }
     return {"policies": found, "cuts": cuts}
@@ -280,7 +293,7 @@ def passed(rows: dict[str, Any], marks: dict[str, Any]) -> dict[str, bool]:
     }
     found = {}
     for mark, other in names.items():
-        here = rows["cuts"][f"twin median against {other}"]
+        here = rows["cuts"][f"{TWIN} against {other}"]
         wanted = marks[mark]
         found[mark] = here["cutPercent"] >= wanted["least"] and here["low"] >= wanted["lowerBound"]
         if "goal" in wanted:

@@ -72,6 +72,9 @@ PARAMETERS: Json = {
             "description": "for the work order: name, number and count of each",
         },
         "lead": _number(0.0, "days until the parts are there", 0, 3_650),
+        "renew": _number(
+            0.0, "days left at which to renew, parts being there; 0: once they are", 0, 36_500
+        ),
         "repair": {
             "type": "string",
             "default": "Repair after failure",

@@ -58,7 +58,7 @@ class RemainingLife:
         self._width = width_of(given)
         self._days = self._width / DAY
         self._limit, self._hold = float(given["alarm"]), int(given["hold"])
-        self._by_low = given["by"] == "low"
+        self._by_low, self._due_at = given["by"] == "low", float(given["renew"])
         self._work = {name: given[name] for name in ("work", "parts", "lead")}
         n, width = len(self.twins), len(self.columns)
         self._values, self._settings = self._places_of_model()
@@ -284,12 +284,22 @@ class RemainingLife:
                 "title": self._work["work"],
                 "parts": self._work["parts"],
                 "leadDays": lead,
-                "due": to_iso(time + round(max(low, lead) * DAY)),
+                "due": to_iso(time + round(max(self._wait(low, middle), lead) * DAY)),
                 "earliest": to_iso(time + round(lead * DAY)),
             },
         }
         title = f"Fails in about {middle:.0f} days ({low:.0f} to {high:.0f})"
         return Notice(self.twins[twin], "raise", time, middle, title, details)
+
+    def _wait(self, low: float, middle: float) -> float:
+        """Days until it is to be renewed, by what is expected now."""
+        return middle - self._due_at if self._due_at else low
+
+    def _is_due(self, twin: int) -> bool:
+        """Whether so little is left that it is to be renewed once its parts are there."""
+        if not self._due_at:
+            return bool(self.is_told[twin])
+        return self._value(twin) <= self._due_at
 
     def prediction(self, twin: int, row: F64 | None = None) -> Json:
         """What is predicted of a twin, and why."""
@@ -327,7 +337,12 @@ class RemainingLife:
         known = np.flatnonzero(np.isfinite(self.middle))
         order = known[np.argsort(self.middle[known], kind="stable")][:MOST_LISTED]
         listed = [
-            {"twin": self.twins[i], "time": to_iso(int(self.predicted[i])), **self.prediction(i)}
+            {
+                "twin": self.twins[i],
+                "time": to_iso(int(self.predicted[i])),
+                "isDue": self._is_due(i),
+                **self.prediction(i),
+            }
             for i in order.tolist()
         ]
         return {
