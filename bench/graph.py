@@ -104,13 +104,16 @@ def quantiles(times: list[float]) -> Row:
 
 
 def repeated(work: Callable[[], object], count: int) -> Row:
+    """The times of a piece of work, by the wall and of the processor."""
     work()
-    times = []
+    times, worked = [], []
     for _ in range(count):
-        began = time.perf_counter()
+        began, before = time.perf_counter(), time.thread_time()
         work()
+        worked.append(time.thread_time() - before)
         times.append(time.perf_counter() - began)
-    return quantiles(times)
+    cpu = quantiles(worked)
+    return {**quantiles(times), "cpu_p50_ms": cpu["p50_ms"], "cpu_p95_ms": cpu["p95_ms"]}
 
 
 # --- Gemel ---------------------------------------------------------------------------------------

@@ -30,6 +30,8 @@ from running import Running  # noqa: E402
 
 KINDS = {"p": "contains", "n": "next", "x": "feeds"}
 OVER = ("succeeded", "failed", "cancelled")
+START_SECONDS = 600
+"""A start with millions of documents may take so long."""
 Row = dict[str, Any]
 
 
@@ -109,7 +111,7 @@ def measured(folder: Path, file: Path, count: int) -> Iterator[Row]:
     with Running(folder / "empty") as server:
         server.call("POST", "/models", MODELS)
         empty = resident(server.process.pid)
-    server = Running(folder / "served")
+    server = Running(folder / "served", start_seconds=START_SECONDS)
     with server:
         yield imported(server, file, count)
     yield started(server, count, empty)

@@ -24,8 +24,16 @@ KEPT = frozenset({"GEMEL_PURE", "GEMEL_BALLAST"})
 class Running:
     """`gemel serve` (or another command that serves) as a process of its own."""
 
-    def __init__(self, data: Path, *arguments: str, command: str = "serve") -> None:
+    def __init__(
+        self,
+        data: Path,
+        *arguments: str,
+        command: str = "serve",
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        """`start_seconds` without a word from it, and it has not started."""
         self.data = data
+        self.start_seconds = start_seconds
         self.arguments = arguments
         self.command = command
         self.url = ""
@@ -56,7 +64,7 @@ class Running:
         threading.Thread(target=_pump, args=(self.process, lines), daemon=True).start()
         while True:
             try:
-                line = lines.get(timeout=START_SECONDS)
+                line = lines.get(timeout=self.start_seconds)
             except queue.Empty:
                 line = ""
             if not line:
