@@ -112,3 +112,19 @@ def test_what_is_wrong_is_explained_when_asked_for() -> None:
         flags=("--explain",),
     )
     assert told == [{"conforms": False, "messages": ["'x' is not a numeric value"]}]
+
+
+def test_no_line_ends_the_work() -> None:
+    good = {"input": [MODEL]}
+    deep = json.dumps({"input": [{**MODEL, "contents": 0}]}).replace("0", "[" * 1000 + "]" * 1000)
+    half = '{"input": [{"@id": "dtmi:\\ud800;1"}]}'
+    bad = ["", "\x00", "[" * 100_000, deep, half, '{"input": 5}', '{"input": "' + "x" * 10**6]
+    told, code = ask("validate", *[line for one in bad for line in (one, good)])
+    assert code == 1
+    assert [one["valid"] for one in told[1::2]] == [True] * len(bad)
+    assert [next(iter(one)) for one in told[::2]] == ["error"] * 3 + ["valid"] + ["error"] * 3
+    case = {"model": [MODEL], "subject": "dtmi:dtdl:instance:Schema:double;3"}
+    submits = ["1", "\x00", "[" * 100_000, '"\\ud800"', "9" * 10_000]
+    told, code = ask("conforms", *[{**case, "submit": one} for one in submits])
+    assert [one["conforms"] for one in told] == [True] + [False] * 4
+    assert code == 0

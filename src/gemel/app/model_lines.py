@@ -35,6 +35,9 @@ def answers(lines: Iterator[bytes], judge: Judge) -> Iterator[tuple[bytes, bool]
         except GemelError as error:
             said = {"code": error.code, "message": str(error)}
             answer, is_good = {"error": said}, False
+        except RecursionError:
+            said = {"code": "InvalidArgument", "message": "the line is nested too deeply"}
+            answer, is_good = {"error": said}, False
         yield orjson.dumps(answer) + b"\n", is_good
 
 
@@ -49,11 +52,13 @@ def _case(line: bytes) -> Json:
 
 
 def _case_of_large_numbers(line: bytes) -> Any:
-    """Whole numbers beyond 64 bits are JSON too."""
+    """Whole numbers beyond 64 bits are JSON too; halves of characters stand for no text."""
     try:
-        return json.loads(line)
+        found = json.loads(line.decode("utf-8-sig"))
+        json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise InvalidInput(f"the line is not JSON: {error}") from None
+    return found
 
 
 def judge_model(explain: bool = False) -> Judge:

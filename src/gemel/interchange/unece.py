@@ -1,7 +1,8 @@
 """Units by their common codes for trade, such as `MQH` for m³/h.
 
-Source: UN/CEFACT Recommendation 20, revision 14 (2020), annexes II and III; the list is in the
-public domain at https://github.com/datasets/unece-units-of-measure (`data/units-of-measure.csv`).
+Source: UN/CEFACT Recommendation 20, revision 17 (2021), annexes II and III, from the list that
+UN/CEFACT keeps at https://github.com/uncefact/vocab-codes (`CLR/Rec20`); all codes but a dozen at
+its end (Q to Z, of SI units such as `WTT`) were read there one by one, those in revision 14.
 Where a code is deprecated (`D`, as `HN` for millimetres of mercury) or deleted (`X`) there, or
 there is none for exactly the unit, it is left out; `HAR` for the hectare gave way to `H18`.
 """
@@ -11,9 +12,13 @@ from __future__ import annotations
 CODES = {
     # acceleration, angle, angular velocity
     "metrePerSecondSquared": "MSK",
+    "centimetrePerSecondSquared": "M39",
+    "millimetrePerSecondSquared": "M41",
+    "kilometrePerSecondSquared": "M38",
     "gForce": "K40",
     "radian": "C81",
     "degreeOfArc": "DD",
+    "turn": "M44",
     "minuteOfArc": "D61",
     "secondOfArc": "D62",
     "radianPerSecondSquared": "2B",
@@ -67,10 +72,13 @@ CODES = {
     "voltAmpere": "D46",
     "kilovoltAmpere": "KVA",
     "megavoltAmpere": "MVA",
+    "millivoltAmpere": "M35",
     "kilovoltAmpereHour": "C79",
     "voltAmpereReactive": "D44",
     "kilovoltAmpereReactive": "KVR",
+    "megavoltAmpereReactive": "MAR",
     "kilovoltAmpereReactiveHour": "K3",
+    "megavoltAmpereReactiveHour": "MAH",
     "ohm": "OHM",
     "milliohm": "E45",
     "kiloohm": "B49",
@@ -95,6 +103,7 @@ CODES = {
     "mebibyte": "E63",
     "gibibyte": "E62",
     "tebibyte": "E61",
+    "exbibyte": "E59",
     "bitPerSecond": "B10",
     # density, mass, flow
     "kilogramPerCubicMetre": "KMQ",
@@ -158,6 +167,7 @@ CODES = {
     "ounce": "L40",
     "newtonMetre": "NU",
     "pascal": "PAL",
+    "decapascal": "H75",
     "hectopascal": "A97",
     "kilopascal": "KPA",
     "bar": "BAR",
@@ -186,6 +196,7 @@ CODES = {
     "candela": "CDL",
     "wattPerSquareMetre": "D54",
     "decibel": "2N",
+    "bel": "M72",
     "gray": "A95",
     "milligray": "C13",
     "sievert": "D13",
@@ -211,6 +222,9 @@ CODES = {
     "day": "DAY",
     "year": "ANN",
     "metrePerSecond": "MTS",
+    "metrePerHour": "M60",
+    "kilometrePerSecond": "M62",
+    "milePerSecond": "M58",
     "centimetrePerSecond": "2M",
     "millimetrePerSecond": "C16",
     "kilometrePerHour": "KMH",

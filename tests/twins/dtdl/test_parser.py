@@ -17,7 +17,7 @@ from gemel.twins.dtdl.interface import (
     Relationship,
     Telemetry,
 )
-from gemel.twins.dtdl.parser import parse
+from gemel.twins.dtdl.parser import check, parse
 
 V2, V3, V4 = (f"dtmi:dtdl:context;{v}" for v in (2, 3, 4))
 QUANTITIES = "dtmi:dtdl:extension:quantitativeTypes;1"
@@ -407,7 +407,30 @@ def test_nested_beyond_reason_is_refused_without_harm() -> None:
     deep: Any = []
     for _ in range(900):
         deep = [deep]
-    assert codes(interface("A", telemetry("t", deep))) == ["objectCountBelowMin"]
+    assert codes(interface("A", telemetry("t", deep))) == ["excessiveDepthWide"]
+
+
+@pytest.mark.parametrize(("levels", "expected"), [(62, []), (63, ["excessiveDepthWide"])])
+def test_a_document_may_have_as_many_levels_as_the_official_parser_reads(
+    levels: int, expected: list[str]
+) -> None:
+    comment: Any = "seen"
+    for _ in range(levels):
+        comment = [comment]
+    found = check([interface(comment=comment)]).problems.found
+    assert [one["code"].removeprefix(ERROR) for one in found] == expected
+
+
+@pytest.mark.parametrize("context", [V2, V3, V4], ids=["v2", "v3", "v4"])
+def test_arrays_inside_an_array_stand_for_their_own_items(context: str) -> None:
+    link = {"@type": "Relationship", "name": [["feeds"]], "minMultiplicity": [[], [0]]}
+    mode = {"@type": "Property", "name": "on", "schema": [["boolean"]], "writable": [[True]]}
+    pump = interface("Pump", link | {"target": [["dtmi:test:Tank;1"]]}, mode, context=context)
+    found = parse([pump])["dtmi:test:Pump;1"]
+    assert found.contents["feeds"].target == "dtmi:test:Tank;1"
+    assert found.contents["on"].writable
+    two = interface(comment=[["one", "two"]], context=context)
+    assert codes(two) == ["stringMultipleValues"]
 
 
 @pytest.mark.parametrize("document", [None, 1, "x", True, {}, [], [[]], [{}], {"@context": 5}])

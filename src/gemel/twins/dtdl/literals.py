@@ -38,6 +38,7 @@ class Literals:
         if facet.kind == "langString":
             return self.read_texts(facet, value, place)
         family = JSON_NAMES.get(facet.kind, facet.kind)
+        value = sole(value)
         if isinstance(value, list):
             if len(value) > 1:
                 self.problems.add(
@@ -53,7 +54,6 @@ class Literals:
                         f"{family}CountBelowMin", place, f"'{facet.name}' is empty", "Give a value"
                     )
                 return None
-            value = value[0]
         if isinstance(value, dict):
             known, value = self.unwrap(facet, family, value, place)
             if not known:
@@ -271,6 +271,14 @@ class Literals:
                 f"At most {most} are allowed",
             )
         texts[code] = text
+
+
+def sole(value: object) -> object:
+    """What an array stands for where one value may be given: its only item, else its items."""
+    if not isinstance(value, list):
+        return value
+    items = list(flat(value))
+    return items[0] if len(items) == 1 else items
 
 
 def flat(items: list[object]) -> Iterator[object]:

@@ -9,15 +9,31 @@ from gemel.core.document import Json
 from gemel.twins.dtdl.context import WRITE_ONE, Context, read_context
 from gemel.twins.dtdl.elements import PARSING_ERROR, Element, Link, Place, Problems
 from gemel.twins.dtdl.kinds import ROOT, TypeReader
-from gemel.twins.dtdl.literals import Literals, flat, said
+from gemel.twins.dtdl.literals import Literals, flat, said, sole
 from gemel.twins.dtdl.metamodel import Facet, Kind, limit_in, metamodel
 from gemel.twins.dtdl.schema import shown
 
 KEYWORDS = frozenset({"@context", "@id", "@type"})
 ALL_KEYWORDS = "@context, @id and @type"
-DEEPEST = 100
-"""Elements inside elements; the language's own limits end far below."""
+DEEPEST = 63
+"""Levels of arrays and objects in a document: the official parser reads 64, its list among them."""
 TERM_LIKE = ("identifier", "term")
+
+
+def is_deeper(value: object, most: int) -> bool:
+    """Whether arrays and objects stand more than so many levels inside each other."""
+    level = [value]
+    for _ in range(most):
+        inner: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner += one.values()
+            elif isinstance(one, list):
+                inner += one
+        level = [one for one in inner if isinstance(one, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 class Reader:
@@ -33,7 +49,6 @@ class Reader:
         self.elements: list[Element] = []
         self.by_id: dict[str, Element] = {}
         self.is_own = True
-        self._depth = 0
         self._without_context = 0
 
     def tolerates(self, element: Element) -> bool:
@@ -62,6 +77,11 @@ class Reader:
         identifier = raw.get("@id")
         if isinstance(identifier, str):
             place = Place(identifier)
+        if is_deeper(raw, DEEPEST):
+            rule = f"it is nested more than {DEEPEST} levels deep"
+            way_out = "Give inner parts ids and refer to them"
+            self.problems.add("excessiveDepthWide", place, rule, way_out)
+            return
         self.read_element(raw, ROOT, None, None, place)
 
     def read_element(
@@ -74,12 +94,6 @@ class Reader:
     ) -> Element | None:
         context = self.context_of(raw, context, place)
         if context is None:
-            return None
-        if self._depth >= DEEPEST:
-            rule = f"it lies more than {DEEPEST} elements deep"
-            self.problems.add(
-                "excessiveDepthWide", place, rule, "Give inner parts ids and refer to them"
-            )
             return None
         self.check_keywords(raw, context, place, facet is ROOT)
         typed = self.types.read(raw, facet, context, place)
@@ -103,9 +117,7 @@ class Reader:
         element.raw = raw
         self.read_id(raw, facet, element)
         self.elements.append(element)
-        self._depth += 1
         self.read_properties(raw, element)
-        self._depth -= 1
         return element
 
     def context_of(self, raw: Json, context: Context | None, place: Place) -> Context | None:
@@ -266,7 +278,8 @@ class Reader:
             count = len(self.problems.found)
             found = literals.read(facet, value, place)
             names = facet.name == element.segment and len(self.problems.found) > count
-            only = value[0] if isinstance(value, list) and len(value) == 1 else value
+            only = sole(value)
+            only = only.get("@value") if isinstance(only, dict) else only
             is_number = isinstance(only, int | float) and not isinstance(only, bool)
             if found is None and names and not is_number:
                 self.problems.found[-1]["code"] = f"{PARSING_ERROR}dtmiSegPropertyNotStringOrNumber"
@@ -277,8 +290,7 @@ class Reader:
         self, facet: Facet, value: object, element: Element, place: Place
     ) -> str | None:
         """A DTMI that need not be known, such as the target of a relationship."""
-        if isinstance(value, list) and len(value) == 1:
-            value = value[0]
+        value = sole(value)
         if isinstance(value, list) and len(value) > 1:
             rule = f"'{facet.name}' has {len(value)} values but may have one"
             self.problems.add("identifierMultipleValues", place, rule, "Keep one of them")
@@ -320,9 +332,9 @@ class Reader:
             if link is not None:
                 links.append(link)
         most = limit_in(facet.maximum, element.context.limits)
-        if most is not None and len(items) > most:
+        if most is not None and len(links) > most:
             code = "objectMultipleValues" if most == 1 else "objectCountAboveMax"
-            rule = f"'{facet.name}' has {len(items)} values"
+            rule = f"'{facet.name}' has {len(links)} values"
             way_out = f"At most {most} {'is' if most == 1 else 'are'} allowed"
             self.problems.add(code, place, rule, way_out)
         elif len(links) < facet.minimum and self._without_context == unread:
