@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from gemel.app import backup
@@ -27,6 +28,8 @@ OURS = frozenset(
         *(*BESIDES, "lock", "server.json"),
     }
 )
+
+TABLES = {DOCUMENTS: ("documents", "edits"), SESSIONS: ("row",)}
 
 
 def check_at_rest(data: Path) -> Json:
@@ -76,10 +79,11 @@ def _in_the_rest(data: Path) -> Iterator[Json]:
     """Databases, certificates, cursors."""
     if not (data / DOCUMENTS).exists():
         yield {"file": DOCUMENTS, "what": "is missing; so is everything but the readings"}
-    for name in (DOCUMENTS, SESSIONS):
+    for name, tables in TABLES.items():
         if (data / name).exists():
             try:
-                yield from ({"file": name, "what": what} for what in problems(data / name))
+                found = problems(data / name, tables)
+                yield from ({"file": name, "what": what} for what in found)
             except GemelError as error:
                 yield {"file": name, "what": error.message}
     for path in sorted((data / "tls").glob("*")):
@@ -101,7 +105,7 @@ def _pem_fault(path: Path) -> str:
             load_pem_private_key(text, None)
         else:
             x509.load_pem_x509_certificates(text)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
         return f"is no certificate or key any more: {error}"
     return ""
 

@@ -6,7 +6,7 @@ Works on files, over connections of its own, so that nobody who has them open is
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Pinned:
         self._connection.close()
 
 
-def problems(path: Path) -> list[str]:
+def problems(path: Path, tables: Collection[str]) -> list[str]:
     """What is wrong in a database file: its pages, and what they mean. Nothing is changed."""
     try:
         with reading(path) as connection:
@@ -77,14 +77,17 @@ def problems(path: Path) -> list[str]:
                 for text in str(rows).splitlines()
                 if text != "ok"
             ]
-            return found or list(_in_the_documents(connection))
+            return found or list(_in_the_tables(connection, tables))
     except Damaged as error:
         return [error.message]
 
 
-def _in_the_documents(connection: sqlite3.Connection) -> Iterator[str]:
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    if not {"edits", "documents"} <= tables:
+def _in_the_tables(connection: sqlite3.Connection, tables: Collection[str]) -> Iterator[str]:
+    there = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
+    missing = sorted(set(tables) - there)
+    if missing:
+        yield f"has no {' and no '.join(missing)}: it was emptied, or another file took its place"
+    if missing or "edits" not in tables:
         return
     for kind, key, what in connection.execute(DIFFERENT):
         yield f"the {kind} '{key}' {what}"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from gemel.history.damage import Damage, DamageList
-from gemel.history.files import Bytes, Files
+from gemel.history.files import Bytes, Files, numbered
 from gemel.history.record import Kind, Record, file_header, frame, scan
 
 NAME = struct.Struct("<I")
@@ -25,11 +26,11 @@ class Checkpoints:
 
     def load(self, damage: DamageList) -> None:
         """Takes the newest checkpoint that is whole."""
-        for path in sorted(self._folder.glob("*.ckpt"), reverse=True):
+        for through, path in reversed(numbered(self._folder, ".ckpt")):
             file = f"{self._folder.name}/{path.name}"
             blobs = read_blobs(self._files.read(path), file, damage)
             if blobs is not None:
-                self.through, self.blobs = int(path.stem), blobs
+                self.through, self.blobs = through, blobs
                 return
 
     def write(self, through: int, blobs: Mapping[str, bytes]) -> None:
@@ -42,8 +43,8 @@ class Checkpoints:
         pieces += frame(Kind.OTHER, len(blobs), [NAME.pack(len(blobs))])
         self._files.put(self._folder / f"{through:08d}.ckpt", pieces)
         self.through, self.blobs = through, dict(blobs)
-        for path in self._folder.glob("*.ckpt"):
-            if int(path.stem) < through:
+        for number, path in numbered(self._folder, ".ckpt"):
+            if number < through:
                 self._files.remove(path)
 
 
@@ -52,16 +53,20 @@ def read_blobs(data: bytes, file: str, damage: DamageList) -> dict[str, bytes] |
     blobs: dict[str, bytes] = {}
     is_whole = False
     for found in scan(data, file):
-        if isinstance(found, Damage):
-            damage.add(found)
+        if isinstance(found, Damage):  # it is written as a whole: nothing of it is ever torn
+            damage.add(replace(found, is_torn_tail=False))
             return None
         payload = found.payload
-        size = NAME.unpack_from(payload)[0]
-        if _is_last(found):
-            is_whole = size == len(blobs)
-        else:
-            name = bytes(payload[NAME.size : NAME.size + size]).decode()
-            blobs[name] = bytes(payload[NAME.size + size :])
+        try:
+            size = NAME.unpack_from(payload)[0]
+            if _is_last(found):
+                is_whole = size == len(blobs)
+            elif found.kind == Kind.CHECKPOINT:
+                name = bytes(payload[NAME.size : NAME.size + size]).decode()
+                blobs[name] = bytes(payload[NAME.size + size :])
+        except (struct.error, UnicodeDecodeError):
+            damage.add(Damage(file, found.offset, len(payload), "this is not of a checkpoint"))
+            return None
     if not is_whole:
         damage.add(Damage(file, len(data), 0, "the checkpoint is cut off; it is not used"))
         return None

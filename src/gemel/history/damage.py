@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 
@@ -22,6 +23,17 @@ class Damage:
 
     def __str__(self) -> str:
         return f"{self.file}, bytes {self.offset} to {self.offset + self.length}: {self.what}"
+
+
+@contextmanager
+def reading(damage: DamageList, file: str) -> Iterator[None]:
+    """What cannot be read is damage; what is gone was replaced or removed meanwhile."""
+    try:
+        yield
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        damage.add(Damage(file, 0, 0, f"cannot be read: {error.strerror or error}"))
 
 
 class DamageList:

@@ -150,3 +150,9 @@ class Files:
         self.close(handle)
         self.rename(scratch, path)
         self.sync_folder(path.parent)
+
+
+def numbered(folder: Path, suffix: str) -> list[tuple[int, Path]]:
+    """Files whose name is a number and a suffix, in order; others are none of ours."""
+    found = ((path.name.removesuffix(suffix), path) for path in folder.glob("*" + suffix))
+    return sorted((int(name), path) for name, path in found if name.isdecimal())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,9 +10,17 @@ from gemel.core.batch import Reject
 from gemel.core.errors import Damaged
 from gemel.core.series import SeriesKey
 from gemel.history.damage import Damage, DamageList
-from gemel.history.files import Bytes, Files
+from gemel.history.files import Bytes, Files, numbered
 from gemel.history.payload import Stack, decode_readings, decode_rejects, decode_series
-from gemel.history.record import FILE_HEADER, Kind, Record, file_header, frame, scan
+from gemel.history.record import (
+    FILE_HEADER,
+    Kind,
+    Record,
+    file_header,
+    file_number,
+    frame,
+    scan,
+)
 
 
 def log_path(folder: Path, number: int) -> Path:
@@ -19,7 +28,7 @@ def log_path(folder: Path, number: int) -> Path:
 
 
 def log_numbers(folder: Path) -> list[int]:
-    return sorted(int(path.stem) for path in folder.glob("*.wal"))
+    return [number for number, _ in numbered(folder, ".wal")]
 
 
 class LogFile:
@@ -77,13 +86,17 @@ def read_log(
     """(sequence, what the record holds) for every whole record; damage is added to the list."""
     path = log_path(folder, number)
     file = f"{folder.name}/{path.name}"
-    for found in scan(files.read(path), file):
+    data = files.read(path)
+    own = file_number(data)
+    if own is not None and own != number:
+        damage.add(Damage(file, 0, FILE_HEADER.size, f"this is log file {own}, not {number}"))
+    for found in scan(data, file):
         if isinstance(found, Damage):
             damage.add(found)
             continue
         try:
             entry = _decode(found)
-        except (Damaged, ValueError, KeyError, TypeError) as error:
+        except (Damaged, ValueError, KeyError, TypeError, struct.error) as error:
             what = f"record {found.sequence} cannot be read: {error}"
             damage.add(Damage(file, found.offset, len(found.payload), what))
             continue

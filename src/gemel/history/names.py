@@ -96,6 +96,13 @@ class Names:
         self.count = until
 
 
+def named_lines(data: bytes) -> Iterator[tuple[int, SeriesKey]]:
+    """Number and name of every line that is what was written."""
+    for row in data.splitlines(keepends=True):
+        if (found := _parse(row)) is not None:
+            yield found
+
+
 def check_lines(data: bytes) -> Iterator[Damage]:
     """Every line that is not what was written."""
     at = 0

@@ -10,8 +10,8 @@ from gemel.core.series import SeriesTable
 from gemel.history.block import Block
 from gemel.history.cache import BlockCache
 from gemel.history.checkpoints import read_blobs
-from gemel.history.damage import Damage, DamageList
-from gemel.history.files import Files
+from gemel.history.damage import Damage, DamageList, reading
+from gemel.history.files import Files, numbered
 from gemel.history.log import log_numbers, log_path, read_log
 from gemel.history.memory import Memory
 from gemel.history.names import FILE, check_lines, define, lost_key
@@ -102,8 +102,7 @@ def load_logs(
         expected = number + 1
         begins = first_sequence(files.read(path, 0, FILE_HEADER.size))
         if logs and begins is not None and begins > sequence:
-            what = f"{begins - sequence} records at the end of log file {number - 1} are missing"
-            damage.add(Damage(f"{folder.name}/{log_path(folder, number - 1).name}", -1, 0, what))
+            _end_is_missing(folder, number - 1, begins - sequence, damage)
         memory, rejects, last = _load_log(folder, number, files, damage, table)
         if last is None and number == numbers[-1] and not damage.touches(f"log/{path.name}"):
             files.remove(path)
@@ -152,18 +151,29 @@ def name_the_rest(table: SeriesTable, view: View) -> None:
 
 def check_files(folder: Path, files: Files, damage: DamageList, written: int) -> None:
     """Reads log files (but the one being written), checkpoints and names afresh."""
+    before = following = -1  # the file before, and the record that follows it
     for number in log_numbers(folder / "log"):
-        if number < written:
-            try:
-                for _ in read_log(folder / "log", number, files, damage):
-                    pass
-            except FileNotFoundError:  # sealed meanwhile
-                continue
-    for path in (folder / "checkpoints").glob("*.ckpt"):
-        try:
+        if number >= written:
+            break
+        path = log_path(folder / "log", number)
+        with reading(damage, f"log/{path.name}"):
+            begins = first_sequence(files.read(path, 0, FILE_HEADER.size))
+            if number != before + 1:
+                following = 0
+            elif begins is not None and begins > following:
+                _end_is_missing(path.parent, before, begins - following, damage)
+            following = max(following, begins or 0)
+            for last, _ in read_log(path.parent, number, files, damage):
+                following = max(following, last + 1)
+            before = number
+    for _, path in numbered(folder / "checkpoints", ".ckpt"):
+        with reading(damage, f"checkpoints/{path.name}"):
             read_blobs(files.read(path), f"checkpoints/{path.name}", damage)
-        except FileNotFoundError:  # replaced meanwhile
-            continue
-    if (folder / FILE).exists():
+    with reading(damage, FILE):
         for found in check_lines(files.read(folder / FILE)):
             damage.add(found)
+
+
+def _end_is_missing(folder: Path, number: int, records: int, damage: DamageList) -> None:
+    what = f"{records} records at the end of log file {number} are missing"
+    damage.add(Damage(f"{folder.name}/{log_path(folder, number).name}", -1, 0, what))

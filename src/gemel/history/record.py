@@ -78,6 +78,11 @@ def first_sequence(data: bytes) -> int | None:
     return None if header_fault(data) else int(FILE_HEADER.unpack_from(data)[3])
 
 
+def file_number(data: bytes) -> int | None:
+    """The number of a log file, from its header; None if that is damaged."""
+    return None if header_fault(data) else int(FILE_HEADER.unpack_from(data)[2])
+
+
 def scan(data: bytes, file: str) -> Iterator[Record | Damage]:
     """Every whole record of a log file in order, and every stretch between that is damaged."""
     fault = header_fault(data)

@@ -14,9 +14,10 @@ import zstandard
 from gemel.core.batch import Reject
 from gemel.history.codec import compress, decompress
 from gemel.history.damage import Damage, DamageList
-from gemel.history.files import Files
+from gemel.history.files import Files, numbered
 from gemel.history.payload import decode_rejects, encode_rejects
 
+SUFFIX = ".jsonl.zst"
 CHUNK = 2_000
 """Rejects that are compressed together while their log file is open."""
 LARGEST_CHUNK = 1 << 27
@@ -151,7 +152,7 @@ class Rejects:
             {"counts": counts.to_json(), "rejects": total},
             option=orjson.OPT_APPEND_NEWLINE,
         )
-        path = self._folder / f"{through:08d}.jsonl.zst"
+        path = self._folder / f"{through:08d}{SUFFIX}"
         lines = b"".join(one.lines() for one in held)
         pieces = [compress(head, checksum=True), compress(lines, checksum=True)]
         self._files.put(path, pieces)
@@ -192,7 +193,7 @@ class Rejects:
 
     def _paths(self) -> list[Path]:
         """Newest first."""
-        return sorted(self._folder.glob("*.jsonl.zst"), reverse=True)
+        return [path for _, path in reversed(numbered(self._folder, SUFFIX))]
 
     def _lines(self, path: Path, *, only_first: bool = False) -> list[bytes]:
         """Head and lines of a file; none, and the damage is named, if it is broken."""
@@ -202,11 +203,14 @@ class Rejects:
             head, body = _open_frame(data)
             if only_first:
                 return [head]
-            lines = _open_frame(body)[0].splitlines()
+            text, rest = _open_frame(body)
+            lines = text.splitlines()
+            if rest:
+                raise ValueError(f"{len(rest)} bytes follow them")
             if len(lines) == orjson.loads(head)["rejects"]:
                 return [head, *lines]
             fault = "the number of lines is wrong"
-        except (zstandard.ZstdError, OSError, ValueError) as error:
+        except (zstandard.ZstdError, OSError, ValueError, KeyError, TypeError) as error:
             fault = str(error)
         name = f"{self._folder.name}/{path.name}"
         self._damage.add(Damage(name, 0, len(data), f"these rejects cannot be read: {fault}"))

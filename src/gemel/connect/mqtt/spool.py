@@ -12,7 +12,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
@@ -212,17 +212,21 @@ class Spool:
     def rest(self, since: Place) -> Iterator[Record]:
         """All records from a place on, of all files."""
         for file in self.files():
-            if file < since.file:
-                continue
-            start = max(len(MAGIC), since.offset if file == since.file else 0)
-            path = path_of(self.folder, file)
-            with path.open("rb") as source:
-                if source.read(len(MAGIC)) != MAGIC:
-                    size = path.stat().st_size
-                    if size > len(MAGIC):
-                        self.holes.append(Hole(path.name, 0, len(MAGIC), False))
-                source.seek(start)
-                yield from self._records(file, start, source.read())
+            yield from self.records(file, since)
+
+    def records(self, file: int, since: Place) -> Iterator[Record]:
+        """The records of one file from a place on."""
+        if file < since.file:
+            return
+        start = max(len(MAGIC), since.offset if file == since.file else 0)
+        path = path_of(self.folder, file)
+        with path.open("rb") as source:
+            if source.read(len(MAGIC)) != MAGIC:
+                size = path.stat().st_size
+                if size > len(MAGIC):
+                    self.holes.append(Hole(path.name, 0, len(MAGIC), False))
+            source.seek(start)
+            yield from self._records(file, start, source.read())
 
     def identities(self, before: Place) -> Iterator[Entry]:
         """Who the channels of a file are, as far as that stands before a place in it."""
@@ -367,10 +371,19 @@ def survey(data: Path) -> Iterator[tuple[str, Hole]]:
 def survey_folder(folder: Path) -> list[Hole]:
     """What is damaged of what waits in one folder; it may be taken over meanwhile."""
     found = Spool(folder)
-    with suppress(FileNotFoundError):
-        for _ in found.rest(found.taken()):
-            pass
-    return found.holes
+    since, newest = found.taken(), max(found.files(), default=0)
+    holes: list[Hole] = []
+    for file in found.files():
+        try:
+            with suppress(FileNotFoundError):
+                for _ in found.records(file, since):
+                    pass
+        except OSError:
+            found.holes.append(Hole(path_of(folder, file).name, 0, 0, False))
+        for hole in found.holes:  # a new file is only begun when the one before is whole
+            holes.append(hole if file >= newest else replace(hole, is_torn_tail=False))
+        found.holes.clear()
+    return holes
 
 
 def copy(data: Path, place: Path) -> None:

@@ -1,0 +1,190 @@
+"""`gemel check` over data folders that were damaged in every way files can be."""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import orjson
+import pytest
+
+from app.inside import Inside, inside
+from gemel.app import certificates
+from gemel.app.event_routes import CURSORS
+from gemel.cli.main import main
+from gemel.connect.mqtt import spool
+from gemel.core.clock import system_clock
+
+WHO = b'{"name": "d", "role": "device", "twins": ["d"], "session": "d", "five": false}'
+SILENT = ("lock", "ballast", "server.json", "-wal", "-shm", "taken")
+"""Ends of names of files that say nothing by themselves: made anew, or checked by others."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A stopped installation that has a file of every kind."""
+    folder = tmp_path_factory.mktemp("checkup") / "data"
+    with inside(folder) as server:
+        server.pumps("pump-1")
+        for day in range(1, 4):
+            _readings(server, day)
+            server.platform.history.seal()
+            if day == 2:
+                server.platform.history.compact()
+        _readings(server, 4)
+    writer = spool.Writer(folder / spool.FOLDER / "00000001")
+    for _ in range(2):
+        writer.rotate()
+        for number in range(3):
+            writer.append(
+                [
+                    spool.entry(spool.IDENTITY, 1, WHO, number),
+                    spool.entry(spool.PACKETS, 1, b"\x30\x03\x00\x01d", number),
+                ]
+            )
+    writer.close()
+    certificates.server_files(folder / "tls", ["localhost"], system_clock)
+    (folder / CURSORS).write_text("{}")
+    return folder
+
+
+def _readings(server: Inside, day: int) -> None:
+    rows = [
+        {
+            "time": f"2026-01-{day:02}T00:{n // 60:02}:{n % 60:02}Z",
+            "flow": n / 8,
+            "mode": f"m{n % 3}",
+        }
+        for n in range(200)
+    ]
+    server.ask("POST", "/ingest/pump-1", body=rows)
+    server.ask("POST", "/ingest/pump-1", body={"strange": 1})
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
+
+
+def spoilt(folder: Path, chance: random.Random) -> tuple[str, list[str]]:
+    """Damages one or two files; how, and which."""
+    every = [name for name in files(folder) if not name.endswith(SILENT)]
+    name = chance.choice(every)
+    path = folder / name
+    data = bytearray(path.read_bytes())
+    how = chance.choice(["flip", "cut", "empty", "delete", "swap", "zero", "longer", "folder"])
+    if how == "flip":
+        place = chance.randrange(len(data))
+        data[place] ^= 1 << chance.randrange(8)
+        how = f"flip {place} of {len(data)}"
+    elif how == "cut":
+        place = chance.randrange(len(data))
+        how = f"cut {place} of {len(data)}"
+        del data[place:]
+    elif how == "empty":
+        data.clear()
+    elif how == "zero":
+        place = chance.randrange(len(data))
+        data[place : place + 512] = bytes(len(data[place : place + 512]))
+    elif how == "longer":
+        data += chance.randbytes(100)
+    elif how == "swap":
+        other = folder / chance.choice([one for one in every if one != name])
+        there = other.read_bytes()
+        other.write_bytes(data)
+        path.write_bytes(there)
+        return how, [name, str(other.relative_to(folder))]
+    path.unlink()
+    if how == "folder":
+        path.mkdir()
+    elif how != "delete":
+        path.write_bytes(data)
+    return how, [name]
+
+
+def checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict]:
+    capsys.readouterr()
+    code = main(["check", "--data", str(folder), "--json"])
+    return code, orjson.loads(capsys.readouterr().out)
+
+
+STRICT = ("history/segments/", "history/checkpoints/", "history/rejects/")
+"""Every byte of these has a checksum, and none of them ever ends torn."""
+
+
+@pytest.mark.parametrize("seed", [*range(1, 20), None])
+def test_damage_is_named_and_never_a_traceback(whole, tmp_path, capsys, seed):
+    folder = tmp_path / "data"
+    shutil.copytree(whole, folder)
+    chance = random.Random(seed)
+    how, names = spoilt(folder, chance)
+    code, found = checked(folder, capsys)
+    assert code == int(bool(found["damage"]))
+    assert found["sound"] == (not found["damage"])
+    said = [one["file"] for one in found["damage"]]
+    if how not in ("delete", "swap") and names[0].startswith(STRICT):
+        assert names[0] in said, (how, names, found)
+    if how not in ("delete", "swap") and names[0] == "history/log/00000004.wal":
+        assert names[0] in said + [one["file"] for one in found["notes"]], (how, found)
+    if how == "folder":
+        assert names[0] in said, found
+    for one in found["damage"] + found["notes"]:
+        assert one["what"]
+        assert one.get("offset", 0) >= 0
+
+
+def test_an_undamaged_installation_is_sound(whole, capsys):
+    assert checked(whole, capsys) == (0, {"sound": True, "damage": [], "notes": []})
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("history/log/00000004.wal", "history/log/00000005.wal"),
+        ("history/log/00000004.wal", "history/checkpoints/00000004.ckpt"),
+        ("history/segments/00000001-00000002.seg", "history/segments/00000003-00000003.seg"),
+        ("history/segments/00000001-00000002.seg.1m", "history/segments/00000001-00000002.seg.1h"),
+        ("history/segments/00000003-00000003.seg", "history/series.jsonl"),
+        ("gemel.sqlite", "mqtt.sqlite"),
+    ],
+)
+def test_files_that_changed_places_are_named(whole, tmp_path, capsys, first, second):
+    folder = tmp_path / "data"
+    shutil.copytree(whole, folder)
+    (folder / first).rename(tmp_path / "aside")
+    (folder / second).rename(folder / first)
+    (tmp_path / "aside").rename(folder / second)
+    code, found = checked(folder, capsys)
+    assert code == 1
+    assert {first, second} & {one["file"] for one in found["damage"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("history/series.jsonl", "the names of series 0 to"),
+        ("history/log/00000004.wal", "records at the end of log file 4 are missing"),
+        ("gemel.sqlite", "has no documents and no edits"),
+        ("mqtt.sqlite", "has no row"),
+        ("history/checkpoints/00000004.ckpt", "ends inside its header"),
+    ],
+)
+def test_a_file_that_was_emptied_is_named(whole, tmp_path, capsys, name, what):
+    folder = tmp_path / "data"
+    shutil.copytree(whole, folder)
+    (folder / name).write_bytes(b"")
+    code, found = checked(folder, capsys)
+    assert code == 1
+    assert any(one["file"] == name and what in one["what"] for one in found["damage"]), found
+
+
+def test_the_lines_for_people_name_file_and_offset(whole, tmp_path, capsys):
+    folder = tmp_path / "data"
+    shutil.copytree(whole, folder)
+    name = "history/segments/00000003-00000003.seg"
+    data = bytearray((folder / name).read_bytes())
+    data[60] ^= 1
+    (folder / name).write_bytes(data)
+    assert main(["check", "--data", str(folder)]) == 1
+    told = capsys.readouterr()
+    assert f"DAMAGED  {name}, bytes 32 to" in told.out + told.err
