@@ -1,8 +1,7 @@
 """Units by their common codes for trade, such as `MQH` for m³/h.
 
 Source: UN/CEFACT Recommendation 20, revision 17 (2021), annexes II and III, from the list that
-UN/CEFACT keeps at https://github.com/uncefact/vocab-codes (`CLR/Rec20`); all codes but a dozen at
-its end (Q to Z, of SI units such as `WTT`) were read there one by one, those in revision 14.
+UN/CEFACT keeps at https://github.com/uncefact/vocab-codes (`CLR/Rec20`); every code was read there.
 Where a code is deprecated (`D`, as `HN` for millimetres of mercury) or deleted (`X`) there, or
 there is none for exactly the unit, it is left out; `HAR` for the hectare gave way to `H18`.
 """
@@ -105,6 +104,7 @@ CODES = {
     "tebibyte": "E61",
     "exbibyte": "E59",
     "bitPerSecond": "B10",
+    "bytePerSecond": "P93",
     # density, mass, flow
     "kilogramPerCubicMetre": "KMQ",
     "gramPerCubicMetre": "A93",
@@ -185,6 +185,7 @@ CODES = {
     "pascalCubicMetrePerSecond": "G01",
     "hectopascalCubicMetrePerSecond": "F94",
     # frequency, light, sound, radiation
+    "millihertz": "MTZ",
     "hertz": "HTZ",
     "kilohertz": "KHZ",
     "megahertz": "MHZ",
