@@ -216,21 +216,15 @@ class Finder:
     def _last(self, step: Step, row: list[Any], options: Options) -> Found:
         """The rows that the last step makes of a row that lacks only it."""
         spend, tests = self._meter.spend, step.tests
-        slot, edge = step.slot, step.edge
-        is_free = not (step.is_closing or step.earlier)
+        is_free = not (step.is_closing or step.earlier or tests)
         for some in options:
             if spend(len(some)) or not some:
                 yield []
-            found = []
-            for option in some:
-                if is_free:  # as most are, and there may be many: bound without a call
-                    row[slot] = option[1]
-                    if edge >= 0:
-                        row[edge] = option[0]
-                elif not _bind(step, row, option):
-                    continue
-                if not tests or all(test(row) for test in tests):
-                    found.append(tuple(row))
+            if is_free:  # as most are, and there may be many
+                found = _filled(step, row, some)
+            else:
+                bound = (tuple(row) for option in some if _bind(step, row, option))
+                found = [one for one in bound if all(test(one) for test in tests)]
             if found:
                 yield found
 
@@ -257,6 +251,17 @@ def _singly(options: Options) -> Iterator[Option | None]:
         if not some:
             yield None
         yield from some
+
+
+def _filled(step: Step, row: list[Any], some: Sequence[Option]) -> list[tuple[Any, ...]]:
+    """Rows that differ only in what a step binds; what hops are called stands behind all ends."""
+    slot, edge = step.slot, step.edge
+    before = row[:slot]
+    if edge < 0:
+        behind = row[slot + 1 :]
+        return [(*before, item, *behind) for _, item in some]
+    between, behind = row[slot + 1 : edge], row[edge + 1 :]
+    return [(*before, item, *between, link, *behind) for link, item in some]
 
 
 def _bind(step: Step, row: list[Any], option: Option) -> bool:

@@ -199,7 +199,7 @@ class _Page:
                 keyed = shape.keyed(rows)
                 if after is not None:
                     keyed = [pair for pair in keyed if after < pair[0]]
-                best += _untold(keyed, told) if query.is_match else keyed
+                best += keyed if shape.is_unique else _untold(keyed, told)
                 if is_sorted and len(best) > self._size:
                     break
                 if len(best) > most:

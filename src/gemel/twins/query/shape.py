@@ -87,6 +87,15 @@ def identity(query: Query, slots: dict[str, int]) -> Callable[[Row], tuple[str, 
     return keys
 
 
+def _is_unique(query: Query) -> bool:
+    """Whether all that tells two ways through a pattern apart has a name.
+
+    Ends of a hop of several steps are told once each, whatever ways lead there.
+    """
+    ends = all(not name.startswith("#") for name in query.nodes)
+    return ends and all(hop.variable or not hop.is_single for hop in query.hops)
+
+
 class Shape:
     """Rows of twins and relationships as rows of the answer."""
 
@@ -98,6 +107,8 @@ class Shape:
         if not query.columns:
             self._columns = [("*", compiler.value(Path(query.base, ())))]
         self._is_whole = not query.columns
+        self.is_unique = not query.is_match or _is_unique(query)
+        """Whether no two rows of a pattern are the same row of the answer."""
 
     def key(self, row: Row) -> Key:
         if not self._sorts:
