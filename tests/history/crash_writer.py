@@ -1,7 +1,12 @@
-"""Stores numbered readings for ever and prints what is acknowledged; is killed by its test."""
+"""Stores numbered readings for ever and prints what is acknowledged; is killed by its test.
+
+Each line `folder first` of its input starts a process that does so; when that was killed, END
+follows what it printed.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,6 +16,7 @@ from gemel.core.batch import Batch, Reject
 from gemel.core.series import SeriesTable
 from gemel.history import History
 
+END = "end"
 T0 = 1_700_000_000_000_000_000
 
 
@@ -51,5 +57,15 @@ def main(folder: str, first: int) -> None:
             pass
 
 
+def serve() -> None:
+    for line in sys.stdin:
+        folder, first = line.rstrip("\n").rsplit(" ", 1)
+        if not os.fork():
+            print(os.getpid(), flush=True)
+            main(folder, int(first))
+        status = os.wait()[1]
+        print(f"{END} {os.waitstatus_to_exitcode(status)}", flush=True)
+
+
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    serve()

@@ -2,65 +2,100 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 import subprocess
 import sys
-import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from gemel.core.series import SeriesTable
 from gemel.history import History
 
 WRITER = Path(__file__).with_name("crash_writer.py")
 ROUNDS = 20
+MOST_LINES = 100
+"""A log file of the writer is full after about 40."""
 SEED = 20261122
 
 
-def killed_writer(folder: Path, first: int, seconds: float) -> list[tuple[int, int]]:
-    """The (first, end) ids that the writer acknowledged before it was killed."""
-    complaints = folder.parent / "complaints"
-    with complaints.open("w") as file:
-        process = subprocess.Popen(
-            [sys.executable, str(WRITER), str(folder), str(first)],
-            stdout=subprocess.PIPE,
-            stderr=file,
-        )
-    assert process.stdout is not None
-    lines = [process.stdout.readline()]  # it is under way
-    timer = threading.Timer(seconds, process.kill)
-    timer.start()
-    lines += process.stdout.readlines()
-    process.stdout.close()
-    timer.join()
-    assert process.wait() == -9
-    assert complaints.read_text() == ""
-    whole = [line for line in lines if line.endswith(b"\n")]
-    return [(int(a), int(b)) for a, b in (line.split() for line in whole)]
+class Writer:
+    """Starts writers, one after the other, and kills them."""
+
+    def __init__(self, complaints: Path) -> None:
+        self._complaints = complaints
+        with complaints.open("w") as file:
+            self._process = subprocess.Popen(
+                [sys.executable, str(WRITER)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                bufsize=0,
+            )
+
+    def killed(
+        self, folder: Path, first: int, lines: int, is_enough: Callable[[], bool]
+    ) -> list[tuple[int, int]]:
+        """The (first, end) ids acknowledged by a writer that is killed after so many lines."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        out = self._process.stdout
+        self._process.stdin.write(f"{folder} {first}\n".encode())
+        pid = int(out.readline())
+        found: list[bytes] = []
+        while len(found) < lines or not is_enough():
+            line = out.readline()
+            assert line.endswith(b"\n"), "the process that starts writers is gone"
+            assert not line.startswith(b"end"), self._complaints.read_text()
+            found.append(line)
+        os.kill(pid, signal.SIGKILL)
+        while b"end" not in (line := out.readline()):
+            assert line.endswith(b"\n"), "the process that starts writers is gone"
+            found.append(line)
+        assert line.endswith(b"end -9\n"), line
+        assert self._complaints.read_text() == ""
+        return [(int(a), int(b)) for a, b in (line.split() for line in found)]
+
+    def close(self) -> None:
+        self._process.communicate()
 
 
-def test_acknowledged_readings_survive_kill_9_once(tmp_path):
+@pytest.fixture
+def writer(tmp_path: Path) -> Iterator[Writer]:
+    made = Writer(tmp_path / "complaints")
+    yield made
+    made.close()
+
+
+def test_acknowledged_readings_survive_kill_9_once(writer, tmp_path):
     rng = random.Random(SEED)
     folder = tmp_path / "history"
     acknowledged: set[int] = set()
-    first = rounds = segments = 0
-    # a slow machine needs more and longer rounds until one seals
-    while rounds < ROUNDS or not segments or len(acknowledged) <= 1_000:
-        rounds += 1
-        assert rounds < 10 * ROUNDS
-        longest = 0.12 * max(1.0, rounds / ROUNDS)
-        for low, high in killed_writer(folder, first, rng.uniform(0.0, longest)):
+    first = 0
+    for number in range(ROUNDS):
+        needs_segment = number == ROUNDS // 2
+        lines = rng.randrange(MOST_LINES)
+        for low, high in writer.killed(
+            folder,
+            first,
+            lines,
+            lambda needs=needs_segment: not needs or any(folder.glob("segments/*.seg")),
+        ):
             acknowledged.update(range(low, high))
         history = History(folder, SeriesTable(), ballast_bytes=0)
         found = [history.read(s, -(2**63), 2**63) for s in range(len(history.series))]
-        ids = np.sort(np.concatenate([columns.value for columns in found])).astype(int)
+        ids = np.sort(np.concatenate([np.empty(0), *(one.value for one in found)])).astype(int)
         assert len(np.unique(ids)) == len(ids)
         assert acknowledged <= set(ids.tolist())
         applied = int(history.checkpoints().get("applied", b"0"))
         assert applied + sum(len(batch) for batch in history.replay()) == len(ids)
         assert all(d.is_torn_tail for d in history.statistics().damage)
         assert sum(history.reject_counts().values()) >= len(acknowledged) / 37
-        segments = history.statistics().segments
+        assert history.statistics().segments or number < ROUNDS // 2
         history.close()
-        first = int(ids.max()) + 1
+        first = int(ids.max()) + 1 if len(ids) else 0
+    assert len(acknowledged) > 1_000
