@@ -216,3 +216,26 @@ def test_a_lost_graphics_context_comes_back(plant: Running, visit: Visit) -> Non
     visitor.until("window.gone === true")
     visitor.page.evaluate("() => window.lost.restoreContext()")
     visitor.until(f"document.querySelector('canvas.plant-canvas').dataset.frames > {frames}")
+
+
+def test_a_changed_scene_is_followed_in_the_same_picture(plant: Running, visit: Visit) -> None:
+    visitor = in_3d(visit, plant, "/app/plant?twin=motor-1")
+    visitor.page.evaluate(
+        """() => {
+          window.canvas = document.querySelector('canvas.plant-canvas');
+          window.canvas.addEventListener('webglcontextlost', () => (window.gone = true));
+        }"""
+    )
+    (motor,) = (o for o in plant.call("GET", "/scene")["objects"] if o.get("twin") == "motor-3")
+    moved = {"kind": motor["kind"], "at": [motor["at"][0], 0, motor["at"][-1] + 6], "turn": 45}
+    plant.call("PUT", "/scene/objects/motor-3", moved)
+    visitor.until("window.canvas.dataset.followed > 0")
+    assert visitor.page.evaluate("window.canvas.dataset.replaced === undefined")
+    plant.call("PUT", "/scene/objects/motor-3", {**moved, "kind": "tank"})
+    visitor.until("window.canvas.dataset.replaced > 0")
+    assert visitor.page.evaluate(
+        "document.querySelector('canvas.plant-canvas') === window.canvas && !window.gone"
+    )
+    back = {name: motor[name] for name in ("kind", "at")} | {"turn": motor.get("turn", 0)}
+    plant.call("PUT", "/scene/objects/motor-3", back)
+    visitor.page.locator(".scene-label", has_text="mm/s").first.wait_for()

@@ -8,7 +8,7 @@ import { reducedMotion, themeVersion } from "@/core/theme.ts";
 import { useTwins } from "@/live/client.ts";
 import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
-import type { PlantView } from "@/scene/view.ts";
+import { useView } from "@/scene/shown.ts";
 import { movingTwins, useScene } from "@/scene/source.ts";
 import { Outline } from "./outline.tsx";
 import { select } from "./page.tsx";
@@ -20,31 +20,15 @@ export function PlantPanel({ selected }: { selected: string }) {
   const [isOutline, setOutline] = useState(false);
   const [problem, setProblem] = useState("");
   const box = useRef<HTMLDivElement>(null);
-  const view = useRef<PlantView | null>(null);
   const chosen = useRef(selected);
   chosen.current = selected;
   const twins = rows.value;
   useTwins(scene ? [...movingTwins(scene), ...labelledTwins.value] : []);
 
-  useEffect(() => {
-    const home = box.current;
-    if (!home || !scene || scene.objects.length === 0) return undefined;
-    let isGone = false;
-    import("@/scene/view.ts")
-      .then((module) => {
-        return module.showPlant(home, scene, { choose: select, isMoving }, () => isGone);
-      })
-      .then((shown) => {
-        view.current = shown;
-        shown?.select(chosen.current);
-      })
-      .catch((reason: unknown) => !isGone && setProblem(reason instanceof Error ? reason.message : String(reason)));
-    return () => {
-      isGone = true;
-      view.current?.dispose();
-      view.current = null;
-    };
-  }, [sceneKey]);
+  const view = useView(box, scene, sceneKey, false, () => ({ choose: select, isMoving }), {
+    ready: (shown) => shown.select(chosen.current),
+    failed: (reason) => setProblem(reason instanceof Error ? reason.message : String(reason)),
+  });
   useEffect(() => view.current?.select(selected), [selected]);
   useEffect(() => view.current?.recolor(), [themeVersion.value]);
 

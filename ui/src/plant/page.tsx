@@ -13,7 +13,8 @@ import { useTwins } from "@/live/client.ts";
 import { Outline } from "@/overview/outline.tsx";
 import { SelectedTwin } from "@/overview/selected.tsx";
 import { movingTwins, sceneTwins, useScene } from "@/scene/source.ts";
-import type { PlantView } from "@/scene/view.ts";
+import { useView } from "@/scene/shown.ts";
+import type { PlantView, ViewOptions } from "@/scene/view.ts";
 import { layer } from "@/shell/app.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
@@ -80,7 +81,6 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   const [missing, setMissing] = useState("");
   const drop = useFileDrop();
   const box = useRef<HTMLDivElement>(null);
-  const view = useRef<PlantView | null>(null);
   const isFlat = isPlan || problem !== "";
   const ghostOf = search.get("ghost") ?? "";
   const ghost = useGhost(ghostOf, look.by);
@@ -88,30 +88,18 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   shells.current = ghost.shells;
   useTwins([...(look.by === "alarm" || look.by === "state" ? movingTwins(scene) : sceneTwins(scene)), ...labelledTwins.value]);
 
-  useEffect(() => {
-    const home = box.current;
-    if (!home || isFlat || scene.objects.length === 0) return undefined;
-    let isGone = false;
-    import("@/scene/view.ts")
-      .then((module) => {
-        return module.showPlant(home, scene, { choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured }, () => isGone);
-      })
-      .then((shown) => {
-        if (!shown) return;
-        const asked = eyeIn(place.peek().search);
-        view.current = shown;
-        shown.select(place.peek().search.get("twin") ?? "");
-        shown.setGhost(shells.current);
-        if (asked) shown.lookFrom(asked, true);
-        setMissing(shown.problems.join("; "));
-      })
-      .catch((reason: unknown) => !isGone && setProblem(reason instanceof Error ? reason.message : String(reason)));
-    return () => {
-      isGone = true;
-      view.current?.dispose();
-      view.current = null;
-    };
-  }, [sceneKey, isFlat]);
+  const options = (): ViewOptions => ({ choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured });
+  const view = useView(box, scene, sceneKey, isFlat, options, {
+    ready: (shown, isNew) => {
+      setMissing(shown.problems.join("; "));
+      if (!isNew) return;
+      const asked = eyeIn(place.peek().search);
+      shown.select(place.peek().search.get("twin") ?? "");
+      shown.setGhost(shells.current);
+      if (asked) shown.lookFrom(asked, true);
+    },
+    failed: (reason) => setProblem(reason instanceof Error ? reason.message : String(reason)),
+  });
   useEffect(() => view.current?.select(selected), [selected]);
   useEffect(() => view.current?.setGhost(ghost.shells), [ghost.shells]);
   useEffect(() => view.current?.recolor(), [themeVersion.value]);

@@ -11,7 +11,12 @@ import { boxAround, build, type Model, type Motion, type Part } from "./kinds.ts
 export interface Thing {
   index: number;
   object: SceneObject;
+  /** What it is drawn with: things of one key share their shapes. */
+  key: string;
   twin: string;
+  /** Around its body before it is put in its place. */
+  own: Box3;
+  rotors: Rotor[];
   box: Box3;
   top: Vector3;
   centre: Vector3;
@@ -69,13 +74,12 @@ export class Things {
     const groups = new Map<string, SceneObject[]>();
     for (const object of scene.objects) {
       if (isMany && object.kind === "sensor") continue;
-      const shape = shapeOf(object, scene);
-      const key = shape && own.has(shape) ? `\n${shape}` : `${object.kind}\n${JSON.stringify(object.parameters ?? {})}`;
+      const key = keyOf(object, scene, own);
       const list = groups.get(key);
       if (list) list.push(object);
       else groups.set(key, [object]);
     }
-    const models = [...groups.values()].map((objects) => modelOf(objects, scene, own.get(shapeOf(objects[0]!, scene) ?? "")));
+    const models = [...groups].map(([key, objects]) => modelOf(key, objects, scene, own.get(shapeOf(objects[0]!, scene) ?? "")));
     this.batch = new BatchedMesh(models.reduce((sum, one) => sum + one.instances, 1), models.reduce((sum, one) => sum + one.vertices, 12), 0, this.#material);
     this.batch.sortObjects = false;
     this.batch.castShadow = this.batch.receiveShadow = true;
@@ -83,38 +87,77 @@ export class Things {
     for (const model of models) this.#addGroup(model);
     this.group.add(this.batch);
     if (isMany) this.points = this.#addDots(sensors);
+    this.#bound();
+  }
+
+  #bound(): void {
+    this.bounds.makeEmpty();
     for (const thing of this.all) this.bounds.union(thing.box);
     for (const dot of this.dots) this.bounds.expandByPoint(dot.at);
   }
 
-  #addGroup({ objects, model, plain, box }: GroupModel): void {
+  /** Follows a scene in which the same things stand, maybe elsewhere; false, and nothing is done, if others do. */
+  follow(scene: Scene, own: ReadonlyMap<string, OwnShape> = new Map()): boolean {
+    if (this.dots.length) return false;
+    const known = new Map<string, Thing[]>();
+    for (const thing of this.all) known.set(`${thing.key}\n${thing.twin}`, [...(known.get(`${thing.key}\n${thing.twin}`) ?? []), thing]);
+    const next = new Map<Thing, SceneObject>();
+    for (const object of scene.objects) {
+      const thing = known.get(`${keyOf(object, scene, own)}\n${object.twin ?? ""}`)?.shift();
+      if (!thing) return false;
+      next.set(thing, object);
+    }
+    if (next.size !== this.all.length) return false;
+    for (const [thing, object] of next) {
+      if (JSON.stringify(thing.object) !== JSON.stringify(object)) this.#move(thing, object);
+    }
+    this.#bound();
+    this.forget();
+    return true;
+  }
+
+  #move(thing: Thing, object: SceneObject): void {
+    thing.object = object;
+    settle(thing);
+    this.batch.setMatrixAt(thing.body, thing.matrix);
+    this.pose(thing);
+  }
+
+  /** Goes on where other things of the same twins were: what turned goes on turning. */
+  inherit(before: Things): void {
+    for (const thing of this.all) {
+      const old = thing.twin ? before.byTwin.get(thing.twin) : undefined;
+      if (old?.key !== thing.key) continue;
+      [thing.phase, thing.speed, thing.level] = [old.phase, old.speed, old.level];
+      this.pose(thing);
+    }
+  }
+
+  #addGroup({ key, objects, model, plain, box }: GroupModel): void {
     const geometries = [model.body, plain.body, box] as const;
     const forms: Forms = {
       ids: geometries.map((one) => this.batch.addGeometry(one)) as [number, number, number],
       triangles: [countOf(model.body) + model.parts.reduce((sum, part) => sum + countOf(part.geometry) * copiesOf(part), 0), countOf(plain.body), countOf(box)],
     };
-    const things = objects.map((object) => this.#place(object, forms, model.body));
+    const things = objects.map((object) => this.#place(key, object, forms, model));
     for (const part of model.parts) this.#addPart(part, things);
     for (const one of [...geometries, ...model.parts.map((part) => part.geometry)]) one.dispose();
   }
 
-  #place(object: SceneObject, forms: Forms, geometry: BufferGeometry): Thing {
-    const [x, y, z] = position(object.at);
-    const scale = object.scale && object.scale > 0 ? object.scale : 1;
-    const turn = new Quaternion().setFromEuler(new Euler(0, ((object.turn ?? 0) * Math.PI) / 180, 0));
-    const matrix = new Matrix4().compose(new Vector3(x, y, z), turn, new Vector3(scale, scale, scale));
+  #place(key: string, object: SceneObject, forms: Forms, model: Model): Thing {
     const body = this.batch.addInstance(forms.ids[0]);
-    this.batch.setMatrixAt(body, matrix);
-    const box = geometry.boundingBox!.clone().applyMatrix4(matrix);
     const thing: Thing = {
       index: this.all.length,
       object,
+      key,
       twin: object.twin ?? "",
-      box,
-      top: new Vector3((box.min.x + box.max.x) / 2, box.max.y, (box.min.z + box.max.z) / 2),
-      centre: box.getCenter(new Vector3()),
-      radius: box.getSize(new Vector3()).length() / 2,
-      matrix,
+      own: model.body.boundingBox!,
+      rotors: model.parts.flatMap(rotorOf),
+      box: new Box3(),
+      top: new Vector3(),
+      centre: new Vector3(),
+      radius: 0,
+      matrix: new Matrix4(),
       speed: 0,
       phase: this.all.length * 0.37,
       level: -1,
@@ -124,6 +167,8 @@ export class Things {
       detail: 0,
       isHidden: false,
     };
+    settle(thing);
+    this.batch.setMatrixAt(body, thing.matrix);
     this.all.push(thing);
     this.#owners[body] = thing;
     if (thing.twin && !this.byTwin.has(thing.twin)) this.byTwin.set(thing.twin, thing);
@@ -141,10 +186,6 @@ export class Things {
         this.#owners[id] = thing;
       }
       thing.parts.push({ first, count: copies, motion: part.motion });
-      if (part.motion.type === "spin") {
-        thing.box.union(part.geometry.boundingBox!.clone().translate(new Vector3(...part.motion.at)).applyMatrix4(thing.matrix));
-        if (thing.object.kind === "wind-turbine") sweep(thing, part);
-      }
       this.pose(thing);
     }
   }
@@ -266,7 +307,14 @@ export class Things {
   }
 }
 
+interface Rotor {
+  box: Box3;
+  at: Vector3;
+  radius: number;
+}
+
 interface GroupModel {
+  key: string;
   objects: SceneObject[];
   model: Model;
   plain: Model;
@@ -275,7 +323,7 @@ interface GroupModel {
   vertices: number;
 }
 
-function modelOf(objects: SceneObject[], scene: Scene, shape?: OwnShape): GroupModel {
+function modelOf(key: string, objects: SceneObject[], scene: Scene, shape?: OwnShape): GroupModel {
   const { kind, parameters } = objects[0]!;
   const own = scene.kinds ? { kinds: scene.kinds } : undefined;
   const model = shape ? { body: shape.whole, parts: [] } : build(kind, parameters, own);
@@ -287,7 +335,7 @@ function modelOf(objects: SceneObject[], scene: Scene, shape?: OwnShape): GroupM
   if (plain.body.getAttribute("position").count === 0) plain.body = boxAround(model.body);
   const box = boxAround(model.body);
   const vertices = [model.body, plain.body, box, ...model.parts.map((part) => part.geometry)].reduce((sum, one) => sum + one.getAttribute("position").count, 0);
-  return { objects, model, plain, box, vertices, instances: objects.length * (1 + model.parts.reduce((sum, part) => sum + copiesOf(part), 0)) };
+  return { key, objects, model, plain, box, vertices, instances: objects.length * (1 + model.parts.reduce((sum, part) => sum + copiesOf(part), 0)) };
 }
 
 const countOf = (geometry: BufferGeometry): number => geometry.getAttribute("position").count / 3;
@@ -321,11 +369,36 @@ function local(motion: Motion, thing: Thing, copy: number, copies: number, out: 
   return out.makeScale(1, level, 1).premultiply(STEP.makeTranslation(0, motion.bottom, 0));
 }
 
+function rotorOf({ geometry, motion }: Part): Rotor[] {
+  if (motion.type !== "spin") return [];
+  return [{ box: geometry.boundingBox!, at: new Vector3(...motion.at), radius: geometry.boundingSphere!.radius }];
+}
+
+/** What decides with which shapes an object is drawn. */
+function keyOf(object: SceneObject, scene: Scene, own: ReadonlyMap<string, OwnShape>): string {
+  const shape = shapeOf(object, scene);
+  return shape && own.has(shape) ? `\n${shape}` : `${object.kind}\n${JSON.stringify(object.parameters ?? {})}`;
+}
+
+/** Puts a thing where its object says. */
+function settle(thing: Thing): void {
+  const { at, turn, scale } = thing.object;
+  const size = scale && scale > 0 ? scale : 1;
+  const turned = new Quaternion().setFromEuler(new Euler(0, ((turn ?? 0) * Math.PI) / 180, 0));
+  thing.matrix.compose(new Vector3(...position(at)), turned, new Vector3(size, size, size));
+  const box = thing.box.copy(thing.own).applyMatrix4(thing.matrix);
+  thing.top.set((box.min.x + box.max.x) / 2, box.max.y, (box.min.z + box.max.z) / 2);
+  box.getCenter(thing.centre);
+  thing.radius = box.getSize(new Vector3()).length() / 2;
+  for (const rotor of thing.rotors) {
+    box.union(rotor.box.clone().translate(rotor.at).applyMatrix4(thing.matrix));
+    if (thing.object.kind === "wind-turbine") sweep(thing, rotor);
+  }
+}
+
 /** The whole circle of a rotor belongs to the turbine, wherever its blades stand. */
-function sweep(thing: Thing, part: Part): void {
-  if (part.motion.type !== "spin") return;
-  const radius = part.geometry.boundingSphere!.radius;
-  const centre = new Vector3(...part.motion.at).applyMatrix4(thing.matrix);
+function sweep(thing: Thing, { at, radius }: Rotor): void {
+  const centre = at.clone().applyMatrix4(thing.matrix);
   thing.box.expandByPoint(new Vector3(centre.x - radius * 0.7, centre.y + radius * 0.9, centre.z));
   thing.box.expandByPoint(new Vector3(centre.x + radius * 0.7, centre.y, centre.z));
   thing.top.set(centre.x, centre.y + radius * 0.25, centre.z);

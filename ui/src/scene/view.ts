@@ -33,6 +33,8 @@ export interface PlantView {
   /** What is not drawn as the scene asks, in words. */
   readonly problems: readonly string[];
   select: (twin: string) => void;
+  /** Shows another scene in the same window: the camera, and all that did not change, stay. */
+  setScene: (scene: Scene) => Promise<void>;
   recolor: () => void;
   setLook: (look: Look) => void;
   /** Hatched shells about twins, by colour. */
@@ -51,7 +53,7 @@ export interface PlantView {
   dispose: () => void;
 }
 
-interface Options {
+export interface ViewOptions {
   own?: OwnShapes;
   choose: (twin: string | null) => void;
   isMoving: Signal<boolean>;
@@ -62,7 +64,7 @@ interface Options {
 }
 
 /** Shows it once the shapes are there; null if it is not wanted any more by then. */
-export async function showPlant(home: HTMLElement, scene: Scene, options: Options, isGone: () => boolean): Promise<PlantView | null> {
+export async function showPlant(home: HTMLElement, scene: Scene, options: ViewOptions, isGone: () => boolean): Promise<PlantView | null> {
   const own = scene.geometries ? await loadShapes(scene) : NO_SHAPES;
   return isGone() ? null : new View(home, scene, { ...options, own });
 }
@@ -92,14 +94,20 @@ class View implements PlantView {
   #eyeTold = "";
   #painted = 0;
   #isImmersed = false;
+  #shells: ReadonlyMap<string, string> = new Map();
+  #own: OwnShapes;
+  /** The latest scene that was asked for; null once the view is gone. */
+  #asked: Scene | null;
   #budget = matchMedia("(pointer: coarse)").matches ? PHONE_BUDGET : BUDGET;
 
   constructor(
     private readonly home_: HTMLElement,
-    private readonly scene: Scene,
-    private readonly options: Options,
+    private scene: Scene,
+    private readonly options: ViewOptions,
   ) {
     this.#look = options.look ?? ALARM_LOOK;
+    this.#own = options.own ?? NO_SHAPES;
+    this.#asked = scene;
     this.#canvas.className = "plant-canvas";
     this.#canvas.tabIndex = 0;
     this.#canvas.setAttribute("role", "application");
@@ -110,7 +118,7 @@ class View implements PlantView {
     this.#renderer = new WebGLRenderer({ canvas: this.#canvas, antialias: isSmooth, powerPreference: "low-power" });
     this.#renderer.setPixelRatio(Math.min(devicePixelRatio, this.#isSoftware ? 1 : 2));
     this.#renderer.localClippingEnabled = true;
-    this.#things = new Things(scene, options.own?.shapes);
+    this.#things = new Things(scene, this.#own.shapes);
     this.#renderer.shadowMap.enabled = this.#things.all.length <= MOST_SHADOWS && this.#budget === BUDGET;
     this.#renderer.shadowMap.type = PCFShadowMap;
     this.#renderer.shadowMap.autoUpdate = false;
@@ -130,7 +138,42 @@ class View implements PlantView {
   }
 
   get problems(): readonly string[] {
-    return this.options.own?.problems ?? [];
+    return this.#own.problems;
+  }
+
+  setScene = async (scene: Scene): Promise<void> => {
+    this.#asked = scene;
+    const own = scene.geometries ? await loadShapes(scene) : NO_SHAPES;
+    if (this.#asked === scene && !this.#isImmersed) this.#show(scene, own);
+  };
+
+  #show(scene: Scene, own: OwnShapes): void {
+    const isSame = (["kinds", "geometries"] as const).every((name) => JSON.stringify(scene[name]) === JSON.stringify(this.scene[name])) && own.shapes.size === this.#own.shapes.size;
+    [this.scene, this.#own] = [scene, own];
+    const before = this.#things.bounds.clone();
+    const isKept = isSame && this.#things.follow(scene, own.shapes);
+    if (!isKept) this.#replace(new Things(scene, own.shapes));
+    this.#canvas.dataset[isKept ? "followed" : "replaced"] = String(this.#things.all.length);
+    this.#stage.remove(this.#ground.group);
+    this.#ground.dispose();
+    this.#ground = new Ground(scene, this.#things);
+    this.#stage.add(this.#ground.group);
+    this.#light();
+    this.recolor();
+    this.setLook(this.#look);
+    this.setGhost(this.#shells);
+    this.select(this.#selected);
+    if (!this.#hasMoved && !before.equals(this.#things.bounds)) this.#goHome(true);
+    this.#drive();
+  }
+
+  #replace(next: Things): void {
+    next.inherit(this.#things);
+    this.#stage.remove(this.#things.group);
+    this.#things.dispose();
+    this.#things = next;
+    this.#stage.add(next.group);
+    this.#renderer.shadowMap.enabled = next.all.length <= MOST_SHADOWS && this.#budget === BUDGET;
   }
 
   select = (twin: string): void => {
@@ -200,6 +243,7 @@ class View implements PlantView {
   };
 
   setGhost = (shells: ReadonlyMap<string, string>): void => {
+    this.#shells = shells;
     const about = new Map<Thing, string>();
     for (const [twin, color] of shells) {
       const thing = this.#showing(twin);
@@ -232,12 +276,14 @@ class View implements PlantView {
       this.#driver.controls.enabled = true;
       this.#resize();
       this.recolor();
+      if (this.#asked && this.#asked !== this.scene) void this.setScene(this.#asked);
     }
   };
 
   toUsdz = async (): Promise<Blob> => (await import("./xr/usdz.ts")).usdzOf(this.#things);
 
   dispose = (): void => {
+    this.#asked = null;
     void this.#renderer.xr.getSession()?.end();
     cancelAnimationFrame(this.#frame);
     clearTimeout(this.#timer);
