@@ -40,7 +40,7 @@ WARM_UP = 14 * DAY
 HOUR = 4
 DEGREE, CARBON = 10.0, 10.0
 """Of the oracle: kWh a K.h of a zone outside its band, kWh per 1000 ppm.h."""
-PLANS = [(0.0, 3.0), (0.0, 10.0), (0.15, 10.0), (0.3, 10.0)]
+PLANS = [(0.1, 5.0), (0.2, 3.0), (0.2, 5.0), (0.3, 3.0)]
 """Of the twin: K within the band that are aimed for, and kWh a K.h."""
 
 
@@ -57,8 +57,8 @@ def workday(k: int, first: float, last: float) -> bool:
 class Schedule:
     """Fixed hours, supply temperature, pressure and outdoor air; each one number or (N,)."""
 
-    def __init__(self, first: Any, supply: Any, pressure: Any, fresh: Any, *, last: float = 18.0,
-                 economiser: float = 1.0) -> None:  # fmt: skip
+    def __init__(self, first: Any, supply: Any, pressure: Any, fresh: Any, last: Any = 18.0,
+                 *, economiser: float = 1.0) -> None:  # fmt: skip
         self.first, self.last = first, last
         self.given = (supply, pressure, fresh, economiser)
 
@@ -89,10 +89,11 @@ class Resets:
     """
 
     def __init__(
-        self, lead: Any, by_cold: Any, supply: Any, pressure: Any, carbon: Any = 700.0
-    ) -> None:
+        self, lead: Any, by_cold: Any, supply: Any, pressure: Any, carbon: Any = 700.0,
+        last: Any = 18.0,
+    ) -> None:  # fmt: skip
         self.lead, self.by_cold, self.most, self.least = lead, by_cold, supply, pressure
-        self.carbon = carbon
+        self.carbon, self.last = carbon, last
         self.supply: Any = None
 
     def told(self, k: int, plant: Offices) -> Set:
@@ -102,7 +103,7 @@ class Resets:
             self.pressure = np.full(plant.count, 120.0)
         early = self.lead + self.by_cold * np.maximum(12.0 - outdoor, 0.0)
         hour = k % DAY / 4
-        is_on = np.full(plant.count, k // DAY % 7 < 5) & (FROM - early <= hour) & (hour < TO)
+        is_on = np.full(plant.count, k // DAY % 7 < 5) & (FROM - early <= hour) & (hour < self.last)
         asked = (plant.damper > 0.9).sum(axis=0)
         warm = np.clip(self.most - (outdoor - 16) * (self.most - 12) / 5, 12, self.most)
         if k % 2 == 0:
@@ -127,10 +128,12 @@ def usual() -> Resets:
     return Resets(2.0, 0.1, 17.0, 80.0)
 
 
-SCHEDULES = list(product((5.0, 6.0, 7.0), (13.0, 15.0, 17.0), (120.0, 180.0, 250.0),
-                         (0.15, 0.22, 0.3)))  # fmt: skip
-RESETS = list(product((0.5, 1.0, 2.0, 3.0), (0.0, 0.15), (16.0, 18.0), (60.0, 100.0, 140.0),
-                      (700.0, 800.0, 900.0)))  # fmt: skip
+SCHEDULES = list(product((6.0, 6.5, 7.0, 7.5, 7.75), (13.0, 14.0, 15.0, 16.0),
+                         (120.0, 150.0, 180.0, 210.0), (0.1, 0.15, 0.22),
+                         (17.5, 18.0)))  # fmt: skip
+RESETS = list(product((0.0, 0.25, 0.5, 1.0), (0.0, 0.05), (15.0, 16.0, 17.0, 18.0),
+                      (30.0, 45.0, 60.0, 80.0), (900.0, 1000.0, 1100.0),
+                      (17.5, 17.75, 18.0)))  # fmt: skip
 RULES: list[tuple[str, Any, list[tuple[float, ...]]]] = [
     ("practice", Practice, PRACTICES), ("tuned schedule", Schedule, SCHEDULES),
     ("resets", Resets, RESETS),
@@ -180,8 +183,10 @@ class Twin:
         if self.fit is None:
             found = learn_twins(self._job("learn", {}, len(self.history)), lambda *_: None)
             self.fit, self.learnt = found.fit, found.document
-        if k % HOUR == 0 or self.first is None:
-            run = plan_twins(self._job("plan", self.settings, 2 * DAY), lambda *_: None)
+        if self.first is None or plans_at(k):
+            until = next(n for n in range(1, HOUR + 1) if plans_at(k + n))
+            given = self.settings | {"period": until * STEP}
+            run = plan_twins(self._job("plan", given, 2 * DAY), lambda *_: None)
             self.problems |= run.document["problems"]
             self.first = [run.document["twins"].get(t) for t in self.twins]
         return set_of(self.first, self.alone.told(k, plant))
@@ -206,6 +211,13 @@ class Twin:
         complete = completed(run.parameters, given)
         return Job(self.instance, complete, self.instance.signals, columns, begin, end + 1,
                    fit=self.fit)  # fmt: skip
+
+
+def plans_at(k: int) -> bool:
+    """Every hour, and every quarter of one where use is near to begin or to end."""
+    hour = k % DAY / HOUR
+    near = FROM - 2 <= hour < FROM or TO - 1 <= hour < TO
+    return k % HOUR == 0 or (k // DAY % 7 < 5 and near)
 
 
 def set_of(found: list[Json | None], alone: Set) -> Set:

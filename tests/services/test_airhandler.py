@@ -13,8 +13,8 @@ from gemel.core.errors import InvalidInput
 from gemel.services.airhandler import KIND, zones
 from gemel.services.airhandler.equipment import AIR_HEAT, Air, Equipment, mixed
 from gemel.services.airhandler.runs import learn_twins, plan_twins
-from gemel.services.airhandler.search import Ahead, Boxes, Prices, candidates, tried
-from gemel.services.airhandler.table import continued, is_used, table_of
+from gemel.services.airhandler.search import Ahead, Boxes, Prices, Then, candidates, tried
+from gemel.services.airhandler.table import aims_of, boxes_of, continued, is_used, table_of
 from gemel.services.airhandler.zones import HEAT, INPUTS, Zones
 from gemel.services.contract import Column, Instance, Job, Signal
 from gemel.services.schema import completed
@@ -188,7 +188,7 @@ def test_what_cannot_be_planned_says_why(learnt) -> None:
         plan_twins(job("plan", until=50, fit=learnt.fit), lambda *_: None)
 
 
-def one_zone(given: np.ndarray, outdoor: float = 25.0, people: float = 0.0):
+def one_zone(given: np.ndarray, outdoor: float = 25.0, people: float = 0.0, then=None):
     """Four hours of use of a zone that would get hot."""
     steps = 16
     model = Zones(np.array([[0.8], [0.99]]), np.zeros((2, len(INPUTS), 1)), np.array([0.1]))
@@ -197,10 +197,12 @@ def one_zone(given: np.ndarray, outdoor: float = 25.0, people: float = 0.0):
     inputs[:, 0] = 1.0
     ahead = Ahead(inputs, np.full(steps, outdoor), np.ones(steps), np.full(steps, 21.0),
                   np.full(steps, 24.0), np.full((steps, 1), people))  # fmt: skip
-    boxes = Boxes(np.array([0.1]), np.array([0.8]), np.array([3000.0]), np.array([300.0]), 250.0)
+    one = (0.1, 0.8, 3000.0, 300.0)
+    least, most, reheat, volume, low, high = (np.array([x]) for x in (*one, 21.0, 24.0))
+    boxes = Boxes(least, most, reheat, volume, 250.0, low, high)
     prices = Prices(10.0, 10.0, 900.0)
     start = np.array([[4.0], [19.5]])
-    return tried(model, TRUE, boxes, start, np.array([600.0]), ahead, given, prices, STEP)
+    return tried(model, TRUE, boxes, start, np.array([600.0]), ahead, given, prices, STEP, then)
 
 
 def test_less_pressure_takes_less_and_cools_less() -> None:
@@ -215,6 +217,62 @@ def test_fresh_air_costs_in_the_heat_and_thins_co2() -> None:
     found = one_zone(candidates(grid), outdoor=33.0, people=90.0)
     assert found.kwh[0] < found.kwh[1]
     assert found.excess[0] > found.excess[1]
+
+
+def test_set_points_that_follow_take_over_after_their_steps() -> None:
+    grid = {"supply": [14.0], "pressure": [20.0, 250.0], "fresh": [0.1], "start": [0], "stop": [16]}
+    low, high = one_zone(candidates(grid)).temperatures[:, 0].T
+    then = Then((14.0, 20.0, 0.1), 4)
+    kept, eased = one_zone(candidates(grid), then=then).temperatures[:, 0].T
+    np.testing.assert_array_equal(kept, low)
+    np.testing.assert_array_equal(eased[:4], high[:4])
+    assert (eased[5:13] > high[5:13]).all()
+
+
+def test_thermostats_are_learnt_where_boxes_regulate_and_nowhere_else() -> None:
+    table = table_of(job("learn"), "office")
+    place = np.arange(len(table))[:, None] % 3
+    flow = np.repeat(np.array([0.0, 0.1, 0.3])[place], 2, axis=1)
+    running = flow > 0
+    given = completed(KIND.parameters, GIVEN)
+    brought = AIR_HEAT * flow * (table.handler["supply"][:, None] - 22.0)
+    held = replace(table, zone=table.zone | {
+        "flow": flow,
+        "temperature": np.where(flow > 0.11, 23.4, np.where(running, 21.6, 22.0)),
+        "heat": brought + np.where(running & (flow < 0.11), 1500.0, 0.0),
+    })  # fmt: skip
+    aims = aims_of(held, given)
+    assert aims[0] == pytest.approx([21.6, 21.6])
+    assert aims[1] == pytest.approx([23.4, 23.4])
+    still = replace(held, zone=held.zone | {"flow": np.zeros_like(flow)})
+    assert np.isnan(aims_of(still, given)).all()
+    boxes = boxes_of(given, np.array([[21.6, np.nan], [np.nan, 23.4]]), 0.2)
+    assert boxes.heats.tolist() == [21.6, 21.2]
+    assert boxes.cools.tolist() == [23.8, 23.4]
+
+
+def test_with_a_plan_every_quarter_of_an_hour_the_fan_waits_for_its_own(learnt) -> None:
+    """Before use, at 6:30: an hour may hold a start that a quarter does not."""
+    until = 3 * 96 + 26
+    an_hour, quarter = (
+        plan_twins(job("plan", {"period": p, "degree": 1.0}, until, learnt.fit), lambda *_: None)
+        for p in (3600, 900)
+    )
+    one, other = (found.document["twins"]["office"] for found in (an_hour, quarter))
+    assert one["startsInHours"] == other["startsInHours"]
+    for plan, hours in ((one, 1.0), (other, 0.25)):
+        assert plan["first"]["fan"] == float(plan["startsInHours"] < hours)
+    commands = {"fan": "start"}
+    given = {"period": 900, "commands": commands}
+    found = plan_twins(job("plan", given, until, learnt.fit), lambda *_: None)
+    assert [proposal.seconds for proposal in found.proposals] == [900.0]
+
+
+def test_a_version_from_before_thermostats_were_learnt_still_plans(learnt) -> None:
+    arrays = {n: a for n, a in learnt.fit.arrays.items() if not n.endswith("/aims")}
+    old = replace(learnt.fit, arrays=arrays)
+    found = plan_twins(job("plan", until=3 * 96 + 40, fit=old), lambda *_: None)
+    assert found.document["twins"]["office"]["first"]["fan"] == 1.0
 
 
 def test_a_fan_that_stands_still_takes_nothing() -> None:

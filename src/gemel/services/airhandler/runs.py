@@ -14,11 +14,12 @@ from gemel.services.airhandler import equipment as machines
 from gemel.services.airhandler import zones as rooms
 from gemel.services.airhandler.equipment import Equipment
 from gemel.services.airhandler.kind import COMMANDS
-from gemel.services.airhandler.search import Ahead, Grid, Outcome, Prices, candidates, tried
+from gemel.services.airhandler.search import Ahead, Grid, Outcome, Prices, Then, candidates, tried
 from gemel.services.airhandler.table import (
     DAY,
     UNUSED,
     Table,
+    aims_of,
     air_of,
     boxes_of,
     continued,
@@ -31,10 +32,12 @@ from gemel.services.airhandler.table import (
 from gemel.services.airhandler.zones import Zones
 from gemel.services.contract import Fit, Job, Progress, Proposal, Result
 
-STARTS = (0.0, 1.0, 2.0, 3.0)
+STARTS = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Hours from now at which the fan may start before use; the choice is made anew with each plan."""
-STOPS = (0.0, 1.0)
+STOPS = (0.0, 0.25, 0.5, 0.75, 1.0, 2.0)
 """Hours before the end of use at which it may stop."""
+NEAR = 3.0
+"""Hours: an end that is further away is not thought about yet."""
 
 
 def learn_twins(job: Job, progress: Progress) -> Result:
@@ -77,7 +80,10 @@ def _learnt(job: Job, table: Table) -> tuple[Json, dict[str, F64]]:
     powers = parts.power(air, meters["outdoor"])
     pairs = zip(powers, ("fan", "cooling", "heating"), strict=True)
     hours = -table.seconds / 3600 / np.log(zones.kept)
+    aims = aims_of(table, given)
     document = {
+        "heatsAt": [None if np.isnan(x) else x for x in aims[0].tolist()],
+        "coolsAt": [None if np.isnan(x) else x for x in aims[1].tolist()],
         "holdoutRmse": zones.rmse.tolist(),
         "hours": hours.T.tolist(),
         "meterRmseKw": {n: float(np.sqrt(np.mean((p - meters[n]) ** 2))) for p, n in pairs},
@@ -88,6 +94,7 @@ def _learnt(job: Job, table: Table) -> tuple[Json, dict[str, F64]]:
     }
     arrays = {"kept": zones.kept, "gain": zones.gain, "rmse": zones.rmse}
     arrays |= {"fan": parts.fan, "cooling": parts.cooling, "heating": parts.heating}
+    arrays["aims"] = aims
     return document, {**arrays, "co2": people_co2(table, given)}
 
 
@@ -124,12 +131,18 @@ def _proposals(job: Job, twin: str, found: Json) -> list[Proposal]:
     for name in COMMANDS:
         if name not in commands or (name != "fan" and not first["fan"]):
             continue
-        why = f"first hour of the cheapest set points until {found['to']}: {found['kwh']:.4g} kWh"
+        why = f"first of the cheapest set points until {found['to']}: {found['kwh']:.4g} kWh"
         gain = f"{found['gain']:.3g} kWh" if found["gain"] is not None else ""
         sure = found["confidence"]
         made.append(
             Proposal(
-                twin, commands[name], first[name], why, seconds=3600.0, gain=gain, confidence=sure
+                twin,
+                commands[name],
+                first[name],
+                why,
+                seconds=job.parameters["period"],
+                gain=gain,
+                confidence=sure,
             )
         )
     return made
@@ -137,7 +150,8 @@ def _proposals(job: Job, twin: str, found: Json) -> list[Proposal]:
 
 def _planned(job: Job, twin: str, table: Table) -> Json:
     given = job.instance.parameters
-    arrays = {n: job.fit.arrays.get(f"{twin}/{n}") for n in NAMES} if job.fit else {}
+    assert job.fit is not None
+    arrays = {n: job.fit.arrays.get(f"{twin}/{n}") for n in NAMES}
     if any(value is None for value in arrays.values()):
         raise InvalidInput("nothing is learnt of it", hint="the run `learn`, and its `problems`")
     values = {name: np.asarray(value, float) for name, value in arrays.items()}
@@ -146,7 +160,7 @@ def _planned(job: Job, twin: str, table: Table) -> Json:
     day = round(DAY / table.seconds)
     if len(table) < day:
         raise InvalidInput("it has less than a day of readings", hint="a longer 'span'")
-    an_hour = round(3600 / table.seconds)
+    an_hour, period = (round(s / table.seconds) for s in (3600, job.parameters["period"]))
     ahead = _ahead(job, table, values["co2"], day)
     used = np.flatnonzero(ahead.is_used)
     begin = to_iso(int(table.times[-1]) + round(table.seconds * SECOND))
@@ -155,23 +169,41 @@ def _planned(job: Job, twin: str, table: Table) -> Json:
     stands = np.flatnonzero(np.diff(used) > 1)
     end = int(used[stands[0]] if len(stands) else used[-1]) + 1
     ahead = _until(ahead, end)
-    wanted = job.parameters
-    grid: Grid = {"supply": wanted["supplies"], "pressure": wanted["pressures"],
-                  "fresh": wanted["shares"]}  # fmt: skip
-    first = int(used[0])
-    grid["start"] = sorted({min(h * an_hour, first) for h in STARTS} | {first})
-    grid["stop"] = sorted({max(end - h * an_hour, 0) for h in STOPS})
-    tries = np.column_stack((candidates(grid), _standing(table, wanted, end)))
+    wanted, first, aims = job.parameters, int(used[0]), job.fit.arrays.get(f"{twin}/aims")
+    unknown = np.full((2, len(given["zones"])), np.nan)
+    boxes = boxes_of(given, unknown if aims is None else np.asarray(aims, float), wanted["margin"])
     start = rooms.settled(zones, inputs_of(table, given), table.zone["temperature"])
     level = table.zone["co2"][-1]
     co2 = np.where(np.isfinite(level), level, 600.0)
     prices = Prices(wanted["degree"], wanted["co2"], given["limit"] - 50)
-    found = tried(zones, parts, boxes_of(given), start, co2, ahead, tries, prices, table.seconds)
-    best = int(np.argmin(found.cost[:-1]))
+    standing = _standing(table, wanted, end)
+    grid = _grid(wanted, first, end, an_hour)
+    coarse = grid | {name: grid[name][::2] for name in SET_POINTS}
+    then: Then | None = None
+    for one in (coarse, grid):  # what would hold all day, then what is best until that follows
+        tries = np.column_stack((candidates(one), standing))
+        found = tried(zones, parts, boxes, start, co2, ahead, tries, prices, table.seconds, then)
+        best = int(np.argmin(found.cost[:-1]))
+        supply, pressure, fresh = tries[:3, best].tolist()
+        then = Then((supply, pressure, fresh), first + an_hour)
     to = int(table.times[-1]) + (end + 1) * round(table.seconds * SECOND)
-    return _document(found, tries, best, ahead, an_hour) | {"from": begin, "to": to_iso(to)}
+    document = _document(found, tries, best, ahead, (max(period, 1), an_hour))
+    return document | {"from": begin, "to": to_iso(to)}
 
 
+def _grid(wanted: Json, first: int, end: int, an_hour: int) -> Grid:
+    """What is tried, where use begins after `first` steps and ends after `end`."""
+    stops = STOPS if end <= NEAR * an_hour else STOPS[:1]
+    return {
+        "supply": wanted["supplies"],
+        "pressure": wanted["pressures"],
+        "fresh": wanted["shares"],
+        "start": sorted({min(round(h * an_hour), first) for h in STARTS} | {first}),
+        "stop": sorted({max(end - round(h * an_hour), 0) for h in stops}),
+    }
+
+
+SET_POINTS = ("supply", "pressure", "fresh")
 NAMES = ("kept", "gain", "rmse", "fan", "cooling", "heating", "co2")
 
 
@@ -205,9 +237,11 @@ def _until(ahead: Ahead, end: int) -> Ahead:
     return Ahead(*(part[:end] for part in parts))
 
 
-def _document(found: Outcome, tries: F64, best: int, ahead: Ahead, an_hour: int) -> Json:
+def _document(found: Outcome, tries: F64, best: int, ahead: Ahead, steps: tuple[int, int]) -> Json:
+    """A plan for people and for commands; steps until the next plan, and of an hour."""
+    period, an_hour = steps
     supply, pressure, fresh, begin, stop = (float(x) for x in tries[:, best])
-    is_on = begin < an_hour <= stop or (begin == 0 and stop > 0)
+    is_on = begin < period <= stop or (begin == 0 and stop > 0)
     path = found.temperatures[:, :, best]
     inside = (path >= ahead.low[:, None] - 0.3) & (path <= ahead.high[:, None] + 0.3)
     used = ahead.is_used > 0

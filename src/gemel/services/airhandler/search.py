@@ -36,6 +36,10 @@ class Boxes:
     volume: F64
     """m³ of air in the zone."""
     design: float
+    heats: F64
+    """°C at which its thermostat keeps a zone from below while the fan runs."""
+    cools: F64
+    """°C at which it does from above."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,14 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class Then:
+    """Set points (supply, pressure, fresh) that follow after so many steps."""
+
+    given: tuple[float, float, float]
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """Of all candidates. Shapes: (C,); first (Z, C)."""
 
@@ -85,17 +97,19 @@ def candidates(grid: Grid) -> F64:
 
 def tried(
     zones: Zones, equipment: Equipment, boxes: Boxes, start: F64, co2: F64, ahead: Ahead,
-    given: F64, prices: Prices, seconds: float,
+    given: F64, prices: Prices, seconds: float, then: Then | None = None,
 ) -> Outcome:  # fmt: skip
     """What each candidate comes to.
 
     Args:
+        then: set points that follow for all; without them a candidate's hold to the end.
         start: the exponentials now, (2, Z).
         co2: ppm now, (Z,).
         given: candidates (5, C).
     """
     count, hours = given.shape[1], seconds / 3600
     supply, pressure, fresh, begin, end = given
+    following = None if then is None else np.repeat(np.array(then.given)[:, None], count, axis=1)
     state = np.repeat(start[:, :, None], count, axis=2)
     level = np.repeat(co2[:, None], count, axis=1)
     now = state.sum(axis=0)
@@ -104,11 +118,12 @@ def tried(
     others = zones.gain.copy()
     others[:, HEAT] = 0.0
     for k, outdoor in enumerate(ahead.outdoor):
+        if then is not None and following is not None and k == then.after:
+            supply, pressure, fresh = following
         alone = zones.kept[..., None] * state + (others * ahead.inputs[k]).sum(axis=1)[..., None]
         is_on = (begin <= k) & (k < end)
-        bounds = ahead.low[k], ahead.high[k]
         flow, carried, reheat = _boxes(
-            zones.answer, boxes, now, alone.sum(axis=0), supply, pressure, bounds
+            zones.answer, boxes, now, alone.sum(axis=0), supply, pressure
         )
         flow, carried, reheat = flow * is_on, carried * is_on, reheat * is_on
         total = flow.sum(axis=0)
@@ -127,7 +142,7 @@ def tried(
         level = _co2(boxes, level, flow, total, share, ahead.co2[k], seconds)
         path[k] = now
         if ahead.is_used[k]:
-            off = np.maximum(bounds[0] - now, 0) + np.maximum(now - bounds[1], 0)
+            off = np.maximum(ahead.low[k] - now, 0) + np.maximum(now - ahead.high[k], 0)
             degrees += off.sum(axis=0) * hours
             excess += np.maximum(level - prices.limit, 0).sum(axis=0) * hours
     cost = kwh + prices.degree * degrees + prices.co2 * excess / 1000
@@ -135,18 +150,17 @@ def tried(
 
 
 def _boxes(
-    answer: F64, boxes: Boxes, now: F64, alone: F64, supply: F64, pressure: F64,
-    bounds: tuple[float, float],
-) -> tuple[F64, F64, F64]:  # fmt: skip
-    """Flow (m³/s), heat it carries and reheat (W) of each zone that keep it within its bounds."""
+    answer: F64, boxes: Boxes, now: F64, alone: F64, supply: F64, pressure: F64
+) -> tuple[F64, F64, F64]:
+    """Flow (m³/s), heat it carries and reheat (W) of each zone, as its thermostat asks for them."""
     by = answer[:, None]
     least, most = boxes.least[:, None], boxes.most[:, None] * np.sqrt(pressure / boxes.design)
     each = AIR_HEAT * (supply - now)
-    wanted = (bounds[1] - alone) / by
+    wanted = (boxes.cools[:, None] - alone) / by
     opened = np.where(each < -100.0, wanted / np.minimum(each, -100.0), 0.0)
     flow = np.clip(opened, least, np.maximum(most, least))
     carried = flow * each
-    reheat = np.clip((bounds[0] - alone) / by - carried, 0.0, boxes.reheat[:, None])
+    reheat = np.clip((boxes.heats[:, None] - alone) / by - carried, 0.0, boxes.reheat[:, None])
     return flow, carried, reheat
 
 

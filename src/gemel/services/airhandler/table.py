@@ -22,6 +22,8 @@ MONDAY = 4
 FADE = 4.0
 """Hours in which what is unlike the day before is forgotten."""
 UNUSED = 1e-3
+AT_WORK, LEAST_SEEN = (0.1, 0.9), 12
+"""Shares of what a box can between which it regulates, and the steps that must have been seen."""
 SEEN, TODAY = 5400.0, (0.4, 1.6)
 """Seconds of use from which it is taken how many came today, and within which shares of usual."""
 
@@ -96,13 +98,45 @@ def inputs_of(table: Table, given: Json) -> F64:
     return found
 
 
-def boxes_of(given: Json) -> Boxes:
+def boxes_of(given: Json, aims: F64, margin: float) -> Boxes:
+    """Those of the parameters, with what was learnt of their thermostats, (2, Z).
+
+    What was not seen at work is taken to keep the band, less a margin.
+    """
+
     def column(name: str) -> F64:
         return np.array([float(zone[name]) for zone in given["zones"]])
 
     names = ("least", "most", "reheat", "volume")
     least, most, reheat, volume = (column(name) for name in names)
-    return Boxes(least, most, reheat, volume, float(given["design"]))
+    heats = np.where(np.isfinite(aims[0]), aims[0], given["low"] + margin)
+    cools = np.where(np.isfinite(aims[1]), aims[1], given["high"] - margin)
+    return Boxes(least, most, reheat, volume, float(given["design"]), heats, cools)
+
+
+def aims_of(table: Table, given: Json) -> F64:
+    """The temperatures at which thermostats reheat and open, (2, Z); NaN where none was at work.
+
+    A box that neither stands at its least nor gives its most holds its zone at what it aims for.
+    """
+    found = np.full((2, len(given["zones"])), np.nan)
+    boxes = boxes_of(given, found, 0.0)
+    flow, temperature = table.zone["flow"], table.zone["temperature"]
+    brought = AIR_HEAT * flow * (table.handler["supply"][:, None] - temperature)
+    pressure = np.maximum(table.handler["pressure"][:, None], 0.0)
+    reheat = np.maximum(table.zone["heat"] - brought, 0.0) / np.maximum(boxes.reheat, 1e-9)
+    most = boxes.most * np.sqrt(pressure / boxes.design)
+    low, high = AT_WORK
+    opened = (flow - boxes.least) / np.maximum(most - boxes.least, 1e-9)
+    heats = (flow > UNUSED) & (opened < low) & (reheat > low) & (reheat < high)
+    cools = (flow > UNUSED) & (opened > low) & (opened < high)
+    for row, at_work in enumerate((heats, cools)):
+        for zone in range(len(given["zones"])):
+            mine = temperature[at_work[:, zone], zone]
+            mine = mine[np.isfinite(mine)]
+            if len(mine) >= LEAST_SEEN:
+                found[row, zone] = np.median(mine)
+    return found
 
 
 def air_of(table: Table) -> Air:
@@ -123,7 +157,7 @@ def air_of(table: Table) -> Air:
 
 def given_off(table: Table, given: Json) -> F64:
     """CO2 that people give, ppm m³/s, from what came in, went out and stayed; (T, Z)."""
-    boxes = boxes_of(given)
+    boxes = boxes_of(given, np.full((2, len(given["zones"])), np.nan), 0.0)
     flow, level, share = table.zone["flow"], table.zone["co2"], table.handler["fresh"][:, None]
     total = flow.sum(axis=1, keepdims=True)
     back = (flow * level).sum(axis=1, keepdims=True) / np.maximum(total, 1e-9)
