@@ -43,6 +43,8 @@ def main(words: list[str]) -> int:
         return 0
     if given.name not in known:
         parser.error(f"there is no study '{given.name}'; there are: " + ", ".join(known))
+    if given.seed < 0:
+        parser.error(f"--seed {given.seed} is below 0")
     module = import_module(f"studies.{given.name.replace('-', '_')}")
     options = Options(given.data, given.set, given.small, given.seed)
     begin, begin_cpu = time.perf_counter(), time.process_time()

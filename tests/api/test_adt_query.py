@@ -120,4 +120,7 @@ def test_command_line_prints_a_table_and_json(
     assert '"isComplete": false' in found
     assert '"pump-1"' not in found
     assert main(["query", "SELECT *\nFROM nothing"]) == 1
-    assert "line 2, column 6" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert "line 2, column 6" in said[0]
+    assert said[1].strip() == "FROM nothing"
+    assert said[1][said[2].index("^") :] == "nothing"

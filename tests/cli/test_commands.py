@@ -327,6 +327,9 @@ def test_without_a_server_it_says_what_to_do(
     for words in (["status"], ["link"]):
         code, out, err = gemel(*words, "--data", empty)
         assert (code, out, "gemel serve" in err) == (1, "", True)
+    for words in (["check"], ["put"], ["backtest", "--from", "-1h"]):
+        code, _, err = gemel("rule", *words, str(tmp_path / "none.yaml"), "--data", empty)
+        assert (code, "there is no file" in err) == (1, True)
     for words in (["token", "list"], ["token", "delete", "x"]):
         code, _, err = gemel(*words, "--data", empty)
         assert (code, "there is no data in" in err) == (1, True)

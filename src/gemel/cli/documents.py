@@ -87,10 +87,11 @@ class Documents:
         return self._show(arguments, found, self.listed)
 
     def _put(self, arguments: argparse.Namespace) -> int:
+        entries = self.of_file(arguments.file)  # a mistake in it is told without a server, too
         client = Client(arguments.data)
         found = [
             client.call("PUT", f"/{self.key}/{segment(str(entry['id']))}", entry)
-            for entry in self.of_file(arguments.file)
+            for entry in entries
         ]
         if arguments.json:
             output.as_json({"value": found})
@@ -100,8 +101,8 @@ class Documents:
         return 0
 
     def _check(self, arguments: argparse.Namespace) -> int:
-        client = Client(arguments.data)
         entries = self.of_file(arguments.file)
+        client = Client(arguments.data)
         found = [client.call("POST", f"/{self.key}/check", entry) for entry in entries]
         return self._show(arguments, {"value": found}, self.checked)
 

@@ -32,5 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.buffer.flush()  # who asks line by line waits for it
         bad += not is_good
     if bad:
-        sys.stderr.write(f"gemel: {bad} lines could not be answered; their answers say why\n")
+        lines = "a line" if bad == 1 else f"{bad} lines"
+        sys.stderr.write(f"gemel: {lines} could not be answered; see the errors in the answers\n")
     return 1 if bad else 0

@@ -200,7 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
 
 
-SIGNED = ("--from", "--to", "--as-of", "--recorded-as-of", "--at")
+SIGNED = ("--for", "--from", "--to", "--as-of", "--recorded-as-of", "--at")
 """Their values may begin with a minus."""
 
 
@@ -215,9 +215,13 @@ def _joined(words: list[str]) -> list[str]:
     return found
 
 
+WITH_CARET = ("RuleInvalid", "SqlQueryError")
+"""The lines of their messages show the text and a caret under the mistake."""
+
+
 def _fail(error: GemelError) -> int:
     lines = [f"gemel: {error.message}"]
-    if error.code == "RuleInvalid":  # its lines show the text and a caret under the mistake
+    if error.code in WITH_CARET:
         lines = lines[0].split("\n")
     else:
         details = [str(detail.get("message", detail)) for detail in error.details[:20]]

@@ -48,14 +48,16 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _backtest(arguments: argparse.Namespace) -> int:
+    rules = RULES.of_file(arguments.file)
+    asked: dict[str, Any] = {"from": arguments.start, "to": arguments.to}
+    if arguments.twin:
+        asked["twins"] = arguments.twin
+    if arguments.labels:
+        asked["labels"] = _labels_of(arguments.labels)
     client = Client(arguments.data)
     found = []
-    for rule in RULES.of_file(arguments.file):
-        body = {"rule": rule, "from": arguments.start, "to": arguments.to}
-        if arguments.twin:
-            body["twins"] = arguments.twin
-        if arguments.labels:
-            body["labels"] = _labels_of(arguments.labels)
+    for rule in rules:
+        body = {"rule": rule, **asked}
         found.append(client.call("POST", "/rules/backtest", body))
     if arguments.json:
         output.as_json({"value": found})
