@@ -176,8 +176,10 @@ def test_ar_lays_the_plant_on_a_table_where_it_is_pointed(plant: Running, visit:
     visitor = with_headset(visit, plant)
     visitor.find("enter-ar").click()
     until(visitor, "xr === 'ar' && +xrFrames > 4 && xrPlaced === 'false'")
+    aiming = int(state(visitor)["triangles"])
     press(visitor)
     until(visitor, "xrPlaced === 'true' && +xrScale === 50")
+    assert aiming < int(state(visitor)["triangles"]) / 4  # the room, a ring and the hands
     # The plant's middle lies where the table was hit, seen from a person who is 50 times larger.
     thing = [float(part) for part in state(visitor)["xrThing"].split(",")]
     assert thing[1] == pytest.approx(0.7, abs=0.05)

@@ -264,13 +264,16 @@ class View implements PlantView {
     this.#driver.controls.enabled = false;
     const sky = this.#stage.background;
     const fog = this.#stage.fog;
+    const showPlant = (isShown: boolean): void => {
+      this.#things.group.visible = this.#ground.group.visible = isShown;
+    };
     const showSky = (isShown: boolean): void => {
       this.#stage.background = isShown ? sky : null;
       this.#stage.fog = isShown ? fog : null;
       this.#ground.showFloor(isShown);
     };
     try {
-      await enter({ renderer: this.#renderer, stage: this.#stage, things: this.#things, camera: this.#driver.camera, canvas: this.#canvas, fixed: this.#ground.triangles + 200, showing: (twin) => this.#showing(twin), choose: this.options.choose, before: (now) => this.#move(now), after: () => this.#tell(), showSky }, mode);
+      await enter({ renderer: this.#renderer, stage: this.#stage, things: this.#things, camera: this.#driver.camera, canvas: this.#canvas, fixed: this.#ground.triangles + 200, showing: (twin) => this.#showing(twin), choose: this.options.choose, before: (now) => this.#move(now), after: () => this.#tell(), showPlant, showSky }, mode);
     } finally {
       this.#isImmersed = false;
       this.#driver.controls.enabled = true;

@@ -32,6 +32,8 @@ export interface Inside {
   /** Moves what moves, and tells what the frame cost. */
   before: (now: number) => void;
   after: () => void;
+  /** Things, pipes, zones and their words. */
+  showPlant: (isShown: boolean) => void;
   /** Sky, floor and grid: not where the room itself is seen. */
   showSky: (isShown: boolean) => void;
 }
@@ -110,7 +112,7 @@ class Immersion {
     this.#sheet.mesh.visible = false;
     this.#panel.mesh.visible = false;
     this.#isPlaced = !isAr;
-    inside.things.group.visible = !isAr;
+    inside.showPlant(!isAr);
     inside.showSky(!isAr);
   }
 
@@ -318,20 +320,20 @@ class Immersion {
     const centre = this.inside.things.bounds.getCenter(new Vector3()).setY(0);
     this.#rig.lay(TABLE, centre, this.#spot);
     this.#isPlaced = true;
-    this.inside.things.group.visible = true;
+    this.inside.showPlant(true);
     this.inside.things.forget();
     this.#write();
   }
 
   #lift = (): void => {
     this.#isPlaced = false;
-    this.inside.things.group.visible = false;
+    this.inside.showPlant(false);
     this.#sheet.mesh.visible = false;
     this.#write();
   };
 
   leave(): void {
-    const { renderer, camera, stage, things, canvas, showSky } = this.inside;
+    const { renderer, camera, stage, things, canvas, showPlant, showSky } = this.inside;
     renderer.xr.setAnimationLoop(null);
     renderer.setAnimationLoop(null);
     renderer.xr.enabled = false;
@@ -346,7 +348,7 @@ class Immersion {
     this.#mark.material.dispose();
     this.#rig.group.remove(camera);
     stage.remove(this.#rig.group);
-    things.group.visible = true;
+    showPlant(true);
     things.forget();
     showSky(true);
     camera.position.copy(this.#kept.position);
