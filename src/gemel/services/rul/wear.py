@@ -65,7 +65,12 @@ def learn(condition: NDArray[np.intp], rows: F64, remaining: F64, weight: F64, m
             enough = mine.sum() >= LEAST_ROWS * k
             found = _solved(rows[mine], target[mine], weight[mine]) if enough else together
             weights[at, :, line], level[at, line] = found
-    return Wear(weights, level)
+    return Wear(_rounded(weights), _rounded(level))
+
+
+def _rounded(values: F64) -> F64:
+    """To 24 bits: in what order sums went, which hangs on the number of threads, is not seen."""
+    return values.astype(np.float32).astype(np.float64)
 
 
 def _solved(rows: F64, target: F64, weight: F64) -> tuple[F64, float]:
