@@ -62,7 +62,15 @@ export function AlarmLine({ alarm, row, isChosen = false, isSelected = false, is
       <span class="alarm-state meta">
         <span class="alarm-short">{factsOf(alarm, now, true)} ·</span>
         {icon && <Icon name={icon} small />}
-        <span class="ellipsis">{stateOf(alarm, now)}</span>
+        <span class="ellipsis">
+          {alarm.state === "returned" ? (
+            <>
+              Back to normal<span class="alarm-rest">, not acknowledged</span>
+            </>
+          ) : (
+            stateOf(alarm, now)
+          )}
+        </span>
         {isStale(alarm, now) && <span class="tag" title="Active for more than 24 hours">stale</span>}
         {isChattering(alarm, now) && <span class="tag" title="Three transitions within a minute">chattering</span>}
         {alarm.comments.length > 0 && (
