@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gemel.core.clock import from_iso
 from gemel.services.contract import Fit, Found, Instance, Readings, Setup, Signal
 from gemel.services.rul import learning
 from gemel.services.rul.kind import KIND
@@ -140,6 +141,29 @@ def test_an_alarm_proposes_work_and_says_why(fit: Fit) -> None:
     assert details["work"]["title"] == "Renew the bearing"
     assert details["work"]["parts"] == parts
     assert details["work"]["due"] >= details["work"]["earliest"]
+
+
+def test_parts_are_ordered_early_and_the_renewal_is_due_late(fit: Fit) -> None:
+    life = machine(50)
+    part = live(fit, ("m50",), alarm=30, hold=2, lead=7, renew=10)
+    notices, due, left = [], [], []
+    whole = readings([life])
+    for day in range(len(life)):
+        mine = slice(day * len(NAMES), (day + 1) * len(NAMES))
+        step = Readings(whole.slot[mine], whole.time[mine], whole.value[mine])
+        notices += part.update(step).notices
+        for one in part.status()["predictions"]:
+            due.append(one["isDue"])
+            left.append(float(part.middle[0]))
+    assert due == [days <= 10 for days in left]
+    assert True in due
+    assert due.index(True) > int(notices[0].time // DAY)
+    work = notices[0].details["work"]
+    wait = max(notices[0].value - 10, 7)
+    assert from_iso(work["due"]) == pytest.approx(notices[0].time + wait * DAY, abs=1e9)
+    at_once = live(fit, ("m50",), alarm=30, hold=2)
+    at_once.update(whole)
+    assert at_once.status()["predictions"][0]["isDue"] is True
 
 
 def test_a_renewal_ends_the_alarm_and_begins_anew(fit: Fit) -> None:
