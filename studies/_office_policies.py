@@ -38,7 +38,7 @@ BEGIN = 1_767_571_200
 """2026-01-05, a Monday; weeks are those of the weather, not of this calendar."""
 WARM_UP = 14 * DAY
 HOUR = 4
-DEGREE, CARBON = 10.0, 10.0
+DEGREE, CARBON = 3.0, 10.0
 """Of the oracle: kWh a K.h of a zone outside its band, kWh per 1000 ppm.h."""
 PLANS = [(0.1, 5.0), (0.2, 3.0), (0.2, 5.0), (0.3, 3.0)]
 """Of the twin: K within the band that are aimed for, and kWh a K.h."""
@@ -237,7 +237,7 @@ def set_of(found: list[Json | None], alone: Set) -> Set:
 # ---- the oracle ----------------------------------------------------------------------------------
 
 
-TRIED = list(product((12.0, 15.0, 18.0), (80.0, 160.0), (0.1, 0.25)))
+TRIED = list(product((13.0, 15.0, 17.0), (45.0, 90.0, 160.0), (0.05, 0.2)))
 
 
 class Oracle:
