@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ def test_scenarios_are_windows_of_history_in_which_all_was_read() -> None:
 
 
 @needs_fmi
-def test_an_fmu_is_a_level_and_may_be_the_reference() -> None:
+def test_an_fmu_is_a_level_and_may_be_the_reference(tmp_path: Path) -> None:
     levels = {
         "levels": [
             {
@@ -106,19 +107,17 @@ def test_an_fmu_is_a_level_and_may_be_the_reference() -> None:
     with opened("basin", data, "co-simulation") as model:
         description = model.description
     assert foreign(completed(KIND.parameters, levels)) == ("basin",)
-    found = ran(levels, asked, foreign={"basin": description | kept(data)})
+    found = ran(levels, asked, foreign={"basin": description | kept(data, tmp_path)})
     closed, leaking = found["levels"]
     assert (closed["mostChosen"], leaking["mostChosen"]) == (0.0, 0.1)
     assert leaking["regret"] == 0 < closed["regret"]
 
 
-def kept(data: bytes) -> dict[str, Any]:
-    """As an import keeps it, in a file of the test's."""
-    from tempfile import NamedTemporaryFile
-
-    with NamedTemporaryFile(prefix="gemel-basin-", suffix=".fmu", delete=False) as file:
-        file.write(data)
-    return {"file": file.name, "mode": "co-simulation", "memoryMb": 1024, "patience": 10.0}
+def kept(data: bytes, folder: Path) -> dict[str, Any]:
+    """As an import keeps it."""
+    file = folder / "basin.fmu"
+    file.write_bytes(data)
+    return {"file": str(file), "mode": "co-simulation", "memoryMb": 1024, "patience": 10.0}
 
 
 @pytest.mark.parametrize(
