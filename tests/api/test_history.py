@@ -183,8 +183,8 @@ def test_the_value_as_of_a_moment(server: Inside) -> None:
 
 
 def test_times_are_exact_to_the_microsecond(server: Inside) -> None:
-    server.ask("POST", "/ingest/pump-2", {"time": "2023-11-14T22:13:20.123456Z", "flow": 1})
-    assert read(server, twin="pump-2")["time"] == [1_700_000_000_123.456]
+    server.ask("POST", "/ingest/pump-2", {"time": "2023-11-14T22:13:20.123456Z", "target": 1})
+    assert read(server, "target", twin="pump-2")["time"] == [1_700_000_000_123.456]
 
 
 def columns(server: Inside, **query: Any) -> tuple[dict[str, Any], dict[str, list[float]]]:
