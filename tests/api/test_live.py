@@ -70,6 +70,13 @@ class Page:
             if found["type"] == kind and all(found.get(k) == v for k, v in fields.items()):
                 return found
 
+    def told(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """What such a message tells of, once it is so: states between may be told too."""
+        while True:
+            found: dict[str, Any] = self.until(kind)[kind]
+            if all(found.get(k) == v for k, v in fields.items()):
+                return found
+
     def ever(self, kind: str, **fields: Any) -> dict[str, Any]:
         """The first such message there was, also before the last that was waited for."""
         for found in self.heard:
@@ -149,15 +156,14 @@ def test_alarms_commands_twins_and_the_graph_are_told(server: Inside) -> None:
     with Page(server) as page:
         page.until("hello")
         server.ingest("pump-4", temperature=99)
-        alarm = page.until("alarm")["alarm"]
-        assert (alarm["twin"], alarm["state"]) == ("pump-4", "unacknowledged")
-        assert page.ever("twin", id="pump-4")["status"] == "live"
+        alarm = page.told("alarm", twin="pump-4", state="unacknowledged")
+        page.ever("twin", id="pump-4", status="live")
         server.ask("POST", f"/alarms/{alarm['id']}/acknowledge")
-        assert page.until("alarm")["alarm"]["state"] == "acknowledged"
+        page.told("alarm", id=alarm["id"], state="acknowledged")
         server.ingest("pump-4", temperature=9)
-        assert page.until("alarm")["alarm"]["state"] == "normal"
+        page.told("alarm", id=alarm["id"], state="normal")
         made = server.ask("POST", "/commands", {"twin": "pump-4", "command": "stop"})
-        assert page.until("command")["command"] == made
+        assert page.told("command", id=made["id"], state=made["state"]) == made
         server.ask("PATCH", "/twins/pump-4/desired", {"target": 1})
         page.until("graph")
 
