@@ -25,6 +25,9 @@ import { useFileDrop } from "./shapes.tsx";
 import { eyeIn, lookIn } from "./state.ts";
 import { Tools } from "./tools.tsx";
 
+/** The width of the buttons at the right of the scene, in pixels. */
+const TOOLS = 48;
+
 const isMoving = signal(!reducedMotion());
 /** Where the camera stands, for the small map. */
 const eye = signal<number[]>([]);
@@ -88,7 +91,7 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   shells.current = ghost.shells;
   useTwins([...(look.by === "alarm" || look.by === "state" ? movingTwins(scene) : sceneTwins(scene)), ...labelledTwins.value]);
 
-  const options = (): ViewOptions => ({ choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured });
+  const options = (): ViewOptions => ({ choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured, covered: TOOLS });
   const view = useView(box, scene, sceneKey, isFlat, options, {
     ready: (shown, isNew) => {
       setMissing(shown.problems.join("; "));

@@ -49,7 +49,7 @@ export class Labels {
     });
   }
 
-  layout(camera: PerspectiveCamera, width: number, height: number): void {
+  layout(camera: PerspectiveCamera, width: number, height: number, covered = 0): void {
     const taken: Taken[] = [];
     this.#labels.forEach((label, i) => {
       const { element } = this.#slots[i]!;
@@ -57,7 +57,7 @@ export class Labels {
       const isInside = POINT.z < 1 && Math.abs(POINT.x) < 1.05 && Math.abs(POINT.y) < 1.1;
       const w = element.offsetWidth || 140;
       const anchor = [(POINT.x * 0.5 + 0.5) * width, (0.5 - POINT.y * 0.5) * height] as const;
-      const [x, y] = place(anchor, w, width, taken);
+      const [x, y] = place(anchor, w, width - covered, taken);
       const isShown = isInside && y > -4;
       element.style.visibility = isShown ? "visible" : "hidden";
       if (!isShown) return;

@@ -2,20 +2,20 @@
 
 import { effect, type Signal } from "@preact/signals";
 import { Color, DirectionalLight, Fog, HemisphereLight, PCFShadowMap, Plane, Raycaster, Scene as Stage, Vector2, Vector3, WebGLRenderer } from "three";
-import { MOST_LABELS, openAlarms, priorityOfTwin, rankedAlarms } from "@/core/alarms.ts";
+import { openAlarms, priorityOfTwin } from "@/core/alarms.ts";
 import { tick } from "@/core/clock.ts";
-import { nameOf, rows } from "@/core/plant.ts";
+import { rows } from "@/core/plant.ts";
 import { tokenColor } from "@/core/theme.ts";
 import type { Scene } from "@/core/types.ts";
 import type { XrMode } from "@/core/xr.ts";
-import { formatNumber } from "@/core/words.ts";
 import { peek } from "@/live/client.ts";
 import { CameraDriver } from "./camera.ts";
 import { levelOf, speedOf } from "./drive.ts";
 import { Ghost } from "./ghost.ts";
 import { Ground } from "./ground.ts";
-import { Labels, type Label } from "./labels.ts";
-import { ALARM_LOOK, painter, wordsFor, type Layer, type Look } from "./look.ts";
+import { labelled } from "./labelled.ts";
+import { Labels } from "./labels.ts";
+import { ALARM_LOOK, painter, type Layer, type Look } from "./look.ts";
 import { NO_SHAPES, loadShapes, type OwnShapes } from "./own.ts";
 import { Ruler } from "./ruler.ts";
 import { Things, type Thing } from "./things.ts";
@@ -61,6 +61,8 @@ export interface ViewOptions {
   /** Hears where the camera stands after it has moved: position and target. */
   moved?: (eye: number[]) => void;
   measured?: (words: string) => void;
+  /** What lies over the picture at its right, in pixels: labels keep clear of it. */
+  covered?: number;
 }
 
 /** Shows it once the shapes are there; null if it is not wanted any more by then. */
@@ -451,26 +453,7 @@ class View implements PlantView {
 
   /** The words of the labels; they move with the next picture. */
   #name(): void {
-    this.#labels.set(this.#look.hidden.has("labels") ? [] : this.#labelled());
-  }
-
-  #labelled(): Label[] {
-    const labels: Label[] = [];
-    const seen = new Set<string>();
-    for (const alarm of rankedAlarms.value) {
-      if (labels.length === MOST_LABELS) break;
-      const thing = this.#showing(alarm.twin);
-      if (!thing || thing.isHidden || seen.has(alarm.twin)) continue;
-      seen.add(alarm.twin);
-      const reading = alarm.property ? peek(alarm.twin, alarm.property) : undefined;
-      const value = typeof reading?.value === "number" ? reading.value : alarm.isActive ? alarm.value : null; // what it was once is not what it is
-      const words = value === null ? alarm.title : `${typeof value === "number" ? formatNumber(value) : value} ${alarm.unit ?? ""}`;
-      labels.push({ thing, name: thing.twin === alarm.twin ? (thing.object.label ?? nameOf(alarm.twin)) : nameOf(alarm.twin), twin: alarm.twin, words, priority: alarm.priority, isActive: alarm.isActive, isChosen: alarm.twin === this.#selected });
-    }
-    const chosen = this.#showing(this.#selected);
-    const words = wordsFor(this.#look.by, this.#selected);
-    if (chosen && !seen.has(this.#selected)) labels.unshift({ thing: chosen, twin: this.#selected, name: nameOf(this.#selected), words, priority: 0, isActive: true, isChosen: true });
-    return labels;
+    this.#labels.set(this.#look.hidden.has("labels") ? [] : labelled((twin) => this.#showing(twin), this.#selected, this.#look.by));
   }
 
   /** Once a second: what moves, and how fast; a value that grew old stops its part. */
@@ -509,7 +492,7 @@ class View implements PlantView {
     const isMoving = this.#move(now);
     this.#things.refine(this.#driver.camera, this.#budget - this.#ground.triangles);
     this.#renderer.render(this.#stage, this.#driver.camera);
-    this.#labels.layout(this.#driver.camera, this.home_.clientWidth, this.home_.clientHeight);
+    this.#labels.layout(this.#driver.camera, this.home_.clientWidth, this.home_.clientHeight, this.options.covered);
     this.#cost = performance.now() - start;
     this.#tell();
     if (isFlying) this.draw();
