@@ -34,6 +34,7 @@ class Action(TypedDict):
 
     command: str
     arguments: NotRequired[Value]
+    autonomy: NotRequired[Annotated[Value, "How far the rule may go by itself."]]
 
 
 class LateReadings(TypedDict):

@@ -7,6 +7,8 @@ import type { Json } from "./json.ts";
 export interface Action {
   command: string;
   arguments?: Json;
+  /** How far the rule may go by itself. */
+  autonomy?: Json;
 }
 
 /** Alarms held against the times at which something was wrong. */
