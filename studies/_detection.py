@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 
 from gemel.core.batch import F64
 from gemel.services.anomaly.learning import baseline
+from gemel.services.anomaly.multivariate import STATISTICS as TOGETHER
 from gemel.services.anomaly.multivariate import Multivariate, learn_space
 from gemel.services.anomaly.statistics import Settings, Statistics
 
 WEIGHTS = (0.02, 0.05, 0.1, 0.2)
-STATISTICS = ("z", "ewma", "t2", "spe", "spe-ewma")
+STATISTICS = ("z", "ewma", *TOGETHER)
 
 
 def judged(train: F64, cut: int, test: F64, weight: float, share: float = 0.9) -> dict[str, F64]:

@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from gemel.core.batch import F64
 from gemel.core.document import Json
 from gemel.services.anomaly.multivariate import Space
+from gemel.services.anomaly.shifts import Shifts, unknown
 from gemel.services.anomaly.statistics import Statistics
 from gemel.services.contract import Arrays, Setup
 
 Rows = NDArray[np.intp]
 PARTS = ("mean", "deviation", "loadings", "variance", "limits")
+SHIFTS = ("usual", "whitening")
 
 
 def arrays_of(
@@ -35,6 +37,8 @@ def arrays_of(
     for i, (_, space) in enumerate(spaces.values()):
         for part in PARTS:
             arrays[f"{part}/{i}"] = getattr(space, part)
+        known = space.shifts.mean, space.shifts.whitening
+        arrays |= {f"{part}/{i}": a for part, a in zip(SHIFTS, known, strict=True)}
     return document, arrays
 
 
@@ -63,4 +67,8 @@ def space_from(arrays: Arrays, number: int, level: float) -> Space:
     mean, deviation, loadings, variance, limits = (
         np.asarray(arrays[f"{part}/{number}"]) for part in PARTS
     )
-    return Space(mean, deviation, loadings, variance, limits, level)
+    if f"usual/{number}" in arrays:
+        shifts = Shifts(*(np.asarray(arrays[f"{part}/{number}"]) for part in SHIFTS))
+    else:
+        shifts, limits = unknown(len(mean)), np.append(limits, 1.0)
+    return Space(mean, deviation, loadings, variance, limits, level, shifts)

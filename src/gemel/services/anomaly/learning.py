@@ -10,7 +10,8 @@ from gemel.core.batch import F64, I64
 from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
 from gemel.services.anomaly.fitted import arrays_of
-from gemel.services.anomaly.multivariate import Space, ewma, learn_space
+from gemel.services.anomaly.multivariate import Space, learn_space
+from gemel.services.anomaly.shifts import ewma
 from gemel.services.contract import Column, Fit, Job, Progress, Result
 
 LEAST_SAMPLES = 100
@@ -53,9 +54,7 @@ def learn(job: Job, progress: Progress) -> Result:
         middle = (cut + len(table)) // 2  # limits from the first half of the rest
         space = learn_space(table[:cut], table[cut:middle], share, weight)
         spaces[twin] = (paths, space)
-        t2, spe, _ = space.judge(table[middle:])
-        smooth = ewma(spe, weight, space.level)
-        above = np.stack((t2, spe, smooth), axis=1) > space.limits
+        above = space.judged(table[middle:], weight) > space.limits
         exceeded += int(above.any(axis=1).sum())
         samples += len(above)
     if not baselines:

@@ -17,7 +17,7 @@ from gemel.core.clock import SECOND
 from gemel.core.document import Json
 from gemel.services.anomaly.episodes import NEVER, Episodes, Pace
 from gemel.services.anomaly.fitted import spaces_of
-from gemel.services.anomaly.multivariate import Multivariate
+from gemel.services.anomaly.multivariate import STATISTICS, Multivariate
 from gemel.services.anomaly.statistics import Settings, Statistics
 from gemel.services.anomaly.trees import Forests
 from gemel.services.contract import (
@@ -68,7 +68,7 @@ class AnomalyDetector:
         self.time: I64 = np.full(len(self.twins), NEVER, np.int64)
         self.written: I64 = np.full(len(self.twins), NEVER, np.int64)
         self.score = np.zeros(len(self.twins))
-        self.together = np.zeros((len(self.twins), 3))
+        self.together = np.zeros((len(self.twins), len(STATISTICS)))
         self._order = np.argsort(self.twin_of, kind="stable")
         counts = np.bincount(self.twin_of, minlength=len(self.twins))
         self._starts = np.concatenate(([0], np.cumsum(counts)))[:-1]
@@ -220,7 +220,7 @@ class AnomalyDetector:
             "ewma": float(np.abs(self.shift[mine]).max(initial=0.0)),
         }
         if self.multivariate.place[twin] >= 0:
-            found |= dict(zip(("t2", "spe", "spe-ewma"), self.together[twin].tolist(), strict=True))
+            found |= dict(zip(STATISTICS, self.together[twin].tolist(), strict=True))
         found["trees"] = float(self.odd[twin])
         return max(found, key=lambda name: found[name])
 
@@ -228,8 +228,9 @@ class AnomalyDetector:
         """The signals that made the score, with their share and what they were."""
         mine = np.flatnonzero(self.twin_of == twin)
         size = np.maximum(np.abs(self.z[mine]), np.abs(self.shift[mine])) ** 2
-        if self._which(twin) not in ("z", "ewma", "trees"):
-            size = self.multivariate.squares[self.multivariate.place[twin], : len(mine)]
+        if (statistic := self._which(twin)) in STATISTICS:
+            place = int(self.multivariate.place[twin])
+            size = self.multivariate.parts(place, statistic)[: len(mine)]
         total = float(size.sum()) or 1.0
         order = np.argsort(-size, kind="stable")[:MOST_CONTRIBUTIONS]
         statistics = self.statistics
@@ -274,7 +275,11 @@ class AnomalyDetector:
             found["e." + name] = (getattr(self.episodes, name), "twins")
         for name in ("span", "time", "written", "score", "together", "odd"):
             found[name] = (getattr(self, name), "twins")
-        found["smooth"] = (self.multivariate.smooth, "spaces")
+        for name in Multivariate.FIELDS:
+            found[name if name == "smooth" else "m." + name] = (
+                getattr(self.multivariate, name),
+                "spaces",
+            )
         return found
 
     def _keys(self) -> dict[str, list[str]]:
@@ -300,7 +305,10 @@ class AnomalyDetector:
             rows[what] = np.array(pairs, np.intp).reshape(-1, 2)
         for name, (column, what) in self._columns().items():
             if name in arrays:
-                column[rows[what][:, 0]] = arrays[name][rows[what][:, 1]]
+                here = np.atleast_2d(column.T).T  # of tables, the columns that both have
+                there = np.atleast_2d(arrays[name].T).T
+                wide = min(here.shape[1], there.shape[1])
+                here[rows[what][:, 0], :wide] = there[rows[what][:, 1], :wide]
         if self.forests is not None and "f.masses" in arrays:
             mine = {n.removeprefix("f."): a for n, a in arrays.items() if n.startswith("f.")}
             self.forests.restore(rows["twins"][:, 0], rows["twins"][:, 1], mine)
