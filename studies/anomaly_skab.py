@@ -1,9 +1,9 @@
 """SKAB pump and valve test bed: F1, false and missed alarms, events at fixed false-alarm rates.
 
 Each file's first 400 rows teach, the rest is judged (the benchmark's split). Statistic, weight and
-limit are chosen on all files but the one that is judged, for each in turn; `chosenOnEven` chooses on
-every other file and judges the rest, with and without T2 of running means; `chosenOnItself` is the
-optimistic figure, as in published tables.
+limit are chosen on all files but the one that is judged, for each in turn; `chosenOnEven` chooses
+on every other file and judges the rest, with and without T2 of running means; `chosenOnItself` is
+the optimistic figure, as in published tables.
 """
 
 from __future__ import annotations
