@@ -1,6 +1,7 @@
 """Writes the page's types of what the server answers, from the API's OpenAPI document.
 
-One file for each module of `gemel.api.answers`, and `index.ts` over them. `scripts/page_types.py`
+One file for each module of `gemel.api.answers`, and `index.ts` over them; beside them the table of
+units that values can be read in. `scripts/page_types.py`
 writes them; with `--check` it only says whether they are up to date.
 """
 
@@ -11,12 +12,15 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, is_typeddict
 
+from page_units import table
+
 from gemel.api import answers
 from gemel.api.app import ROUTES
 from gemel.api.openapi import document
 
 FOLDER = Path(__file__).parent.parent / "ui/src/core/answers"
 INDEX = "index"
+UNITS = "units"
 HEAD = "/** {words}: made by scripts/page_types.py, never changed by hand. */"
 JSON = "export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };"
 WORD = re.compile(r"[A-Za-z_][\w]*")
@@ -146,6 +150,7 @@ def written() -> dict[str, str]:
     again = "\n".join(f'export type * from "./{face}.ts";' for face in sorted(files))
     words = "What the server answers, a file for each face"
     files[INDEX] = file_of(words, [again, by_path(found["paths"])], INDEX, where)
+    files[UNITS] = "\n\n".join([HEAD.format(words="Units to read values in"), table()])
     return {f"{name}.ts": text + "\n" for name, text in files.items()}
 
 

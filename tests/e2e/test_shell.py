@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from e2e.browsing import PHONE
 from e2e.conftest import Visit
-from e2e.plants import motors, set_up
+from e2e.plants import motors, send, set_up
 from running import Running
 
 pytestmark = pytest.mark.browser
@@ -141,3 +142,19 @@ def test_a_wall_goes_from_page_to_page_without_controls_and_without_growing(
     assert len(set(lengths)) == 1
     assert max(counts[2:]) <= counts[1] * 1.05
     assert visitor.sideways() == []
+
+
+def test_values_are_read_in_the_units_that_are_chosen(plant: Running, visit: Visit) -> None:
+    send(plant, "motor-2", temperature=90.0)
+    visitor = visit(plant, size=(1440, 900)).log_in("viewer", at="/app/twins/motor-2?tab=state")
+    row = visitor.find("property-row", path="temperature")
+    row.filter(has_text=re.compile(r"90\s*°C")).wait_for()
+    visitor.find("settings-button").click()
+    visitor.find("units").select_option("us")
+    visitor.page.keyboard.press("Escape")
+    row.filter(has_text=re.compile(r"194\s*°F")).wait_for()
+    row.filter(has_text="−40").filter(has_text="392").wait_for()
+    visitor.open("/app/twins/motor-2?tab=trends&show=temperature")  # and outlives the page
+    visitor.page.locator("[role=img][aria-label*='now 194 °F']").wait_for()
+    visitor.open("/app/alarms")
+    visitor.find("alarm-row").filter(has_text="194 °F").filter(has_text="limit 176").wait_for()

@@ -7,7 +7,8 @@ import { useResource } from "@/core/resource.ts";
 import { go, href } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
 import type { Alarm, AlarmGroup, AlarmStep, Page, WorkOrder } from "@/core/types.ts";
-import { formatAge, formatMoment, formatPlain, parseTime, PRIORITY_WORDS } from "@/core/words.ts";
+import { plainAsRead, unitAsRead } from "@/core/units.ts";
+import { formatAge, formatMoment, parseTime, PRIORITY_WORDS } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Corrections } from "@/alarms/corrections.tsx";
 import { Chart } from "@/charts/chart.tsx";
@@ -93,7 +94,7 @@ function AlarmTrend({ alarm }: { alarm: Alarm }) {
   const cleared = parseTime(alarm.cleared);
   const isLong = tick.peek() - raised > 50 * 60_000;
   const window: number | [number, number] = cleared !== null ? [raised - BEFORE, cleared + AFTER] : isLong ? [raised - BEFORE, raised + 40 * 60_000] : 3600;
-  const limits = typeof alarm.limit !== "number" ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit)}` }];
+  const limits = typeof alarm.limit !== "number" ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${plainAsRead(alarm.limit, alarm.unit)}` }];
   const marks = [{ time: raised, label: "raised" }, ...(cleared === null ? [] : [{ time: cleared, label: "back" }])];
   return (
     <div class="detail-chart">
@@ -114,8 +115,8 @@ function Facts({ alarm }: { alarm: Alarm }) {
     ["Response", alarm.response],
     ["Class", alarm.class],
     ["Condition", alarm.condition],
-    ["Value then", alarm.value === null ? "" : `${formatPlain(alarm.value)} ${alarm.unit ?? ""}`],
-    ["Limit", alarm.limit === null ? "" : `${formatPlain(alarm.limit)} ${alarm.unit ?? ""}`],
+    ["Value then", alarm.value === null ? "" : `${plainAsRead(alarm.value, alarm.unit)} ${unitAsRead(alarm.unit) ?? ""}`],
+    ["Limit", alarm.limit === null ? "" : `${plainAsRead(alarm.limit, alarm.unit)} ${unitAsRead(alarm.unit) ?? ""}`],
     ["Priority", `${alarm.priority}, ${PRIORITY_WORDS[alarm.priority] ?? ""}`],
     ["Raised", moment(alarm.raised)],
     ["Back to normal", moment(alarm.cleared)],

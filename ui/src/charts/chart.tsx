@@ -5,6 +5,7 @@ import type uPlot from "uplot";
 import { ApiError } from "@/core/api.ts";
 import { moment, serverNow } from "@/core/clock.ts";
 import { themeVersion } from "@/core/theme.ts";
+import { asRead, system, unitAsRead } from "@/core/units.ts";
 import { formatMoment, formatNumber } from "@/core/words.ts";
 import { refetches, useTwins } from "@/live/client.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
@@ -38,7 +39,7 @@ export function Chart(props: Props) {
   const windowKey = isFixed ? window.join("-") : String(window);
   const signalKey = signals.map((one) => `${one.twin}\n${one.property}`).join("\n\n");
   const lookKey = JSON.stringify([limits, marks]);
-  const epoch = refetches.value;
+  const epoch = `${refetches.value} ${system.value}`;
   const colors = themeVersion.value;
   useTwins(isFixed ? [] : signals.map((one) => one.twin));
 
@@ -94,8 +95,8 @@ export function Chart(props: Props) {
     const resize = new ResizeObserver(() => plot?.setSize({ width: home.clientWidth, height: home.clientHeight }));
     void Promise.all([import("./plot.ts"), document.fonts.load('12px "Inter"')]).then(([{ makePlot }]) => {
       if (isGone) return;
-      const series = signals.map((one) => ({ label: one.label, unit: one.unit }));
-      plot = makePlot(home, align(columns.current) as uPlot.AlignedData, { series, limits, marks, onZoom: zoom.current ? (from, to) => zoom.current?.(from, to) : undefined, onCursor: (index) => setAt(index === null || !plot ? null : words(plot, index, signals)) }, range);
+      const series = signals.map((one) => ({ label: one.label, unit: unitAsRead(one.unit) }));
+      plot = makePlot(home, align(columns.current) as uPlot.AlignedData, { series, limits: limits.map((one) => ({ ...one, value: asRead(one.value, signals[0]?.unit) })), marks, onZoom: zoom.current ? (from, to) => zoom.current?.(from, to) : undefined, onCursor: (index) => setAt(index === null || !plot ? null : words(plot, index, signals)) }, range);
       resize.observe(home);
     });
     return () => {
@@ -143,7 +144,7 @@ function words(plot: uPlot, index: number, signals: Signal[]): string | null {
   if (time === undefined) return null;
   const values = signals.map((one, i) => {
     const value = plot.data[i + 1]?.[index];
-    return typeof value === "number" ? `${signals.length > 1 ? `${one.label} ` : ""}${formatNumber(value)} ${one.unit ?? ""}` : "";
+    return typeof value === "number" ? `${signals.length > 1 ? `${one.label} ` : ""}${formatNumber(value)} ${unitAsRead(one.unit) ?? ""}` : "";
   });
   return `${formatMoment(time * 1000, serverNow())}  ${values.filter(Boolean).join("  ·  ")}`;
 }
@@ -155,7 +156,7 @@ function summary(label: string, columns: Columns[], signals: Signal[], state: St
     if (!numbers.length) return "";
     let [low, high] = [Infinity, -Infinity];
     for (const value of numbers) [low, high] = [Math.min(low, value), Math.max(high, value)];
-    const unit = signals[i]?.unit ?? "";
+    const unit = unitAsRead(signals[i]?.unit) ?? "";
     return `${signals[i]?.label}: now ${formatNumber(numbers[numbers.length - 1]!)} ${unit}, lowest ${formatNumber(low)}, highest ${formatNumber(high)}`;
   });
   return `${label}. ${parts.filter(Boolean).join("; ")}`;

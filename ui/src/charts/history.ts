@@ -1,6 +1,7 @@
 /** Series from history, kept fresh by the live stream; bounded, and outside component state. */
 
 import { getBytes, query } from "@/core/api.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { keyOf, onRows } from "@/live/client.ts";
 import { readColumns, type Series } from "./bytes.ts";
 
@@ -8,6 +9,7 @@ export interface Signal {
   twin: string;
   property: string;
   label: string;
+  /** The model's; columns come in the unit that it is read in. */
   unit: string | null;
 }
 
@@ -28,8 +30,12 @@ export async function fetchColumns(signals: Signal[], from: number | string, to:
   const found = new Map((await Promise.all(answers)).flat().map((one) => [keyOf(one.twin, one.property), one]));
   return signals.map((signal) => {
     const series = found.get(keyOf(signal.twin, signal.property));
-    return series ? withGaps(series) : { time: [], value: [] };
+    return series ? readIn(withGaps(series), signal.unit) : { time: [], value: [] };
   });
+}
+
+function readIn(columns: Columns, unit: string | null): Columns {
+  return unitAsRead(unit) === unit ? columns : { time: columns.time, value: columns.value.map((one) => (one === null ? null : asRead(one, unit))) };
 }
 
 const edge = (moment: number | string): string => (typeof moment === "number" ? String(Math.round(moment)) : moment);
@@ -85,7 +91,7 @@ export function follow(signals: Signal[], columns: () => Columns[], keep: () => 
     const at = reading.time / 1000;
     if (typeof value !== "number" || at <= (column.time[column.time.length - 1] ?? 0)) return;
     column.time.push(at);
-    column.value.push(reading.quality >= 128 || Number.isNaN(value) ? null : value);
+    column.value.push(reading.quality >= 128 || Number.isNaN(value) ? null : asRead(value, signals[i!]!.unit));
     trim(column, at - keep());
     changed();
   });

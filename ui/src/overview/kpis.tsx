@@ -4,6 +4,7 @@ import { moment, tick } from "@/core/clock.ts";
 import { judge } from "@/core/quality.ts";
 import { useResource } from "@/core/resource.ts";
 import type { Kpi } from "@/core/types.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { formatAge, formatNumber, parseTime } from "@/core/words.ts";
 import { fetchColumns, follow, type Columns } from "@/charts/history.ts";
 import { Sparkline } from "@/charts/sparkline.tsx";
@@ -53,7 +54,7 @@ function Tile({ kpi }: { kpi: Kpi }) {
   const now = tick.value;
   const trust = judge({ time: reading?.time ?? null, quality: reading?.quality ?? 0, period: reading?.period ?? 0, staleAfter: kpi.staleAfter }, now);
   const isChosen = chosenKpi.value?.id === kpi.id;
-  const text = typeof reading?.value === "number" ? formatNumber(reading.value, kpi.digits) : "—";
+  const text = typeof reading?.value === "number" ? formatNumber(asRead(reading.value, kpi.unit), kpi.digits) : "—";
   const age = reading ? (now - reading.time) / 1000 : 0;
   const choose = (): void => {
     select(null);
@@ -65,7 +66,7 @@ function Tile({ kpi }: { kpi: Kpi }) {
       <span class={`value ${trust} kpi-value`}>
         {trust === "stale" && <Icon name="clock" />}
         <span class="number">{text}</span>
-        {reading && kpi.unit && <span class="unit">{kpi.unit}</span>}
+        {reading && kpi.unit && <span class="unit">{unitAsRead(kpi.unit)}</span>}
       </span>
       <span class="kpi-foot">
         <span class="meta ellipsis kpi-target">{trust === "late" || trust === "stale" ? `${formatAge(age)} old` : target(kpi)}</span>
@@ -76,8 +77,8 @@ function Tile({ kpi }: { kpi: Kpi }) {
 }
 
 function target(kpi: Kpi): string {
-  if (kpi.targetLabel) return kpi.target === null || /\d/.test(kpi.targetLabel) ? kpi.targetLabel : `${kpi.targetLabel} ${formatNumber(kpi.target, null)}`;
-  return kpi.target === null ? "" : `target ${formatNumber(kpi.target, null)}`;
+  if (kpi.targetLabel) return kpi.target === null || /\d/.test(kpi.targetLabel) ? kpi.targetLabel : `${kpi.targetLabel} ${formatNumber(asRead(kpi.target, kpi.unit), null)}`;
+  return kpi.target === null ? "" : `target ${formatNumber(asRead(kpi.target, kpi.unit), null)}`;
 }
 
 function KpiSpark({ kpi }: { kpi: Kpi }) {

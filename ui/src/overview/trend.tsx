@@ -3,7 +3,7 @@ import { getTwin } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
 import type { Alarm, Kpi } from "@/core/types.ts";
-import { formatPlain } from "@/core/words.ts";
+import { plainAsRead, unitAsRead } from "@/core/units.ts";
 import { Chart } from "@/charts/chart.tsx";
 import type { Signal } from "@/charts/history.ts";
 import type { Limit } from "@/charts/plot.ts";
@@ -16,7 +16,7 @@ interface Subject {
 }
 
 function ofAlarm(alarm: Alarm): Subject {
-  const limits = typeof alarm.limit !== "number" ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${formatPlain(alarm.limit)}` }];
+  const limits = typeof alarm.limit !== "number" ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${plainAsRead(alarm.limit, alarm.unit)}` }];
   return { signal: { twin: alarm.twin, property: alarm.property!, label: alarm.twinName, unit: alarm.unit }, limits, note: alarm.condition };
 }
 
@@ -46,7 +46,7 @@ export function OverviewTrend({ twin, isChosen }: { twin: string; isChosen: bool
             {signal.label} {what.charAt(0).toLowerCase() + what.slice(1)}
           </a>
         </h2>
-        <span class="meta ellipsis">{[signal.unit, "last hour", note].filter(Boolean).join(" · ")}</span>
+        <span class="meta ellipsis">{[unitAsRead(signal.unit), "last hour", note].filter(Boolean).join(" · ")}</span>
       </div>
       <Chart signals={[signal]} window={3600} limits={limits} label={`${signal.label} ${what}, last hour`} testId="overview-chart" />
     </section>

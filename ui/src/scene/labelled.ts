@@ -3,6 +3,7 @@
 import { MOST_LABELS, priorityOfTwin, rankedAlarms } from "@/core/alarms.ts";
 import { nameOf } from "@/core/plant.ts";
 import type { Alarm } from "@/core/types.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { formatNumber } from "@/core/words.ts";
 import { peek } from "@/live/client.ts";
 import type { Label } from "./labels.ts";
@@ -31,5 +32,5 @@ function wordsOf(alarm: Alarm): string {
   const reading = alarm.property ? peek(alarm.twin, alarm.property) : undefined;
   const value = typeof reading?.value === "number" ? reading.value : alarm.isActive ? alarm.value : null;
   if (value === null) return alarm.title;
-  return `${typeof value === "number" ? formatNumber(value) : value} ${alarm.unit ?? ""}`;
+  return `${typeof value === "number" ? formatNumber(asRead(value, alarm.unit)) : value} ${unitAsRead(alarm.unit) ?? ""}`;
 }

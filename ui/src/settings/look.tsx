@@ -2,6 +2,7 @@ import { colours, setTheme, theme, type Theme } from "@/core/theme.ts";
 import { useEffect } from "preact/hooks";
 import { askXr, xrSupport } from "@/core/xr.ts";
 import { wall } from "@/core/clock.ts";
+import { system } from "@/core/units.ts";
 import { formatClock, formatDay, zoneName } from "@/core/words.ts";
 import { zone, zones } from "@/core/zone.ts";
 import { Badge } from "@/shell/badge.tsx";
@@ -48,6 +49,15 @@ export function Look() {
         <span class="meta" data-testid="zone-now">
           Now {formatDay(now)} {formatClock(now)} {zoneName(now)}
         </span>
+      </div>
+      <div class="field">
+        <label for="settings-units">Units that values are read in</label>
+        <select id="settings-units" class="input" data-testid="units" value={system.value} onChange={(event) => (system.value = event.currentTarget.value)}>
+          <option value="">As the models say</option>
+          <option value="us">US customary: °F, psi, gal/min</option>
+          <option value="metric">Metric: °C, bar, l/min</option>
+        </select>
+        <span class="meta">What you type, rules, what-if and saved readings stay in the models' units.</span>
       </div>
       <dl class="facts" data-testid="xr-support">
         {(["vr", "ar"] as const).map((mode) => (

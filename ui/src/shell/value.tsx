@@ -4,6 +4,7 @@ import { useReading, type Reading } from "@/live/client.ts";
 import { moment, tick } from "@/core/clock.ts";
 import { causeOf, judge, type Trust } from "@/core/quality.ts";
 import type { Json, Property } from "@/core/types.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { formatAge, formatNumber, parseTime } from "@/core/words.ts";
 import { Icon } from "./icon.tsx";
 
@@ -23,14 +24,14 @@ export function newest(a: Reading | null, b: Reading | null): Reading | null {
 }
 
 /** Numbers from the stream become what the model says: booleans, names of an enumeration. */
-export function shown(value: Json, schema: string, names?: Record<string, string> | null): string {
+export function shown(value: Json, schema: string, names?: Record<string, string> | null, unit?: string | null): string {
   if (value === null) return "—";
   if (names) {
     const name = names[String(value)];
     if (name !== undefined) return name;
   }
   if (schema === "boolean") return value === true || value === 1 ? "true" : "false";
-  if (typeof value === "number") return formatNumber(value);
+  if (typeof value === "number") return formatNumber(asRead(value, unit));
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
@@ -53,13 +54,13 @@ export function useTrusted(twin: string, property: Property): { reading: Reading
 
 export function Value({ twin, property, isAgeBeside = false }: Props) {
   const { reading, trust, age, cause } = useTrusted(twin, property);
-  const text = reading ? shown(reading.value, property.schema, property.values) : "—";
+  const text = reading ? shown(reading.value, property.schema, property.values, property.unit) : "—";
   const isTimed = !isAgeBeside && (trust === "late" || trust === "stale");
   return (
     <span class={`value ${trust}`} data-trust={trust} title={trust === "none" ? "No value has been received" : cause || `${formatAge(age)} old`}>
       {trust === "stale" && <Icon name="clock" />}
       <span class="number">{text}</span>
-      {reading && property.unit && <span class="unit">{property.unit}</span>}
+      {reading && property.unit && <span class="unit">{unitAsRead(property.unit)}</span>}
       {isTimed && <span class="age">{formatAge(age)}</span>}
       {cause && <span class="age">{cause}</span>}
       {trust === "stale" && <span class="visually-hidden"> stale</span>}

@@ -8,6 +8,7 @@ import type uPlot from "uplot";
 import { ApiError } from "@/core/api.ts";
 import { moment, serverNow, tick } from "@/core/clock.ts";
 import { themeVersion } from "@/core/theme.ts";
+import { system } from "@/core/units.ts";
 import { refetches } from "@/live/client.ts";
 import { align, follow } from "@/charts/history.ts";
 import type { Limit } from "@/charts/plot.ts";
@@ -111,7 +112,7 @@ export class TrendChart {
       const isSliding = !Array.isArray(now.window);
       const every = isSliding ? Math.max(30, (now.window as number) / 20) * 1000 : 1;
       const slot = isSliding ? (moment.value === null ? Math.floor(serverNow() / every) : moment.value) : 0;
-      const key = JSON.stringify([now.window, now.earlier, now.ahead, slot, refetches.value, themeVersion.value]);
+      const key = JSON.stringify([now.window, now.earlier, now.ahead, slot, refetches.value, themeVersion.value, system.value]);
       if (key !== asked) {
         this.#ask(asked ? REST : 0);
         asked = key;

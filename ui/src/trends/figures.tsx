@@ -11,6 +11,7 @@ import { change, shown, shownEdges } from "./store.ts";
 import { subjectsOf, type Known } from "./subjects.ts";
 import { tagKey, type Tag } from "./workspace.ts";
 import type { SeriesFigures, Statistics } from "@/core/types.ts";
+import { asRead, spreadAsRead, unitAsRead } from "@/core/units.ts";
 
 const FIGURES: [keyof SeriesFigures, string][] = [
   ["count", "Readings"],
@@ -75,13 +76,13 @@ export function Figures({ known }: { known: Known | undefined }) {
               return (
                 <tr key={tagKey(one.tag)} data-testid="figures-row" data-property={one.tag.property}>
                   <th scope="row">
-                    {name(one.tag)} <span class="soft">{one.label.replace(name(one.tag), "")}</span> {one.unit && <span class="unit">{one.unit}</span>}
+                    {name(one.tag)} <span class="soft">{one.label.replace(name(one.tag), "")}</span> {one.unit && <span class="unit">{unitAsRead(one.unit)}</span>}
                   </th>
                   {FIGURES.map(([figure, words]) => {
                     const value = row?.[figure];
                     return (
                       <td class="right" key={figure} data-figure={figure} data-words={words}>
-                        {typeof value === "number" ? formatNumber(value, figure === "count" ? 0 : undefined) : "—"}
+                        {typeof value === "number" ? figureWords(figure, value, one.unit) : "—"}
                       </td>
                     );
                   })}
@@ -93,6 +94,11 @@ export function Figures({ known }: { known: Known | undefined }) {
       </div>
     </section>
   );
+}
+
+function figureWords(figure: keyof SeriesFigures, value: number, unit: string | null): string {
+  if (figure === "count") return formatNumber(value, 0);
+  return formatNumber(figure === "sd" ? spreadAsRead(value, unit) : asRead(value, unit));
 }
 
 /** So coarse that a window that slides asks a few times a minute at most. */

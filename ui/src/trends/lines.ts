@@ -3,6 +3,7 @@
 import { fetchColumns, type Columns, type Signal } from "@/charts/history.ts";
 import type { PlotLine } from "@/charts/plot.ts";
 import type { Property, Twin } from "@/core/types.ts";
+import { unitAsRead } from "@/core/units.ts";
 import { formatAge } from "@/core/words.ts";
 import { tagKey, type Tag } from "./workspace.ts";
 
@@ -72,7 +73,7 @@ async function columnsOf(subjects: Subject[], from: number, to: number, px: numb
 
 async function values({ subjects, px }: Asked, from: number, to: number, abort: AbortSignal): Promise<Line[]> {
   const columns = await columnsOf(subjects, from, to, px, abort);
-  return subjects.map(({ label, unit }, tag) => ({ label, unit, color: tag, tag, role: "value", columns: columns[tag]! }));
+  return subjects.map(({ label, unit }, tag) => ({ label, unit: unitAsRead(unit), color: tag, tag, role: "value", columns: columns[tag]! }));
 }
 
 /** What was earlier, laid over the window; half the points are enough for a thin line. */
@@ -80,7 +81,7 @@ async function past({ subjects, px, earlier }: Asked, from: number, to: number, 
   const columns = await columnsOf(subjects, from, to, px / 2, abort);
   return subjects.map(({ label, unit }, tag) => ({
     label: `${label}, ${formatAge(earlier)} earlier`,
-    unit,
+    unit: unitAsRead(unit),
     color: tag,
     style: "thin",
     tag,
@@ -95,8 +96,8 @@ async function forecasts({ subjects, px }: Asked, from: number, to: number, abor
     if (!levels) return [];
     const paths = [tag.property, ...levels.map((level) => `${tag.property}@q${level}`)];
     const columns = await fetchColumns(paths.map((property) => ({ twin: tag.twin, property, label, unit })), from, to, px / 2, abort, "predicted");
-    const middle: Line = { label: `${label}, forecast`, unit, color: index, style: "dashed", tag: index, role: "forecast", columns: columns[0]! };
-    return [middle, ...levels.map((level, i): Line => ({ label: `${label}, ${level * 100} % quantile`, unit, color: index, style: "none", tag: index, role: "quantile", level, columns: columns[i + 1]! }))];
+    const middle: Line = { label: `${label}, forecast`, unit: unitAsRead(unit), color: index, style: "dashed", tag: index, role: "forecast", columns: columns[0]! };
+    return [middle, ...levels.map((level, i): Line => ({ label: `${label}, ${level * 100} % quantile`, unit: unitAsRead(unit), color: index, style: "none", tag: index, role: "quantile", level, columns: columns[i + 1]! }))];
   });
   return (await Promise.all(jobs)).flat();
 }

@@ -6,6 +6,7 @@ import { ApiError } from "@/core/api.ts";
 import { goTo } from "@/core/clock.ts";
 import { href } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
+import { unitAsRead } from "@/core/units.ts";
 import { formatMoment, formatNumber, plural } from "@/core/words.ts";
 import { useTwins } from "@/live/client.ts";
 import { Icon } from "@/shell/icon.tsx";
@@ -140,7 +141,7 @@ function readingAt(chart: TrendChart | null, tag: number, at: number, width: num
 function words(chart: TrendChart | null, subjects: Subject[], at: number, width: number): string {
   const values = subjects.map((one, i) => {
     const value = readingAt(chart, i, at, width);
-    return `${one.label} ${value === null ? "no value" : `${formatNumber(value)} ${one.unit ?? ""}`}`;
+    return `${one.label} ${value === null ? "no value" : `${formatNumber(value)} ${unitAsRead(one.unit) ?? ""}`}`;
   });
   return `${formatMoment(at, 0)}: ${values.join(", ")}`;
 }
@@ -160,7 +161,7 @@ function Legend({ panel, index, subjects, chart }: { panel: Panel; index: number
             <span class={`swatch s${(i % 6) + 1}`} />
             <span class="ellipsis">{one.label}</span>
             <strong>{value === null ? "—" : formatNumber(value)}</strong>
-            {one.unit && <span class="unit">{one.unit}</span>}
+            {one.unit && <span class="unit">{unitAsRead(one.unit)}</span>}
             {one.levels && line("forecast", i) && <span class="tag">forecast</span>}
             <button class="button quiet square tiny" aria-label={`Remove ${one.label}`} title="Remove" onClick={() => setTags(index, panel.tags.filter((_tag, n) => n !== i))}>
               <Icon name="close" small />

@@ -5,6 +5,7 @@ import { get, getTwin, query } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import type { Page, Property, TwinRow } from "@/core/types.ts";
 import { plural } from "@/core/words.ts";
+import { unitAsRead } from "@/core/units.ts";
 import { Dialog } from "@/shell/dialog.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
@@ -95,7 +96,7 @@ function Signals({ twin, chosen, isFull, toggle }: { twin: string; chosen: Tag[]
           <li key={tagKey(tag)}>
             <label class="pick">
               <input type="checkbox" checked={isChosen} disabled={isFull && !isChosen} data-testid="picker-tag" data-property={tag.property} onChange={() => toggle(tag)} />
-              {words} {unit && <span class="unit">{unit}</span>}
+              {words} {unit && <span class="unit">{unitAsRead(unit)}</span>}
             </label>
           </li>
         );

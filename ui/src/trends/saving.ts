@@ -3,6 +3,7 @@
 import { getBytes, query } from "@/core/api.ts";
 import { saveCsv, saveFile } from "@/core/saving.ts";
 import { tokenColor } from "@/core/theme.ts";
+import { unitAsRead } from "@/core/units.ts";
 import { formatMoment, zoneName } from "@/core/words.ts";
 import { readColumns } from "@/charts/bytes.ts";
 import { lineColor } from "@/charts/plot.ts";
@@ -12,7 +13,7 @@ export const MOST_READINGS = 100_000;
 
 const stamp = ([from, to]: [number, number]): string => [from, to].map((ms) => new Date(ms).toISOString().slice(0, 19).replaceAll(":", "")).join("-to-");
 
-/** Every reading of a span, not what was drawn of it. Returns how many, and whether the end was left off. */
+/** Every reading of a span in the unit of its model, not what was drawn of it. Returns how many, and whether the end was left off. */
 export async function saveReadings(subjects: Subject[], span: [number, number]): Promise<{ rows: number; isCut: boolean }> {
   const rows: unknown[][] = [];
   let isCut = false;
@@ -55,7 +56,7 @@ export async function savePicture(canvas: HTMLCanvasElement, subjects: Subject[]
     ctx.fillStyle = lineColor(i);
     ctx.fillRect(MARGIN, y + 3, 14, 3);
     ctx.fillStyle = tokenColor("fg2");
-    ctx.fillText(`${one.label}${one.unit ? ` (${one.unit})` : ""}`, MARGIN + 22, y + 9);
+    ctx.fillText(`${one.label}${one.unit ? ` (${unitAsRead(one.unit)})` : ""}`, MARGIN + 22, y + 9);
   });
   ctx.drawImage(canvas, MARGIN, MARGIN + HEAD + rows * ROW, width, height);
   const content = await new Promise<Blob | null>((done) => picture.toBlob(done, "image/png"));

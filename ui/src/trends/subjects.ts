@@ -3,7 +3,7 @@
 import { get, getTwin } from "@/core/api.ts";
 import { useResource, type Resource } from "@/core/resource.ts";
 import type { RuleLimit, Twin } from "@/core/types.ts";
-import { formatPlain } from "@/core/words.ts";
+import { asRead, plainAsRead, unitAsRead } from "@/core/units.ts";
 import type { ChartLimit } from "./chart.ts";
 import { subjectOf, type Subject } from "./lines.ts";
 import type { Panel } from "./workspace.ts";
@@ -43,7 +43,7 @@ export function limitsOf(subjects: Subject[], known: Known | undefined): ChartLi
   for (const { tag, unit } of subjects) {
     for (const one of known?.get(tag.twin)?.limits ?? []) {
       if (typeof one.limit === "boolean" || one.property !== tag.property || (tag.provenance && one.provenance !== tag.provenance)) continue;
-      found.set(`${one.priority} ${one.limit} ${unit}`, { value: one.limit, priority: one.priority, label: `${one.title} ${formatPlain(one.limit)}`, unit });
+      found.set(`${one.priority} ${one.limit} ${unit}`, { value: asRead(one.limit, unit), priority: one.priority, label: `${one.title} ${plainAsRead(one.limit, unit)}`, unit: unitAsRead(unit) });
     }
   }
   return [...found.values()];

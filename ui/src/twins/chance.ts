@@ -2,6 +2,7 @@
 
 import { formatAge, formatPlain } from "@/core/words.ts";
 import type { Other, Property, Twin } from "@/core/types.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 
 /**
  * The share of the forecast below a value: between two levels as far as the value is between theirs.
@@ -30,6 +31,6 @@ export function chanceWords(twin: Twin, property: Property, other: Other, ahead:
   if (!below) return "";
   const turned = { "=": "=", "<": ">", ">": "<" } as const;
   const [is, share] = isBelow ? [below.is, below.share] : [turned[below.is], 1 - below.share];
-  const unit = property.unit ? ` ${property.unit}` : "";
-  return `P(${isBelow ? "below" : "above"} ${formatPlain(limit)}${unit} in ${formatAge(ahead)}) ${is} ${share.toFixed(2)}`;
+  const unit = property.unit ? ` ${unitAsRead(property.unit)}` : "";
+  return `P(${isBelow ? "below" : "above"} ${formatPlain(asRead(limit, property.unit))}${unit} in ${formatAge(ahead)}) ${is} ${share.toFixed(2)}`;
 }

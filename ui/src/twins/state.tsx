@@ -6,6 +6,7 @@ import { href } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
 import { moment, tick } from "@/core/clock.ts";
 import type { Json, Other, Property, Twin } from "@/core/types.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { formatAge, formatPlain, parseTime } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Dialog } from "@/shell/dialog.tsx";
@@ -93,11 +94,11 @@ function OtherLine({ twin, property, other }: { twin: Twin; property: Property; 
         {other.provenance}
       </th>
       <td class="right">
-        {shown(other.value, property.schema, property.values)} {property.unit && <span class="unit">{property.unit}</span>}
+        {shown(other.value, property.schema, property.values, property.unit)} {property.unit && <span class="unit">{unitAsRead(property.unit)}</span>}
         {other.quality === "bad" && <span class="age"> bad</span>}
       </td>
       <td class="soft">
-        {boundsOf(other)}
+        {boundsOf(other, property.unit)}
         {chance && <div data-testid="chance">{chance}</div>}
       </td>
       <td class="soft age-cell">{time === null ? "—" : ahead > 0 ? `in ${formatAge(ahead)}` : formatAge(-ahead)}</td>
@@ -107,9 +108,9 @@ function OtherLine({ twin, property, other }: { twin: Twin; property: Property; 
 }
 
 /** `5 %: 1.2, 95 %: 3.4`, the lowest level first. */
-export function boundsOf(other: Other): string {
+export function boundsOf(other: Other, unit?: string | null): string {
   const levels = Object.entries(other.quantiles).sort(([a], [b]) => Number(a) - Number(b));
-  return levels.map(([level, value]) => `${formatPlain(Math.round(Number(level) * 1e4) / 100)} %: ${formatPlain(value)}`).join(", ");
+  return levels.map(([level, value]) => `${formatPlain(Math.round(Number(level) * 1e4) / 100)} %: ${formatPlain(asRead(value, unit))}`).join(", ");
 }
 
 const plain = (text: string): string => text.toLowerCase().replace(/[^a-z0-9.]/g, "");
@@ -124,7 +125,8 @@ function LimitBar({ value, property, alarms }: { value: number; property: Proper
   const at = share(value) * 100;
   const edge = limit ? share(Number(limit.limit)) * 100 : null;
   const isHigh = limit ? (limit.value ?? value) >= limit.limit! : true;
-  const words = `${formatPlain(minimum)} to ${formatPlain(maximum)}${limit ? `, alarm limit ${formatPlain(limit.limit!)}` : ""}`;
+  const plainly = (one: number): string => formatPlain(asRead(one, property.unit));
+  const words = `${plainly(minimum)} to ${plainly(maximum)}${limit ? `, alarm limit ${plainly(Number(limit.limit))}` : ""}`;
   return (
     <span class="limit-bar" role="img" aria-label={`Range ${words}`} title={words}>
       <svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">
@@ -134,8 +136,8 @@ function LimitBar({ value, property, alarms }: { value: number; property: Proper
         <rect class={`pointer${isOutside ? " outside" : ""}`} x={Math.min(98, at)} y="0" width="2" height="12" />
       </svg>
       <span class="ends">
-        <span>{formatPlain(minimum)}</span>
-        <span>{formatPlain(maximum)}</span>
+        <span>{plainly(minimum)}</span>
+        <span>{plainly(maximum)}</span>
       </span>
     </span>
   );
@@ -149,7 +151,7 @@ function Desired({ twin, property }: { twin: Twin; property: Property }) {
     <span class="row">
       {asked !== null && (
         <span>
-          {shown(asked, property.schema, property.values)} <span class="unit">{property.unit}</span>
+          {shown(asked, property.schema, property.values, property.unit)} <span class="unit">{unitAsRead(property.unit)}</span>
         </span>
       )}
       {property.writable && (

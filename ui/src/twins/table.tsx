@@ -9,6 +9,7 @@ import type { TwinRow } from "@/core/types.ts";
 import { formatAge, formatNumber, plural } from "@/core/words.ts";
 import { numericPaths, status as plantStatus } from "@/live/client.ts";
 import { priorityOfTwin } from "@/core/alarms.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Empty, Failed, NoTwins, SkeletonRows } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
@@ -132,7 +133,7 @@ function TableRow({ row, index, top, height, show }: { row: TwinRow; index: numb
       </span>
       {show && (
         <span role="cell" class="ellipsis">
-          {typeof row.value === "number" ? formatNumber(row.value) : asText(row.value)} {row.unit && <span class="unit">{row.unit}</span>}
+          {typeof row.value === "number" ? formatNumber(asRead(row.value, row.unit)) : asText(row.value)} {row.unit && <span class="unit">{unitAsRead(row.unit)}</span>}
         </span>
       )}
     </div>

@@ -4,7 +4,8 @@ import { useState } from "preact/hooks";
 import { serverNow } from "@/core/clock.ts";
 import { place, setSearch } from "@/core/router.ts";
 import type { Property, Twin } from "@/core/types.ts";
-import { formatMoment, formatPlain } from "@/core/words.ts";
+import { plainAsRead, unitAsRead } from "@/core/units.ts";
+import { formatMoment } from "@/core/words.ts";
 import { Chart } from "@/charts/chart.tsx";
 import type { Limit } from "@/charts/plot.ts";
 import { Empty } from "@/shell/notices.tsx";
@@ -70,7 +71,7 @@ export function TrendsTab({ twin }: { twin: Twin }) {
             <label key={one.path} class="pick">
               <input type="checkbox" checked={index >= 0} onChange={() => toggle(one.path)} />
               <span class={`swatch s${(index % 6) + 1}${index < 0 ? " off" : ""}`} />
-              {one.displayName || one.name} {one.unit && <span class="unit">{one.unit}</span>}
+              {one.displayName || one.name} {one.unit && <span class="unit">{unitAsRead(one.unit)}</span>}
             </label>
           );
         })}
@@ -83,5 +84,5 @@ function limitsOf(twin: Twin, lines: Property[]): Limit[] {
   const unit = lines[0]?.unit;
   return twin.alarmList
     .filter((alarm) => alarm.state !== "normal" && lines.some((one) => one.path === alarm.property && one.unit === unit))
-    .flatMap(({ limit, priority }) => (typeof limit === "number" ? [{ value: limit, priority, label: `limit ${formatPlain(limit)}` }] : []));
+    .flatMap(({ limit, priority }) => (typeof limit === "number" ? [{ value: limit, priority, label: `limit ${plainAsRead(limit, unit)}` }] : []));
 }

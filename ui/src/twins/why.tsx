@@ -6,7 +6,8 @@ import { tick } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
 import type { Explained, Reason, ReasonSample, Twin } from "@/core/types.ts";
-import { formatMoment, formatNumber, formatPlain, plural, PRIORITY_WORDS } from "@/core/words.ts";
+import { asRead, plainAsRead, unitAsRead } from "@/core/units.ts";
+import { formatMoment, formatNumber, plural, PRIORITY_WORDS } from "@/core/words.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { StatusWord } from "./status-word.tsx";
@@ -63,8 +64,8 @@ function Chain({ reason, twin }: { reason: Reason; twin: string }) {
         </h2>
         <p>
           Raised {formatMoment(Date.parse(alarm.raised), now)}
-          {typeof alarm.value === "number" && ` at ${formatNumber(alarm.value)} ${unit}`}
-          {alarm.limit !== null && `, limit ${formatPlain(alarm.limit)} ${unit}`}; {alarm.state}.
+          {typeof alarm.value === "number" && ` at ${formatNumber(asRead(alarm.value, unit))} ${unitAsRead(unit)}`}
+          {alarm.limit !== null && `, limit ${plainAsRead(alarm.limit, unit)} ${unitAsRead(unit)}`}; {alarm.state}.
         </p>
       </li>
       <li>
@@ -116,9 +117,9 @@ function Samples({ samples, unit, limit }: { samples: ReasonSample[]; unit: stri
           <tr key={one.time} class={one.isTurn ? "turn" : ""} data-testid="why-sample" data-turn={String(one.isTurn)}>
             <td>{formatMoment(Date.parse(one.time), now)}</td>
             <td>
-              {typeof one.value === "number" ? formatNumber(one.value) : asText(one.value)} <span class="unit">{unit}</span>
+              {typeof one.value === "number" ? formatNumber(asRead(one.value, unit)) : asText(one.value)} <span class="unit">{unitAsRead(unit)}</span>
               {one.cause && ` (${one.cause})`}
-              {one.isTurn && <span class="tag">{limit === null ? "raised it" : `raised it at the limit ${formatPlain(limit)}`}</span>}
+              {one.isTurn && <span class="tag">{limit === null ? "raised it" : `raised it at the limit ${plainAsRead(limit, unit)}`}</span>}
             </td>
             <td class="soft">{formatMoment(Date.parse(one.received), now)}</td>
           </tr>

@@ -5,6 +5,7 @@ import { rankedAlarms } from "@/core/alarms.ts";
 import { tick } from "@/core/clock.ts";
 import { nameOf, rows } from "@/core/plant.ts";
 import type { Property, Twin } from "@/core/types.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { formatAge, formatNumber } from "@/core/words.ts";
 import { peek } from "@/live/client.ts";
 import type { Line } from "./paper.ts";
@@ -48,8 +49,8 @@ function lineOf(twin: string, property: Property, isLive: boolean): Line {
   const value = reading?.value ?? property.value;
   const words = property.displayName || property.name;
   if (value === null || value === undefined) return { words, value: "—", color: "fg3" };
-  const text = typeof value === "number" ? formatNumber(value) : String(value);
+  const text = typeof value === "number" ? formatNumber(asRead(value, property.unit)) : String(value);
   const age = reading ? (tick.peek() - reading.time) / 1000 : 0;
   const old = age > 10 ? `, ${formatAge(age)} old` : "";
-  return { words, value: `${text} ${property.unit ?? ""}${old}`, ...(isLive && (reading?.quality ?? 0) < 128 ? {} : { color: "fg3" }) };
+  return { words, value: `${text} ${unitAsRead(property.unit) ?? ""}${old}`, ...(isLive && (reading?.quality ?? 0) < 128 ? {} : { color: "fg3" }) };
 }
