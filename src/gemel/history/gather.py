@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.core.batch import I32, I64
-from gemel.history.table import Table, concatenate, moved, order_within, sort
+from gemel.history.table import Table, concatenate, in_order, sort
 
 ROWS_AT_ONCE = 262_144
 """So many stay in the processor's cache on their way."""
@@ -48,18 +48,7 @@ def _by_parts(whole: Table, starts: Places) -> Table:
     begins = starts[order]
     rows = np.repeat(begins - (np.cumsum(counts) - counts), counts)
     rows += np.arange(len(whole))
-    series, time = np.repeat(whole.series[begins], counts), whole.time[rows]
-    again = order_within(series, time)
-    if again is not None:
-        rows, time = rows[again], time[again]
-    return Table(
-        series,
-        time,
-        whole.value[rows],
-        moved(whole.quality, rows),
-        whole.received[rows],
-        whole.texts,
-    )
+    return in_order(whole, rows, np.repeat(whole.series[begins], counts))
 
 
 def ranges(series: I32, counts: I32) -> Iterator[tuple[int, int, int]]:
