@@ -304,12 +304,20 @@ def test_a_token_made_in_the_folder_works_and_ends(server: Inside) -> None:
     listed = orjson.loads(ask("token", "list", "--json")[1])["value"]
     key = next(t["id"] for t in listed if t["name"] == "me")
     assert ask("token", "delete", key)[0] == 0
-    server.clock.advance(6)
     with server.client(secret.strip()) as client:
-        assert client.get("/me").status_code == 401
+        until(lambda: client.get("/me").status_code == 401, "the token to end")
     assert ask("token", "create", "--role", "device")[0] == 1
     assert ask("token", "create", "--role", "viewer", "--days", "nan")[0] == 1
     assert ask("token", "create", "--role", "viewer", "--days", "-1")[0] == 1
+
+
+def test_the_connection_of_a_token_that_ends_is_closed(server: Inside) -> None:
+    made = ask("token", "create", "--role", "device", "--twin", "lathe", "--json")[1]
+    token = orjson.loads(made)
+    with server.device("lathe", token=token["token"]) as device:
+        device.publish("devices/lathe/telemetry", b'{"speed": 1}')
+        assert ask("token", "delete", token["id"])[0] == 0
+        until(lambda: device.refused, "the connection to be closed, and no other let in")
 
 
 def test_a_link_logs_in(server: Inside) -> None:

@@ -75,6 +75,16 @@ def test_kinds_do_not_mix(documents: Documents) -> None:
     assert [v.doc for v in documents.versions("model", "a")] == [{"n": 2}]
 
 
+def test_what_was_edited_behind_a_number_is_named_once(documents: Documents) -> None:
+    assert (documents.newest(), documents.edited("twin", 0)) == (0, set())
+    documents.commit([edit("a", {}), edit("b", {}), edit("m", {}, "model")])
+    documents.commit([edit("b", None), edit("b", {}), edit("c", {})])
+    assert documents.newest() == 6
+    assert documents.edited("twin", 0) == {"a", "b", "c"}
+    assert documents.edited("twin", 3) == {"b", "c"}
+    assert documents.edited("model", 3) == documents.edited("twin", 6) == set()
+
+
 def test_documents_load_in_order_of_key(documents: Documents) -> None:
     documents.commit([edit(key, {}) for key in ("b", "a\nz", "a", "é", "Z")])
     assert [d.key for d in documents.load("twin")] == sorted(["b", "a\nz", "a", "é", "Z"])

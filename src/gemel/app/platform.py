@@ -345,7 +345,9 @@ class Platform:
             seconds += 1
             try:
                 self.tick(self.clock())
-                if seconds % TOKEN_CHECK_SECONDS == 0:
+                edited = await self.on_disk(self.tokens.edited)
+                self.tokens.forget(edited)
+                if edited or seconds % TOKEN_CHECK_SECONDS == 0:
                     self.disconnect(lambda who: not self.tokens.is_current(who.token))
                 if seconds % REST_SECONDS == 0:
                     await self.on_disk(self.upkeep.rest)

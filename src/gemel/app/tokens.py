@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from gemel.core.access import ROLES, Narrowing, Principal
@@ -21,7 +21,6 @@ from gemel.core.ports import Documents
 PREFIX = "gml_"
 LINK_SECONDS = 15 * 60
 SESSION_SECONDS = 12 * 3600
-CACHE_SECONDS = 5
 LONGEST_SECONDS = 100 * 365 * 86_400
 CACHE_SIZE = 50_000
 
@@ -94,12 +93,16 @@ def create(
 
 
 class Tokens:
-    """Looks secrets up, with a short cache so that a flood of requests costs no disk reads."""
+    """Looks secrets up and remembers what it found, so that requests cost no disk reads.
+
+    What other processes make or end is seen when `edited` is asked and `forget` told.
+    """
 
     def __init__(self, documents: Documents, clock: Clock) -> None:
         self._documents = documents
         self._clock = clock
-        self._cache: dict[str, tuple[int, Document | None]] = {}
+        self._cache: dict[str, Document | None] = {}
+        self._seen = documents.newest()
         self.narrowing: Callable[[str, str], Narrowing | None] = lambda *_: None
         """What policies leave of (role, name)."""
 
@@ -183,6 +186,18 @@ class Tokens:
         if over:
             self._documents.commit([Edit("token", d.key, None, now, "gemel", "over") for d in over])
 
+    def edited(self) -> set[str]:
+        """Which tokens were made or ended since the last call, by any process. Reads the disk."""
+        newest = self._documents.newest()
+        keys = self._documents.edited("token", self._seen) if newest > self._seen else set()
+        self._seen = newest
+        return keys
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """Looks these up anew when they are asked for."""
+        for key in keys:
+            self._cache.pop(key, None)
+
     def is_current(self, key: str) -> bool:
         """Whether the token with this hash still stands ("" is nobody's token, and stands)."""
         return not key or self._current(key) is not None
@@ -193,16 +208,12 @@ class Tokens:
         return self._current(digest(secret))
 
     def _current(self, key: str) -> Document | None:
-        now = self._clock()
-        until, found = self._cache.get(key, (0, None))
-        if now >= until:
-            found = self._documents.get("token", key)
+        if key not in self._cache:
             if len(self._cache) >= CACHE_SIZE:
                 self._cache.clear()
-            self._cache[key] = (now + CACHE_SECONDS * SECOND, found)
-        if found is None or _is_over(found.doc, now):
-            return None
-        return found
+            self._cache[key] = self._documents.get("token", key)
+        found = self._cache[key]
+        return None if found is None or _is_over(found.doc, self._clock()) else found
 
 
 def _is_over(doc: Json, now: int) -> bool:

@@ -51,6 +51,14 @@ class MemoryDocuments:
             if edit.kind == kind and edit.key == key
         ]
 
+    def newest(self) -> int:
+        self._check_open()
+        return len(self._edits)
+
+    def edited(self, kind: str, after: int) -> set[str]:
+        self._check_open()
+        return {edit.key for _, edit in self._edits[after:] if edit.kind == kind}
+
     def close(self) -> None:
         self._closed = True
 

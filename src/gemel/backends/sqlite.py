@@ -53,6 +53,7 @@ CHANGES = (
     "SELECT seq, kind, key, doc, time, who, etag FROM edits"
     " WHERE seq > ? AND kind IN ({marks}) ORDER BY seq LIMIT ?"
 )
+EDITED = "SELECT DISTINCT key FROM edits NOT INDEXED WHERE seq > ? AND kind = ?"
 BEFORE = (
     "SELECT doc, etag FROM edits WHERE kind = ? AND key = ? AND seq < ? ORDER BY seq DESC LIMIT 1"
 )
@@ -244,6 +245,11 @@ class SqliteDocuments:
     def newest(self) -> int:
         """The number of the last edit; 0 before the first."""
         return int(self._one("SELECT ifnull(max(seq), 0) FROM edits")[0])
+
+    def edited(self, kind: str, after: int) -> set[str]:
+        """The keys of a kind that edits behind a number name, by whichever process."""
+        with self._apart() as connection, self._mapped("read"):
+            return {key for (key,) in connection.execute(EDITED, (after, kind))}
 
     def changes(self, after: int, kinds: Sequence[str], limit: int) -> list[Change]:
         """The edits of some kinds behind a number, oldest first, each with what was before."""

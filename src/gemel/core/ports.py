@@ -25,6 +25,14 @@ class Documents(Protocol):
 
     def versions(self, kind: str, key: str) -> list[Version]: ...
 
+    def newest(self) -> int:
+        """The number of the last edit; 0 before the first."""
+        ...
+
+    def edited(self, kind: str, after: int) -> set[str]:
+        """The keys of a kind that edits behind a number name, by whichever process."""
+        ...
+
     def close(self) -> None: ...
 
 
