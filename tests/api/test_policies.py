@@ -116,8 +116,7 @@ def test_relationships_to_hidden_twins_are_hidden(server: Inside, anna: httpx.Cl
     server.ask("PUT", "/digitaltwins/a-1/relationships/over", body)
     assert anna.get("/digitaltwins/a-1/relationships").json()["value"] == []
     assert anna.get("/digitaltwins/a-1/relationships/over").status_code == 404
-    refused = anna.put("/digitaltwins/a-2/relationships/mine", json=body)
-    assert refused.status_code in (403, 404)
+    assert anna.put("/digitaltwins/a-2/relationships/mine", json=body).status_code == 400
     server.ask("DELETE", "/digitaltwins/a-1/relationships/over")
 
 
@@ -136,6 +135,53 @@ def test_edits_need_a_permit_for_each_property(server: Inside, anna: httpx.Clien
     assert anna.delete("/digitaltwins/b-1").status_code in (403, 404)
     new = {"$metadata": {"$model": PUMP}, "bearing": {"$metadata": {}}}
     assert anna.put("/digitaltwins/new", json=new).status_code == 403
+
+
+def test_errors_tell_nothing_of_what_is_hidden(server: Inside, anna: httpx.Client) -> None:
+    over = {"$relationshipName": "feeds", "$targetId": "a-1"}
+    server.ask("PUT", "/digitaltwins/b-1/relationships/from-outside", over)
+    refused = anna.delete("/digitaltwins/a-1")
+    assert refused.status_code == 409
+    told = refused.json()["error"]
+    assert told["code"] == "RelationshipsNotDeleted"
+    assert "(line-a -contains-> a-1)" in told["message"]
+    assert "b-1" not in refused.text
+    assert "from-outside" not in refused.text
+    server.ask("PUT", "/policies/one", {"who": {"names": ["bert"]}, "twins": ["a-1"]})
+    with server.client(server.token("engineer", name="bert")) as bert:
+        refused = bert.delete("/digitaltwins/a-1")  # nothing that he sees leads to it
+    assert refused.status_code == 409
+    assert refused.json()["error"]["code"] == "RelationshipsNotDeleted"
+    assert "policies hide" in refused.text
+    assert "line-a" not in refused.text
+    server.ask("DELETE", "/digitaltwins/b-1/relationships/from-outside")
+    server.ask("DELETE", "/policies/one")
+
+
+def test_a_hidden_twin_answers_as_one_that_is_not_there(anna: httpx.Client) -> None:
+    def answer(method: str, path: str, body: Any, **headers: str) -> tuple[int, str]:
+        found = anna.request(method, path, json=body, headers=headers)
+        return found.status_code, found.text.replace("b-1", "b-0").replace("b-0", "IT")
+
+    pump = {"$metadata": {"$model": PUMP}, "bearing": {"$metadata": {}}}
+    for headers in ({}, {"If-None-Match": "*"}):
+        ways = [answer("PUT", f"/digitaltwins/{twin}", pump, **headers) for twin in ("b-0", "b-1")]
+        assert ways[0] == ways[1]
+        assert ways[0][0] == 403
+    for twin in ("b-0", "b-1"):
+        link = {"$relationshipName": "feeds", "$targetId": twin}
+        status, text = answer("PUT", "/digitaltwins/a-1/relationships/new", link)
+        assert (status, "there is no target twin 'IT'" in text) == (400, True), text
+        for method, path in (("GET", ""), ("PATCH", ""), ("DELETE", ""), ("GET", "/relationships")):
+            assert answer(method, f"/digitaltwins/{twin}{path}", [])[0] == 404
+
+
+def test_the_id_of_a_hidden_command_tells_nothing(server: Inside, anna: httpx.Client) -> None:
+    server.ask("POST", "/commands", {"id": "taken", "twin": "b-1", "command": "stop"})
+    refused = anna.post("/commands", json={"id": "taken", "twin": "a-1", "command": "stop"})
+    assert refused.status_code == 409
+    assert "b-1" not in refused.text
+    assert anna.get("/commands/taken").status_code == 404
 
 
 def test_commands_need_a_permit(anna: httpx.Client) -> None:

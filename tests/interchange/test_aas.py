@@ -127,11 +127,19 @@ def test_relationships_lead_from_shell_to_shell(server: Inside) -> None:
     assert feeds["annotations"][0]["value"] == "DN80"
 
 
+@pytest.mark.parametrize("name", ["urn:gemel:submodel:pump-1/none", "x"])
+def test_submodels_that_are_not_there_are_no_list(server: Inside, name: str) -> None:
+    found = server.ask("GET", "/aas/serialization", submodelIds=coded(name))
+    assert "submodels" not in found
+
+
 @pytest.mark.parametrize(
     ("path", "status"),
     [
         ("/aas/shells/" + coded("urn:gemel:shell:none"), 404),
         ("/aas/shells/=====", 400),
+        ("/aas/shells/", 404),
+        ("/aas/submodels/", 404),
         ("/aas/shells?limit=0", 400),
         ("/aas/submodels/" + coded("urn:gemel:submodel:pump-1") + "/submodel-elements/none", 404),
         ("/aas/submodels/" + coded("urn:gemel:submodel:pump-1") + "/submodel-elements/a..b", 400),

@@ -160,7 +160,7 @@ def _shells(asked: _Asked) -> Any:
 
 
 def _below_shells(asked: _Asked) -> Any:
-    head, *rest = asked.rest
+    head, *rest = asked.rest or ("",)
     if asked.rest == ["$reference"]:
         return asked.page(
             asked.shells(), lambda key: internal(("AssetAdministrationShell", shell_id(key)))
@@ -198,7 +198,7 @@ def _submodels(asked: _Asked) -> Any:
 
 
 def _below_submodels(asked: _Asked) -> Any:
-    head, *rest = asked.rest
+    head, *rest = asked.rest or ("",)
     if head in VIEWS and not rest:
         if head == "$path":
             return _all_paths(asked)
@@ -320,8 +320,10 @@ def _serialization(asked: _Asked) -> Any:
     if with_concepts == "false":
         made.pop("conceptDescriptions", None)
     chosen = set(named["submodelIds"])
-    if chosen:
+    if chosen and "submodels" in made:  # no list of these forms is empty
         made["submodels"] = [one for one in made["submodels"] if one["id"] in chosen]
+        if not made["submodels"]:
+            del made["submodels"]
     return made
 
 

@@ -20,7 +20,7 @@ from gemel.app.seen_scenarios import SeenPromotions, SeenScenarios
 from gemel.app.seen_status import SeenStatus
 from gemel.app.values import ONLY_MEASURED, value_reader
 from gemel.core.document import Edit, Json
-from gemel.core.errors import NotFound
+from gemel.core.errors import GemelError, NotFound
 from gemel.core.policy import ALARM, COMMAND, READ, WRITE
 from gemel.core.series import MEASURED, SeriesTable
 from gemel.twins.graph import EditContext, Graph
@@ -323,13 +323,44 @@ class Seen:
         return self._shown(await self.real.edit_graph(self._checked(plan), who, why))
 
     def _checked(self, plan: Plan[T]) -> Plan[T]:
+        """A plan that refuses what is not allowed, and says why with what is seen alone."""
+
         def checked(graph: Graph, context: EditContext) -> tuple[list[Edit], T]:
-            edits, result = plan(graph, context)
+            try:
+                edits, result = plan(graph, context)
+            except GemelError as error:
+                raise self._veiled(error, plan, context) from None
+            if any(map(self._is_to_hidden, edits)):
+                self._plan_seen(plan, context)
             for edit in edits:
                 self._check(graph, edit)
             return edits, result
 
         return checked
+
+    def _plan_seen(self, plan: Plan[T], context: EditContext) -> None:
+        """Plans on what is seen, for the errors that this raises."""
+        self.sight.refresh()
+        edits, _ = plan(self.graph, context)
+        for edit in edits:
+            self._check(self.graph, edit)
+
+    def _veiled(self, error: GemelError, plan: Plan[T], context: EditContext) -> GemelError:
+        """Why an edit cannot be, without a word about what is hidden."""
+        try:
+            self._plan_seen(plan, context)
+        except GemelError as of_seen:
+            return of_seen
+        return type(error)(
+            "what policies hide from you stands in the way",
+            hint="ask somebody whom no policy narrows",
+            code=error.code,
+        )
+
+    def _is_to_hidden(self, edit: Edit) -> bool:
+        """Whether it would make a relationship to a twin that is not there for who asks."""
+        is_link = edit.kind == "relationship" and edit.doc is not None
+        return is_link and not self.sight.touches(READ, cast(Json, edit.doc)["$targetId"])
 
     def _shown(self, result: T) -> T:
         """What an edit made, without what is hidden."""
@@ -356,8 +387,6 @@ class Seen:
                 sight.require(WRITE, source, old.name)
             if edit.doc is not None:
                 sight.require(WRITE, source, edit.doc["$relationshipName"])
-                if not sight.touches(READ, edit.doc["$targetId"]):
-                    raise forbidden(READ, edit.doc["$targetId"])
         elif edit.kind == "desired":
             pass  # stands beside an edit of the twin's `$desired`
         elif edit.kind in ("alarm", "workorder") and edit.doc is not None:

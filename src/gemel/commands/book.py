@@ -455,9 +455,8 @@ def _same(known: Command, ask: Ask, shapes: Mapping[str, CommandShape]) -> Comma
     asked = (ask.twin, ask.command, ask.who, _canonical(arguments))
     if asked != (known.twin, known.command, known.who, _canonical(known.arguments)):
         raise Conflict(
-            f"command '{known.id}' exists already with other content: '{known.command}' to "
-            f"'{known.twin}' by {known.who}",
-            hint="use a new id for a new command",
+            f"command '{known.id}' exists already with other content",
+            hint="use a new id for a new command; GET /commands/{id} shows the other",
         )
     return known
 
