@@ -26,10 +26,10 @@ BUSY_TIMEOUT = 10.0  # seconds that a writer waits for another process's commit
 CACHE_KB = 32_768
 """Of pages, as they come to be needed: an edit among millions touches some anywhere in the file."""
 READ_CACHE_KB = 4_096
-"""Of pages for reading single documents."""
+"""Of pages for reading: single documents, or all in a row, which needs no page twice."""
 CHECKPOINT_PAGES = 8_192
 """So many pages are written twice, to the log and the file, together: an often changed one once."""
-ROWS = (200, 20, 1)
+ROWS = (1_000, 100, 10, 1)
 """How many rows one statement puts in: each costs a turn of the interpreter's lock."""
 PIECE = 1_000
 """Rows that are read at a time."""
@@ -213,7 +213,7 @@ class SqliteDocuments:
         """A connection of its own for a read that may be long: it holds nobody up."""
         with self._mapped("read"):
             self._check_open()
-            connection = self._connect()
+            connection = self._connect(READ_CACHE_KB)
         with closing(connection):
             yield connection
 

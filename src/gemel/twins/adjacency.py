@@ -22,29 +22,30 @@ class Adjacency:
         place: what tells a relationship from the others at the same twin.
     """
 
-    __slots__ = ("_of", "_place")
+    __slots__ = ("_place", "by_twin")
 
     def __init__(self, place: Callable[[Link], Hashable]) -> None:
-        self._of: dict[str, Links] = {}
+        self.by_twin: dict[str, Links] = {}
+        """To be written by what loads millions of them, too; it keeps to what `add` does."""
         self._place = place
 
     def __iter__(self) -> Iterator[str]:
         """The twins that have any."""
-        return iter(self._of)
+        return iter(self.by_twin)
 
     def __contains__(self, twin: str) -> bool:
-        return twin in self._of
+        return twin in self.by_twin
 
     def count(self) -> int:
-        return sum(map(len, self._of.values()))
+        return sum(map(len, self.by_twin.values()))
 
     def of(self, twin: str) -> Collection[Link]:
         """Those of a twin, in the order in which they were added; only until the next change."""
-        found = self._of.get(twin, NONE)
+        found = self.by_twin.get(twin, NONE)
         return found.values() if isinstance(found, dict) else found
 
     def find(self, twin: str, place: Hashable) -> Link | None:
-        found = self._of.get(twin, NONE)
+        found = self.by_twin.get(twin, NONE)
         if isinstance(found, dict):
             return found.get(place)
         for link in found:
@@ -54,31 +55,40 @@ class Adjacency:
 
     def add(self, twin: str, link: Link) -> None:
         """Adds a relationship that is not there yet."""
-        there = self._of.get(twin)
+        there = self.by_twin.get(twin)
         if there is None:
-            self._of[twin] = (link,)
+            self.by_twin[twin] = (link,)
         elif isinstance(there, dict):
             there[self._place(link)] = link
         elif len(there) < MOST_IN_TUPLE:
-            self._of[twin] = there + (link,)  # noqa: RUF005 - a third of the time of (*there, link)
+            self.by_twin[twin] = there + (link,)  # noqa: RUF005 - a third of the time of (*there, link)
         else:
-            self._of[twin] = {self._place(one): one for one in (*there, link)}
+            self.by_twin[twin] = {self._place(one): one for one in (*there, link)}
+
+    def put(self, twin: str, link: Link) -> Link | None:
+        """Adds a relationship in place of the one that stands in its place; returns that one."""
+        there = self.by_twin.get(twin)
+        old = None if there is None else self.find(twin, self._place(link))
+        if old is not None:
+            self.drop(twin, old)
+        self.add(twin, link)
+        return old
 
     def add_all(self, twin: str, links: list[Link]) -> None:
         """Adds relationships of one twin that are not there yet."""
-        if twin not in self._of and 0 < len(links) <= MOST_IN_TUPLE:
-            self._of[twin] = tuple(links)
+        if twin not in self.by_twin and 0 < len(links) <= MOST_IN_TUPLE:
+            self.by_twin[twin] = tuple(links)
             return
         for link in links:
             self.add(twin, link)
 
     def drop(self, twin: str, link: Link) -> None:
         """Takes away a relationship that is there."""
-        there = self._of[twin]
+        there = self.by_twin[twin]
         if isinstance(there, dict):
             del there[self._place(link)]
             rest: Links = there
         else:
-            rest = self._of[twin] = tuple(one for one in there if one is not link)
+            rest = self.by_twin[twin] = tuple(one for one in there if one is not link)
         if not rest:
-            del self._of[twin]
+            del self.by_twin[twin]

@@ -110,22 +110,20 @@ def make_twin(twin_id: str, doc: Json, etag: str, encoded: bytes | None = None) 
 
 def make_link(doc: Json, etag: str, source: str = "", target: str = "") -> Link:
     """A relationship from its document; `source` and `target` may give strings to share."""
-    rest = None
-    if len(doc) > len(LINK_FIELDS):
-        rest = _encode({name: value for name, value in doc.items() if name not in LINK_FIELDS})
     return Link(
         source or doc["$sourceId"],
         doc["$relationshipId"],
         sys.intern(doc["$relationshipName"]),
         target or doc["$targetId"],
         etag,
-        rest,
+        None if len(doc) == len(LINK_FIELDS) else rest_of(doc),
     )
 
 
-def _encode(doc: Json) -> bytes:
-    """JSON in a right-sized allocation; what orjson returns is cut from a larger one."""
-    return bytes(memoryview(orjson.dumps(doc)))
+def rest_of(doc: Json) -> bytes:
+    """The properties of a relationship as JSON, cut to size (orjson's allocation is larger)."""
+    rest = {name: value for name, value in doc.items() if name not in LINK_FIELDS}
+    return bytes(memoryview(orjson.dumps(rest)))
 
 
 def make_record(doc: Json) -> ModelRecord:
