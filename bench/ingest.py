@@ -2,8 +2,9 @@
 
 `gemel bench load` sends the same messages to Gemel (twins, one threshold rule a signal; with the C
 fast path and in Python alone) and to Mosquitto, from which a paho subscriber writes into InfluxDB
-(line protocol) or PostgreSQL (COPY), all on this machine. Medians of several runs; what cannot be
-started here is a row that says why.
+(line protocol) or PostgreSQL (COPY), all on this machine; where each message is a packet, to a bare
+server in C too, which only acknowledges: what this machine asks of anybody. Medians of several
+runs; what cannot be started here is a row that says why.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from against import capacity
+from against.bare import run_bare
 from against.machine import machine
 from against.rows import medians, row, whole
 from against.servers import NotHere
@@ -37,20 +39,26 @@ Run = Callable[[Path, Load], dict[str, Any]]
 WAYS: dict[str, Run] = {
     "Gemel, C": run_gemel,
     "Gemel, Python": lambda folder, load: run_gemel(folder, load, is_pure=True),
+    "a bare server in C": run_bare,
     "Mosquitto, paho, InfluxDB": run_influx,
     "Mosquitto, paho, PostgreSQL": run_postgres,
 }
 PROGRAMS = {"mosquitto": "-h", "influxd": "version", "postgres": "--version"}
 
 
-def ways(processes: int) -> dict[str, Run]:
+def ways(processes: int, load: Load) -> dict[str, Run]:
     if not processes:
-        return WAYS
+        return {name: run for name, run in WAYS.items() if run is not run_bare or is_apart(load)}
     name = f"Gemel, C, {processes} ingest processes"
     return {
         "Gemel, C": run_gemel,
         name: lambda folder, load: run_gemel(folder, load, processes=processes),
     }
+
+
+def is_apart(load: Load) -> bool:
+    """Whether each message is a packet of its own, so that the system's part is the most of it."""
+    return load.is_apart or (load.window == 1 and load.qos > 0 and not load.rate)
 
 
 def quick(load: Load) -> Load:
@@ -81,7 +89,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
         if not wanted(load.name):
             continue
         load, first = quick(load) if arguments.quick else load, None
-        for name, run in ways(arguments.processes).items():
+        for name, run in ways(arguments.processes, load).items():
             if arguments.way and arguments.way not in name:
                 continue
             one = measured(runs, lambda folder, run=run, load=load: run(folder, load))  # type: ignore[misc]
@@ -114,7 +122,9 @@ def line(row: dict[str, Any]) -> str:
     text += f" {row['messages_per_s']:10,.0f} messages/s  lost {row['lost']:,.0f}"
     if row["p99_ms"] is not None:
         text += f"  p50 {row['p50_ms']:,.1f} p99 {row['p99_ms']:,.1f} ms"
-    text += f"  CPU {row['cpu_s']:.2f} s in {row['seconds']:.2f} s  {row['rss_mb']:,.0f} MB"
+    text += f"  CPU {row['cpu_s']:.2f} s in {row['seconds']:.2f} s"
+    text += f", {1e6 * row['cpu_s'] / row['seconds'] / row['messages_per_s']:.2f} us a message"
+    text += f"  {row['rss_mb']:,.0f} MB"
     if row.get("server_cpu_s"):
         text += f"  of it the server's own process {row['server_cpu_s']:.2f} s"
     if row.get("bytes_per_reading"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -32,3 +33,14 @@ def test_a_row_has_all_figures() -> None:
     for name in ("readings_per_s", "p50_ms", "p99_ms", "cpu_s", "rss_mb", "bytes_per_reading"):
         assert row[name] > 0
     assert set(row["query_ms"]) == {"series", "minutes", "last"}
+
+
+def test_the_floor_of_a_load_is_measured_beside_it() -> None:
+    (row,) = ingest("--only", "one outstanding", "--way", "a bare server")["rows"]
+    assert row["name"] == "1 reading, QoS 1, one outstanding: a bare server in C"
+    if shutil.which("cc") is None:
+        assert "C compiler" in row["note"]
+        return
+    assert row["lost"] == 0
+    assert row["messages_per_s"] > 0
+    assert row["bytes_per_reading"] is None

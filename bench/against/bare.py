@@ -1,0 +1,62 @@
+"""The floor of a load: a bare server in C that acknowledges messages and forgets them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from against.machine import memory_mb, own_seconds
+from against.servers import NotHere
+from against.ways import Load, bench, row
+
+SOURCE = Path(__file__).with_suffix(".c")
+
+
+def compiled(folder: Path) -> Path:
+    """The program, built in a folder.
+
+    Raises:
+        NotHere: there is no C compiler, or it does not build here.
+    """
+    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+    if compiler is None:
+        raise NotHere("the bare server needs a C compiler, and there is none; apt-get install gcc")
+    made = folder / "bare"
+    done = subprocess.run(
+        [compiler, "-O2", "-o", made, SOURCE], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise NotHere(f"the bare server does not build: {done.stderr.strip()[-300:]}")
+    return made
+
+
+@contextmanager
+def _serving(program: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def run_bare(folder: Path, load: Load) -> dict[str, Any]:
+    """Nothing is stored, so nothing is durable: what it costs, nobody can do without."""
+    with _serving(compiled(folder)) as process:
+        assert process.stdout is not None
+        port = process.stdout.readline().strip()
+        sent = bench("load", "--mqtt", f"127.0.0.1:{port}", "--json", *load.words())
+        count, ended = process.stdout.readline().split()
+        used = own_seconds(process.pid)
+        memory = memory_mb([process.pid])
+    seconds = sent["seconds"] if load.qos else float(ended) - sent["began"]
+    return row(
+        load, seconds, int(count) * load.readings, p50_ms=sent["p50_ms"], p99_ms=sent["p99_ms"],
+        cpu_s=used, rss_mb=memory, generator_cpu_s=sent["cpu_s"], bytes_per_reading=None,
+    )  # fmt: skip
