@@ -36,9 +36,7 @@ def compiled(folder: Path) -> Path:
 
 @contextmanager
 def _serving(program: Path) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         yield process
     finally:

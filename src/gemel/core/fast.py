@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections.abc import Mapping, MutableMapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ __all__ = [
     "BOOLEAN",
     "FRACTION",
     "IS_COMPILED",
+    "READS_MANY",
     "SLOWER",
     "WHOLE",
     "Messages",
@@ -33,11 +34,14 @@ __all__ = [
     "mark_repeated",
     "path",
     "percentiles",
+    "receive",
     "scan",
     "slide",
+    "transmit",
 ]
 
-VERSION = 4
+T = TypeVar("T")
+VERSION = 5
 """Of what is compiled: another than the one there (older, from before an update) is not used."""
 FRACTION, WHOLE, BOOLEAN = 1, 2, 4
 """What a name takes: any number that is exact as float64, whole ones from low to high, booleans."""
@@ -146,6 +150,16 @@ def percentiles(value: F64, since: I64, upto: I64, room: int, share: float, out:
     raise NotImplementedError("only what is compiled tells them; ask IS_COMPILED first")
 
 
+def receive(poll: int, owners: Mapping[int, T]) -> list[tuple[T, bytes]]:
+    """Reads once from each socket that has something; see connect/mqtt/direct.py."""
+    raise NotImplementedError("only what is compiled for Linux reads; ask READS_MANY first")
+
+
+def transmit(pieces: Sequence[tuple[int, bytes]]) -> list[tuple[int, int]]:
+    """Writes once to each socket; see connect/mqtt/direct.py."""
+    raise NotImplementedError("only what is compiled for Linux writes; ask READS_MANY first")
+
+
 def plain_mark_repeated(series: I32, time: I64, bits: I64, known: U8) -> int:
     rank = np.lexsort((bits, time, series))
     before, after = rank[:-1], rank[1:]
@@ -168,6 +182,8 @@ def _compiled() -> Any:
 
 _c = _compiled()
 IS_COMPILED = _c is not None
+READS_MANY = hasattr(_c, "receive")
+"""Whether there are `receive` and `transmit`."""
 path = "c" if IS_COMPILED else "python"
 """Which of both runs, as /status says it."""
 SLOWER = (
@@ -179,6 +195,8 @@ if _c is not None and not TYPE_CHECKING:
     Names, Plan, Messages = _c.Names, _c.Plan, _c.Messages
     scan, decode, judge = _c.scan, _c.decode, _c.judge
     slide, percentiles = _c.slide, _c.percentiles
+    if READS_MANY:
+        receive, transmit = _c.receive, _c.transmit
 
 
 def mark_repeated(series: I32, time: I64, bits: I64, known: U8) -> int:

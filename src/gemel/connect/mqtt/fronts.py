@@ -73,6 +73,7 @@ class Remote:
 
     is_reading = False
     """Its front looks after the keep-alive."""
+    free_descriptor = -1
 
     def __init__(self, front: _Front, channel: int, peer: str) -> None:
         server = front.server

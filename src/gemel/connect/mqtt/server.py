@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 
+from gemel.connect.mqtt import direct
 from gemel.connect.mqtt.broker import Broker
 from gemel.connect.mqtt.connection import Connection
 from gemel.connect.mqtt.fronts import Fronts, Remote
@@ -55,6 +56,8 @@ class MqttServer:
         self._sockets: dict[Connection, Socket | Remote] = {}
         self.fronts: Fronts | None = None
         """Processes that hold the sockets in place of this one."""
+        self.direct: direct.Direct[Socket] | None = None
+        """The sockets that are read and written many at a time."""
         self._executor = ThreadPoolExecutor(1, "mqtt-sessions")
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_due = False
@@ -92,6 +95,9 @@ class MqttServer:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self.broker.load, self._sessions)
         self._loop = loop
+        if direct.IS_HERE:
+            self.direct = direct.Direct()
+            loop.add_reader(self.direct.fileno(), self._receive_directly)
         self._timer = loop.call_later(_TICK, self._tick)
         self.wake()
 
@@ -204,6 +210,10 @@ class MqttServer:
                 timer.cancel()
         if self._commit is not None:
             await asyncio.wait((self._commit,))
+        if self.direct is not None:
+            self._loop.remove_reader(self.direct.fileno())
+            self.direct.close()
+            self.direct = None
         self._executor.shutdown()
 
     # -- the loop ----------------------------------------------------------------------------
@@ -227,6 +237,11 @@ class MqttServer:
             self.broker.end(connection, "lost", Reason.UNSPECIFIED)
         if self.broker.inbox.is_congested:
             self.congest()
+
+    def _receive_directly(self) -> None:
+        assert self.direct is not None
+        for sock, data in self.direct.receive():
+            sock.received(data)
 
     def opened(self, sock: Socket | Remote) -> None:
         self._sockets[sock.connection] = sock
@@ -267,8 +282,7 @@ class MqttServer:
         if broker.journal.is_due:
             self._start_commit()
         dirty, broker.dirty = broker.dirty, []
-        for connection in dirty:
-            self._drain(connection)
+        self._drain(dirty)
         if self.is_congested and broker.inbox.undurable * 2 < self.limits.undurable_bytes:
             self._congested(False)
         self._settled.set()
@@ -284,16 +298,28 @@ class MqttServer:
         self._has_gathered = True
         self.wake()
 
-    def _drain(self, connection: Connection) -> None:
-        sock = self._sockets.get(connection)
-        data = connection.take()
-        if sock is None:
-            return
-        sock.write(data)
-        if connection.is_closing:
-            sock.finish()
-        else:
-            connection.taken()
+    def _drain(self, dirty: list[Connection]) -> None:
+        """Writes what is to be sent: in one call where sockets are free to take it."""
+        pieces: list[tuple[int, bytes]] = []
+        sockets: list[Socket | Remote] = []
+        for connection in dirty:
+            sock = self._sockets.get(connection)
+            data = connection.take()
+            if sock is None:
+                continue
+            if not connection.is_closing and (descriptor := sock.free_descriptor) >= 0:
+                pieces.append((descriptor, data))
+                sockets.append(sock)
+                continue
+            sock.write(data)
+            if connection.is_closing:
+                sock.finish()
+            else:
+                connection.taken()
+        for place, sent in direct.transmit(pieces):
+            sockets[place].write(pieces[place][1][sent:])
+        for sock in sockets:
+            sock.connection.taken()
 
     def _start_commit(self) -> None:
         assert self._loop is not None

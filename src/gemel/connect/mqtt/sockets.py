@@ -1,4 +1,8 @@
-"""A client's socket in the server's own process; all it decides is when to read."""
+"""A client's socket in the server's own process; all it decides is when to read.
+
+Its first bytes come by the event loop. What follows on plain TCP is read with other sockets'
+(`direct`), where the system can do that.
+"""
 
 from __future__ import annotations
 
@@ -26,6 +30,8 @@ class Socket(asyncio.Protocol):
         self.is_reading = True
         self.is_full = False
         """The client does not read what it is sent: its own bytes must wait too."""
+        self._descriptor = -1
+        """Of the socket, once it is read directly."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         server = self._server
@@ -40,12 +46,34 @@ class Socket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._server.receive(self.connection, data)
+        direct = self._server.direct
+        if direct is None or not self.is_reading or self.transport.is_closing():
+            return
+        if self.transport.get_extra_info("ssl_object") is None:
+            descriptor = self.transport.get_extra_info("socket").fileno()
+            direct.add(descriptor, self)
+            self._descriptor = descriptor
+            self.transport.pause_reading()
+
+    def received(self, data: bytes) -> None:
+        """As `data_received`, of what was read directly; no bytes at the end."""
+        if data:
+            self._server.receive(self.connection, data)
+        else:
+            self._forget()
+            self.transport.close()
 
     def eof_received(self) -> bool:
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
         self._server.lost(self)
+
+    def _forget(self) -> None:
+        """Reads no more directly."""
+        if self._descriptor >= 0 and self._server.direct is not None:
+            self._server.direct.remove(self._descriptor, self)
 
     def pause_writing(self) -> None:
         self.connection.is_paused = True
@@ -67,9 +95,23 @@ class Socket(asyncio.Protocol):
         self.is_reading = wanted
         if wanted:
             self.connection.seen = server.time()
+        if self._descriptor >= 0 and server.direct is not None:
+            if wanted:
+                server.direct.add(self._descriptor, self)
+            else:
+                self._forget()
+        elif wanted:
             self.transport.resume_reading()
         else:
             self.transport.pause_reading()
+
+    @property
+    def free_descriptor(self) -> int:
+        """Where its bytes may be written past the transport; -1 while they may not."""
+        transport = self.transport
+        if self._descriptor < 0 or transport.is_closing() or transport.get_write_buffer_size():
+            return -1
+        return self._descriptor
 
     def write(self, data: bytes) -> None:
         if data and not self.transport.is_closing():
@@ -78,14 +120,18 @@ class Socket(asyncio.Protocol):
             if not self.is_full and self.transport.get_write_buffer_size() > most:
                 self.is_full = True
                 self.read_or_wait()
+            if self.transport.is_closing():
+                self._forget()
 
     def finish(self) -> None:
         """Closes the socket once its last bytes are sent, or after a while."""
         if not self.transport.is_closing():
+            self._forget()
             self.transport.close()
             self._server.later(LINGER, self.transport.abort)
 
     def abort(self) -> None:
+        self._forget()
         self.transport.abort()
 
 

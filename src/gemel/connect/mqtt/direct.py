@@ -1,0 +1,100 @@
+"""Plain TCP sockets of this process, read and written many at a time.
+
+An epoll descriptor of their own is watched by the event loop; when it is readable one call reads
+from all sockets that have something, and after a commit one call writes to all that are answered.
+Their transports stay with the event loop, paused: they keep what a socket does not take at once,
+and they close. Without the compiled part both calls are made in Python, with the same results.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import Generic, TypeVar
+
+from gemel.core import fast
+
+T = TypeVar("T")
+IS_HERE = hasattr(select, "epoll")
+"""Whether the system can do it."""
+AT_ONCE = 256
+"""Sockets that one call reads."""
+OF_ONE = 65_536
+"""Bytes that it reads from each of them at the most ..."""
+OF_ALL = 1 << 20
+"""... and from all."""
+
+
+class Direct(Generic[T]):
+    """Whose sockets they are, by descriptor."""
+
+    def __init__(self) -> None:
+        self._poll = select.epoll()
+        self._owners: dict[int, T] = {}
+
+    def fileno(self) -> int:
+        """It is readable when one of the sockets is."""
+        return self._poll.fileno()
+
+    def add(self, descriptor: int, owner: T) -> None:
+        self._owners[descriptor] = owner
+        self._poll.register(descriptor, select.EPOLLIN)
+
+    def remove(self, descriptor: int, owner: T) -> None:
+        """Reads from it no more; it may be closed already, and its number another's."""
+        if self._owners.get(descriptor) is owner:
+            del self._owners[descriptor]
+            try:
+                self._poll.unregister(descriptor)
+            except OSError:
+                return  # closed: the system has taken it out
+
+    def receive(self) -> list[tuple[T, bytes]]:
+        """What has come; no bytes where the other side has closed or the connection failed."""
+        if fast.READS_MANY:
+            return fast.receive(self._poll.fileno(), self._owners)
+        return plain_receive(self._poll, self._owners)
+
+    def close(self) -> None:
+        self._poll.close()
+        self._owners.clear()
+
+
+def transmit(pieces: list[tuple[int, bytes]]) -> list[tuple[int, int]]:
+    """Writes to each descriptor what it takes at once.
+
+    Returns:
+        (place among the pieces, how many bytes were taken) of those that were not taken whole;
+        what is wrong with a socket is found out by whoever writes the rest.
+    """
+    return fast.transmit(pieces) if fast.READS_MANY else plain_transmit(pieces)
+
+
+def plain_receive(poll: select.epoll, owners: dict[int, T]) -> list[tuple[T, bytes]]:
+    found = []
+    room = OF_ALL
+    for descriptor, _ in poll.poll(0, AT_ONCE):
+        owner = owners.get(descriptor)
+        if owner is None or room < OF_ONE:
+            continue
+        try:
+            data = os.read(descriptor, OF_ONE)
+        except (BlockingIOError, InterruptedError):
+            continue
+        except OSError:
+            data = b""
+        room -= len(data)
+        found.append((owner, data))
+    return found
+
+
+def plain_transmit(pieces: list[tuple[int, bytes]]) -> list[tuple[int, int]]:
+    left = []
+    for place, (descriptor, data) in enumerate(pieces):
+        try:
+            sent = os.write(descriptor, data)
+        except OSError:
+            sent = 0
+        if sent < len(data):
+            left.append((place, sent))
+    return left

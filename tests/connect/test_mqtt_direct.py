@@ -1,0 +1,206 @@
+"""Both ways of reading and writing many sockets at a time give the same, and close what ends."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+import struct
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connect.test_mqtt_server import Raw, listening
+from gemel.connect.mqtt import direct
+from gemel.connect.mqtt.limits import Limits
+from gemel.connect.mqtt.packets import Ack, Kind, Publish, Subscribe
+from gemel.core import fast
+
+pytestmark = pytest.mark.skipif(not direct.IS_HERE, reason="this system has no epoll")
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def way(request, monkeypatch):
+    if request.param == "compiled" and not fast.READS_MANY:
+        pytest.skip("the C fast path is not compiled here")
+    monkeypatch.setattr(fast, "READS_MANY", request.param == "compiled")
+    return request.param
+
+
+class Pairs:
+    """Connected TCP sockets; ours are watched."""
+
+    def __init__(self, count: int) -> None:
+        self.direct: direct.Direct[int] = direct.Direct()
+        self.ours, self.theirs = [], []
+        with socket.create_server(("127.0.0.1", 0)) as door:
+            for number in range(count):
+                self.theirs.append(socket.create_connection(door.getsockname()))
+                one, _ = door.accept()
+                one.setblocking(False)
+                self.ours.append(one)
+                self.direct.add(one.fileno(), number)
+
+    def __enter__(self) -> Pairs:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.direct.close()
+        for one in self.ours + self.theirs:
+            one.close()
+
+    def receive(self) -> list[tuple[int, bytes]]:
+        assert select.select([self.direct], [], [], 60)[0]
+        return self.direct.receive()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=8))
+def test_both_ways_read_the_same(sent):
+    found = []
+    for reads_many in {fast.READS_MANY, False}:
+        with pytest.MonkeyPatch.context() as patch, Pairs(len(sent)) as pairs:
+            patch.setattr(fast, "READS_MANY", reads_many)
+            got: dict[int, bytes] = {}
+            for one, data in zip(pairs.theirs, sent, strict=True):
+                one.sendall(data)
+            while sum(map(len, got.values())) < sum(map(len, sent)):
+                for number, data in pairs.receive():
+                    assert data
+                    got[number] = got.get(number, b"") + data
+            assert pairs.direct.receive() == []
+            found.append(got)
+    assert all(got == found[0] for got in found)
+    assert found[0] == {number: data for number, data in enumerate(sent) if data}
+
+
+def test_much_comes_in_several_calls_of_bounded_size(way):
+    size = 300_000
+    with Pairs(20) as pairs:
+        for one in (*pairs.ours, *pairs.theirs):
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        got = dict.fromkeys(range(20), 0)
+        sent = dict.fromkeys(range(20), 0)
+        for one in pairs.theirs:
+            one.setblocking(False)
+        while min(got.values()) < size:
+            for number, one in enumerate(pairs.theirs):
+                if sent[number] < size:
+                    try:
+                        sent[number] += one.send(bytes(size - sent[number]))
+                    except BlockingIOError:
+                        continue
+            found = pairs.receive()
+            assert all(len(data) <= direct.OF_ONE for _, data in found)
+            assert sum(len(data) for _, data in found) <= direct.OF_ALL
+            for number, data in found:
+                got[number] += len(data)
+        assert set(got.values()) == {size}
+
+
+def test_the_end_and_a_reset_come_as_no_bytes(way):
+    with Pairs(3) as pairs:
+        pairs.theirs[0].sendall(b"last words")
+        pairs.theirs[0].shutdown(socket.SHUT_WR)
+        linger = struct.pack("ii", 1, 0)
+        pairs.theirs[1].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        pairs.theirs[1].close()
+        found: list[tuple[int, bytes]] = []
+        while sum(not data for _, data in found) < 2:
+            new = pairs.receive()
+            found += new
+            for number, data in new:
+                if not data:
+                    pairs.direct.remove(pairs.ours[number].fileno(), number)
+        assert sorted(found) == [(0, b""), (0, b"last words"), (1, b"")]
+        assert pairs.direct.receive() == []
+
+
+def test_what_is_removed_is_not_read(way):
+    with Pairs(2) as pairs:
+        for one in pairs.theirs:
+            one.sendall(b"x")
+        pairs.direct.remove(pairs.ours[0].fileno(), 0)
+        assert pairs.receive() == [(1, b"x")]
+        pairs.direct.remove(pairs.ours[1].fileno(), 0)  # another's by now
+        pairs.theirs[1].sendall(b"y")
+        assert pairs.receive() == [(1, b"y")]
+        number = pairs.ours[1].fileno()
+        pairs.ours[1].close()
+        pairs.direct.remove(number, 1)
+        pairs.direct.add(pairs.ours[0].fileno(), 0)
+        assert pairs.receive() == [(0, b"x")]
+
+
+def test_what_a_socket_does_not_take_is_told(way):
+    with Pairs(3) as pairs:
+        much = bytes(64 << 20)
+        numbers = [one.fileno() for one in pairs.ours]
+        pairs.ours[2].close()
+        left = dict(
+            direct.transmit([(numbers[0], b"abc"), (numbers[1], much), (numbers[2], b"gone")])
+        )
+        assert set(left) == {1, 2}
+        assert 0 < left[1] < len(much)
+        assert left[2] == 0
+        assert pairs.theirs[0].recv(10) == b"abc"
+        assert direct.transmit([(numbers[1], b"more")]) == [(0, 0)]
+        assert direct.transmit([]) == []
+
+
+@pytest.mark.parametrize("piece", [("x", b""), (1, "text"), (1,), 1])
+def test_what_is_no_piece_is_refused(piece):
+    if not fast.READS_MANY:
+        pytest.skip("the C fast path is not compiled here")
+    with pytest.raises((TypeError, SystemError)):
+        fast.transmit([piece])
+    with pytest.raises(OSError, match="descriptor"):
+        fast.receive(-1, {})
+
+
+def test_a_server_reads_and_answers_many_clients(way, run_once, host, wait_until):
+    async def scenario():
+        server, port = await listening(host)
+        clients = [await Raw.open(port, 4) for _ in range(40)]
+        for number, client in enumerate(clients):
+            await client.connect(f"c{number}")
+        for turn in range(1, 6):
+            for client in clients:
+                client.send(Publish(2, "plant/x", turn, b"1"))
+            for client in clients:
+                assert await client.next() == Ack(Kind.PUBACK, turn)
+        assert len(host.messages) == 200
+        clients[0].send(Publish(2, "plant/x", 9, b"2"))
+        clients[0].writer.close()
+        for client in clients[1:20]:
+            client.cut()
+        await wait_until(lambda: server.connections == 20)
+        await server.close()
+
+    run_once(scenario())
+
+
+def test_a_client_that_reads_late_gets_all_in_order(way, run_once, host, wait_until):
+    async def scenario():
+        server, port = await listening(host, limits=Limits(write_bytes=1 << 16))
+        reader = await Raw.open(port, 4)
+        await reader.connect("late")
+        reader.send(Subscribe(1, (("t", 0),)))
+        assert (await reader.next()).reasons == b"\0"
+        reader.writer.transport.pause_reading()
+        (session,) = server.broker.sessions.values()
+        count = 0
+        while not session.link.is_paused:
+            server.publish("t", count.to_bytes(4, "big") + bytes(60_000))
+            count += 1
+            await asyncio.sleep(0)
+        reader.writer.transport.resume_reading()
+        for number in range(count):
+            assert (await reader.next()).payload[:4] == number.to_bytes(4, "big")
+        await wait_until(lambda: not session.link.is_paused)
+        reader.send(Publish(2, "plant/x", 7, b"still there"))
+        assert await reader.next() == Ack(Kind.PUBACK, 7)
+        await server.close()
+
+    run_once(scenario())
