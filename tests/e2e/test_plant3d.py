@@ -201,6 +201,45 @@ def test_a_large_plant_keeps_to_its_budgets_and_rests_when_idle(
     assert visitor.page.locator(".scene-label").count() <= 30
 
 
+def test_the_outline_of_a_large_plant_draws_what_is_seen_and_keys_reach_its_end(
+    large: Running, visit: Visit
+) -> None:
+    visitor = in_3d(visit, large, size=(1280, 800))
+    rows = visitor.page.get_by_role("treeitem")
+    rows.first.focus()
+    visitor.page.keyboard.press("End")
+    visitor.until(
+        "document.activeElement.getAttribute('aria-posinset') === '1001'"
+    )  # the hall and its motors
+    assert rows.count() < 100
+    last = visitor.page.locator(":focus").get_attribute("data-outline")
+    assert last
+    visitor.page.keyboard.press("Enter")
+    twin_shown(visitor, last)
+    visitor.page.keyboard.press("Home")
+    visitor.until("document.activeElement.getAttribute('aria-posinset') === '1'")
+
+
+def test_a_turn_of_the_camera_moves_the_wedge_of_the_map_and_nothing_else(
+    large: Running, visit: Visit
+) -> None:
+    visitor = in_3d(visit, large, size=(1280, 800))
+    visitor.page.locator(".minimap .plan-thing").first.wait_for()
+    assert visitor.page.locator(".minimap .plan-thing").count() == 1_000  # and no sensors
+    visitor.page.evaluate(
+        """() => {
+          window.touched = new Set();
+          const note = (list) => list.forEach(({ target }) => touched.add(target.getAttribute("class")));
+          const parts = { attributes: true, childList: true, subtree: true };
+          new MutationObserver(note).observe(document.querySelector(".minimap"), parts);
+        }"""
+    )
+    visitor.page.locator("canvas.plant-canvas").press("ArrowRight")
+    eye_beyond(visitor, None)
+    visitor.until("window.touched.size > 0")
+    assert set(visitor.page.evaluate("[...window.touched]")) <= {"plan-eye", "minimap"}
+
+
 def test_a_lost_graphics_context_comes_back(plant: Running, visit: Visit) -> None:
     visitor = in_3d(visit, plant)
     visitor.allowed = "WebGL|Context"

@@ -1,10 +1,11 @@
 /** The scene as a list: everything that can be seen in 3D can be read and chosen here. */
 
-import { useMemo } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { priorityOfTwin } from "@/core/alarms.ts";
 import { children, nameOf, rows } from "@/core/plant.ts";
 import type { Scene } from "@/core/types.ts";
 import { Badge } from "@/shell/badge.tsx";
+import { useVirtual } from "@/shell/virtual.ts";
 import { select } from "./page.tsx";
 
 interface Line {
@@ -12,27 +13,66 @@ interface Line {
   depth: number;
 }
 
+/** So many lines are drawn whether they are on the screen or not. */
+const ALL = 200;
+/** The heights of `.outline-row` in the style sheets. */
+const ROW = 28;
+const TOUCH_ROW = 44;
+
 export function Outline({ scene, selected }: { scene: Scene; selected: string }) {
-  const inScene = useMemo(() => new Set(scene.objects.map((object) => object.twin).filter(Boolean)), [scene]);
-  const lines = useMemo(() => linesOf("", 0, inScene as Set<string>, new Set()), [scene, children.value, priorityOfTwin.value]);
-  const known = lines.length ? lines : [...inScene].map((id) => ({ id: id!, depth: 0 }));
-  const chosen = known.some((line) => line.id === selected) ? selected : known[0]?.id;
-  const move = (event: KeyboardEvent): void => {
-    const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-    if (!step) return;
+  const box = useRef<HTMLDivElement>(null);
+  const inScene = useMemo(() => new Set(scene.objects.map((object) => object.twin ?? "").filter(Boolean)), [scene]);
+  const lines = useMemo(() => {
+    const found = linesOf("", 0, inScene, new Set());
+    return found.length ? found : [...inScene].map((id) => ({ id, depth: 0 }));
+  }, [scene, children.value, priorityOfTwin.value]);
+  const at = useMemo(() => new Map(lines.map((line, index) => [line.id, index])), [lines]);
+  const height = matchMedia("(pointer: coarse)").matches ? TOUCH_ROW : ROW;
+  const isLong = lines.length > ALL;
+  const { items, size, scrollTo } = useVirtual(isLong ? lines.length : 0, height, box);
+  const shown = isLong ? items.map(({ index, start }) => ({ index, start })) : lines.map((_line, index) => ({ index, start: index * height }));
+  const [active, setActive] = useState("");
+  const [wanted, setWanted] = useState(-1);
+  const rowOf = (index: number): HTMLElement | null => box.current?.querySelector<HTMLElement>(`[aria-posinset="${index + 1}"]`) ?? null;
+  const show = (index: number): void => (isLong ? scrollTo(index) : rowOf(index)?.scrollIntoView({ block: "nearest" }));
+  useEffect(() => {
+    const index = at.get(selected);
+    if (index !== undefined && !box.current?.contains(document.activeElement)) show(index);
+  }, [selected, lines.length]);
+  useLayoutEffect(() => {
+    const row = wanted < 0 ? null : rowOf(wanted);
+    if (!row) return;
+    row.focus();
+    setWanted(-1);
+  });
+  const onKey = (event: KeyboardEvent): void => {
+    const now = at.get((document.activeElement as HTMLElement | null)?.dataset["outline"] ?? "") ?? 0;
+    const to = { ArrowDown: now + 1, ArrowUp: now - 1, Home: 0, End: lines.length - 1 }[event.key];
+    if (to === undefined) return;
     event.preventDefault();
-    const items = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("[role=treeitem]")];
-    items[Math.max(0, Math.min(items.length - 1, items.indexOf(document.activeElement as HTMLElement) + step))]?.focus();
+    if (to < 0 || to >= lines.length) return;
+    show(to);
+    setWanted(to);
   };
+  const first = lines[shown[0]?.index ?? 0]?.id ?? "";
+  const drawn = new Set(shown.map(({ index }) => lines[index]?.id));
+  const current = [active, selected].find((id) => id && drawn.has(id)) ?? first;
   return (
-    <div class="plant-outline" role="tree" aria-label="Things in the plant" data-testid="outline" onKeyDown={move}>
-      {known.map((line) => (
-        <div key={line.id} class="outline-row" role="treeitem" aria-level={line.depth + 1} aria-selected={line.id === selected} tabIndex={line.id === chosen ? 0 : -1} style={{ paddingLeft: `${12 + line.depth * 14}px` }} onClick={() => select(line.id)} onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), select(line.id))}>
-          <span class="grow ellipsis">{nameOf(line.id)}</span>
-          {rows.value.get(line.id)?.status !== "live" && <span class="meta">{rows.value.get(line.id)?.status}</span>}
-          {priorityOfTwin.value.has(line.id) && <Badge priority={priorityOfTwin.value.get(line.id)!} />}
-        </div>
-      ))}
+    <div ref={box} class="plant-outline" role="tree" aria-label="Things in the plant" data-testid="outline" onKeyDown={onKey} onFocusIn={(event) => setActive((event.target as HTMLElement).dataset["outline"] ?? "")}>
+      <div role="presentation" class="outline-rows" style={{ height: `${isLong ? size : lines.length * height}px` }}>
+        {shown.map(({ index, start }) => {
+          const { id, depth } = lines[index]!;
+          const priority = priorityOfTwin.value.get(id);
+          const status = rows.value.get(id)?.status;
+          return (
+            <div key={id} class="outline-row" data-outline={id} role="treeitem" aria-level={depth + 1} aria-setsize={lines.length} aria-posinset={index + 1} aria-selected={id === selected} tabIndex={id === current ? 0 : -1} style={{ transform: `translateY(${start}px)`, height: `${height}px`, paddingLeft: `${12 + depth * 14}px` }} onClick={() => select(id)} onKeyDown={(event) => (event.key === "Enter" || event.key === " ") && (event.preventDefault(), select(id))}>
+              <span class="grow ellipsis">{nameOf(id)}</span>
+              {status !== "live" && <span class="meta">{status}</span>}
+              {priority !== undefined && <Badge priority={priority} />}
+            </div>
+          );
+        })}
+      </div>
     </div>
   );
 }
@@ -44,7 +84,10 @@ function linesOf(parent: string, depth: number, inScene: Set<string>, seen: Set<
     if (seen.has(id)) continue;
     seen.add(id);
     const inner = linesOf(id, depth + 1, inScene, seen);
-    if (inScene.has(id) || inner.length || priorityOfTwin.value.has(id)) found.push({ id, depth }, ...inner);
+    if (inScene.has(id) || inner.length || priorityOfTwin.value.has(id)) {
+      found.push({ id, depth });
+      for (const line of inner) found.push(line);
+    }
   }
   return found;
 }

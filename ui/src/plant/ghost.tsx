@@ -1,5 +1,6 @@
 /** The ghost of a scenario over the plant: which scenario, at which moment, and what differs. */
 
+import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { get, query } from "@/core/api.ts";
 import { moment, serverNow, wall } from "@/core/clock.ts";
@@ -22,6 +23,8 @@ export interface GhostView {
 const STEP_MS = 60_000;
 const MOST_LINES = 6;
 const NONE: Shells = new Map();
+/** Of what is shown: the page is made anew with the minute, and not with the second. */
+const minute = computed(() => Math.floor((moment.value ?? wall.value) / STEP_MS) * STEP_MS);
 
 /** Beyond its own band away from the plant left alone. */
 export function differs({ scenario, baseline, low, high }: ScenarioValue): boolean {
@@ -43,8 +46,7 @@ export function useGhost(chosen: string, by: string): GhostView {
   const listed = useResource("scenarios for the ghost", (abort) => get<{ value: Scenario[] }>("/scenarios", abort));
   const scenarios = (listed.data?.value ?? []).filter((one) => one.result);
   const one = scenarios.find((other) => other.id === chosen);
-  void wall.value;
-  const asked = Math.floor((moment.value ?? serverNow()) / STEP_MS) * STEP_MS;
+  const asked = minute.value;
   const state = useResource(one?.result ? `ghost ${one.id} ${one.result.run} ${asked}` : null, (abort) => get<ScenarioState>(`/scenarios/${encodeURIComponent(chosen)}/state${query({ at: asked })}`, abort));
   const property = by.startsWith("property:") ? by.slice(9) : "";
   const colours = themeVersion.value;

@@ -1,7 +1,7 @@
 /** Plant 3D: the whole plant to walk through, with its outline, colours, sections, views and the one clock. */
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { labelledTwins } from "@/core/alarms.ts";
 import { goLive, togglePlay } from "@/core/clock.ts";
 import { isTyping, singleKeys, useKeys } from "@/core/keys.ts";
@@ -76,8 +76,11 @@ interface SpaceProps {
 
 function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   const { search } = place.value;
-  const look = lookIn(search);
-  const lookKey = [look.by, [...look.hidden].join(","), look.section?.join(",") ?? ""].join(";");
+  const asked = lookIn(search);
+  const lookKey = [asked.by, [...asked.hidden].join(","), asked.section?.join(",") ?? ""].join(";");
+  const look = useMemo(() => asked, [lookKey]);
+  const twins = useMemo(() => sceneTwins(scene), [scene]);
+  const moving = useMemo(() => movingTwins(scene), [scene]);
   const isPlan = search.get("plan") === "1";
   const [problem, setProblem] = useState("");
   const [measured, setMeasured] = useState("");
@@ -89,7 +92,7 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   const ghost = useGhost(ghostOf, look.by);
   const shells = useRef(ghost.shells);
   shells.current = ghost.shells;
-  useTwins([...(look.by === "alarm" || look.by === "state" ? movingTwins(scene) : sceneTwins(scene)), ...labelledTwins.value]);
+  useTwins([...(look.by === "alarm" || look.by === "state" ? moving : twins), ...labelledTwins.value]);
 
   const options = (): ViewOptions => ({ choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured, covered: TOOLS });
   const view = useView(box, scene, sceneKey, isFlat, options, {
@@ -123,7 +126,7 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
             <Icon name="list" small /> Outline
           </button>
         )}
-        <ColourBy by={look.by} twins={sceneTwins(scene)} />
+        <ColourBy by={look.by} twins={twins} />
         {!isFlat && <GhostPicker chosen={ghostOf} view={ghost} />}
       </div>
       {!isFlat && <GhostNote chosen={ghostOf} view={ghost} />}
@@ -135,8 +138,8 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
           {measured}
         </p>
       )}
-      <LegendBox by={look.by} twins={sceneTwins(scene)} />
-      {!isFlat && <Minimap scene={scene} look={look} selected={selected} eye={eye.value} choose={select} />}
+      <LegendBox by={look.by} twins={twins} />
+      {!isFlat && <Minimap scene={scene} look={look} selected={selected} eye={eye} choose={select} />}
     </section>
   );
 }

@@ -1,5 +1,6 @@
 /** The plant from above as SVG: the plan where there is no WebGL, and the small map beside the 3D view. */
 
+import type { ReadonlySignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { openAlarms, priorityOfTwin } from "@/core/alarms.ts";
 import { moment, wall } from "@/core/clock.ts";
@@ -24,6 +25,7 @@ interface Drawing {
   box: [number, number, number, number];
 }
 
+const MOST_SPECKS = 150;
 const ROUND = new Set(["tank", "silo", "wind-turbine", "meter", "sensor", "robot"]);
 
 /** The footprint of every thing, largest first, and the extent of all. */
@@ -82,16 +84,35 @@ export function Plan({ scene, look, selected, choose }: Props) {
   );
 }
 
-export function Minimap({ scene, look, selected, eye, choose }: Props & { eye: number[] }) {
-  const drawing = useMemo(() => drawingOf(scene), [scene]);
+export function Minimap({ scene, look, selected, eye, choose }: Props & { eye: ReadonlySignal<number[]> }) {
+  const drawing = useMemo(() => withoutSpecks(drawingOf(scene)), [scene]);
   const unit = Math.max(drawing.box[2], drawing.box[3]) / 40;
+  // One and the same node is not compared again: the camera moves over a map that stands still.
+  const map = useMemo(
+    () => (
+      <>
+        <Floor scene={scene} look={look} unit={unit} />
+        <Feet drawing={drawing} look={look} selected={selected} choose={choose} />
+      </>
+    ),
+    [drawing, look, selected],
+  );
   return (
     <svg class="minimap" viewBox={drawing.box.join(" ")} aria-hidden="true" data-testid="minimap">
-      <Floor scene={scene} look={look} unit={unit} />
-      <Feet drawing={drawing} look={look} selected={selected} choose={choose} />
-      {eye.length === 6 && <path class="plan-eye" d={cone(eye, unit)} />}
+      {map}
+      <Eye eye={eye} unit={unit} />
     </svg>
   );
+}
+
+/** Sensors by the hundred are smaller than a pixel of the small map. */
+function withoutSpecks(drawing: Drawing): Drawing {
+  const feet = drawing.feet.filter((foot) => foot.layer !== "sensors");
+  return drawing.feet.length - feet.length > MOST_SPECKS ? { ...drawing, feet } : drawing;
+}
+
+function Eye({ eye, unit }: { eye: ReadonlySignal<number[]>; unit: number }) {
+  return eye.value.length === 6 ? <path class="plan-eye" d={cone(eye.value, unit)} /> : null;
 }
 
 /** Where the camera stands and looks, as a wedge that stays on the map. */
@@ -128,9 +149,11 @@ function Floor({ scene, look, unit, hasWords = false }: { scene: Scene; look: Lo
 }
 
 function Feet({ drawing, look, selected, choose, isTabbed = false }: { drawing: Drawing; look: Look; selected: string; choose: (twin: string) => void; isTabbed?: boolean }) {
-  void [rows.value, openAlarms.value, wall.value, moment.value, themeVersion.value];
-  const twins = drawing.feet.map((foot) => foot.twin).filter(Boolean);
-  const paint = painter(look, shownPriorities(new Set(twins)), twins);
+  void [rows.value, openAlarms.value, moment.value, themeVersion.value];
+  if (look.by !== "alarm" && look.by !== "state") void wall.value; // values have no signals
+  const twins = useMemo(() => drawing.feet.map((foot) => foot.twin).filter(Boolean), [drawing]);
+  const placed = useMemo(() => new Set(twins), [twins]);
+  const paint = painter(look, shownPriorities(placed), twins);
   return (
     <>
       {drawing.feet.filter((foot) => !look.hidden.has(foot.layer)).map((foot, i) => {
