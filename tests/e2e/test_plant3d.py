@@ -229,7 +229,8 @@ def test_a_turn_of_the_camera_moves_the_wedge_of_the_map_and_nothing_else(
     visitor.page.evaluate(
         """() => {
           window.touched = new Set();
-          const note = (list) => list.forEach(({ target }) => touched.add(target.getAttribute("class")));
+          const add = ({ target }) => window.touched.add(target.getAttribute("class"));
+          const note = (list) => list.forEach(add);
           const parts = { attributes: true, childList: true, subtree: true };
           new MutationObserver(note).observe(document.querySelector(".minimap"), parts);
         }"""
