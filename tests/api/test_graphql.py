@@ -166,6 +166,35 @@ def test_introspection_needs_a_token(server: Inside) -> None:
     assert {"Pump", "Line", "Twin", "FloatValue"} <= {one["name"] for one in types}
 
 
+def test_long_and_decimal_numbers_are_read_whole(server: Inside) -> None:
+    fields = [{"@type": "Property", "name": n, "schema": n} for n in ("long", "decimal")]
+    model = {"@type": "Interface", "@context": "dtmi:dtdl:context;4", "contents": fields}
+    server.ask("POST", "/models", [{"@id": "dtmi:test:Meter;1", **model}])
+    exact = {"long": 9_007_199_254_740_993, "decimal": "0.10000000000000000001"}
+    server.ask("PUT", "/digitaltwins/m", {"$metadata": {"$model": "dtmi:test:Meter;1"}, **exact})
+    query = '{ twin(id: "m") { ... on Meter { long { value } decimal { value } } } }'
+    assert ask(server, query)["twin"] == {name: {"value": exact[name]} for name in exact}
+    server.ask("DELETE", "/digitaltwins/m")
+    server.ask("DELETE", "/models/dtmi:test:Meter;1")
+
+
+def test_models_whose_names_are_alike_have_types_of_their_own(server: Inside) -> None:
+    def interface(name: str, *contents: dict[str, str]) -> dict[str, Any]:
+        head = {"@type": "Interface", "@context": "dtmi:dtdl:context;3"}
+        return {"@id": f"dtmi:{name};1", **head, "contents": list(contents)}
+
+    part = {"@type": "Component", "name": "zeta", "schema": "dtmi:z:Zeta;1"}
+    names = ["z:Zeta", "z:Zeta_part", "z:Long", "y:C", "z:b:C", "a:z_b_C_1", "a:Z_b_C_1"]
+    made = [*map(interface, names), interface("z:User", part)]
+    server.ask("POST", "/models", made)
+    types = ask(server, "{ __schema { types { name description } } }")["__schema"]["types"]
+    told = "".join(one["description"] or "" for one in types)
+    assert all(f"({one['@id']})" in told for one in made)
+    assert len({one["name"] for one in types}) == len(types)
+    for one in reversed(made):
+        server.ask("DELETE", f"/models/{one['@id']}")
+
+
 def test_the_schema_follows_the_models(server: Inside) -> None:
     model = {**MODELS[2], "@id": "dtmi:test:Hall;1"}
     server.ask("POST", "/models", [model])

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from starlette.requests import Request
 
-from gemel.core.clock import SECOND, from_iso
+from gemel.core.clock import SECOND, from_iso, is_expressible
 from gemel.core.errors import InvalidInput, TooLarge
 
 MEBIBYTE = 1 << 20
@@ -178,7 +178,7 @@ def read_time(text: str, now: int, name: str) -> int:
 
 
 def _in_range(ns: int, name: str) -> int:
-    if not -(1 << 62) < ns < 1 << 62:
+    if not is_expressible(ns):
         raise InvalidInput(f"{name}: the time cannot be expressed", hint="1824 to 2116")
     return ns
 

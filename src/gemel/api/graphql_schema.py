@@ -8,6 +8,7 @@ list of twins with their values costs no request for each.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -55,18 +56,25 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"id", "model", "name", "etag", "relationships", "incoming", "alarms"})
 
 
+PART = "_part"
+"""Ends the name of a model's type as a component."""
+
+
 def type_names(graph: Graph) -> dict[str, str]:
     """A name for each model: the last part of its id, with the version where two would be alike."""
     found: dict[str, str] = {}
-    taken: set[str] = set()
+    taken = set(BUILT_IN)
     for model in sorted(graph.model_ids()):
         path, _, version = model.partition(";")
         last = re.sub(r"\W", "_", path.rsplit(":", 1)[-1])
         name = last[:1].upper() + last[1:]
-        if name in taken or name in BUILT_IN or name.startswith("_"):
+        if name.startswith("_") or not taken.isdisjoint((name, name + PART)):
             whole = re.sub(r"\W", "_", path.removeprefix("dtmi:"))
-            name = f"{whole}_{re.sub(r'[^0-9a-zA-Z]', '_', version) or '0'}"
-        taken.add(name)
+            whole = f"{whole}_{re.sub(r'[^0-9a-zA-Z]', '_', version) or '0'}"
+            numbered = (f"{whole}_{number}" for number in itertools.count(2))
+            more = itertools.chain([whole], numbered)
+            name = next(one for one in more if taken.isdisjoint((one, one + PART)))
+        taken |= {name, name + PART}
         found[model] = name
     return found
 
@@ -74,7 +82,7 @@ def type_names(graph: Graph) -> dict[str, str]:
 BUILT_IN = frozenset(
     {"Query", "Mutation", "Twin", "Relationship", "History", "JSON", "String", "Int", "Float"}
     | {"Boolean", "ID", "TwinPage", "BooleanValue", "IntValue", "FloatValue", "StringValue"}
-    | {"JSONValue", "Subscription", "ChangedValue"}
+    | {"JSONValue", "Long", "LongValue", "Decimal", "DecimalValue", "Subscription", "ChangedValue"}
 )
 
 
@@ -121,7 +129,7 @@ def build(
         if model not in parts:
             interface = graph.model(model)
             parts[model] = GraphQLObjectType(
-                f"{names[model]}_part",
+                names[model] + PART,
                 lambda: fields_of(interface) or {"_": GraphQLField(GraphQLString)},
             )
         return parts[model]

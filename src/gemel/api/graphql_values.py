@@ -38,12 +38,20 @@ MOST_PIXELS = 4_000
 SMALL_INTEGERS = frozenset({"integer", "byte", "short", "unsignedByte", "unsignedShort"})
 
 
+LONG = GraphQLScalarType("Long", description="A whole number of up to 64 bits.")
+DECIMAL = GraphQLScalarType("Decimal", description="A number, or its digits as a text.")
+
+
 def scalar_of(schema: Schema) -> GraphQLScalarType:
     if schema.kind == "boolean":
         return GraphQLBoolean
     if schema.kind in SMALL_INTEGERS:
         return GraphQLInt
-    if schema.kind in ("double", "float", "decimal") or schema.kind in INTEGER_RANGES:
+    if schema.kind in INTEGER_RANGES:
+        return LONG
+    if schema.kind == "decimal":
+        return DECIMAL
+    if schema.kind in ("double", "float"):
         return GraphQLFloat
     if schema.kind in ("object", "array", "map", "enum", "point", "polygon"):
         return JSON
@@ -52,7 +60,7 @@ def scalar_of(schema: Schema) -> GraphQLScalarType:
 
 def value_types() -> dict[str, GraphQLObjectType]:
     found = {}
-    for scalar in (GraphQLBoolean, GraphQLInt, GraphQLFloat, GraphQLString, JSON):
+    for scalar in (GraphQLBoolean, GraphQLInt, LONG, DECIMAL, GraphQLFloat, GraphQLString, JSON):
         found[scalar.name] = GraphQLObjectType(
             f"{scalar.name}Value",
             {

@@ -71,3 +71,8 @@ def from_iso(text: str) -> int:
         moment = moment.replace(tzinfo=UTC)
     delta = moment - EPOCH
     return (delta.days * 86_400 + delta.seconds) * SECOND + extra
+
+
+def is_expressible(time: int) -> bool:
+    """Whether a moment, and what lies around it, stays within 64 bits of ns: 1824 to 2116."""
+    return -(1 << 62) < time < 1 << 62

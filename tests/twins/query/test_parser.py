@@ -115,6 +115,8 @@ def test_error_says_what_was_expected() -> None:
         ("SELECT * FROM DIGITALTWINS WHERE a = 1 && b = 2", "'&&' is not known"),
         ("SELECT * FROM DIGITALTWINS WHERE a = 1e999", "too large"),
         ("SELECT * FROM DIGITALTWINS T WHERE IS_DEFINDE(T.a)", "no function IS_DEFINDE"),
+        ("SELECT * FROM DIGITALTWINS AS OF '0001-01-01T00:00:00Z'", "cannot be expressed"),
+        ("SELECT * FROM DIGITALTWINS AS OF '9999-12-31T23:59:59Z'", "cannot be expressed"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, what: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedCharacters, UnexpectedEOF, UnexpectedToken, VisitError
 
-from gemel.core.clock import from_iso
+from gemel.core.clock import from_iso, is_expressible
 from gemel.core.errors import InvalidInput
 from gemel.twins.query.check import resolve
 from gemel.twins.query.mistakes import mistake
@@ -130,9 +130,12 @@ def _number(token: Token) -> int | float:
 
 def _time(token: Token) -> int:
     try:
-        return from_iso(_text(token))
+        found = from_iso(_text(token))
     except InvalidInput as error:
         raise _Wrong(_at(token), f"{token[:60]} is not an ISO 8601 time", error.hint) from None
+    if not is_expressible(found):
+        raise _Wrong(_at(token), "the time cannot be expressed", "1824 to 2116")
+    return found
 
 
 class _Moment(NamedTuple):
