@@ -106,6 +106,7 @@ def test_a_file_that_is_not_named_may_be_missing(
         ("seal_rows = -1", "line 1: seal_rows must not be negative"),
         ("seal_seconds = nan", "line 1: seal_seconds must not be negative or without end"),
         ("stale_after = inf", "line 1: stale_after must not be negative or without end"),
+        ("stale_after = 1e300", "line 1: stale_after must be at most 1,000,000,000"),
         ("http = 'localhost'", "http: 'localhost' is not HOST:PORT"),
         ("http = '127.0.0.1:70000'", "http: '127.0.0.1:70000' is not HOST:PORT"),
         ("a = = 1", "not valid TOML.*line 1"),

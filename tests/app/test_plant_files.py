@@ -177,6 +177,7 @@ MISTAKES: list[tuple[Any, str]] = [
     ({"settings": {PUMP: {"stale": 1}}}, "unknown field 'stale'"),
     ({"settings": {PUMP: {"staleAfter": 0}}}, "above 0"),
     ({"settings": {PUMP: {"staleAfter": True}}}, "above 0"),
+    ({"settings": {PUMP: {"staleAfter": 1e300}}}, "at most 1,000,000,000"),
     ({"settings": {PUMP: {"geometry": 5}}}, "geometry must be text"),
     ({"settings": {PUMP: {"properties": [1]}}}, "properties must be a mapping"),
     ({"settings": {PUMP: {"properties": {"flwo": {}}}}}, "flwo"),

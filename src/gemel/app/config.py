@@ -201,6 +201,8 @@ def _line_of(text: str, name: str, table: str = "") -> int:
     return begins
 
 
+MOST = 1_000_000_000
+"""Of seconds and days: beyond, they cannot be told in 64 bits of ns."""
 _TRUE, _FALSE = {"true", "yes", "on", "1"}, {"false", "no", "off", "0"}
 
 
@@ -224,4 +226,6 @@ def _convert(name: str, value: Any, place: str, owner: type = Config) -> Any:
         raise ConfigInvalid(f"{place}: {name} must be {words[kind]}, not {value!r}")
     if isinstance(value, int | float) and not 0 <= value < math.inf:
         raise ConfigInvalid(f"{place}: {name} must not be negative or without end, not {value}")
+    if kind is float and value > MOST:
+        raise ConfigInvalid(f"{place}: {name} must be at most {MOST:,}, not {value}")
     return value

@@ -409,6 +409,8 @@ def _plan_plain(platform: Platform, graph: Graph, context: EditContext, plant: J
 
 SETTINGS = ("staleAfter", "geometry", "scope", "properties", "commands", "retention")
 LIMITS = ("minimum", "maximum", "tolerance")
+MOST_SECONDS = 1_000_000_000
+"""32 years; what is counted in ns stays far from the end of 64 bits."""
 
 
 def _check_kpi(key: str, doc: Json) -> None:
@@ -436,8 +438,9 @@ def _check_settings(platform: Platform, graph: Graph, model: str, settings: Json
         if not isinstance(settings.get(name, ""), str):
             raise InvalidInput(f"{place}: {name} must be text")
     stale = settings.get("staleAfter", 1)
-    if isinstance(stale, bool) or not isinstance(stale, int | float) or stale <= 0:
-        raise InvalidInput(f"{place}: staleAfter must be a number of seconds above 0")
+    is_number = isinstance(stale, int | float) and not isinstance(stale, bool)
+    if not is_number or not 0 < stale <= MOST_SECONDS:
+        raise InvalidInput(f"{place}: staleAfter must be seconds above 0, at most {MOST_SECONDS:,}")
     check_retention(settings.get("retention"), place)
     properties = _object(settings, "properties", place)
     _check_fields(properties, tuple(interface.contents), f"{place}.properties")
