@@ -68,6 +68,7 @@ async def _until(answers: AsyncIterator[Any], is_expected: Callable[[Any], bool]
 
 
 def test_values_come_now_and_as_they_change(server: Inside) -> None:
+    server.ingest("p-1", flow=1.5)
     follow(
         server,
         VALUES,

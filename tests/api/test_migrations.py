@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,15 +55,28 @@ MAPPING = {
 }
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
-    with inside(tmp_path_factory.mktemp("grow") / "data") as found:
+@contextmanager
+def grown(data: Path) -> Iterator[Inside]:
+    with inside(data) as found:
         found.ask("POST", "/models", MODELS)
         for number in range(30):
             body = {"speed": 1.5, "bore": 250.0, "note": "old", "size": float(number)}
             put(found, f"g-{number:02}", **body)
         link = {"$relationshipName": "feeds", "$targetId": "g-01"}
         found.ask("PUT", "/digitaltwins/g-00/relationships/r", link)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    with grown(tmp_path_factory.mktemp("grow") / "data") as found:
+        yield found
+
+
+@pytest.fixture
+def apart(tmp_path: Path) -> Iterator[Inside]:
+    """For a test that leaves twins changed."""
+    with grown(tmp_path / "data") as found:
         yield found
 
 
@@ -102,13 +117,13 @@ def test_a_dry_run_looks_at_every_twin_and_changes_nothing(server: Inside) -> No
     assert server.ask("GET", "/digitaltwins/g-00")["$metadata"]["$model"] == OLD
 
 
-def test_twins_move_with_their_values_and_come_back(server: Inside) -> None:
-    before = server.ask("GET", "/digitaltwins/g-07")
-    put(server, "g-xx", speed=2.0, size=1.0)
+def test_twins_move_with_their_values_and_come_back(apart: Inside) -> None:
+    before = apart.ask("GET", "/digitaltwins/g-07")
+    put(apart, "g-xx", speed=2.0, size=1.0)
     body = {"to": NEW, "mapping": MAPPING, "id": "grow"}
-    assert server.ask("POST", f"/models/{OLD}/migrations", body)["undoes"] is None
-    assert ended(server, "grow")["status"] == "succeeded"
-    now = server.ask("GET", "/digitaltwins/g-07")
+    assert apart.ask("POST", f"/models/{OLD}/migrations", body)["undoes"] is None
+    assert ended(apart, "grow")["status"] == "succeeded"
+    now = apart.ask("GET", "/digitaltwins/g-07")
     assert now["$metadata"]["$model"] == NEW
     assert (now["targetSpeed"], now["bore"], now["maker"], now["size"]) == (
         1.5,
@@ -119,17 +134,17 @@ def test_twins_move_with_their_values_and_come_back(server: Inside) -> None:
     assert "note" not in now
     assert now["$metadata"]["targetSpeed"] == before["$metadata"]["speed"]
     assert now["$metadata"]["size"] == before["$metadata"]["size"]
-    put(server, "g-new", size=3.0)  # both versions live
+    put(apart, "g-new", size=3.0)  # both versions live
     patch = [{"op": "replace", "path": "/maker", "value": "Acme"}]
-    server.ask("PATCH", "/digitaltwins/g-03", patch)
-    server.ask("POST", "/jobs/migrations/grow/undo")
-    undone = ended(server, "grow-undo")
+    apart.ask("PATCH", "/digitaltwins/g-03", patch)
+    apart.ask("POST", "/jobs/migrations/grow/undo")
+    undone = ended(apart, "grow-undo")
     assert undone["counts"]["moved"] == 30
     assert undone["counts"]["failed"] == 1
     assert undone["counts"]["problems"][0]["examples"] == ["g-03"]
-    back = server.ask("GET", "/digitaltwins/g-07")
+    back = apart.ask("GET", "/digitaltwins/g-07")
     assert {**back, "$etag": ""} == {**before, "$etag": ""}
-    assert server.ask("GET", "/digitaltwins/g-03")["maker"] == "Acme"
+    assert apart.ask("GET", "/digitaltwins/g-03")["maker"] == "Acme"
 
 
 def test_twins_that_do_not_fit_stay_and_are_told(server: Inside) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ POLICIES: list[dict[str, Any]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
-    with inside(tmp_path_factory.mktemp("policies")) as found:
+@contextmanager
+def narrowed(data: Path) -> Iterator[Inside]:
+    with inside(data) as found:
         pump = {"model": PUMP, "properties": {"target": 5.0}, "name": "P"}
         pump["components"] = {"bearing": {"grease": "old"}}
         twins: dict[str, Any] = {name: pump for name in ("a-1", "a-2", "b-1")}
@@ -54,6 +55,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
             found.ingest(twin, flow=3.5, temperature=40.0)
         for policy in POLICIES:
             found.ask("PUT", f"/policies/{policy['id']}", policy)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    with narrowed(tmp_path_factory.mktemp("policies")) as found:
         yield found
 
 
@@ -194,7 +201,15 @@ def test_commands_need_a_permit(anna: httpx.Client) -> None:
     assert [c["twin"] for c in anna.get("/commands").json()["value"]] == ["a-1"]
 
 
-def test_alarms_of_hidden_twins_are_hidden(server: Inside, anna: httpx.Client) -> None:
+def test_alarms_of_hidden_twins_are_hidden(tmp_path: Path) -> None:
+    with (
+        narrowed(tmp_path) as server,
+        server.client(server.token("engineer", name="anna")) as anna,
+    ):
+        look_at_alarms(server, anna)
+
+
+def look_at_alarms(server: Inside, anna: httpx.Client) -> None:
     rule = {"model": PUMP, "when": "temperature > 90"}
     server.ask("PUT", "/rules/hot", rule)
     server.ingest("a-1", temperature=95.0)

@@ -172,3 +172,8 @@ def test_edits_are_taken_in_as_if_all_were_read_again(server: Inside) -> None:
         assert [row["name"] for row in found] == [
             fresh._names[i] for i in fresh._ranks().argsort(kind="stable")
         ]
+    for number in range(1, COUNT + 1):
+        patch = [{"op": "add", "path": "/name", "value": f"Pump {number}"}]
+        server.ask("PATCH", f"/digitaltwins/pump-{number}", patch)
+    for n in (0, 3):
+        server.ask("DELETE", f"/digitaltwins/new-{n}")

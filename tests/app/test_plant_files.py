@@ -59,6 +59,7 @@ PLANT: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
     with inside(tmp_path_factory.mktemp("one") / "data") as found:
+        found.ask("POST", "/plant", PLANT)
         yield found
 
 
@@ -73,30 +74,33 @@ def plain(plant: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def test_export_imports_into_an_empty_installation_as_the_same(one: Inside, tmp_path: Path) -> None:
-    made = one.ask("POST", "/plant", PLANT)
-    assert made == {
-        "models": 3,
-        "twins": 3,
-        "relationships": 3,
-        "settings": 1,
-        "bindings": 2,
-        "kpis": 1,
-        "policies": 1,
-        "scene": 1,
-        "rules": 1,
-        "services": 1,
-    }
-    assert one.ask("POST", "/plant", PLANT) == {}, "importing twice changes nothing"
-    exported = one.ask("GET", "/plant")
-    assert one.ask("POST", "/plant", exported) == {}
+MADE = {
+    "models": 3,
+    "twins": 3,
+    "relationships": 3,
+    "settings": 1,
+    "bindings": 2,
+    "kpis": 1,
+    "policies": 1,
+    "scene": 1,
+    "rules": 1,
+    "services": 1,
+}
+
+
+def test_export_imports_into_an_empty_installation_as_the_same(tmp_path: Path) -> None:
+    with inside(tmp_path / "first") as one:
+        assert one.ask("POST", "/plant", PLANT) == MADE
+        assert one.ask("POST", "/plant", PLANT) == {}, "importing twice changes nothing"
+        exported = one.ask("GET", "/plant")
+        assert one.ask("POST", "/plant", exported) == {}
     assert exported["twins"]["line"]["contains"][1] == "pump-2"
     files = plant_files.write(exported, tmp_path / "files")
     assert {f.name for f in files} >= {"plant.yaml", "scene.json"}
     read = plant_files.read(tmp_path / "files" / "plant.yaml")
     assert plain(read) == plain(exported)
     with inside(tmp_path / "data") as other:
-        assert other.ask("POST", "/plant", read) == made
+        assert other.ask("POST", "/plant", read) == MADE
         assert plain(other.ask("GET", "/plant")) == plain(exported)
         order = [b.id for b in other.platform.ingest_stage._bindings._by_first["plant"][0][1:]]
         assert order == ["z-first"]

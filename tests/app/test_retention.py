@@ -50,6 +50,7 @@ def test_what_makes_no_sense_is_refused(found: Any) -> None:
 
 def test_what_is_not_said_is_kept_as_long_as_what_is_finer(server: Inside) -> None:
     retention = server.platform.retention
+    server.ask("PUT", f"/settings/{PUMP}", {})
     assert retention.keep() == pytest.approx(server.clock() - 400 * DAY, abs=10 * SECOND)
     settings = {"retention": {"readings": 30, "hours": 0}}
     server.ask("PUT", f"/settings/{PUMP}", settings)

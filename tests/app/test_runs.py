@@ -131,23 +131,24 @@ def test_what_a_run_predicts_is_in_history_with_its_provenance(server: Inside) -
 
 
 def test_versions_are_kept_used_and_rolled_back(server: Inside) -> None:
+    server.ask("PUT", "/services/own", {"kind": "tried"})
     for _ in range(2):
-        assert over(server, started(server, "learn", service="mine")["id"])["state"] == "succeeded"
-    bad = started(server, "learn", service="mine", parameters={"amount": 1000})
+        assert over(server, started(server, "learn", service="own")["id"])["state"] == "succeeded"
+    bad = started(server, "learn", service="own", parameters={"amount": 1000})
     assert over(server, bad["id"])["fit"] == 3
-    status = server.ask("GET", "/services/mine/status")
+    status = server.ask("GET", "/services/own/status")
     assert status["version"] == 2
     assert [(v["version"], v["passed"]) for v in status["versions"]] == [
         (3, False),
         (2, True),
         (1, True),
     ]
-    server.ask("PUT", "/services/mine/version", {"version": 1})
-    again = started(server, "learn", service="mine")
+    server.ask("PUT", "/services/own/version", {"version": 1})
+    again = started(server, "learn", service="own")
     assert over(server, again["id"])["state"] == "succeeded"
     found = server.ask("GET", f"/runs/{again['id']}/result")
     assert found["result"]["before"] == 1.0
-    assert server.http.put("/services/mine/version", json={"version": 9}).status_code == 404
+    assert server.http.put("/services/own/version", json={"version": 9}).status_code == 404
 
 
 def alarms(server: Inside) -> list[tuple[str, str, bool]]:

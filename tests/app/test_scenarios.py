@@ -55,7 +55,7 @@ def test_nothing_of_it_is_among_live_values_until_it_is_kept(server: Inside) -> 
     kept = server.ask("POST", "/scenarios/wider/keep")
     assert kept["provenance"] == "simulated:wider"
     assert "simulated:wider" in server.call(provenances)
-    read = {"twin": "tank-1", "property": "level", "from": "-1m", "to": "+2h"}
+    read = {"twin": "tank-1", "property": "level", "from": "-1d", "to": "+2h"}
     found = server.ask("GET", "/history", **read, provenance="simulated:wider")
     assert len(found["series"][0]["value"]) == 61
     last = server.ask("GET", "/twins/tank-1")["properties"]

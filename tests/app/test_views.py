@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -52,7 +53,13 @@ def properties(server: Inside, twin: str) -> dict[str, dict]:
     return {p["path"]: p for p in server.ask("GET", f"/twins/{twin}")["properties"]}
 
 
-def test_a_container_is_as_live_as_what_it_contains(server: Inside) -> None:
+def test_a_container_is_as_live_as_what_it_contains(tmp_path: Path) -> None:
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/plant", PLANT)
+        look_at_containers(server)
+
+
+def look_at_containers(server: Inside) -> None:
     assert [row(server, t)["status"] for t in ("hall", "line", "pump-1")] == ["never"] * 3
     server.ingest("pump-1", flow=1)
     assert [row(server, t)["status"] for t in ("hall", "line", "pump-1")] == ["live"] * 3

@@ -226,6 +226,6 @@ def _convert(name: str, value: Any, place: str, owner: type = Config) -> Any:
         raise ConfigInvalid(f"{place}: {name} must be {words[kind]}, not {value!r}")
     if isinstance(value, int | float) and not 0 <= value < math.inf:
         raise ConfigInvalid(f"{place}: {name} must not be negative or without end, not {value}")
-    if kind is float and value > MOST:
+    if isinstance(value, float) and value > MOST:
         raise ConfigInvalid(f"{place}: {name} must be at most {MOST:,}, not {value}")
     return value
