@@ -714,6 +714,38 @@ def test_a_client_that_waits_for_its_acknowledgement_is_not_held_up(plant) -> No
     assert [len(call) for call in plant.host.calls] == [1] * 5
 
 
+def test_clients_that_wait_alike_wait_for_one_another(plant) -> None:
+    devices = [plant.client(f"d{number}", 4) for number in range(3)]
+    plant.host.is_manual = True
+    plant.clock.advance(60)
+
+    def answer() -> None:
+        plant.clock.advance(0.004)
+        while plant.host.pending:
+            plant.host.pending.pop(0)(None)
+        plant.turn()
+
+    for number in (1, 2):
+        for device in devices:
+            device.connection.receive(said(number))
+        assert gathered(plant, 0.0) == 0
+        answer()
+    for device in devices[:2]:
+        device.connection.receive(said(3))
+        assert 0 < gathered(plant, 0.0005) <= 2_000_000
+    devices[2].connection.receive(said(3))
+    assert gathered(plant, 0.0) == 0, "all are there"
+    assert [len(call) for call in plant.host.calls] == [3, 3, 3]
+    answer()
+    devices[0].connection.receive(said(4))
+    assert 0 < gathered(plant, 0.0) <= 2_000_000
+    assert gathered(plant, 0.0021) == 0, "half as long as the last call took is enough"
+    answer()
+    devices[0].connection.receive(said(5))
+    assert gathered(plant, 0.0) == 0, "those that stay away are expected no more"
+    assert [len(call) for call in plant.host.calls] == [3, 3, 3, 1, 1]
+
+
 def test_an_urgent_message_does_not_wait_for_others(plant) -> None:
     device = plant.client("d", 4)
     plant.clock.advance(60)

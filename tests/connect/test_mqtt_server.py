@@ -694,3 +694,22 @@ def test_close_waits_for_what_is_on_its_way(run, host, wait_until):
             socket.create_connection(("127.0.0.1", port), 1)
 
     run(scenario())
+
+
+def test_a_timer_that_comes_sooner_takes_the_place_of_a_later_one(run_once, host, wait_until):
+    async def scenario():
+        server = MqttServer(host, MemorySessions(), system_clock)
+        await server.start("127.0.0.1", 0)
+        server._gather(3_600 * 10**9)
+        later = server._gathering
+        server._gather(3_601 * 10**9)
+        assert server._gathering is later
+        server._gather(1_000_000)
+        assert later.cancelled()
+        await wait_until(lambda: server._gathering is None)
+        server._gather(3_600 * 10**9)
+        server._gather(0)
+        assert server._gathering is None
+        await server.close()
+
+    run_once(scenario())

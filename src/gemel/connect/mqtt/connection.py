@@ -95,6 +95,8 @@ class Connection:
         """The same as they stand in a packet."""
         self.acknowledged = 0
         """When it was last given acknowledgements (ns)."""
+        self.is_prompt = False
+        """Whether it last sent soon after an acknowledgement."""
         self.unacknowledged = 0
         self.quota = 1 << 62
         self.wants_problems = True
@@ -166,8 +168,8 @@ class Connection:
         if count:
             count += inbox.in_runs - in_runs
             broker.counters.received_messages += count
-            is_awaited = now - self.acknowledged < PROMPT_NS
-            inbox.held(len(data), MESSAGE_COST * count, is_awaited=is_awaited)
+            self.is_prompt = now - self.acknowledged < PROMPT_NS
+            inbox.held(len(data), MESSAGE_COST * count, is_awaited=self.is_prompt)
         if failure is not None:
             self.fail(failure)
 

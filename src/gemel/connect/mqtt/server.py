@@ -289,8 +289,13 @@ class MqttServer:
 
     def _gather(self, nanoseconds: int) -> None:
         """Comes back for what is gathered."""
-        if nanoseconds and self._gathering is None:
-            assert self._loop is not None
+        assert self._loop is not None
+        if self._gathering is not None:
+            if nanoseconds and self._gathering.when() <= self._loop.time() + nanoseconds / 1e9:
+                return
+            self._gathering.cancel()
+            self._gathering = None
+        if nanoseconds:
             self._gathering = self._loop.call_later(nanoseconds / 1e9, self._gathered)
 
     def _gathered(self) -> None:
