@@ -139,7 +139,7 @@ class Inbox:
         self._is_awaited = False
         """Whether what was received since holds up a client."""
         self._expected = 0
-        """Clients that were just acknowledged, and are likely to send at once as they did before."""
+        """Clients that were just acknowledged, and likely send at once as they did before."""
         self._patience = 0
         """When they are waited for no more."""
         self._urgent: list[_Urgent] = []
