@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from connect.test_mqtt_server import Raw, listening
 from gemel.connect.mqtt import direct
+from gemel.connect.mqtt.codec import encode_publish
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.packets import Ack, Kind, Publish, Subscribe
 from gemel.core import fast
+from gemel.core.access import SYSTEM
 
 pytestmark = pytest.mark.skipif(not direct.IS_HERE, reason="this system has no epoll")
 
@@ -28,19 +30,28 @@ def way(request, monkeypatch):
     return request.param
 
 
+class Owner(fast.Line):
+    def __init__(self, number: int, topics: dict[bytes, str] | None = None) -> None:
+        self.number = number
+        self.who, self.known_topics = SYSTEM, topics or {}
+        self.is_five, self.is_plain = False, topics is not None
+        self.maximum, self.quota, self.unacknowledged = 1 << 20, 1 << 40, 0
+
+
 class Pairs:
     """Connected TCP sockets; ours are watched."""
 
     def __init__(self, count: int) -> None:
-        self.direct: direct.Direct[int] = direct.Direct()
+        self.direct: direct.Direct[Owner] = direct.Direct()
         self.ours, self.theirs = [], []
+        self.owners = [Owner(number) for number in range(count)]
         with socket.create_server(("127.0.0.1", 0)) as door:
-            for number in range(count):
+            for owner in self.owners:
                 self.theirs.append(socket.create_connection(door.getsockname()))
                 one, _ = door.accept()
                 one.setblocking(False)
                 self.ours.append(one)
-                self.direct.add(one.fileno(), number)
+                self.direct.add(one.fileno(), owner)
 
     def __enter__(self) -> Pairs:
         return self
@@ -52,7 +63,12 @@ class Pairs:
 
     def receive(self) -> list[tuple[int, bytes]]:
         assert select.select([self.direct], [], [], 60)[0]
-        return self.direct.receive()
+        return self.receive_now()
+
+    def receive_now(self) -> list[tuple[int, bytes]]:
+        runs, rests, size = self.direct.receive(fast.Messages(), 0)
+        assert (runs, size) == ([], 0)
+        return [(owner.number, data) for owner, data in rests]
 
 
 @settings(max_examples=30, deadline=None)
@@ -69,7 +85,7 @@ def test_both_ways_read_the_same(sent):
                 for number, data in pairs.receive():
                     assert data
                     got[number] = got.get(number, b"") + data
-            assert pairs.direct.receive() == []
+            assert pairs.receive_now() == []
             found.append(got)
     assert all(got == found[0] for got in found)
     assert found[0] == {number: data for number, data in enumerate(sent) if data}
@@ -112,24 +128,24 @@ def test_the_end_and_a_reset_come_as_no_bytes(way):
             found += new
             for number, data in new:
                 if not data:
-                    pairs.direct.remove(pairs.ours[number].fileno(), number)
+                    pairs.direct.remove(pairs.ours[number].fileno(), pairs.owners[number])
         assert sorted(found) == [(0, b""), (0, b"last words"), (1, b"")]
-        assert pairs.direct.receive() == []
+        assert pairs.receive_now() == []
 
 
 def test_what_is_removed_is_not_read(way):
     with Pairs(2) as pairs:
         for one in pairs.theirs:
             one.sendall(b"x")
-        pairs.direct.remove(pairs.ours[0].fileno(), 0)
+        pairs.direct.remove(pairs.ours[0].fileno(), pairs.owners[0])
         assert pairs.receive() == [(1, b"x")]
-        pairs.direct.remove(pairs.ours[1].fileno(), 0)  # another's by now
+        pairs.direct.remove(pairs.ours[1].fileno(), pairs.owners[0])  # another's by now
         pairs.theirs[1].sendall(b"y")
         assert pairs.receive() == [(1, b"y")]
         number = pairs.ours[1].fileno()
         pairs.ours[1].close()
-        pairs.direct.remove(number, 1)
-        pairs.direct.add(pairs.ours[0].fileno(), 0)
+        pairs.direct.remove(number, pairs.owners[1])
+        pairs.direct.add(pairs.ours[0].fileno(), pairs.owners[0])
         assert pairs.receive() == [(0, b"x")]
 
 
@@ -156,7 +172,85 @@ def test_what_is_no_piece_is_refused(piece):
     with pytest.raises((TypeError, SystemError)):
         fast.transmit([piece])
     with pytest.raises(OSError, match="descriptor"):
-        fast.receive(-1, {})
+        fast.receive(-1, {}, fast.Messages(), 0)
+
+
+PACKETS = st.one_of(
+    st.builds(
+        lambda qos, topic, number, payload: encode_publish(
+            4, topic, payload, qos << 1, number if qos else 0
+        ),
+        st.integers(0, 2),
+        st.sampled_from(["a", "plant/x", "other"]),
+        st.integers(1, 65_535),
+        st.binary(max_size=200),
+    ),
+    st.sampled_from([b"\xc0\x00", b"\x62\x02\x00\x07", b"\x31\x05\x00\x01axx"]),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(st.lists(PACKETS, max_size=6), st.integers(0, 40)), min_size=1, max_size=5),
+    st.integers(0, 5),
+)
+def test_plain_messages_are_taken_as_scan_takes_them(sent, quota):
+    if not fast.READS_MANY:
+        pytest.skip("the C fast path is not compiled here")
+    with Pairs(0) as pairs, socket.create_server(("127.0.0.1", 0)) as door:
+        streams = []
+        for number, (packets, cut) in enumerate(sent):
+            owner = Owner(number, {b"a": "a", b"plant/x": "plant/x"})
+            owner.quota = quota
+            pairs.theirs.append(socket.create_connection(door.getsockname()))
+            one, _ = door.accept()
+            pairs.ours.append(one)
+            pairs.direct.add(one.fileno(), owner)
+            stream = b"".join(packets)
+            streams.append(stream[: len(stream) - cut])
+            pairs.theirs[-1].sendall(streams[-1])
+            assert streams[-1] == b"" or select.select([one], [], [], 60)[0]
+        messages = fast.Messages()
+        runs, rests, size = pairs.direct.receive(messages, 7)
+        took = {owner.number: (first, count, acks) for owner, first, count, acks in runs}
+        left = {owner.number: data for owner, data in rests}
+        total = 0
+        for number, stream in enumerate(streams):
+            alone = fast.Messages()
+            known = {b"a": "a", b"plant/x": "plant/x"}
+            end, count, acks = fast.scan(alone, stream, 0, False, 1 << 20, known, quota, SYSTEM, 7)
+            total += end
+            assert left.get(number, b"") == stream[end:]
+            assert (number in took) == (count > 0)
+            if count:
+                first, found, given_acks = took[number]
+                assert (found, given_acks) == (count, acks)
+                assert [messages[first + i] for i in range(count)] == list(alone)
+        assert size == total
+        assert len(messages) == sum(count for _, count, _ in took.values())
+
+
+def test_unacknowledged_messages_are_counted():
+    if not fast.READS_MANY:
+        pytest.skip("the C fast path is not compiled here")
+    with Pairs(1) as pairs:
+        owner = pairs.owners[0]
+        owner.known_topics, owner.is_plain, owner.quota = {b"a": "a"}, True, 3
+        third = encode_publish(4, "a", b"x", 2, 3)
+        for number in (1, 2):
+            pairs.theirs[0].sendall(encode_publish(4, "a", b"x", 2, number))
+        pairs.theirs[0].sendall(third)
+        owner.quota = 2
+        runs, rests = [], []
+        while len(b"".join(data for _, data in rests)) < len(third):
+            assert select.select([pairs.direct], [], [], 60)[0]
+            some, more, _ = pairs.direct.receive(fast.Messages(), 0)
+            runs += some
+            rests += more
+        assert sum(count for _, _, count, _ in runs) == owner.unacknowledged == 2
+        owner.is_plain = False
+        pairs.theirs[0].sendall(third)
+        assert pairs.receive() == [(0, third)]
 
 
 def test_a_server_reads_and_answers_many_clients(way, run_once, host, wait_until):

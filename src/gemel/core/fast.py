@@ -26,6 +26,7 @@ __all__ = [
     "READS_MANY",
     "SLOWER",
     "WHOLE",
+    "Line",
     "Messages",
     "Names",
     "Plan",
@@ -40,7 +41,7 @@ __all__ = [
     "transmit",
 ]
 
-T = TypeVar("T")
+L = TypeVar("L", bound="Line")
 VERSION = 5
 """Of what is compiled: another than the one there (older, from before an update) is not used."""
 FRACTION, WHOLE, BOOLEAN = 1, 2, 4
@@ -81,6 +82,24 @@ class Messages(list[Message]):
     def packet(self, index: int) -> tuple[int, str, int, bytes, None]:
         """A PUBLISH that `scan` took: flags, topic, packet identifier, payload, no properties."""
         raise IndexError(index)
+
+
+class Line:
+    """What `receive` must know of a connection."""
+
+    who: object
+    """The sender."""
+    known_topics: dict[bytes, str]
+    """The topics that may be published to."""
+    is_five: bool
+    """MQTT 5."""
+    maximum: int
+    """The longest packet that is allowed, in bytes after the fixed header."""
+    quota: int
+    """The most QoS 1 messages that may be unacknowledged."""
+    unacknowledged: int
+    is_plain: bool
+    """Whether a packet begins with the next byte, and plain ones may be taken."""
 
 
 def scan(
@@ -150,7 +169,9 @@ def percentiles(value: F64, since: I64, upto: I64, room: int, share: float, out:
     raise NotImplementedError("only what is compiled tells them; ask IS_COMPILED first")
 
 
-def receive(poll: int, owners: Mapping[int, T]) -> list[tuple[T, bytes]]:
+def receive(
+    poll: int, lines: Mapping[int, L], messages: Messages, now: int
+) -> tuple[list[tuple[L, int, int, bytes]], list[tuple[L, bytes]], int]:
     """Reads once from each socket that has something; see connect/mqtt/direct.py."""
     raise NotImplementedError("only what is compiled for Linux reads; ask READS_MANY first")
 
@@ -192,7 +213,7 @@ SLOWER = (
 )
 
 if _c is not None and not TYPE_CHECKING:
-    Names, Plan, Messages = _c.Names, _c.Plan, _c.Messages
+    Names, Plan, Messages, Line = _c.Names, _c.Plan, _c.Messages, _c.Line
     scan, decode, judge = _c.scan, _c.decode, _c.judge
     slide, percentiles = _c.slide, _c.percentiles
     if READS_MANY:

@@ -30,7 +30,7 @@ from gemel.connect.mqtt.packets import (
     Unsubscribe,
 )
 from gemel.core import fast
-from gemel.core.access import SYSTEM
+from gemel.core.access import SYSTEM, Principal
 from gemel.core.message import Message
 
 if TYPE_CHECKING:
@@ -69,13 +69,16 @@ class Run(NamedTuple):
     """Their PUBACKs."""
 
 
-class Connection:
+class Connection(fast.Line):
     def __init__(self, broker: Broker, peer: str = "") -> None:
         self.broker = broker
         self.peer = peer
         self.session: Session | None = None
-        self.who = SYSTEM
+        self.who: Principal = SYSTEM
         self.version = 4
+        self.is_five = False
+        self.maximum = broker.limits.greeting_bytes
+        self.is_plain = False
         self.decoder = Decoder(0, broker.limits.greeting_bytes)
         self.keep_alive = 0
         self.seen = 0.0
@@ -169,9 +172,10 @@ class Connection:
             count += inbox.in_runs - in_runs
             broker.counters.received_messages += count
             self.is_prompt = now - self.acknowledged < PROMPT_NS
-            inbox.held(len(data), MESSAGE_COST * count, is_awaited=self.is_prompt)
+            inbox.held(len(data), MESSAGE_COST * count, awaited=self.is_prompt)
         if failure is not None:
             self.fail(failure)
+        self.is_plain = self.is_open and not self.decoder.buffered
 
     def _scan(self, data: bytes, now: int) -> bytes:
         """Takes plain messages of topics that are allowed; returns what comes after them."""
@@ -183,8 +187,8 @@ class Connection:
                 inbox.messages,
                 data,
                 at,
-                self.version == 5,
-                self.decoder.maximum,
+                self.is_five,
+                self.maximum,
                 self.known_topics,
                 self.quota - self.unacknowledged,
                 self.who,
@@ -384,7 +388,7 @@ class Connection:
     def close(self) -> None:
         """No byte is taken in from now on; what is to be sent still is."""
         if not self.is_closing:
-            self.is_closing = True
+            self.is_closing, self.is_plain = True, False
             if not self._out:
                 self.broker.dirty.append(self)
                 self.broker.wake()

@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from gemel.core import fast
 
-T = TypeVar("T")
+L = TypeVar("L", bound=fast.Line)
 IS_HERE = hasattr(select, "epoll")
 """Whether the system can do it."""
 AT_ONCE = 256
@@ -25,22 +25,22 @@ OF_ALL = 1 << 20
 """... and from all."""
 
 
-class Direct(Generic[T]):
+class Direct(Generic[L]):
     """Whose sockets they are, by descriptor."""
 
     def __init__(self) -> None:
         self._poll = select.epoll()
-        self._owners: dict[int, T] = {}
+        self._owners: dict[int, L] = {}
 
     def fileno(self) -> int:
         """It is readable when one of the sockets is."""
         return self._poll.fileno()
 
-    def add(self, descriptor: int, owner: T) -> None:
+    def add(self, descriptor: int, owner: L) -> None:
         self._owners[descriptor] = owner
         self._poll.register(descriptor, select.EPOLLIN)
 
-    def remove(self, descriptor: int, owner: T) -> None:
+    def remove(self, descriptor: int, owner: L) -> None:
         """Reads from it no more; it may be closed already, and its number another's."""
         if self._owners.get(descriptor) is owner:
             del self._owners[descriptor]
@@ -49,11 +49,24 @@ class Direct(Generic[T]):
             except OSError:
                 return  # closed: the system has taken it out
 
-    def receive(self) -> list[tuple[T, bytes]]:
-        """What has come; no bytes where the other side has closed or the connection failed."""
+    def receive(
+        self, messages: fast.Messages, now: int
+    ) -> tuple[list[tuple[L, int, int, bytes]], list[tuple[L, bytes]], int]:
+        """Reads what has come.
+
+        Args:
+            messages: receives the plain messages.
+            now: the moment of receipt.
+
+        Returns:
+            (owner, place of the first message, how many, their PUBACKs) of messages that were
+            taken; then (owner, what comes after them) where there is more, or what is not plain,
+            no bytes where the other side has closed or the connection failed; then how many bytes
+            the messages took. The twin in Python takes none: its callers do.
+        """
         if fast.READS_MANY:
-            return fast.receive(self._poll.fileno(), self._owners)
-        return plain_receive(self._poll, self._owners)
+            return fast.receive(self._poll.fileno(), self._owners, messages, now)
+        return [], plain_receive(self._poll, self._owners), 0
 
     def close(self) -> None:
         self._poll.close()
@@ -70,7 +83,7 @@ def transmit(pieces: list[tuple[int, bytes]]) -> list[tuple[int, int]]:
     return fast.transmit(pieces) if fast.READS_MANY else plain_transmit(pieces)
 
 
-def plain_receive(poll: select.epoll, owners: dict[int, T]) -> list[tuple[T, bytes]]:
+def plain_receive(poll: select.epoll, owners: dict[int, L]) -> list[tuple[L, bytes]]:
     found = []
     room = OF_ALL
     for descriptor, _ in poll.poll(0, AT_ONCE):

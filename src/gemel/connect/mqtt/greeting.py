@@ -47,7 +47,8 @@ def adopt(limits: Limits, connection: Connection, session: Session, packet: Conn
     values = packet.properties
     connection.session = session
     connection.who = session.who
-    connection.decoder.maximum = limits.packet_bytes
+    connection.is_five = packet.version == 5
+    connection.maximum = connection.decoder.maximum = limits.packet_bytes
     connection.keep_alive = packet.keep_alive
     longest = limits.keep_alive_seconds
     if longest and not 0 < packet.keep_alive <= longest:

@@ -22,7 +22,9 @@ from gemel.connect.mqtt.connection import (
     ACCEPTED,
     KNOWN,
     MESSAGE_COST,
+    PROMPT_NS,
     REPEATED,
+    SCANNED,
     WILL,
     Connection,
     Run,
@@ -43,6 +45,7 @@ Entry = tuple[Connection | Session, Publish | Run, int]
 """(origin, packet, status): a `Session` is the origin of its will."""
 
 _puback = Struct(">BBH").pack
+_run = tuple.__new__
 ENOUGH_BYTES = 512 * 1024
 """So much is handed over at once: what follows is quickest with columns that fit into a cache."""
 GATHER_NS = 20_000_000
@@ -166,21 +169,41 @@ class Inbox:
         """When the oldest message that is not handed over was received; 0 if there is none."""
         return self._waiting[0].since if self._waiting else self._since
 
-    def held(self, size: int, cost: int = 0, *, is_awaited: bool = False) -> None:
+    def held(self, size: int, cost: int = 0, *, awaited: int = 0) -> None:
         """So many bytes came in that are not durable yet, and what they cost in memory beside.
 
-        `is_awaited`: their client sends no more before it has their acknowledgements.
+        `awaited`: how many of their clients send no more before they have acknowledgements.
         """
         if not self._since:
             self._since = self._broker.clock()
-        self._is_awaited |= is_awaited
-        self._expected -= is_awaited
+        self._is_awaited |= awaited > 0
+        self._expected -= awaited
         self._bytes += size
         self._batch_size += size + cost
         self.undurable += size + cost
         if self._bytes >= ENOUGH_BYTES:
             self.flush()
         self._broker.wake()
+
+    def ran(self, runs: list[tuple[Connection, int, int, bytes]], size: int, now: int) -> None:
+        """Plain messages of several connections came in: (whose, first, how many, PUBACKs).
+
+        Args:
+            runs: as `direct.Direct.receive` gives them.
+            size: bytes of all.
+            now: the moment of receipt.
+        """
+        entries = self.entries
+        count = awaited = 0
+        for connection, first, length, acks in runs:
+            entries.append((connection, _run(Run, (first, length, acks)), SCANNED))
+            count += length
+            connection.is_prompt = now - connection.acknowledged < PROMPT_NS
+            awaited += connection.is_prompt
+        self.in_runs += count - len(runs)
+        self._broker.counters.received_messages += count
+        self._broker.counters.received_bytes += size
+        self.held(size, MESSAGE_COST * count, awaited=awaited)
 
     def flush(self, *, may_gather: bool = True) -> int:
         """Hands what was received since the last call to the host, in one call.

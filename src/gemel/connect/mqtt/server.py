@@ -56,7 +56,7 @@ class MqttServer:
         self._sockets: dict[Connection, Socket | Remote] = {}
         self.fronts: Fronts | None = None
         """Processes that hold the sockets in place of this one."""
-        self.direct: direct.Direct[Socket] | None = None
+        self.direct: direct.Direct[Connection] | None = None
         """The sockets that are read and written many at a time."""
         self._executor = ThreadPoolExecutor(1, "mqtt-sessions")
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -240,8 +240,18 @@ class MqttServer:
 
     def _receive_directly(self) -> None:
         assert self.direct is not None
-        for sock, data in self.direct.receive():
-            sock.received(data)
+        now, seen, inbox = self.broker.clock(), self.time(), self.broker.inbox
+        runs, rests, size = self.direct.receive(inbox.messages, now)
+        for run in runs:
+            run[0].seen = seen
+        if runs:
+            inbox.ran(runs, size, now)
+        if inbox.is_congested:
+            self.congest()
+        for connection, data in rests:
+            sock = self._sockets.get(connection)
+            if isinstance(sock, Socket):
+                sock.received(data)
 
     def opened(self, sock: Socket | Remote) -> None:
         self._sockets[sock.connection] = sock

@@ -51,7 +51,7 @@ class Socket(asyncio.Protocol):
             return
         if self.transport.get_extra_info("ssl_object") is None:
             descriptor = self.transport.get_extra_info("socket").fileno()
-            direct.add(descriptor, self)
+            direct.add(descriptor, self.connection)
             self._descriptor = descriptor
             self.transport.pause_reading()
 
@@ -73,7 +73,7 @@ class Socket(asyncio.Protocol):
     def _forget(self) -> None:
         """Reads no more directly."""
         if self._descriptor >= 0 and self._server.direct is not None:
-            self._server.direct.remove(self._descriptor, self)
+            self._server.direct.remove(self._descriptor, self.connection)
 
     def pause_writing(self) -> None:
         self.connection.is_paused = True
@@ -97,7 +97,7 @@ class Socket(asyncio.Protocol):
             self.connection.seen = server.time()
         if self._descriptor >= 0 and server.direct is not None:
             if wanted:
-                server.direct.add(self._descriptor, self)
+                server.direct.add(self._descriptor, self.connection)
             else:
                 self._forget()
         elif wanted:

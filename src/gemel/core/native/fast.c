@@ -65,7 +65,8 @@ PyInit__fast(void)
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || PyModule_AddType(module, &NamesType) < 0 ||
         PyModule_AddIntConstant(module, "VERSION", 5) < 0 || /* as in core/fast.py */
-        PyModule_AddType(module, &PlanType) < 0 || PyModule_AddType(module, &MessagesType) < 0) {
+        PyModule_AddType(module, &PlanType) < 0 || PyModule_AddType(module, &LineType) < 0 ||
+        PyModule_AddType(module, &MessagesType) < 0) {
         Py_XDECREF(module);
         return NULL;
     }

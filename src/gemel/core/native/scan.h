@@ -57,55 +57,82 @@ read_frame(const uint8_t *data, size_t size, size_t at, int is_five, size_t maxi
     return TAKEN;
 }
 
-static PyObject *
-fast_scan(PyObject *module, PyObject *args)
+/* Whose bytes they are; connect/mqtt's connections are such. */
+typedef struct {
+    PyObject_HEAD
+    PyObject *topics, *who;
+    Py_ssize_t maximum, quota, unacknowledged;
+    char is_five, is_plain;
+} Line;
+
+static PyMemberDef line_members[] = {
+    {"known_topics", T_OBJECT, offsetof(Line, topics), 0, NULL},
+    {"who", T_OBJECT, offsetof(Line, who), 0, NULL},
+    {"maximum", T_PYSSIZET, offsetof(Line, maximum), 0, NULL},
+    {"quota", T_PYSSIZET, offsetof(Line, quota), 0, NULL},
+    {"unacknowledged", T_PYSSIZET, offsetof(Line, unacknowledged), 0, NULL},
+    {"is_five", T_BOOL, offsetof(Line, is_five), 0, NULL},
+    {"is_plain", T_BOOL, offsetof(Line, is_plain), 0, NULL},
+    {NULL},
+};
+
+static void
+line_free(Line *self)
 {
-    Messages *messages;
-    PyObject *data, *topics, *who;
-    int is_five;
-    Py_ssize_t start, maximum, quota;
-    long long now;
-    if (!PyArg_ParseTuple(args, "O!O!npnO!nOL", &MessagesType, &messages, &PyBytes_Type, &data,
-                          &start, &is_five, &maximum, &PyDict_Type, &topics, &quota, &who, &now))
-        return NULL;
+    Py_XDECREF(self->topics);
+    Py_XDECREF(self->who);
+    Py_TYPE(self)->tp_free((PyObject *)self);
+}
+
+static PyTypeObject LineType = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "gemel.core._fast.Line",
+    .tp_basicsize = sizeof(Line),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE,
+    .tp_new = PyType_GenericNew,
+    .tp_dealloc = (destructor)line_free,
+    .tp_members = line_members,
+};
+
+/* Takes the plain packets of data[*at:size]: how many, -1 with an error set; their PUBACKs. */
+static Py_ssize_t
+take_frames(Messages *messages, PyObject *data, size_t *at, size_t size, const Line *line,
+            int64_t now, PyObject **answer)
+{
     const uint8_t *bytes = (const uint8_t *)PyBytes_AS_STRING(data);
-    size_t size = (size_t)PyBytes_GET_SIZE(data), at = (size_t)start;
-    if (start < 0 || at > size) {
-        PyErr_SetString(PyExc_ValueError, "the start lies outside of the data");
-        return NULL;
-    }
     Py_ssize_t before = messages->count, acks = 0;
+    size_t maximum = line->maximum < 0 ? 0 : (size_t)line->maximum;
     PyObject *topic = NULL; /* borrowed: `topics` keeps it, and is not changed here */
     Frame last = {0}, frame;
-    while (read_frame(bytes, size, at, is_five, maximum < 0 ? 0 : (size_t)maximum, &frame)) {
-        if (frame.flags & 2 && acks >= quota)
+    while (read_frame(bytes, size, *at, line->is_five, maximum, &frame)) {
+        if (frame.flags & 2 && acks >= line->quota - line->unacknowledged)
             break;
         if (topic == NULL || last.topic_length != frame.topic_length ||
             memcmp(bytes + last.topic, bytes + frame.topic, frame.topic_length)) {
             PyObject *key = PyBytes_FromStringAndSize((const char *)bytes + frame.topic,
                                                       (Py_ssize_t)frame.topic_length);
             if (key == NULL)
-                return NULL;
-            topic = PyDict_GetItemWithError(topics, key);
+                return -1;
+            topic = PyDict_GetItemWithError(line->topics, key);
             Py_DECREF(key);
             if (topic == NULL && PyErr_Occurred())
-                return NULL;
+                return -1;
             if (topic == NULL)
                 break;
         }
         if (messages_grow(messages) < 0)
-            return NULL;
-        messages->items[messages->count++] = (Item){
-            NULL, Py_NewRef(topic), Py_NewRef(who), Py_NewRef(data), (Py_ssize_t)frame.payload, now,
-            (uint32_t)(frame.end - frame.payload), frame.packet, frame.flags};
+            return -1;
+        messages->items[messages->count++] =
+            (Item){NULL, Py_NewRef(topic), Py_NewRef(line->who), Py_NewRef(data),
+                   (Py_ssize_t)frame.payload, now, (uint32_t)(frame.end - frame.payload),
+                   frame.packet, frame.flags};
         acks += frame.flags >> 1 & 1;
         last = frame;
-        at = frame.end;
+        *at = frame.end;
     }
-    PyObject *answer = PyBytes_FromStringAndSize(NULL, 4 * acks);
-    if (answer == NULL)
-        return NULL;
-    char *out = PyBytes_AS_STRING(answer);
+    *answer = PyBytes_FromStringAndSize(NULL, 4 * acks);
+    if (*answer == NULL)
+        return -1;
+    char *out = PyBytes_AS_STRING(*answer);
     for (Py_ssize_t i = before; i < messages->count; i++) {
         const Item *item = &messages->items[i];
         if (item->flags & 2) {
@@ -115,5 +142,30 @@ fast_scan(PyObject *module, PyObject *args)
             *out++ = (char)(item->packet & 255);
         }
     }
-    return Py_BuildValue("(nnN)", (Py_ssize_t)at, messages->count - before, answer);
+    return messages->count - before;
+}
+
+static PyObject *
+fast_scan(PyObject *module, PyObject *args)
+{
+    Messages *messages;
+    PyObject *data, *answer;
+    Line line = {.unacknowledged = 0};
+    int is_five;
+    Py_ssize_t start;
+    long long now;
+    if (!PyArg_ParseTuple(args, "O!O!npnO!nOL", &MessagesType, &messages, &PyBytes_Type, &data,
+                          &start, &is_five, &line.maximum, &PyDict_Type, &line.topics,
+                          &line.quota, &line.who, &now))
+        return NULL;
+    if (start < 0 || start > PyBytes_GET_SIZE(data)) {
+        PyErr_SetString(PyExc_ValueError, "the start lies outside of the data");
+        return NULL;
+    }
+    line.is_five = (char)is_five;
+    size_t at = (size_t)start, size = (size_t)PyBytes_GET_SIZE(data);
+    Py_ssize_t count = take_frames(messages, data, &at, size, &line, now, &answer);
+    if (count < 0)
+        return NULL;
+    return Py_BuildValue("(nnN)", (Py_ssize_t)at, count, answer);
 }

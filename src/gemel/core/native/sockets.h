@@ -14,8 +14,8 @@ typedef struct {
     ssize_t size; /* as recv gave it; -1 once more means later */
 } Arrival;
 
-/* Reads without the GIL; what there is no room for is there at the next call. */
-static void
+/* Reads without the GIL, so much in all; what there is no room for is there at the next call. */
+static size_t
 read_all(Arrival *arrivals, int count, char *buffer)
 {
     size_t used = 0;
@@ -31,6 +31,78 @@ read_all(Arrival *arrivals, int count, char *buffer)
         if (one->size > 0)
             used += (size_t)one->size;
     }
+    return used;
+}
+
+/* Appends to a list, and lets go of what is appended. */
+static int
+append(PyObject *list, PyObject *one)
+{
+    int result = one == NULL ? -1 : PyList_Append(list, one);
+    Py_XDECREF(one);
+    return result;
+}
+
+/* Shares out what was read: plain packets to `runs`, all else to `rests`. How many bytes the runs
+ * are; -1 with an error set. */
+static Py_ssize_t
+share_out(const Arrival *arrivals, int count, PyObject *data, Messages *messages, int64_t now,
+          PyObject *runs, PyObject *rests)
+{
+    Py_ssize_t size = 0;
+    for (int i = 0; i < count; i++) {
+        const Arrival *one = &arrivals[i];
+        Line *line = (Line *)one->owner;
+        size_t at = one->offset, end = at + (one->size > 0 ? (size_t)one->size : 0);
+        if (one->size < 0)
+            continue;
+        if (line->is_plain && line->topics != NULL && PyDict_CheckExact(line->topics)) {
+            PyObject *acks;
+            Py_ssize_t first = messages->count;
+            Py_ssize_t taken = take_frames(messages, data, &at, end, line, now, &acks);
+            if (taken < 0)
+                return -1;
+            size += (Py_ssize_t)(at - one->offset);
+            line->unacknowledged += PyBytes_GET_SIZE(acks) / 4;
+            if (taken == 0)
+                Py_DECREF(acks);
+            else if (append(runs, Py_BuildValue("(OnnN)", line, first, taken, acks)) < 0)
+                return -1;
+            if (at == end && end > one->offset)
+                continue;
+        }
+        const char *rest = PyBytes_AS_STRING(data) + at;
+        if (append(rests, Py_BuildValue("(Oy#)", line, rest, (Py_ssize_t)(end - at))) < 0)
+            return -1;
+    }
+    return size;
+}
+
+/* The owners of what is ready, with a reference to each; -1 with an error set. */
+static int
+find_owners(int poll, PyObject *owners, Arrival *arrivals)
+{
+    struct epoll_event events[AT_ONCE];
+    int ready = epoll_wait(poll, events, AT_ONCE, 0), count = 0;
+    if (ready < 0 && errno != EINTR) {
+        PyErr_SetFromErrno(PyExc_OSError);
+        return -1;
+    }
+    for (int i = 0; i < ready; i++) {
+        PyObject *key = PyLong_FromLong(events[i].data.fd);
+        PyObject *owner = key == NULL ? NULL : PyDict_GetItemWithError(owners, key);
+        Py_XDECREF(key);
+        if (owner != NULL && PyObject_TypeCheck(owner, &LineType))
+            arrivals[count++] = (Arrival){Py_NewRef(owner), events[i].data.fd, 0, 0};
+        else if (owner != NULL)
+            PyErr_SetString(PyExc_TypeError, "a Line is wanted");
+        if (PyErr_Occurred()) {
+            while (count)
+                Py_DECREF(arrivals[--count].owner);
+            return -1;
+        }
+    }
+    return count;
 }
 
 static PyObject *
@@ -38,43 +110,38 @@ fast_receive(PyObject *module, PyObject *args)
 {
     int poll;
     PyObject *owners;
-    struct epoll_event events[AT_ONCE];
+    Messages *messages;
+    long long now;
     Arrival arrivals[AT_ONCE];
-    if (!PyArg_ParseTuple(args, "iO!", &poll, &PyDict_Type, &owners))
+    if (!PyArg_ParseTuple(args, "iO!O!L", &poll, &PyDict_Type, &owners, &MessagesType, &messages,
+                          &now))
         return NULL;
-    int ready = epoll_wait(poll, events, AT_ONCE, 0), count = 0;
-    if (ready < 0 && errno != EINTR)
-        return PyErr_SetFromErrno(PyExc_OSError);
+    int count = find_owners(poll, owners, arrivals);
+    if (count < 0)
+        return NULL;
+    PyObject *runs = PyList_New(0), *rests = PyList_New(0), *data = NULL;
     char *buffer = PyMem_RawMalloc(OF_ALL);
-    if (buffer == NULL)
-        return PyErr_NoMemory();
-    PyObject *found = PyList_New(0);
-    for (int i = 0; i < ready && found != NULL; i++) {
-        PyObject *key = PyLong_FromLong(events[i].data.fd);
-        PyObject *owner = key == NULL ? NULL : PyDict_GetItemWithError(owners, key);
-        Py_XDECREF(key);
-        if (owner != NULL)
-            arrivals[count++] = (Arrival){Py_NewRef(owner), events[i].data.fd, 0, 0};
-        else if (PyErr_Occurred())
-            Py_CLEAR(found);
-    }
-    if (found != NULL) {
+    if (buffer != NULL) {
+        size_t used;
         Py_BEGIN_ALLOW_THREADS
-        read_all(arrivals, count, buffer);
+        used = read_all(arrivals, count, buffer);
         Py_END_ALLOW_THREADS
+        data = PyBytes_FromStringAndSize(buffer, (Py_ssize_t)used);
+        PyMem_RawFree(buffer);
+    } else {
+        PyErr_NoMemory();
     }
-    for (int i = 0; i < count; i++) {
-        Arrival *one = &arrivals[i];
-        if (found != NULL && one->size >= 0) {
-            PyObject *pair = Py_BuildValue("(Oy#)", one->owner, buffer + one->offset, one->size);
-            if (pair == NULL || PyList_Append(found, pair) < 0)
-                Py_CLEAR(found);
-            Py_XDECREF(pair);
-        }
-        Py_DECREF(one->owner);
-    }
-    PyMem_RawFree(buffer);
-    return found;
+    Py_ssize_t size = -1;
+    if (runs != NULL && rests != NULL && data != NULL)
+        size = share_out(arrivals, count, data, messages, now, runs, rests);
+    for (int i = 0; i < count; i++)
+        Py_DECREF(arrivals[i].owner);
+    Py_XDECREF(data);
+    if (size >= 0)
+        return Py_BuildValue("(NNn)", runs, rests, size);
+    Py_XDECREF(runs);
+    Py_XDECREF(rests);
+    return NULL;
 }
 
 static PyObject *
