@@ -5,12 +5,14 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from gemel.backends import sqlite
 from gemel.backends.sqlite import MIGRATIONS, SqliteDocuments
+from gemel.core import chain
 from gemel.core.document import Edit
 from gemel.core.errors import ConfigInvalid, Damaged, Unavailable
 
@@ -79,6 +81,29 @@ def test_two_stores_on_one_file_see_each_other(tmp_path: Path) -> None:
     assert tool.get("token", "t2") is not None
     server.close()
     tool.close()
+
+
+@pytest.mark.parametrize("count", [sqlite.ROWS[0], sqlite.ROWS[0] + sqlite.ROWS[1] + 3])
+def test_many_edits_of_one_commit_are_chained_in_their_order(tmp_path: Path, count: int) -> None:
+    store = SqliteDocuments(tmp_path / "d.db")
+    edits = [edit(f"key-{n % 200}", {"n": n}) for n in range(count - 1)]
+    edits.append(Edit("twin", "key-7", None, 2, "ann"))
+    store.commit([edit("before")])
+    store.commit(edits)
+    with closing(sqlite3.connect(store.path)) as file:
+        rows = file.execute(
+            "SELECT seq, kind, key, doc, time, who, why, etag, hash FROM edits ORDER BY seq"
+        ).fetchall()
+    before = chain.BEGIN
+    for seq, kind, key, doc, *rest, made in rows:
+        before = chain.link(before, seq, kind, key, chain.digest(doc), *rest)
+        assert made == before
+    assert [row[2] for row in rows[1:]] == [one.key for one in edits]
+    left = {one.key: one.doc["n"] for one in edits if one.doc is not None}
+    del left["key-7"]
+    found = {one.key: one.doc.get("n") for one in store.load("twin")}
+    assert found == {"before": None, **left}
+    store.close()
 
 
 def test_many_threads_lose_nothing(tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from hashlib import sha256
 
 import orjson
 
+from gemel.core import fast
+
 BEGIN = bytes(32)
 
 
@@ -37,3 +39,17 @@ def link(
     """
     row = orjson.dumps([seq, kind, key, doc_digest, time, who, why, etag])
     return sha256(before + row).digest()
+
+
+def links(before: bytes, seq: int, rows: list[fast.Link]) -> list[bytes]:
+    """The hashes of edits in a row behind edit `seq`, whose own is `before`.
+
+    Cost: 0.4 us an edit where the processor computes SHA-256, else as `link` and `digest`.
+    """
+    found = fast.chain(before, seq, rows)
+    if found is None:
+        found = []
+        for number, (kind, key, doc, time, who, why, etag) in enumerate(rows, seq + 1):
+            before = link(before, number, kind, key, digest(doc), time, who, why, etag)
+            found.append(before)
+    return found
