@@ -86,6 +86,8 @@ class Connection(fast.Line):
         self.is_closing = False
         self.is_paused = False
         """The socket takes no more bytes at the moment."""
+        self.free_descriptor = -1
+        """Where bytes may be written past the socket's owner; -1: ask it."""
         self.receive_maximum = broker.limits.inflight
         self.maximum_packet = 1 << 62
         self.alias_maximum = 0
@@ -120,8 +122,9 @@ class Connection(fast.Line):
         if self.is_closing:
             return
         if not self._out:
+            if not self.broker.dirty:
+                self.broker.wake()
             self.broker.dirty.append(self)
-            self.broker.wake()
         self._out.append(data)
         self._out_bytes += len(data)
 

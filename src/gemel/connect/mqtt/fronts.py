@@ -73,7 +73,6 @@ class Remote:
 
     is_reading = False
     """Its front looks after the keep-alive."""
-    free_descriptor = -1
 
     def __init__(self, front: _Front, channel: int, peer: str) -> None:
         server = front.server
@@ -115,6 +114,9 @@ class Remote:
     def write(self, data: bytes) -> None:
         if data:
             self._front.write(frame(Say.BYTES, self.channel, data))
+
+    def free(self) -> int:
+        return -1
 
     def finish(self) -> None:
         self._front.write(frame(Say.CLOSE, self.channel))

@@ -316,25 +316,27 @@ class MqttServer:
     def _drain(self, dirty: list[Connection]) -> None:
         """Writes what is to be sent: in one call where sockets are free to take it."""
         pieces: list[tuple[int, bytes]] = []
-        sockets: list[Socket | Remote] = []
+        written: list[Connection] = []
         for connection in dirty:
-            sock = self._sockets.get(connection)
             data = connection.take()
-            if sock is None:
-                continue
-            if not connection.is_closing and (descriptor := sock.free_descriptor) >= 0:
-                pieces.append((descriptor, data))
-                sockets.append(sock)
-                continue
-            sock.write(data)
-            if connection.is_closing:
-                sock.finish()
-            else:
-                connection.taken()
-        for place, sent in direct.transmit(pieces):
-            sockets[place].write(pieces[place][1][sent:])
-        for sock in sockets:
-            sock.connection.taken()
+            descriptor = connection.free_descriptor
+            if descriptor < 0 or connection.is_closing:
+                sock = self._sockets.get(connection)
+                if sock is None:
+                    continue
+                if connection.is_closing or (descriptor := sock.free()) < 0:
+                    sock.write(data)
+                    if connection.is_closing:
+                        sock.finish()
+                    else:
+                        connection.taken()
+                    continue
+            pieces.append((descriptor, data))
+            written.append(connection)
+        for place, sent in direct.transmit(pieces) if pieces else ():
+            self._sockets[written[place]].write(pieces[place][1][sent:])
+        for connection in written:
+            connection.taken()
 
     def _start_commit(self) -> None:
         assert self._loop is not None

@@ -31,7 +31,7 @@ class Socket(asyncio.Protocol):
         self.is_full = False
         """The client does not read what it is sent: its own bytes must wait too."""
         self._descriptor = -1
-        """Of the socket, once it is read directly."""
+        """Of the socket, once it is read and written directly."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         server = self._server
@@ -52,7 +52,7 @@ class Socket(asyncio.Protocol):
         if self.transport.get_extra_info("ssl_object") is None:
             descriptor = self.transport.get_extra_info("socket").fileno()
             direct.add(descriptor, self.connection)
-            self._descriptor = descriptor
+            self._descriptor = self.connection.free_descriptor = descriptor
             self.transport.pause_reading()
 
     def received(self, data: bytes) -> None:
@@ -71,8 +71,14 @@ class Socket(asyncio.Protocol):
         self._server.lost(self)
 
     def _forget(self) -> None:
-        """Reads no more directly."""
-        if self._descriptor >= 0 and self._server.direct is not None:
+        """From now on nothing is read or written directly."""
+        self.connection.free_descriptor = -1
+        if self._descriptor >= 0:
+            self._pause()
+            self._descriptor = -1
+
+    def _pause(self) -> None:
+        if self._server.direct is not None:
             self._server.direct.remove(self._descriptor, self.connection)
 
     def pause_writing(self) -> None:
@@ -99,22 +105,24 @@ class Socket(asyncio.Protocol):
             if wanted:
                 server.direct.add(self._descriptor, self.connection)
             else:
-                self._forget()
+                self._pause()
         elif wanted:
             self.transport.resume_reading()
         else:
             self.transport.pause_reading()
 
-    @property
-    def free_descriptor(self) -> int:
-        """Where its bytes may be written past the transport; -1 while they may not."""
+    def free(self) -> int:
+        """Where bytes may be written directly; -1 while the transport has some to write first."""
         transport = self.transport
-        if self._descriptor < 0 or transport.is_closing() or transport.get_write_buffer_size():
-            return -1
-        return self._descriptor
+        if self._descriptor >= 0 and not (
+            transport.is_closing() or transport.get_write_buffer_size()
+        ):
+            self.connection.free_descriptor = self._descriptor
+        return self.connection.free_descriptor
 
     def write(self, data: bytes) -> None:
         if data and not self.transport.is_closing():
+            self.connection.free_descriptor = -1
             self.transport.write(data)
             most = 4 * self._server.limits.write_bytes
             if not self.is_full and self.transport.get_write_buffer_size() > most:
