@@ -30,7 +30,9 @@ class Advice:
     level: int
     best: int
     is_sure: bool
-    """Whether each level below is surely above the tolerance, and the chosen one surely within."""
+    """Whether each level below is surely above the tolerance, and the chosen one surely within.
+    Where it is not, the estimate has decided: a bound would count the noise of the trial as cost
+    of the level."""
     levels: tuple[Level, ...]
     scenarios: int
 
@@ -54,8 +56,7 @@ def judge(names: tuple[str, ...], costs: F64, tolerance: float) -> Advice:
     residual = (costs - ratio[:, None] * costs[best]) / mean[best]
     half = SURE * residual.std(axis=1, ddof=1) / np.sqrt(costs.shape[1])
     regret = ratio - 1
-    within = np.flatnonzero(regret + half <= tolerance)
-    level = int(min(within[0], best)) if len(within) else best
+    level = int(np.flatnonzero(regret <= tolerance)[0])
     below_is_out = bool((regret[:level] - half[:level] > tolerance).all())
     is_in = bool(regret[level] + half[level] <= tolerance)
     rows = tuple(

@@ -15,7 +15,7 @@ from gemel.services.fidelity.ladder import LEVELS, costs, tuned, views
 from gemel.services.fidelity.wear import Prices, Wear, draw, plausible
 
 TUNING_LIVES, LEAST_TUNING = 2_000, 1_500
-GUESSES = 8
+GUESSES = 12
 """Plants that are thought possible."""
 
 
