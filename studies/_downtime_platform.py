@@ -46,7 +46,7 @@ def through_platform(
     work = Work(horizon=200 if options.small else 500)
     draw = fleet(plant.judging, 1_000 * options.seed + 900, len(plant.paths.values))
     model, _ = learnt(plant, options)
-    expected = simulate(draw, work, Known(plant, model).two_levels(*levels))
+    expected = simulate(draw, work, Known(plant.paths, [model]).two_levels(*levels))
     begin = time.perf_counter()
     with server() as (client, link):
         closed = Closed(client, link, plant, work, draw)
@@ -142,7 +142,7 @@ class Closed:
     ) -> None:
         self._client, self._link, self._plant = client, link, plant
         self._work, self._draw = work, draw
-        longest = max(len(life) for life in plant.learnt)
+        longest = max(len(life) for life in plant.own)
         now = system_clock() // 1_000_000_000 // DAY
         self._first = (now - work.horizon - 20) * DAY
         self._past = self._first - (longest + 20) * DAY
@@ -167,7 +167,7 @@ class Closed:
         contents = [{"@type": "Telemetry", "name": c, "schema": "double"} for c in columns]
         model = {"@id": MODEL, "@type": "Interface", "@context": "dtmi:dtdl:context;3"}
         self.ask("POST", "/models", [{**model, "contents": contents}])
-        past = named(self._plant.learnt)
+        past = named(self._plant.own)
         machines = [f"machine-{m:02}" for m in range(self._work.machines)]
         for twin in [*(life.twin for life in past), *machines]:
             self.ask("PUT", f"/digitaltwins/{twin}", {"$metadata": {"$model": MODEL}})

@@ -32,6 +32,14 @@ class Work:
 
 
 @dataclass(frozen=True)
+class Trouble:
+    """What no prediction of wear can see: shares of lives and of machines."""
+
+    sudden: float = SUDDEN
+    faulty: float = FAULTY
+
+
+@dataclass(frozen=True)
 class Part:
     """One life of one machine, as it is in one fleet. It fails at the end of its last day."""
 
@@ -74,7 +82,12 @@ Draw = Callable[[int, int], Part]
 """(machine, number of its life) -> that life; the same for every policy."""
 
 
-def fleet(lives: Sequence[Life], seed: int, sensors: int) -> Draw:
+def fleet(
+    lives: Sequence[Life],
+    seed: int,
+    sensors: int,
+    trouble: Trouble = Trouble(),
+) -> Draw:
     """The lives of one fleet: common random numbers, whatever a policy does."""
     marks = np.random.default_rng([seed, 1]).random(100)
     kept: dict[tuple[int, int], Part] = {}
@@ -89,11 +102,11 @@ def fleet(lives: Sequence[Life], seed: int, sensors: int) -> Draw:
         random = np.random.default_rng([seed, 2, machine, number])
         which = int(random.integers(len(lives)))
         life = lives[which]
-        is_sudden = bool(random.random() < SUDDEN)
+        is_sudden = bool(random.random() < trouble.sudden)
         length = int(random.integers(20, len(life))) if is_sudden else len(life)
         key: tuple[int, ...] = (which, length)
         values = life.values[:length]
-        if marks[machine % 100] < FAULTY:
+        if marks[machine % 100] < trouble.faulty:
             fault = np.random.default_rng([seed, 3, machine])
             sensor, kind = int(fault.integers(sensors)), KINDS[int(fault.integers(3))]
             begin = int(fault.integers(1, 5))  # the number of the life in which it begins

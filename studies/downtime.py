@@ -1,11 +1,13 @@
 """Downtime of a fleet under one crew: run to failure, by age, a limit, the twin, an oracle.
 
 Lives are replayed from engines that the model was not learnt from, and made by a plant of bearings;
-each policy is tuned on other lives and other fleets than it is judged on. The oracle of wear knows
-when each part would wear out, and no more than others of failures without a sign: the most that a
-prediction can come to. Marks are in
-studies/marks/downtime.json. A fleet runs through the real server too, day by day over MQTT, alarms
-and work orders, and must come to the same jobs on the same days.
+each policy is tuned on other lives and other fleets than it is judged on. What the model was learnt
+from is what policies are tuned on too, crosswise: each life is then predicted by a model that was
+learnt from the others. The oracle of wear knows when each part would wear out, and no more than
+others of failures without a sign: the most that a prediction can come to. All of it twice: with
+sensors that fail and failures without a sign (the hard conditions), and without them (`clean`).
+Marks are in studies/marks/downtime.json. A fleet runs through the real server too, day by day over
+MQTT, alarms and work orders, and must come to the same jobs on the same days.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ from studies._engines import PATHS, load
 from studies._fleet import (
     BEARING,
     NEVER,
+    Draw,
     Outcome,
     Part,
     Trigger,
+    Trouble,
     Work,
     bearings,
     fleet,
@@ -38,7 +42,11 @@ from studies._fleet import (
 
 HOLD = 3
 TWIN = "twin, two levels"
-TUNING, JUDGING = 12, 40
+TUNING, JUDGING = 36, 40
+FIRST, FINALISTS = 8, 10
+"""All settings are tried on so many fleets, and so many of them on all."""
+FOLDS = 3
+HARD, CLEAN = Trouble(), Trouble(0.0, 0.0)
 T95 = {5: 2.776, 40: 2.023}
 MARKS = Path(__file__).parent / "marks" / "downtime.json"
 TURBINE = Paths(PATHS.values, PATHS.settings, "age", "failed")
@@ -46,12 +54,11 @@ TURBINE = Paths(PATHS.values, PATHS.settings, "age", "failed")
 
 @dataclass(frozen=True)
 class Plant:
-    """A plant with its model: lives to learn from, to tune on and to judge on."""
+    """A plant: lives to learn from and tune on, and lives to judge on."""
 
     name: str
     paths: Paths
-    learnt: list[Life]
-    tuning: list[Life]
+    own: list[Life]
     judging: list[Life]
 
 
@@ -61,20 +68,27 @@ class Policy:
 
     name: str
     grid: Sequence[Any]
-    make: Callable[[Any], Trigger]
+    make: Callable[[Any, Known], Trigger]
+    pick: Callable[[Sequence[Any], np.ndarray], Any] | None = None
+    """The setting, from days of standstill (settings, fleets); without, that with the least."""
 
 
 def run(options: Options) -> dict[str, Any]:
     marks = json.loads(MARKS.read_text("utf-8"))["marks"]
     work = Work(horizon=800 if options.small else 2_000)
-    tuning, judging = (3, 5) if options.small else (TUNING, JUDGING)
+    tuning, judging = (4, 5) if options.small else (TUNING, JUDGING)
     found: dict[str, Any] = {"work": vars(work), "fleets": {"tuned": tuning, "judged": judging}}
     plants = [turbines(options), bearing_plant(options)]
     for plant in plants:
         model, left_out = learnt(plant, options)
-        rows = closed_loop(plant, model, work, tuning, judging, options.seed)
+        known = Known(plant.paths, [model])
+        crossed = Known(plant.paths, *crosswise(plant, options))
+        size = tuning, judging, options.seed
+        rows = closed_loop(plant, known, crossed, work, HARD, *size)
         rows["model"] = left_out
         rows["passed"] = passed(rows, marks[plant.name])
+        rows["clean"] = closed_loop(plant, known, crossed, work, CLEAN, *size)
+        rows["clean"]["passed"] = passed(rows["clean"], marks["clean"])
         found[plant.name] = rows
     from studies._downtime_platform import through_platform
 
@@ -86,21 +100,35 @@ def run(options: Options) -> dict[str, Any]:
 def turbines(options: Options) -> Plant:
     engines = load(options.folder("cmapss"), options.set or "FD001").train
     order = np.random.default_rng([options.seed, 5]).permutation(len(engines)).tolist()
-    half, more = len(engines) // 2, len(engines) * 3 // 4
-    lives = [engines[i] for i in order]
-    return Plant("turbines", TURBINE, lives[:half], lives[half:more], lives[more:])
+    lives, own = [engines[i] for i in order], len(engines) * 3 // 4
+    return Plant("turbines", TURBINE, lives[:own], lives[own:])
 
 
 def bearing_plant(options: Options) -> Plant:
     made = bearings(160, options.seed)
-    return Plant("bearings", BEARING, made[:60], made[60:110], made[110:])
+    return Plant("bearings", BEARING, made[:110], made[110:])
 
 
 def learnt(plant: Plant, options: Options) -> tuple[Model, Any]:
+    return _learnt(plant.own, plant.paths)
+
+
+def _learnt(lives: Sequence[Life], paths: Paths) -> tuple[Model, Any]:
     settings = learning.Settings(trees=SETTINGS["trees"], folds=SETTINGS["folds"])
-    order = ordered(plant.paths)
-    lives = [replace(life, values=life.values[:, order]) for life in named(plant.learnt)]
-    return learning.learn(lives, sorted_paths(plant.paths), settings, lambda share, what: None)
+    order = ordered(paths)
+    lives = [replace(life, values=life.values[:, order]) for life in named(lives)]
+    return learning.learn(lives, sorted_paths(paths), settings, lambda share, what: None)
+
+
+def crosswise(plant: Plant, options: Options) -> tuple[list[Model], list[int]]:
+    """Models of all but one part of the lives each, and the part of each life."""
+    order = np.random.default_rng([options.seed, 6]).permutation(len(plant.own))
+    part: list[int] = (order % FOLDS).tolist()
+    rest = [
+        [life for life, mine in zip(plant.own, part, strict=True) if mine != k]
+        for k in range(FOLDS)
+    ]
+    return [_learnt(lives, plant.paths)[0] for lives in rest], part
 
 
 SETTINGS = {"trees": 120, "folds": 5}
@@ -124,31 +152,57 @@ def sorted_paths(paths: Paths) -> Paths:
 # ---- policies ------------------------------------------------------------------------------------
 
 
-def policies(plant: Plant, model: Model, lead: int) -> list[Policy]:
-    known = Known(plant, model)
-    longest = max(len(life) for life in plant.tuning)
-    levels = [6, 9, 12, 15, 18, 21, 25, 30, 35, 40, 50, 60]
-    pairs = [(order, due) for order in levels[4:] for due in levels if due <= order]
+LEVELS = (6, 9, 12, 15, 18, 21, 25, 30, 35, 40, 50, 60)
+
+
+def policies(plant: Plant, lead: int) -> list[Policy]:
+    longest = max(len(life) for life in plant.own)
+    pairs = [(order, due) for order in LEVELS[4:] for due in LEVELS if due <= order]
     return [
-        Policy("run to failure", [None], lambda _: lambda part: NEVER),
-        Policy("age", range(10, longest, 6), lambda age: lambda part: age),
-        Policy("threshold", known.limits(), known.threshold),
-        Policy("twin median", levels, lambda level: known.twin(1, level)),
-        Policy("twin low end", levels, lambda level: known.twin(0, level)),
-        Policy(TWIN, pairs, lambda pair: known.two_levels(*pair)),
-        Policy("oracle of wear", range(11), lambda k: lambda part: max(1, part.worn - lead - k)),
-        Policy("oracle", range(11), lambda k: lambda part: max(1, len(part) - lead - k)),
+        Policy("run to failure", [None], lambda _, known: lambda part: NEVER),
+        Policy("age", range(10, longest, 6), lambda age, known: lambda part: age),
+        Policy("threshold", limits(plant), lambda given, known: known.threshold(given)),
+        Policy("twin median", LEVELS, lambda level, known: known.twin(1, level)),
+        Policy("twin low end", LEVELS, lambda level, known: known.twin(0, level)),
+        Policy(TWIN, pairs, lambda pair, known: known.two_levels(*pair), robust),
+        Policy(
+            "oracle of wear",
+            range(11),
+            lambda k, known: lambda part: max(1, part.worn - lead - k),
+        ),
+        Policy("oracle", range(11), lambda k, known: lambda part: max(1, len(part) - lead - k)),
     ]
 
 
-class Known:
-    """What policies may know of a life: its readings so far."""
+def robust(pairs: Sequence[Any], down: np.ndarray) -> Any:
+    """Two levels where they surely gain over the best single one, and no bolder than they must.
 
-    def __init__(self, plant: Plant, model: Model) -> None:
-        self.plant, self.model = plant, model
-        order = sorted_paths(plant.paths).values
-        self._order = ordered(plant.paths)
-        self._keep = np.array([order.index(path) for path in model.paths], np.intp)
+    The pair whose gain over one level has the highest lower end; of those that are as good as it
+    within one standard error, paired by fleet, the one that renews first: a day too late costs
+    more than a day too early.
+    """
+    fleets = down.shape[1]
+    single = [i for i, (order, due) in enumerate(pairs) if order == due]
+    one = single[int(down[single].mean(axis=1).argmin())]
+    gain = down[one] - down
+    error = gain.std(axis=1, ddof=1) / np.sqrt(fleets)
+    lower = gain.mean(axis=1) - 2 * error
+    best = int(lower.argmax())
+    behind = down - down[best]
+    near = behind.mean(axis=1) <= behind.std(axis=1, ddof=1) / np.sqrt(fleets)
+    fit = np.flatnonzero(near & (lower >= 0)).tolist()
+    return max((pairs[i] for i in fit), key=lambda pair: (pair[1], pair[0]))
+
+
+class Known:
+    """What policies may know of a life: its readings so far, and what a model says of them."""
+
+    def __init__(self, paths: Paths, models: Sequence[Model], part: Sequence[int] = ()) -> None:
+        """With several models, `part` says which of them has not seen a life."""
+        self._models, self._part = models, part
+        order = sorted_paths(paths).values
+        self._order = ordered(paths)
+        self._keep = [np.array([order.index(p) for p in m.paths], np.intp) for m in models]
         self._days: dict[Any, Any] = {}
         self._smooth: dict[Any, Any] = {}
 
@@ -156,9 +210,11 @@ class Known:
         """Low, median and high at each age."""
         found = self._days.get(part.key)
         if found is None:
+            which = self._part[part.key[0]] if self._part else 0
+            model = self._models[which]
             life = replace(part.life, values=part.life.values[:, self._order])
-            rows = learning.features_of(self.model, life, self._keep)
-            found = self._days[part.key] = self.model.predict(rows)
+            rows = learning.features_of(model, life, self._keep[which])
+            found = self._days[part.key] = model.predict(rows)
         return found
 
     def twin(self, which: int, level: float) -> Trigger:
@@ -177,22 +233,6 @@ class Known:
 
         return trigger
 
-    def limits(self) -> list[tuple[int, float, float]]:
-        """(sensor, sign, limit) at shares of how far each sensor comes in the lives to tune on."""
-        found = []
-        for sensor in range(len(self.plant.paths.values)):
-            paths = [_smooth(life, sensor) for life in self.plant.tuning]
-            begin = np.concatenate([p[10:40] for p in paths])
-            ends = np.array([p[-1] for p in paths])
-            sign = 1.0 if np.median(ends) > np.median(begin) else -1.0
-            gap = sign * (np.median(ends) - np.median(begin))
-            if gap > 2 * begin.std():
-                found += [
-                    (sensor, sign, float(np.median(begin) + sign * share * gap))
-                    for share in (0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9)
-                ]
-        return found
-
     def threshold(self, given: tuple[int, float, float]) -> Trigger:
         sensor, sign, limit = given
 
@@ -204,6 +244,23 @@ class Known:
             return _held(sign * path >= sign * limit)
 
         return trigger
+
+
+def limits(plant: Plant) -> list[tuple[int, float, float]]:
+    """(sensor, sign, limit) at shares of how far each sensor comes in the lives to tune on."""
+    found = []
+    for sensor in range(len(plant.paths.values)):
+        paths = [_smooth(life, sensor) for life in plant.own]
+        begin = np.concatenate([p[10:40] for p in paths])
+        ends = np.array([p[-1] for p in paths])
+        sign = 1.0 if np.median(ends) > np.median(begin) else -1.0
+        gap = sign * (np.median(ends) - np.median(begin))
+        if gap > 2 * begin.std():
+            found += [
+                (sensor, sign, float(np.median(begin) + sign * share * gap))
+                for share in (0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9)
+            ]
+    return found
 
 
 def _held(is_beyond: np.ndarray) -> int:
@@ -226,21 +283,23 @@ def _smooth(life: Life, sensor: int) -> np.ndarray:
 
 
 def closed_loop(
-    plant: Plant, model: Model, work: Work, tuning: int, judging: int, seed: int
+    plant: Plant,
+    known: Known,
+    crossed: Known,
+    work: Work,
+    trouble: Trouble,
+    tuning: int,
+    judging: int,
+    seed: int,
 ) -> dict[str, Any]:
-    tune = [fleet(plant.tuning, 1_000 * seed + i, len(plant.paths.values)) for i in range(tuning)]
-    judge = [
-        fleet(plant.judging, 1_000 * seed + 500 + i, len(plant.paths.values))
-        for i in range(judging)
-    ]
+    sensors = len(plant.paths.values)
+    tune = [fleet(plant.own, 1_000 * seed + i, sensors, trouble) for i in range(tuning)]
+    judge = [fleet(plant.judging, 1_000 * seed + 500 + i, sensors, trouble) for i in range(judging)]
     found: dict[str, Any] = {}
     down: dict[str, np.ndarray] = {}
-    for policy in policies(plant, model, work.lead):
-        best = min(
-            policy.grid,
-            key=lambda given: sum(simulate(d, work, policy.make(given)).down for d in tune),
-        )
-        outcomes = [simulate(d, work, policy.make(best)) for d in judge]
+    for policy in policies(plant, work.lead):
+        best = tuned(policy, crossed, tune, work)
+        outcomes = [simulate(d, work, policy.make(best, known)) for d in judge]
         down[policy.name] = np.array([100 * share_down(o, work) for o in outcomes])
         found[policy.name] = _row(policy.name, best, outcomes, down[policy.name])
     cuts = {
@@ -249,6 +308,27 @@ def closed_loop(
         for other in ("run to failure", "age", "threshold")
     }
     return {"policies": found, "cuts": cuts}
+
+
+def tuned(policy: Policy, known: Known, fleets: list[Draw], work: Work) -> Any:
+    """The setting that is best on these fleets; most are given up after some of them."""
+
+    def days(settings: Sequence[Any], some: list[Draw]) -> np.ndarray:
+        rows = [[simulate(d, work, policy.make(one, known)).down for d in some] for one in settings]
+        return np.array(rows, float)
+
+    first = days(policy.grid, fleets[:FIRST])
+    # Single levels are what pairs are held against: the best of them stay.
+    order = np.argsort(first.mean(axis=1), kind="stable").tolist()
+    keep = order[:FINALISTS]
+    if policy.pick:
+        keep += [i for i in order if policy.grid[i][0] == policy.grid[i][1]][:3]
+    keep = sorted(set(keep))
+    settings = [policy.grid[i] for i in keep]
+    whole = np.concatenate([first[keep], days(settings, fleets[FIRST:])], axis=1)
+    if policy.pick:
+        return policy.pick(settings, whole)
+    return settings[int(whole.mean(axis=1).argmin())]
 
 
 def _row(name: str, best: Any, outcomes: list[Outcome], down: np.ndarray) -> dict[str, Any]:
@@ -293,6 +373,8 @@ def passed(rows: dict[str, Any], marks: dict[str, Any]) -> dict[str, bool]:
     }
     found = {}
     for mark, other in names.items():
+        if mark not in marks:
+            continue
         here = rows["cuts"][f"{TWIN} against {other}"]
         wanted = marks[mark]
         found[mark] = here["cutPercent"] >= wanted["least"] and here["low"] >= wanted["lowerBound"]

@@ -9,7 +9,20 @@ import numpy as np
 import pytest
 from studies._downtime_platform import through_platform
 from studies._fleet import BEARING, NEVER, Part, Work, bearings, faulty, fleet, simulate
-from studies.downtime import MARKS, Plant, closed_loop, cut, learnt, passed
+from studies.downtime import (
+    CLEAN,
+    HARD,
+    MARKS,
+    TWIN,
+    Known,
+    Plant,
+    closed_loop,
+    crosswise,
+    cut,
+    learnt,
+    passed,
+    robust,
+)
 
 from gemel.services.rul.lives import Life
 from studies import Options
@@ -81,7 +94,7 @@ def test_a_cut_is_paired_by_fleet() -> None:
 @pytest.fixture(scope="module")
 def plant() -> Plant:
     made = bearings(50, 3)
-    return Plant("bearings", BEARING, made[:22], made[22:36], made[36:])
+    return Plant("bearings", BEARING, made[:36], made[36:])
 
 
 @pytest.fixture
@@ -90,13 +103,52 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_loop_judges_every_policy_on_other_lives(plant: Plant, quick: None) -> None:
-    model, _ = learnt(plant, Options())
-    rows = closed_loop(plant, model, Work(horizon=500), 2, 3, 1)
+    known = Known(plant.paths, [learnt(plant, Options())[0]])
+    crossed = Known(plant.paths, *crosswise(plant, Options()))
+    rows = closed_loop(plant, known, crossed, Work(horizon=500), HARD, 4, 3, 1)
     down = {name: row["downPercent"] for name, row in rows["policies"].items()}
     assert down["oracle"] <= down["oracle of wear"]
     assert down["oracle"] < down["twin median"] < down["run to failure"]
     marks = json.loads(Path(MARKS).read_text("utf-8"))["marks"]["bearings"]
     assert set(passed(rows, marks)) >= {"againstRunToFailure", "againstAge", "againstThreshold"}
+    order, due = rows["policies"][TWIN]["parameter"]
+    assert order >= due
+
+
+def test_a_life_to_tune_on_is_predicted_by_a_model_that_has_not_seen_it(
+    plant: Plant, quick: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[set[int]] = []
+    monkeypatch.setattr(
+        "studies.downtime._learnt", lambda lives, paths: (seen.append({id(x) for x in lives}), 0)
+    )
+    _, part = crosswise(plant, Options())
+    for number, life in enumerate(plant.own):
+        assert [id(life) in lives for lives in seen] == [k != part[number] for k in range(3)]
+        assert id(life) not in {id(x) for x in plant.judging}
+
+
+def test_a_second_level_must_surely_gain_and_is_no_bolder_than_it_must() -> None:
+    random = np.random.default_rng(2)
+    common = 100 + 5 * random.standard_normal(36)
+    pairs = [(30, 30), (60, 9), (60, 12), (60, 15), (60, 18)]
+
+    def down(*means: float, spread: float = 1.0) -> np.ndarray:
+        return np.array([common + m + spread * random.standard_normal(36) for m in means])
+
+    assert robust(pairs, down(0, -4, -4, -4, -2)) == (60, 15)
+    assert robust(pairs, down(0, 3, -4, -2, -1)) == (60, 12)
+    assert robust(pairs, down(0, 0, 0.2, 0.2, 0.5, spread=3.0)) == (30, 30)
+
+
+def test_clean_fleets_have_neither_sudden_failures_nor_sensors_that_fail() -> None:
+    lives = bearings(6, 2)
+    draw = fleet(lives, 7, 6, CLEAN)
+    for machine in range(10):
+        for number in range(6):
+            part = draw(machine, number)
+            assert not part.is_sudden
+            np.testing.assert_array_equal(part.life.values, lives[part.key[0]].values)
 
 
 def test_the_server_comes_to_the_same_jobs_on_the_same_days(plant: Plant, quick: None) -> None:
