@@ -9,12 +9,14 @@ of the level; each limit is the mean of those set on four times 2,000 others. To
 cost. Where the last trial is not sure, its estimate decides, of the truth as of the advisor.
 Naive comparison: the level whose forecast of remaining life has the least RMSE.
 
-Marks, written before the first run: the advisor's level is the one of the full evaluation on
->= 90 % of the plants; where it errs the median regret of its level is <= 5 %.
+Marks (studies/marks/fidelity.json), those of before the first run: the advisor's level is the one of
+the full evaluation on >= 90 % of the plants; where it errs the median regret is <= 5 %.
 """
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +29,7 @@ from studies import Options
 
 TOLERANCE = 0.02
 RECORDED = 40
-MARKS = {"right": 0.9, "regretWhenWrong": 0.05}
+MARKS = Path(__file__).parent / "marks" / "fidelity.json"
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -108,14 +110,14 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     right = [row["advised"] == row["true"] for row in rows]
     wrong = [row["advisedRegret"] for row, ok in zip(rows, right, strict=True) if not ok]
     naive = [row["naive"] == row["true"] for row in rows]
-    share = float(np.mean(right))
+    share, marks = float(np.mean(right)), json.loads(MARKS.read_text("utf-8"))["marks"]
     median = float(np.median(wrong)) if wrong else 0.0
     sure = [ok for row, ok in zip(rows, right, strict=True) if row["truthIsSure"]]
     return {
         "plants": len(rows),
         "tolerance": TOLERANCE,
         "recordedLives": RECORDED,
-        "marks": MARKS,
+        "marks": marks,
         "right": share,
         "truthIsSure": len(sure) / len(rows),
         "rightWhereTruthIsSure": float(np.mean(sure)) if sure else None,
@@ -125,6 +127,6 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "naiveRight": float(np.mean(naive)),
         "naiveMeanRegret": float(np.mean([r["naiveRegret"] for r in rows])),
         "trueLevels": {name: sum(r["true"] == name for r in rows) for name in LEVELS},
-        "met": share >= MARKS["right"] and median <= MARKS["regretWhenWrong"],
+        "met": share >= marks["right"] and median <= marks["regretWhenWrong"],
         "byPlant": rows,
     }
