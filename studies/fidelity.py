@@ -9,8 +9,8 @@ of the level; each limit is the mean of those set on four times 2,000 others. To
 cost. Where the last trial is not sure, its estimate decides, of the truth as of the advisor.
 Naive comparison: the level whose forecast of remaining life has the least RMSE.
 
-Marks (studies/marks/fidelity.json), those of before the first run: the advisor's level is the one of
-the full evaluation on >= 90 % of the plants; where it errs the median regret is <= 5 %.
+Marks (studies/marks/fidelity.json), those of before the first run: the advisor's level is the one
+of the full evaluation on >= 90 % of the plants; where it errs the median regret is <= 5 %.
 """
 
 from __future__ import annotations

@@ -39,7 +39,7 @@ LARGEST = 2.0**52
 def coded(value: F64, bound: float) -> bytes:
     """Bytes that `decoded` makes a column of, nowhere further than `bound` from this one.
 
-    Cost: that of `swinging_door`, three of the first `TRIED` values: some numpy calls for each end that is kept.
+    Cost: some numpy calls for each end that is kept; for the first `TRIED` values four times.
 
     Raises:
         InvalidInput: a value is not finite, or the bound is not above 0 or too small for them.
