@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from gemel.app.memory import keep_freed
 from gemel.services.anomaly.kind import KIND
 from gemel.services.anomaly.learning import learn
 from gemel.services.anomaly.live import AnomalyDetector
@@ -115,11 +116,13 @@ def river_tick(signals: int) -> Callable[[Readings], None] | None:
 
 
 def run(signals: int) -> dict[str, Any]:
+    keep_freed()  # as the server does
     found: dict[str, Any] = {"signals": signals, "twins": signals // SIGNALS_A_TWIN}
     for name, with_spaces, mixed in (
         ("gemel", False, False),
         ("gemelSpaces", True, False),
         ("gemelMixed", False, True),
+        ("gemelSpacesMixed", True, True),
     ):
         live = detector(signals, with_spaces)
         found[name] = measured(live.update, ticks(signals, WARM + TICKS, mixed), WARM)

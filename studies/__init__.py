@@ -42,6 +42,11 @@ class Options:
             f"there is no folder '{name}' in {self.data}; --data names the folder that holds it"
         )
 
+    def beside(self, name: str, file: str) -> Path | None:
+        """A file of a data set, None where either is not there."""
+        found = (self.data / name / file, self.data / file)
+        return next((p for p in found if p.is_file()), None)
+
 
 def left_out(count: int) -> Iterator[tuple[list[int], int]]:
     """Each of so many parts in turn: (those to choose on, the one to judge)."""

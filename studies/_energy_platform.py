@@ -197,7 +197,7 @@ def states_of(server: Inside) -> dict[str, int]:
 
     def look() -> dict[str, int]:
         found: dict[str, int] = {}
-        for one in server.ask("GET", "/commands", limit=1000)["value"]:
+        for one in server.ask("GET", "/commands", limit=10_000)["value"]:
             found[one["state"]] = found.get(one["state"], 0) + 1
         return {} if found.get("sent") or found.get("accepted") else found
 

@@ -19,7 +19,7 @@ import numpy as np
 from studies import Options, StudyError, left_out
 from studies._detection import STATISTICS, WEIGHTS, held, judged, shares
 
-TRAIN, CUT = 400, 280
+TRAIN = 400
 LIMITS = np.geomspace(0.3, 60, 60)
 RATES = (0.01, 0.05, 0.10, 0.20)
 HELD = 10
@@ -32,9 +32,9 @@ PUBLISHED = {  # github.com/waico/SKAB, outlier table, 34 files
 
 
 def run(options: Options) -> dict[str, Any]:
-    files = _files(options)
+    files = files_of(options)
     weights = WEIGHTS[1:3] if options.small else WEIGHTS
-    tables = {w: [judged(x[:TRAIN], CUT, x[TRAIN:], w) for x, _ in files] for w in weights}
+    tables = {w: [judged(x[:TRAIN], x[TRAIN:], w) for x, _ in files] for w in weights}
     truth = [y[TRAIN:] for _, y in files]
     alarms, chosen = {}, Counter[Any]()
     for tune, judge in left_out(len(files)):
@@ -67,7 +67,7 @@ def run(options: Options) -> dict[str, Any]:
     }
 
 
-def _files(options: Options) -> list[tuple[np.ndarray, np.ndarray]]:
+def files_of(options: Options) -> list[tuple[np.ndarray, np.ndarray]]:
     folder = options.folder("skab")
     found = [p for p in folder.rglob("*.csv") if "anomaly-free" not in p.parts]
     if options.set:

@@ -32,22 +32,14 @@ BASELINES = {  # mean detection rate of 21 faults; without 3, 9 and 15 (all faul
 
 def run(options: Options) -> dict[str, Any]:
     folder = options.folder("tep")
-    train, normal = _table(folder / "d00.dat.gz"), _table(folder / "d00_te.dat.gz")
-    faults = {
-        int(p.name[1:3]): _table(p)
-        for p in sorted(folder.glob("d??_te.dat.gz"))
-        if "d00" not in p.name
-    }
-    if not faults:
-        raise StudyError(f"{folder} holds no fault (dNN_te.dat.gz)")
+    train, normal = table_of(folder / "d00.dat.gz"), table_of(folder / "d00_te.dat.gz")
+    faults = faults_of(folder, options.small)
     weights, shares = ((0.05,), (0.7,)) if options.small else (WEIGHTS, SHARES)
-    if options.small:
-        faults = dict(list(faults.items())[:4])
     tables: dict[Any, Any] = {}
     for weight in weights:
         for share in shares:
-            calm = judged(train, len(train), normal, weight, share)
-            each = {f: judged(train, len(train), x, weight, share) for f, x in faults.items()}
+            calm = judged(train, normal, weight, share)
+            each = {f: judged(train, x, weight, share) for f, x in faults.items()}
             for name in STATISTICS:
                 tables[name, weight, share] = (calm[name], {f: t[name] for f, t in each.items()})
     numbers = sorted(faults)
@@ -77,7 +69,15 @@ def run(options: Options) -> dict[str, Any]:
     }
 
 
-def _table(path: Any) -> np.ndarray:
+def faults_of(folder: Any, is_small: bool) -> dict[int, np.ndarray]:
+    """The runs with a fault, by its number."""
+    paths = [p for p in sorted(folder.glob("d??_te.dat.gz")) if "d00" not in p.name]
+    if not paths:
+        raise StudyError(f"{folder} holds no fault (dNN_te.dat.gz)")
+    return {int(p.name[1:3]): table_of(p) for p in (paths[:4] if is_small else paths)}
+
+
+def table_of(path: Any) -> np.ndarray:
     if not path.exists():
         raise StudyError(f"{path} is missing")
     with gzip.open(path) as lines:

@@ -17,23 +17,25 @@ from gemel.services.contract import Arrays, Setup
 Rows = NDArray[np.intp]
 PARTS = ("mean", "deviation", "loadings", "variance", "limits")
 SHIFTS = ("usual", "whitening")
+BASELINE = 5
+"""Columns of the table of baselines."""
 
 
 def arrays_of(
-    baselines: Mapping[tuple[str, str], tuple[float, float, float]],
+    baselines: Mapping[tuple[str, str], tuple[float, ...]],
     spaces: Mapping[str, tuple[list[str], Space]],
 ) -> tuple[Json, dict[str, NDArray[np.float64]]]:
     """The document and arrays of a fit.
 
     Args:
-        baselines: by twin and path: mean, deviation, variance of the EWMA.
+        baselines: by twin and path: mean, deviation, variance of the EWMA, limits of z and ewma.
         spaces: by twin: the paths of its columns, and its space.
     """
     document: Json = {
         "signals": [list(key) for key in baselines],
         "spaces": [[twin, paths, space.level] for twin, (paths, space) in spaces.items()],
     }
-    arrays: dict[str, F64] = {"baselines": np.array(list(baselines.values())).reshape(-1, 3)}
+    arrays: dict[str, F64] = {"baselines": np.array(list(baselines.values())).reshape(-1, BASELINE)}
     for i, (_, space) in enumerate(spaces.values()):
         for part in PARTS:
             arrays[f"{part}/{i}"] = getattr(space, part)
@@ -53,7 +55,8 @@ def spaces_of(setup: Setup, statistics: Statistics) -> tuple[list[Space | None],
     known = [(slot_of.get((t, p)), i) for i, (t, p) in enumerate(document["signals"])]
     pairs = np.array([(s, i) for s, i in known if s is not None], np.intp).reshape(-1, 2)
     table = np.asarray(arrays["baselines"])[pairs[:, 1]]
-    statistics.fix(pairs[:, 0], table[:, 0], table[:, 1], table[:, 2])
+    own = table[:, 3:] if table.shape[1] == BASELINE else None  # none in versions from before
+    statistics.fix(pairs[:, 0], table[:, 0], table[:, 1], table[:, 2], own)
     place = {twin: i for i, twin in enumerate(setup.twins)}
     for i, (twin, paths, level) in enumerate(document["spaces"]):
         found = [slot_of.get((twin, path)) for path in paths]

@@ -69,17 +69,18 @@ class AnomalyDetector:
         self.written: I64 = np.full(len(self.twins), NEVER, np.int64)
         self.score = np.zeros(len(self.twins))
         self.together = np.zeros((len(self.twins), len(STATISTICS)))
-        self._order = np.argsort(self.twin_of, kind="stable")
+        order = np.argsort(self.twin_of, kind="stable")
+        is_ordered = bool((order[1:] > order[:-1]).all())
+        self._order: Rows | slice = slice(None) if is_ordered else order
         counts = np.bincount(self.twin_of, minlength=len(self.twins))
-        self._starts = np.concatenate(([0], np.cumsum(counts)))[:-1]
-        self._has_signals = counts > 0
+        self._with_signals = np.flatnonzero(counts)
+        self._starts = np.concatenate(([0], np.cumsum(counts)))[self._with_signals]
         self.forests: Forests | None = None
         self.odd = np.zeros(len(self.twins))
         if given["trees"]:
             mine = [np.flatnonzero(self.twin_of == i) for i in range(len(self.twins))]
             self.forests = Forests(self.twins, mine, float(given["treeSigmas"]))
-        self._row_of: Rows = np.zeros(len(self.signals), np.intp)
-        self._span_of: I64 = np.zeros(len(self.twins), np.int64)
+        self._span_of: I64 = np.full(len(self.twins), NEVER, np.int64)
 
     # ---- readings ------------------------------------------------------------------------------
 
@@ -87,30 +88,31 @@ class AnomalyDetector:
         """Folds readings in; samples that they end are judged."""
         if not len(readings):
             return NOTHING
-        span = readings.time // self._width
+        slot = readings.slot.astype(np.intp)
+        low, high = (int(t) // self._width for t in (readings.time.min(), readings.time.max()))
+        span = low if low == high else readings.time // self._width
         founds = []
-        if self._is_one_sample_each(readings.slot, span):
-            founds.append(self._take(readings.slot, readings.time, readings.value, span))
+        if self._is_one_sample_each(slot, span):
+            founds.append(self._take(slot, readings.time, readings.value, span))
         else:
-            for rows, time, of in self._samples(readings.slot, readings.time, span):
-                founds.append(self._take(readings.slot[rows], time, readings.value[rows], of))
+            spans = np.broadcast_to(np.asarray(span), slot.shape)
+            for rows, time, of in self._samples(slot, readings.time, spans):
+                founds.append(self._take(slot[rows], time, readings.value[rows], of))
         return _joined(founds)
 
-    def _is_one_sample_each(self, slot: NDArray[np.int32], span: I64) -> bool:
+    def _is_one_sample_each(self, slot: Rows, span: I64 | int) -> bool:
         """Whether no signal comes twice and no twin in two spans: usual, and quick in any order."""
-        rows = np.arange(len(slot))
-        self._row_of[slot] = rows
-        if not (self._row_of[slot] == rows).all():
+        flags = np.zeros(len(self.signals), np.bool_)
+        flags[slot] = True
+        if np.count_nonzero(flags) < len(slot):
             return False
-        if span.min() == span.max():
+        if isinstance(span, int):
             return True
         twin = self.twin_of[slot]
         self._span_of[twin] = span
         return bool((self._span_of[twin] == span).all())
 
-    def _samples(
-        self, slot: NDArray[np.int32], time: I64, span: I64
-    ) -> list[tuple[Rows, I64, I64]]:
+    def _samples(self, slot: Rows, time: I64, span: I64) -> list[tuple[Rows, I64, I64]]:
         """Rounds of (rows, times, spans): at most one sample of a twin, one reading of a signal.
 
         Of several readings of a signal in one sample the last counts, at the newest of their times.
@@ -137,19 +139,18 @@ class AnomalyDetector:
         columns = (np.split(column, cuts) for column in (order[kept], times, of))
         return list(zip(*columns, strict=True))
 
-    def _take(self, slot: NDArray[np.int32], time: I64, value: F64, span: I64) -> Found:
+    def _take(self, slot: Rows, time: I64, value: F64, span: I64 | int) -> Found:
         """One reading of each signal, one span of each twin."""
         twin = self.twin_of[slot]
-        is_later = span > self.span[twin]
+        self._span_of.fill(NEVER)
+        self._span_of[twin] = span
         found = NOTHING
-        if is_later.any():
-            flags = np.zeros(len(self.twins), np.bool_)
-            flags[twin[is_later]] = True
-            over = np.flatnonzero(flags)
+        over = np.flatnonzero(self._span_of > self.span)
+        if len(over):
             begun = over[self.span[over] != NEVER]
             if len(begun):
                 found = self._judge(begun)
-            self.span[twin[is_later]] = span[is_later]
+            self.span[over] = self._span_of[over]
             self.time[over] = NEVER
         self.last[slot] = value
         self.is_fresh[slot] = True
@@ -171,7 +172,8 @@ class AnomalyDetector:
             self.is_fresh[rows] = False
         alone = np.maximum(np.abs(self.z), np.abs(self.shift))[self._order]
         highest = np.zeros(len(self.twins))
-        highest[self._has_signals] = np.maximum.reduceat(alone, self._starts[self._has_signals])
+        if len(alone):
+            highest[self._with_signals] = np.maximum.reduceat(alone, self._starts)
         score = highest[over]
         places = self.multivariate.place[over]
         has_space = places >= 0

@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.core.batch import F64
-from gemel.services.anomaly.shifts import Shifts, ewma, learn_shifts, unknown
+from gemel.services.anomaly.limits import by_others, limits
+from gemel.services.anomaly.shifts import Shifts, ewma, learn_shifts
 
 Rows = NDArray[np.intp]
 SHARE = 0.9
 """Of the variance that the components hold."""
+MOST = 4
+"""Where at least one twin of so many is judged, the matrices of all are multiplied."""
 FLOOR = 1e-12
 STATISTICS = ("t2", "spe", "spe-ewma", "t2-ewma")
 
@@ -56,34 +59,37 @@ class Space:
         return np.stack((t2, spe, ewma(spe, weight, self.level), shifted), axis=1)
 
 
-def learn_space(
-    train: F64, judge: F64, false_alarms: float, weight: float, share: float = SHARE
-) -> Space:
-    """The space of normal samples.
+def learn_space(value: F64, false_alarms: float, weight: float, share: float = SHARE) -> Space:
+    """The space of normal samples, and its limits.
 
     Args:
-        train: (n, m) samples that are normal, from which components come.
-        judge: (n, m) the normal samples after them, from which limits come.
+        value: (n, m) samples that are normal, in order of time.
         false_alarms: share of normal samples above each limit.
         weight: of the newest SPE in its EWMA.
         share: of the variance that the components hold.
     """
-    mean = np.median(train, axis=0)
-    deviation = train.std(axis=0)
+    judged = by_others(
+        value, lambda some: _spanned(some, weight, share), lambda space, x: space.judged(x, weight)
+    )
+    level = float(np.mean([one[:, STATISTICS.index("spe")].mean() for one in judged]))
+    return replace(_spanned(value, weight, share), limits=limits(judged, false_alarms), level=level)
+
+
+def _spanned(value: F64, weight: float, share: float) -> Space:
+    """The space of samples, with no limits yet."""
+    mean = np.median(value, axis=0)
+    deviation = value.std(axis=0)
     deviation = np.where(deviation > 0, deviation, np.abs(mean) * 1e-6 + FLOOR)
-    z = (train - mean) / deviation
-    _, size, vectors = np.linalg.svd(z - z.mean(axis=0), full_matrices=False)
-    variance = size**2 / max(len(z) - 1, 1)
+    z = (value - mean) / deviation
+    off = z - z.mean(axis=0)
+    size, vectors = np.linalg.eigh(off.T @ off / max(len(z) - 1, 1))
+    variance, vectors = np.maximum(size[::-1], 0.0), vectors[:, ::-1]
     sums = np.cumsum(variance) / max(variance.sum(), FLOOR)
-    count = min(int(np.searchsorted(sums, share)) + 1, max(train.shape[1] - 1, 1))
-    known = vectors[:count].T.copy(), np.maximum(variance[:count], FLOOR)
-    found = Space(mean, deviation, *known, np.ones(4), 0.0, unknown(train.shape[1]))
-    t2, spe, _ = found.judge(judge)
-    level = float(spe.mean())
-    three = [np.quantile(v, 1 - false_alarms) for v in (t2, spe, ewma(spe, weight, level))]
-    shifts, fourth = learn_shifts(np.concatenate((train, judge)), weight, false_alarms)
-    limits = np.maximum(np.array([*three, fourth]), FLOOR)
-    return replace(found, limits=limits, level=level, shifts=shifts)
+    count = min(int(np.searchsorted(sums, share)) + 1, max(value.shape[1] - 1, 1))
+    known = vectors[:, :count].copy(), np.maximum(variance[:count], FLOOR)
+    shifts = learn_shifts(value, weight)
+    found = Space(mean, deviation, *known, np.ones(len(STATISTICS)), 0.0, shifts)
+    return replace(found, level=float(found.judge(value)[1].mean()))
 
 
 class Multivariate:
@@ -100,66 +106,75 @@ class Multivariate:
         self.place[self.twins] = np.arange(len(self.twins))
         known = [(s, slots[i]) for i, s in enumerate(spaces) if s is not None]
         wide = max((len(s.mean) for s, _ in known), default=0)
-        deep = max((len(s.variance) for s, _ in known), default=0)
         shape = (len(known), wide)
         self.slots: Rows = np.zeros(shape, np.intp)
-        self.is_there = np.zeros(shape, np.bool_)
-        self._mean, self._scale = np.zeros(shape), np.zeros(shape)
-        self._loadings = np.zeros((*shape, deep))
-        self._inverse = np.zeros((len(known), deep))
+        self._mean, self._deviation = np.zeros(shape), np.zeros(shape)
+        self._axes = np.zeros((*shape, wide))
+        """Of each twin: its components, scaled to variance 1, then all directions beside them; as
+        in all arrays, what a twin with fewer signals has no use for is 0."""
+        self._is_inside, self._is_beside = np.zeros(shape), np.zeros(shape)
         self._limits = np.ones((len(known), len(STATISTICS)))
         self._usual, self._whitening = np.zeros(shape), np.zeros((*shape, wide))
         self.smooth = np.zeros(len(known))
         self.shift = np.zeros(shape)
         """Running means of all signals, less what they normally are."""
-        self.squares, self.whites = np.zeros(shape), np.zeros(shape)
+        self.placed, self.whites = np.zeros(shape), np.zeros(shape)
+        """Where samples lie along the axes, and whitened running means."""
         for i, (space, mine) in enumerate(known):
             m, k = space.loadings.shape
-            self.slots[i, :m], self.is_there[i, :m] = mine, True
-            self._mean[i, :m], self._scale[i, :m] = space.mean, 1.0 / space.deviation
-            self._loadings[i, :m, :k] = space.loadings
-            self._inverse[i, :k] = 1.0 / space.variance
+            self.slots[i, :m] = mine
+            self._mean[i, :m], self._deviation[i, :m] = space.mean, space.deviation
+            axes = np.linalg.qr(space.loadings, mode="complete")[0]
+            axes[:, :k] = space.loadings / np.sqrt(space.variance)
+            self._axes[i, :m, :m] = axes / space.deviation[:, None]
+            self._is_inside[i, :k], self._is_beside[i, k:m] = 1.0, 1.0
             self._limits[i], self.smooth[i] = space.limits, space.level
             self._usual[i, :m] = space.shifts.mean
             self._whitening[i, :m, :m] = space.shifts.whitening
 
     def step(self, places: Rows, last: F64) -> F64:
-        """Judges the last values of some twins; `squares` has their squared residuals then.
+        """Judges the last values of some twins; `parts` tells of them then.
 
         Args:
-            places: among `twins`, each once.
+            places: among `twins`, each once and in order.
             last: of all signals, by slot; NaN where none has come, which counts as the mean.
 
         Returns:
             The four statistics in units of their limits (n, 4).
         """
-        is_all = len(places) == len(self.twins) and bool((places[1:] > places[:-1]).all())
-        rows = slice(None) if is_all else places  # all of them need no copies
+        is_most = len(places) * MOST > len(self.twins)
+        rows = slice(None) if is_most else places  # the matrices of all need no copies
         value = last[self.slots[rows]]
-        z = (value - self._mean[rows]) * self._scale[rows]
-        is_missing = ~self.is_there[rows] | ~np.isfinite(z)
-        z[is_missing] = 0.0
-        loadings = self._loadings[rows]
-        scores = np.matmul(z[:, None, :], loadings)
-        squares = (z[:, None, :] - np.matmul(scores, loadings.transpose(0, 2, 1)))[:, 0, :] ** 2
-        self.squares[rows] = squares
-        t2 = (scores[:, 0, :] ** 2 * self._inverse[rows]).sum(axis=1)
-        spe = squares.sum(axis=1)
-        smooth = self.smooth[rows] + self.weight * (spe - self.smooth[rows])
-        self.smooth[rows] = smooth
-        moved = self._moved(rows, np.where(is_missing, 0.0, value - self._usual[rows]))
-        return np.stack((t2, spe, smooth, moved), axis=1) / self._limits[rows]
-
-    def _moved(self, rows: Rows | slice, off: F64) -> F64:
-        """T2 of running means; `whites` has the share of each signal then."""
-        shift = self.shift[rows] + self.weight * (off - self.shift[rows])
-        self.shift[rows] = shift
-        whites = np.matmul(shift[:, None, :], self._whitening[rows])[:, 0, :] ** 2
-        self.whites[rows] = whites
-        total: F64 = whites.sum(axis=1)
-        return total
+        off, moved = value - self._mean[rows], value - self._usual[rows]
+        is_known = np.isfinite(value)
+        if not is_known.all():
+            off[~is_known] = moved[~is_known] = 0.0
+        placed = np.matmul(off[:, None, :], self._axes[rows])[:, 0, :]
+        moved -= self.shift[rows]
+        moved *= self.weight
+        moved += self.shift[rows]
+        whites = np.matmul(moved[:, None, :], self._whitening[rows])[:, 0, :]
+        here: Rows | slice = places
+        if len(places) == len(self.twins):
+            here, self.placed, self.shift, self.whites = slice(None), placed, moved, whites
+        else:
+            if is_most:
+                placed, moved, whites = placed[places], moved[places], whites[places]
+            self.placed[places], self.shift[places], self.whites[places] = placed, moved, whites
+        spe = np.einsum("ij,ij,ij->i", placed, placed, self._is_beside[here])
+        smooth = self.smooth[here] + self.weight * (spe - self.smooth[here])
+        self.smooth[here] = smooth
+        found = np.empty((len(STATISTICS), len(places)))
+        found[0] = np.einsum("ij,ij,ij->i", placed, placed, self._is_inside[here])
+        found[1], found[2] = spe, smooth
+        found[3] = np.einsum("ij,ij->i", whites, whites)
+        return found.T / self._limits[here]
 
     def parts(self, place: int, statistic: str) -> F64:
         """What each signal of a twin adds to a statistic, (m,)."""
-        found: F64 = (self.whites if statistic == "t2-ewma" else self.squares)[place]
-        return found
+        if statistic == "t2-ewma":
+            whites: F64 = self.whites[place] ** 2
+            return whites
+        beside = self.placed[place] * self._is_beside[place]
+        residual: F64 = (self._axes[place] @ beside) * self._deviation[place]
+        return residual**2

@@ -31,7 +31,7 @@ class Settings:
     warmup: int = 120
     """Samples before a signal counts."""
     sigmas: float = 6.0
-    """The limit of both statistics."""
+    """The limit of both statistics, at least."""
     clip: float = 3.0
     """Residuals beyond so many deviations move the baseline no further."""
 
@@ -57,6 +57,9 @@ class Statistics:
         """Variance of the EWMA while all is well."""
         self.fixed = np.zeros(count)
         """1 where the baseline was learnt from history and stays."""
+        self.z_limit = np.full(count, settings.sigmas)
+        self.ewma_limit = np.full(count, settings.sigmas)
+        """In deviations; above `sigmas` where normal history went beyond them."""
 
     def step(self, rows: Rows, value: F64) -> tuple[F64, F64]:
         """Takes a sample; signed `z` and `ewma` in units of their limits (1 is the limit).
@@ -65,24 +68,27 @@ class Statistics:
         """
         settings = self.settings
         seen = self.seen[rows] + 1.0
-        mean, variance = self.mean[rows], self.variance[rows]
-        fixed = self.fixed[rows] > 0
-        deviation = np.sqrt(variance) + 1e-9 * np.abs(mean) + 1e-300
-        is_known = (seen > settings.warmup) | fixed
+        self.seen[rows] = seen
+        mean, variance, fixed = self.mean[rows], self.variance[rows], self.fixed[rows] > 0
+        deviation = np.sqrt(variance) + (1e-9 * np.abs(mean) + 1e-300)
         residual = value - mean
         with np.errstate(over="ignore"):
             z = np.clip(residual / deviation, -LARGEST, LARGEST)
-        moved = np.clip(z, -settings.clip, settings.clip)
-        step = np.where(is_known, moved * deviation, residual)
-        ewma = self.ewma[rows]
-        ewma += settings.weight * (np.where(is_known, z, np.where(seen > 2, moved, 0.0)) - ewma)
-        spread = self.spread[rows]
-        shift = ewma / np.sqrt(spread)
-        self._learn(rows, seen, mean, variance, step, ewma, spread, fixed)
+        is_known = (seen > settings.warmup) | fixed
+        are_known, are_fixed = bool(is_known.all()), bool(fixed.all())
+        clipped = np.clip(z, -settings.clip, settings.clip)
+        ewma, spread = self.ewma[rows], self.spread[rows]
+        so = z if are_known else np.where(is_known, z, np.where(seen > 2, clipped, 0.0))
+        ewma = ewma + settings.weight * (so - ewma)
+        shift = ewma / (np.sqrt(spread) * self.ewma_limit[rows])
+        z = z / self.z_limit[rows]
         self.ewma[rows] = ewma
-        self.seen[rows] = seen
-        z = np.where(is_known, z / settings.sigmas, 0.0)
-        shift = np.where(is_known, shift / settings.sigmas, 0.0)
+        if not are_fixed:
+            clipped *= deviation
+            step = clipped if are_known else np.where(is_known, clipped, residual)
+            self._learn(rows, seen, mean, variance, step, ewma, spread, fixed)
+        if not are_known:
+            z[~is_known] = shift[~is_known] = 0.0
         return z, shift
 
     def _learn(
@@ -98,15 +104,32 @@ class Statistics:
     ) -> None:
         rate = np.maximum(1.0 / seen, 1.0 / self.settings.memory)
         rate[fixed] = 0.0
-        self.mean[rows] = mean + rate * moved
-        self.variance[rows] = (1.0 - rate) * (variance + rate * moved * moved)
+        by = rate * moved
+        self.mean[rows] = mean + by
+        self.variance[rows] = (1.0 - rate) * (variance + by * moved)
         slow = rate * (seen > self.settings.warmup / 2)
-        bound = self.settings.clip * np.sqrt(spread)
-        small = np.clip(ewma, -bound, bound)
+        small = np.minimum(ewma * ewma, self.settings.clip**2 * spread)
         least = self.settings.weight / (2 - self.settings.weight)
-        self.spread[rows] = np.maximum(spread + slow * (small * small - spread), least)
+        self.spread[rows] = np.maximum(spread + slow * (small - spread), least)
 
-    def fix(self, rows: NDArray[np.intp], mean: F64, deviation: F64, spread: F64) -> None:
-        """Sets baselines that were learnt from history."""
+    def fix(
+        self,
+        rows: NDArray[np.intp],
+        mean: F64,
+        deviation: F64,
+        spread: F64,
+        limits: F64 | None = None,
+    ) -> None:
+        """Sets baselines that were learnt from history.
+
+        Args:
+            rows: of which signals.
+            mean: of each.
+            deviation: of each.
+            spread: the variance of its EWMA.
+            limits: of `z` and `ewma` in deviations, (n, 2); they count where above `sigmas`.
+        """
         self.mean[rows], self.variance[rows] = mean, deviation**2
         self.spread[rows], self.fixed[rows] = spread, 1.0
+        if limits is not None:
+            self.z_limit[rows], self.ewma_limit[rows] = np.maximum(limits, self.settings.sigmas).T
