@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from gemel.core.document import Edit
 from gemel.core.errors import GemelError, Unavailable
@@ -31,6 +31,8 @@ PlanAhead = Callable[[Draft, EditContext], tuple[list[Edit], T]]
 MOST_TOGETHER = 256
 AHEAD_SECONDS = 0.1
 """So long a row of edits keeps others waiting."""
+MOST_AHEAD = 2_000
+"""Edits that are planned, a slice after the other, while those before them go to disk."""
 ETAGS = 256
 """So many are made from one question for random bytes."""
 
@@ -68,6 +70,34 @@ class _Planned:
             self.answer.set_result(self.result)
 
 
+class _Row(Generic[T]):
+    """What is planned for one commit while that before it is on its way to disk."""
+
+    __slots__ = ("_draft", "_edits", "_plan", "_who", "_why", "edits", "failure", "results")
+
+    def __init__(self, edits: Edits, draft: Draft, plan: PlanAhead[T], who: str, why: str) -> None:
+        self._edits, self._draft, self._plan, self._who, self._why = edits, draft, plan, who, why
+        self.edits: list[Edit] = []
+        self.results: list[T] = []
+        self.failure: Exception | None = None
+        """What ended it; what was planned before stands."""
+
+    def plan(self) -> None:
+        """Plans some more."""
+        try:
+            edits, result = self._edits.planned(self._plan, self._draft, self._who, self._why)
+        except Exception as error:  # noqa: BLE001 - raised when those before it are durable
+            self.failure = error
+            return
+        self.edits += edits
+        self.results.append(result)
+
+    def has_room(self) -> bool:
+        """Whether more may share its commit: a deletion is the last, as it is when alone."""
+        is_open = self.failure is None and len(self.edits) < MOST_AHEAD
+        return is_open and all(edit.doc is not None for edit in self.edits)
+
+
 class Edits:
     """Plans, commits and applies; on the event loop's thread, the disk on the executor's."""
 
@@ -82,7 +112,7 @@ class Edits:
     async def alone(self, plan: Plan[T], who: str, why: str) -> T:
         """Plans an edit against what is now, makes it durable, then applies it."""
         async with self._turn:
-            edits, result = self._planned(plan, self._platform.graph, who, why)
+            edits, result = self.planned(plan, self._platform.graph, who, why)
             await self._commit(edits)
         self._platform.reactions.after_edit()
         return result
@@ -105,7 +135,9 @@ class Edits:
         who: str,
         why: str,
     ) -> None:
-        """Plans edits of the graph in a row, each while the one before is on its way to disk.
+        """Plans edits of the graph in a row, some while those before are on their way to disk.
+
+        A slow disk gets many at once: what can be planned while it works shares the next commit.
 
         Ends when there is no more or when others have waited for long enough; what was planned is
         durable then. After a failure nothing is known of what was planned and not told as done.
@@ -121,35 +153,45 @@ class Edits:
         async with self._turn:
             graph = self._platform.graph
             draft = Draft(graph)
+            row: _Row[T] | None = None
             on_its_way: asyncio.Task[None] | None = None
             try:
                 while is_more() and (on_its_way is None or time.monotonic() < until):
-                    edits, result = self._planned(plan, draft, who, why)
+                    row = _Row(self, draft, plan, who, why)
+                    row.plan()
+                    while on_its_way is not None and not on_its_way.done() and row.has_room():
+                        await asyncio.sleep(0)  # others get their turn of the loop
+                        if not is_more():
+                            break
+                        row.plan()
                     if on_its_way is not None:
                         await on_its_way
                         draft.rebase(graph)
-                    on_its_way = asyncio.ensure_future(self._commit_and_tell(edits, done, result))
-                    await asyncio.sleep(0)  # others get their turn of the loop, the disk its work
+                    on_its_way = asyncio.ensure_future(self._commit_and_tell(row, done))
+                    await asyncio.sleep(0)  # the disk gets its work
+                    if row.failure is not None:
+                        break
                     draft = Draft(draft)
             finally:
                 if on_its_way is not None:  # whatever ended the row: nobody edits before it is over
                     await asyncio.wait({on_its_way})
             if on_its_way is not None:
                 on_its_way.result()
+        if row is not None and row.failure is not None:
+            raise row.failure
         self._platform.reactions.after_edit()
 
-    async def _commit_and_tell(
-        self, edits: list[Edit], done: Callable[[T], object], result: T
-    ) -> None:
-        await self._commit(edits)
-        done(result)
+    async def _commit_and_tell(self, row: _Row[T], done: Callable[[T], object]) -> None:
+        await self._commit(row.edits)
+        for result in row.results:
+            done(result)
 
     async def drain(self) -> None:
         """Waits until the edit that is under way is done; call when nothing new comes."""
         async with self._turn:
             pass
 
-    def _planned(
+    def planned(
         self, plan: Callable[[G, EditContext], tuple[list[Edit], T]], graph: G, who: str, why: str
     ) -> tuple[list[Edit], T]:
         context = EditContext(
@@ -200,7 +242,7 @@ class Edits:
         while self._waiting and len(group) < MOST_TOGETHER:
             one = self._waiting.popleft()
             try:
-                edits, result = self._planned(one.plan, draft if group else graph, one.who, one.why)
+                edits, result = self.planned(one.plan, draft if group else graph, one.who, one.why)
             except Exception as error:  # noqa: BLE001 - its own, not its neighbours'
                 _fail(one.answer, error)
                 continue

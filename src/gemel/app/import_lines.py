@@ -13,6 +13,7 @@ import orjson
 
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, InvalidInput
+from gemel.twins.adding import NewLinks
 from gemel.twins.draft import Draft
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.models import add_models
@@ -108,7 +109,7 @@ def plan_batch(draft: Draft, context: EditContext, lines: deque[Line], progress:
         SectionsWrong: a section is unknown or out of order.
     """
     until = time.perf_counter() + MOST_SECONDS
-    batch = Batch(draft.edits, progress)
+    batch, links, first = Batch([], progress), NewLinks(draft, context), len(draft.edits)
     section, line = progress.section, None
     taken: Counter[str] = Counter()
     while lines and section != "Models":
@@ -116,7 +117,7 @@ def plan_batch(draft: Draft, context: EditContext, lines: deque[Line], progress:
         text = line.text.strip()
         if text:
             try:
-                following = _take(draft, context, text, section, line.number)
+                following = _take(draft, context, links, text, section, line.number)
                 taken[section] += following == section
                 section = following
             except SectionsWrong:
@@ -125,6 +126,7 @@ def plan_batch(draft: Draft, context: EditContext, lines: deque[Line], progress:
                 batch.problems.append((line.number, section, error))
         if time.perf_counter() > until:
             break
+    batch.edits = draft.edits[first:]
     if line is not None:
         batch.progress = replace(
             progress,
@@ -138,7 +140,9 @@ def plan_batch(draft: Draft, context: EditContext, lines: deque[Line], progress:
     return batch
 
 
-def _take(draft: Draft, context: EditContext, text: bytes, section: str, number: int) -> str:
+def _take(
+    draft: Draft, context: EditContext, links: NewLinks, text: bytes, section: str, number: int
+) -> str:
     """Plans one line; the section in which the next one stands."""
     body = _parsed(text)
     if "Section" in body and len(body) == 1:
@@ -147,7 +151,9 @@ def _take(draft: Draft, context: EditContext, text: bytes, section: str, number:
         edits, _ = put_twin(draft, context, _text(body, "$dtId"), body)
         draft.apply(edits)
     elif section == "Relationships":
-        _take_relationship(draft, context, body)
+        source = _text(body, "$dtId" if "$dtId" in body else "$sourceId")
+        if not links.take(source, body):
+            _take_relationship(draft, context, source, body)
     elif section != "Header":
         raise SectionsWrong(
             f"line {number}: the file does not begin with a section",
@@ -185,8 +191,7 @@ def _next_section(name: object, before: str, number: int) -> str:
     return found
 
 
-def _take_relationship(draft: Draft, context: EditContext, body: Json) -> None:
-    source = _text(body, "$dtId" if "$dtId" in body else "$sourceId")
+def _take_relationship(draft: Draft, context: EditContext, source: str, body: Json) -> None:
     values = {name: value for name, value in body.items() if name != "$dtId"}
     edits, _ = put_relationship(draft, context, source, _text(body, "$relationshipId"), values)
     draft.apply(edits)

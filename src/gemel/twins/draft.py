@@ -37,6 +37,13 @@ class Draft(Graph):
                 self._apply_one(edit)
         self.edits += edits
 
+    def add_link(self, edit: Edit, link: Link) -> None:
+        """As `apply`, for a relationship that is nowhere yet."""
+        self.version += 1
+        self._outgoing.add(link.source, link)
+        self._incoming.add(link.target, link)
+        self.edits.append(edit)
+
     def model_ids(self) -> Iterable[str]:
         below = (key for key in self._below.model_ids() if ("model", key) not in self._gone)
         return [*below, *self.models]
@@ -52,8 +59,8 @@ class Draft(Graph):
         return self._below.find_record(model_id)
 
     def find_twin(self, twin_id: str) -> Twin | None:
-        own = self.twins.get(twin_id)
-        if own is not None or ("twin", twin_id) in self._gone:
+        own, gone = self.twins.get(twin_id), self._gone
+        if own is not None or (gone and ("twin", twin_id) in gone):
             return own
         return self._below.find_twin(twin_id)
 
@@ -62,8 +69,10 @@ class Draft(Graph):
         self._below = below
 
     def find_relationship(self, source: str, relationship: str) -> Link | None:
-        if ("relationship", f"{source}\n{relationship}") in self._gone:
-            return super().find_relationship(source, relationship)
+        own = self._outgoing.find(source, relationship)
+        gone = self._gone
+        if own is not None or (gone and ("relationship", f"{source}\n{relationship}") in gone):
+            return own
         return self._below.find_relationship(source, relationship)
 
     def outgoing(self, twin_id: str) -> list[Link]:

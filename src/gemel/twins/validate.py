@@ -22,13 +22,18 @@ ID = re.compile(r"[A-Za-z0-9\-.+%_#*?!(),=@$':]{1,128}", re.ASCII)
 MOST_DETAILS = 50
 
 
+def is_id(text: str) -> bool:
+    """Whether a text can stand in a path, as Azure Digital Twins has it."""
+    return ID.fullmatch(text) is not None and text not in (".", "..")
+
+
 def check_id(text: str, what: str) -> None:
     """Refuses ids that cannot stand in a path.
 
     Raises:
         InvalidInput: too long, empty, or with other characters than Azure Digital Twins allows.
     """
-    if not ID.fullmatch(text) or text in (".", ".."):
+    if not is_id(text):
         raise InvalidInput(
             f"'{text[:60]}' cannot be the id of a {what}",
             hint="use 1 to 128 of A-Z a-z 0-9 - . + % _ # * ? ! ( ) , = @ $ ' : but not . or ..",
