@@ -65,7 +65,14 @@ def test_one_asks_and_another_approves_with_the_keyboard_alone(
     own = ann.find("command-detail").locator("[data-testid=approve]")
     assert "another person must approve" in (own.get_attribute("aria-label") or "")
 
-    bob = visit(plant).log_in("operator", "bob", at="/app/commands?show=awaiting")
+    bob = visit(plant).log_in("operator", "bob", at="/app/overview")
+    row = bob.find("pending-row")
+    row.get_by_text("asked by ann").wait_for()
+    counter = bob.page.locator("[data-testid=nav-commands] .count")
+    assert " ".join(counter.inner_text().split()) == "1 waiting for a person"
+    row.get_by_role("link", name="Review").click()
+    bob.page.wait_for_selector("[data-testid=command-detail][data-state=awaiting]")
+    bob.move("/app/commands?show=awaiting")
     bob.page.wait_for_selector("[data-testid=command-line][data-state=awaiting]")
     press(bob, "j")
     bob.page.wait_for_selector("[data-testid=command-detail][data-state=awaiting]")
@@ -76,6 +83,9 @@ def test_one_asks_and_another_approves_with_the_keyboard_alone(
     bob.page.wait_for_selector("[data-testid=command-detail][data-state=queued]")
     bob.find("trail").get_by_text("approved: looks right").wait_for()
     ann.page.wait_for_selector("[data-testid=command-detail][data-state=queued]")  # told at once
+    bob.move("/app/overview")
+    bob.find("attention").wait_for()
+    bob.until("document.querySelector('[data-testid=pending]') === null")
 
 
 def test_a_guard_that_refuses_says_why_and_nothing_can_be_sent(

@@ -15,6 +15,7 @@ from gemel.api.answers.alarms import (
     AlarmFigures,
     AlarmGroup,
     AlarmGroupWhole,
+    AlarmHandover,
     AlarmStep,
     Philosophy,
 )
@@ -279,7 +280,15 @@ ROUTES = [
     Route(
         "GET", "/alarms/kpis", kpis, READ, "Key figures of alarms", query=SPAN, answer=AlarmFigures
     ),
-    Route("GET", "/alarms/handover", handover, READ, "For the next shift", query=SPAN),
+    Route(
+        "GET",
+        "/alarms/handover",
+        handover,
+        READ,
+        "For the next shift",
+        query=SPAN,
+        answer=AlarmHandover,
+    ),
     Route(
         "GET",
         "/alarms/philosophy",

@@ -10,6 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from gemel.api.answers.scenarios import ServiceRun
 from gemel.api.answers.schema import Rows
+from gemel.api.answers.services import ServiceView
 from gemel.api.bodies import read_number, read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -224,10 +225,18 @@ LIST_QUERY = (
     ("limit", "at most so many; 100 unless said"),
 )
 ROUTES = [
-    Route("GET", "/services", services, READ, "All services"),
+    Route("GET", "/services", services, READ, "All services", answer=Rows[ServiceView]),
     Route("GET", "/services/kinds", list_kinds, READ, "Kinds of services, with their schemas"),
-    Route("GET", "/services/{id}", service, READ, "One service"),
-    Route("PUT", "/services/{id}", put_service, WRITE, "Make or change a service", body=SERVICE),
+    Route("GET", "/services/{id}", service, READ, "One service", answer=ServiceView),
+    Route(
+        "PUT",
+        "/services/{id}",
+        put_service,
+        WRITE,
+        "Make or change a service",
+        body=SERVICE,
+        answer=ServiceView,
+    ),
     Route("DELETE", "/services/{id}", delete_service, WRITE, "Delete a service", status=204),
     Route("GET", "/services/{id}/status", service_status, READ, "How a service fares"),
     Route(

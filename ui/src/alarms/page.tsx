@@ -16,6 +16,7 @@ import { Icon } from "@/shell/icon.tsx";
 import { ActDialog } from "./act.tsx";
 import { AlarmDetail, isPossible } from "./detail.tsx";
 import { Figures } from "./figures.tsx";
+import { Handover } from "./handover.tsx";
 import { Floods } from "./floods.tsx";
 import { folded, type Row } from "./fold.ts";
 import { AlarmList } from "./list.tsx";
@@ -25,10 +26,10 @@ import { Telling } from "./telling.tsx";
 
 const MOST = 500;
 const NONE: Alarm[] = [];
-const TABS = { open: "Open", shelved: "Shelved", aside: "Suppressed, out of service", all: "History", floods: "Floods", kpis: "Figures", rules: "Rules", telling: "Who is told", philosophy: "Philosophy" };
+const TABS = { open: "Open", shelved: "Shelved", aside: "Suppressed, out of service", all: "History", floods: "Floods", kpis: "Figures", handover: "Handover", rules: "Rules", telling: "Who is told", philosophy: "Philosophy" };
 type Tab = keyof typeof TABS;
 /** Tabs that are no lists of alarms: they take the whole width. */
-const SHEETS: Partial<Record<Tab, () => VNode>> = { kpis: () => <Figures />, rules: () => <Rules />, telling: () => <Telling />, philosophy: () => <PhilosophySheet /> };
+const SHEETS: Partial<Record<Tab, () => VNode>> = { kpis: () => <Figures />, handover: () => <Handover />, rules: () => <Rules />, telling: () => <Telling />, philosophy: () => <PhilosophySheet /> };
 
 export function AlarmsPage({ id }: { id: string }) {
   const search = place.value.search;
@@ -167,6 +168,7 @@ const NOTHING: Record<Tab, [string, string]> = {
   all: ["There has never been an alarm", ""],
   floods: ["", ""],
   kpis: ["", ""],
+  handover: ["", ""],
   rules: ["", ""],
   telling: ["", ""],
   philosophy: ["", ""],

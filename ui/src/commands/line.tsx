@@ -1,13 +1,12 @@
 import { me } from "@/core/api.ts";
-import { tick } from "@/core/clock.ts";
 import { STEP_WORDS } from "@/core/commands.ts";
 import { nameOf } from "@/core/plant.ts";
 import { href } from "@/core/router.ts";
 import type { Command } from "@/core/types.ts";
-import { formatClock, parseTime } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Icon } from "@/shell/icon.tsx";
 import { ActionButton } from "@/shell/notices.tsx";
+import { Left } from "./left.tsx";
 import { asked, BAD, cannotApprove, STATE_ICONS, UNSENT, WAITS, waitsFor } from "./words.ts";
 
 export type Act = "approve" | "refuse" | "cancel";
@@ -31,20 +30,6 @@ export function CommandLine({ command, isChosen, query, act }: { command: Comman
       </span>
       <CommandActs command={command} act={act} />
     </li>
-  );
-}
-
-/** Counts down to the end of what it waits for. */
-export function Left({ command }: { command: Command }) {
-  if (command.isOver) return <time class="meta">{formatClock(Date.parse(command.requested))}</time>;
-  const end = parseTime(command.state === "succeeded" ? (command.confirm?.until ?? null) : command.state === "awaiting" ? (command.approval?.until ?? command.deadline) : command.deadline);
-  if (end === null) return null;
-  const seconds = Math.max(0, Math.round((end - tick.value) / 1000));
-  const words = seconds < 120 ? `${seconds} s` : seconds < 7200 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
-  return (
-    <span class="meta" data-testid="countdown">
-      {words} left
-    </span>
   );
 }
 

@@ -1,12 +1,14 @@
 /** Commands that were seen: each one's steps come over the live stream. */
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import { get, post } from "./api.ts";
 import { on, status } from "@/live/client.ts";
 import type { Command, DryRun, Json, KillSwitch } from "./types.ts";
 
 const MOST = 300;
 export const commands = signal<ReadonlyMap<string, Command>>(new Map());
+/** Of those that were seen: what waits for a person, the newest first. */
+export const waitingCommands = computed(() => [...commands.value.values()].filter((one) => one.state === "proposed" || one.state === "awaiting").sort((a, b) => b.requested.localeCompare(a.requested)));
 export const STEP_WORDS: Record<string, string> = {
   proposed: "Suggested",
   awaiting: "Waits for approval",
@@ -49,6 +51,15 @@ export async function loadAllCommands(abort?: AbortSignal): Promise<Command[]> {
   const page = await get<{ value: Command[] }>(`/commands?limit=${MOST}`, abort);
   for (const one of [...page.value].reverse()) takeCommand(one);
   return page.value;
+}
+
+/** All that wait for a person; one that was seen waiting and waits no more is forgotten. */
+export async function loadWaitingCommands(): Promise<void> {
+  const page = await get<{ value: Command[] }>(`/commands?state=awaiting&limit=${MOST}`);
+  const still = new Set(page.value.map((one) => one.id));
+  const gone = waitingCommands.peek().filter((one) => !still.has(one.id));
+  if (gone.length) commands.value = new Map([...commands.value].filter(([id]) => !gone.some((one) => one.id === id)));
+  for (const one of [...page.value].reverse()) takeCommand(one);
 }
 
 export async function dryRun(twin: string, command: string, body: Json, deadline: number): Promise<DryRun> {

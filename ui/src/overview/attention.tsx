@@ -4,6 +4,7 @@ import { href, place } from "@/core/router.ts";
 import type { Alarm } from "@/core/types.ts";
 import { AckButton } from "@/alarms/actions.tsx";
 import { factsOf } from "@/alarms/words.ts";
+import { formatMoment } from "@/core/words.ts";
 import { Badge, STATE_WORDS } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
@@ -48,10 +49,14 @@ function Row({ alarm }: { alarm: Alarm }) {
         <span class="visually-hidden">{STATE_WORDS[alarm.state]}</span>
         <span class="meta row" style={{ gap: "4px" }}>
           {alarm.state === "returned" && <Icon name="back" small />}
-          <span class="ellipsis">
-            {alarm.state === "returned" ? "back to normal · " : alarm.state === "acknowledged" ? "acknowledged · " : ""}
-            {factsOf(alarm, tick.value)}
-          </span>
+          {alarm.state === "returned" ? (
+            <span class="ellipsis">back to normal · raised {alarm.raised ? formatMoment(Date.parse(alarm.raised), tick.value) : ""}</span>
+          ) : (
+            <span class="ellipsis">
+              {alarm.state === "acknowledged" ? "acknowledged · " : ""}
+              {factsOf(alarm, tick.value)}
+            </span>
+          )}
         </span>
       </button>
       {needsAck(alarm) && <AckButton alarm={alarm} />}

@@ -9,6 +9,7 @@ import { Lazy } from "@/shell/lazy.tsx";
 import { Attention } from "./attention.tsx";
 import { DataHealth } from "./data-health.tsx";
 import { Kpis } from "./kpis.tsx";
+import { Pending } from "./pending.tsx";
 import { PlantPanel } from "./plant-panel.tsx";
 import { SelectedTwin } from "./selected.tsx";
 import { OverviewTrend } from "./trend.tsx";
@@ -56,6 +57,7 @@ function Overview() {
       <aside class="panel" aria-label="What needs attention">
         <Attention />
         {twin && <SelectedTwin id={twin} isChosen={isChosen} />}
+        <Pending />
         <DataHealth />
       </aside>
     </div>

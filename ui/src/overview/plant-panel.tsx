@@ -5,12 +5,13 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { labelledTwins, priorityOfTwin } from "@/core/alarms.ts";
 import { rows, rowsLoaded } from "@/core/plant.ts";
 import { reducedMotion, themeVersion } from "@/core/theme.ts";
+import type { Scene } from "@/core/types.ts";
 import { useTwins } from "@/live/client.ts";
 import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { useView } from "@/scene/shown.ts";
 import { movingTwins, useScene } from "@/scene/source.ts";
-import { Outline } from "./outline.tsx";
+import type { Outline } from "./outline.tsx";
 import { select } from "./page.tsx";
 
 const isMoving = signal(!reducedMotion());
@@ -70,9 +71,20 @@ export function PlantPanel({ selected }: { selected: string }) {
       </div>
       {problem && <p class="plant-problem meta">The 3D view is not available here ({problem}); the outline shows the same.</p>}
       {isEmpty && <p class="plant-problem meta">This plant has no scene yet: put one at scene/plant to see it in 3D.</p>}
-      {isListed && scene && <Outline scene={scene} selected={selected} />}
+      {isListed && scene && <List scene={scene} selected={selected} />}
     </section>
   );
+}
+
+/** The outline comes when it is asked for: few read a plant as a list on the first page. */
+function List(props: { scene: Scene; selected: string }) {
+  const [found, setFound] = useState<{ Shown: typeof Outline } | null>(null);
+  useEffect(() => {
+    let isGone = false;
+    void import("./outline.tsx").then((module) => !isGone && setFound({ Shown: module.Outline }));
+    return () => void (isGone = true);
+  }, []);
+  return found && <found.Shown {...props} />;
 }
 
 function Tool({ icon, words, act }: { icon: string; words: string; act: () => void }) {

@@ -7,7 +7,7 @@ import { moment, wall } from "@/core/clock.ts";
 import { nameOf, rows } from "@/core/plant.ts";
 import { themeVersion } from "@/core/theme.ts";
 import type { Scene, SceneObject } from "@/core/types.ts";
-import { painter, type Layer, type Look } from "@/scene/look.ts";
+import { painter, shownPriorities, type Layer, type Look } from "@/scene/look.ts";
 import { buildKind } from "@/scene/spec/evaluate.ts";
 
 interface Foot {
@@ -172,15 +172,4 @@ function Feet({ drawing, look, selected, choose, isTabbed = false }: { drawing: 
       })}
     </>
   );
-}
-
-/** A part without a place of its own colours the thing that contains it. */
-function shownPriorities(placed: ReadonlySet<string>): Map<string, number> {
-  const found = new Map<string, number>();
-  for (const [twin, priority] of priorityOfTwin.value) {
-    let at: string | null | undefined = twin;
-    for (let steps = 0; at && !placed.has(at) && steps < 20; steps++) at = rows.value.get(at)?.parent;
-    if (at) found.set(at, Math.min(found.get(at) ?? 9, priority));
-  }
-  return found;
 }

@@ -24,6 +24,9 @@ interface Slot {
 }
 
 const HEIGHT = 26;
+/** Where little room is, the most urgent are named and the others keep their colours. */
+const NARROW = 560;
+const MOST_NARROW = 4;
 const POINT = new Vector3();
 const SVG = "http://www.w3.org/2000/svg";
 const SHAPES: Record<number, string> = { 1: "M1.5 1.5h13v13h-13z", 2: "M8 1.6 15 14.4H1z", 3: "M1 1.6h14L8 14.4z", 4: "M8 1a7 7 0 1 1 0 14A7 7 0 1 1 8 1z" };
@@ -51,6 +54,7 @@ export class Labels {
 
   layout(camera: PerspectiveCamera, width: number, height: number, covered = 0): void {
     const taken: Taken[] = [];
+    const most = width < NARROW ? MOST_NARROW : MOST_LABELS;
     this.#labels.forEach((label, i) => {
       const { element } = this.#slots[i]!;
       POINT.copy(label.thing.top).project(camera);
@@ -58,7 +62,7 @@ export class Labels {
       const w = element.offsetWidth || 140;
       const anchor = [(POINT.x * 0.5 + 0.5) * width, (0.5 - POINT.y * 0.5) * height] as const;
       const [x, y] = place(anchor, w, width - covered, taken);
-      const isShown = isInside && y > -4;
+      const isShown = isInside && y > -4 && taken.length < most;
       element.style.visibility = isShown ? "visible" : "hidden";
       if (!isShown) return;
       element.style.transform = `translate(${Math.round(x)}px, ${Math.round(y)}px)`;

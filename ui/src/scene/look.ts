@@ -85,6 +85,17 @@ const PRIORITY_TOKENS = ["body3d", "p1", "p2", "p3", "p4"];
 const STATE_TOKENS: Record<string, string> = { live: "body3d", stale: "s2", offline: "s5", never: "s6" };
 const STATES: [string, string][] = [["live", "Live"], ["stale", "Stale"], ["offline", "Offline"], ["never", "Never heard of"]];
 
+/** A part without a place of its own colours the nearest twin that contains it and has one. */
+export function shownPriorities(placed: ReadonlySet<string>): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const [twin, priority] of priorityOfTwin.value) {
+    let at: string | null | undefined = twin;
+    for (let steps = 0; at && !placed.has(at) && steps < 20; steps++) at = rows.value.get(at)?.parent;
+    if (at && placed.has(at)) found.set(at, Math.min(found.get(at) ?? 9, priority));
+  }
+  return found;
+}
+
 /** How each twin is painted now. `shown` maps a twin to the priority that its thing shows. */
 export function painter(look: Look, shown: ReadonlyMap<string, number>, twins: Iterable<string>): (twin: string, property?: string) => Paint {
   const body = tokenColor("body3d");
@@ -130,7 +141,8 @@ const numbers = (color: string): number[] => (color.match(/[\d.]+/g) ?? ["128", 
 export function legendOf(by: string, twins: string[]): Legend {
   if (by === "alarm") {
     const counts = [0, 0, 0, 0, 0];
-    for (const twin of twins) counts[priorityOfTwin.value.get(twin) ?? 0]!++;
+    const shown = shownPriorities(new Set(twins));
+    for (const twin of twins) counts[shown.get(twin) ?? 0]!++;
     const words = ["No alarm", "1 Critical", "2 High", "3 Medium", "4 Low"];
     return { kind: "list", lines: [1, 2, 3, 4, 0].map((priority) => ({ color: `var(--${PRIORITY_TOKENS[priority]})`, words: words[priority]!, count: counts[priority]! })) };
   }

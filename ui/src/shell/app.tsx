@@ -3,6 +3,7 @@ import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import { alarmsLoaded, announcement, loadAlarms } from "@/core/alarms.ts";
 import { get, me, whoAmI } from "@/core/api.ts";
+import { loadWaitingCommands } from "@/core/commands.ts";
 import { serverTimeIs } from "@/core/clock.ts";
 import { singleKeys, isTyping, useKeys } from "@/core/keys.ts";
 import { startOffline } from "@/core/offline.ts";
@@ -37,6 +38,7 @@ function Shell() {
       void loadAlarms();
       void loadTwins();
       void loadStatus();
+      void loadWaitingCommands().catch(() => undefined); // the counter then stays as it is
       if (me.peek() === undefined) void whoAmI().catch(() => undefined);
     });
     return () => {

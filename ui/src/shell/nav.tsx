@@ -1,5 +1,6 @@
 import { computed } from "@preact/signals";
 import { counts } from "@/core/alarms.ts";
+import { waitingCommands } from "@/core/commands.ts";
 import { kept } from "@/core/kept.ts";
 import { href, place, setSearch } from "@/core/router.ts";
 import { ROUTES, type Route, type RouteName } from "@/core/routes.ts";
@@ -21,8 +22,11 @@ const THEME_ICON: Record<Theme, string> = { system: "system", dark: "moon", ligh
 
 const isHere = (of: Route): boolean => place.value.route === of.route;
 
+const COUNTED: Partial<Record<string, string>> = { alarms: "open", commands: "waiting for a person", twins: "newly found devices" };
+
 function countOf(of: Route): number {
   if (of.route === "alarms") return counts.value.total;
+  if (of.route === "commands") return waitingCommands.value.length;
   return of.route === "twins" ? (status.value?.discovered ?? 0) : 0;
 }
 
@@ -65,7 +69,7 @@ function PageLink({ of, isNarrow = false, act }: { of: Route; isNarrow?: boolean
       {count > 0 && (
         <span class="count">
           {count}
-          {of.route === "twins" && <span class="visually-hidden"> newly found devices</span>}
+          <span class="visually-hidden"> {COUNTED[of.route]}</span>
         </span>
       )}
     </a>

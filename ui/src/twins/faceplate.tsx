@@ -12,6 +12,7 @@ import { Badge } from "@/shell/badge.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { AlarmsTab, CommandsTab, RawTab, RelationsTab } from "./tabs.tsx";
 import { ChangesTab } from "./changes.tsx";
+import { ModelTab } from "./model.tsx";
 import { MaintenanceTab } from "./maintenance.tsx";
 import { StateTab } from "./state.tsx";
 import { StatusWord } from "./status-word.tsx";
@@ -29,6 +30,7 @@ const TABS = [
   ["relations", "Relations"],
   ["alarms", "Alarms"],
   ["maintenance", "Maintenance"],
+  ["model", "Model and fidelity"],
   ["commands", "Commands"],
   ["changes", "Changes"],
   ["raw", "Raw JSON"],
@@ -79,6 +81,7 @@ function Tab({ name, twin }: { name: TabName; twin: Twin }) {
   if (name === "relations") return <RelationsTab twin={twin} />;
   if (name === "alarms") return <AlarmsTab twin={twin} />;
   if (name === "maintenance") return <MaintenanceTab twin={twin} />;
+  if (name === "model") return <ModelTab twin={twin} />;
   if (name === "commands") return <CommandsTab twin={twin} />;
   if (name === "changes") return <ChangesTab twin={twin} />;
   return <RawTab twin={twin} />;

@@ -26,7 +26,8 @@ export function drawable(property: Property): boolean {
 export function TrendsTab({ twin }: { twin: Twin }) {
   const all = twin.properties.filter(drawable);
   const asked = (place.value.search.get("show") ?? "").split(",").filter((path) => all.some((one) => one.path === path));
-  const chosen = asked.length ? asked : all.slice(0, 1).map((one) => one.path);
+  const urgent = twin.alarmList.find((alarm) => alarm.isActive && all.some((one) => one.path === alarm.property))?.property;
+  const chosen = asked.length ? asked : [urgent ?? all[0]?.path ?? ""].filter(Boolean);
   const [range, setRange] = useState<number>(3600);
   const [zoom, setZoom] = useState<[number, number] | null>(null);
   if (all.length === 0) return <Empty title="This twin has no numbers to draw" />;

@@ -1,5 +1,6 @@
 /** How well what was predicted met what was then measured, the worst first. */
 
+import "@/style/fidelity.css";
 import { get } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
@@ -7,13 +8,13 @@ import { formatNumber } from "@/core/words.ts";
 import { Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import type { Fidelity } from "@/core/types.ts";
 
-export const loadFidelity = (days: string): Promise<{ value: Fidelity[] }> => get<{ value: Fidelity[] }>(`/value/fidelity?from=-${days}d`);
+export const loadFidelity = (days: string, twin = ""): Promise<{ value: Fidelity[] }> => get<{ value: Fidelity[] }>(`/value/fidelity?from=-${days}d${twin && `&twin=${encodeURIComponent(twin)}`}`);
 
 const figure = (value: number | null, digits = 3): string => (value === null ? "—" : formatNumber(value, digits));
 const share = (value: number | null): string => (value === null ? "—" : `${formatNumber(value * 100, 1)} %`);
 
-export function FidelityView({ days }: { days: string }) {
-  const found = useResource(`value fidelity ${days}`, () => loadFidelity(days));
+export function FidelityView({ days, twin = "" }: { days: string; twin?: string }) {
+  const found = useResource(`value fidelity ${days} ${twin}`, () => loadFidelity(days, twin));
   if (found.error && !found.data) return <Failed error={found.error} what="The fidelity" retry={found.retry} />;
   if (!found.data) return <SkeletonRows count={6} />;
   const rows = found.data.value;

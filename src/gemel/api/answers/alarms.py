@@ -202,6 +202,28 @@ class AlarmFigures(FromTo):
     heldBack: dict[str, int]
 
 
+class AlarmsDone(AlarmStep):
+    """What a person did, and to which alarm."""
+
+    alarm: str
+    twinName: str
+    title: str
+    priority: int
+
+
+class AlarmHandover(FromTo):
+    """What the next shift must know."""
+
+    standing: list[Alarm]
+    shelved: list[Alarm]
+    suppressed: list[Alarm]
+    outOfService: list[Alarm]
+    done: Annotated[list[AlarmsDone], "By people, the oldest first."]
+    groups: list[AlarmGroup]
+    figures: AlarmFigures
+    corrections: Annotated[list[AlarmCorrection], "What readings that came late changed."]
+
+
 class Philosophy(TypedDict):
     relationships: list[str]
     direction: Literal["in", "out"]

@@ -137,12 +137,41 @@ export interface AlarmGroupWhole {
   alarms: Alarm[];
 }
 
+/** What the next shift must know. */
+export interface AlarmHandover {
+  from: string;
+  to: string;
+  standing: Alarm[];
+  shelved: Alarm[];
+  suppressed: Alarm[];
+  outOfService: Alarm[];
+  /** By people, the oldest first. */
+  done: AlarmsDone[];
+  groups: AlarmGroup[];
+  figures: AlarmFigures;
+  /** What readings that came late changed. */
+  corrections: AlarmCorrection[];
+}
+
 export interface AlarmStep {
   time: string;
   who: string;
   what: string;
   state: "unacknowledged" | "acknowledged" | "returned" | "normal" | "shelved" | "suppressed" | "out-of-service";
   comment: string;
+}
+
+/** What a person did, and to which alarm. */
+export interface AlarmsDone {
+  time: string;
+  who: string;
+  what: string;
+  state: "unacknowledged" | "acknowledged" | "returned" | "normal" | "shelved" | "suppressed" | "out-of-service";
+  comment: string;
+  alarm: string;
+  twinName: string;
+  title: string;
+  priority: number;
 }
 
 export interface Attachment {

@@ -1,6 +1,6 @@
 /** What the server answers, a file for each face: made by scripts/page_types.py, never changed by hand. */
 
-import type { Alarm, AlarmActed, AlarmCorrection, AlarmFigures, AlarmGroup, AlarmGroupWhole, AlarmStep, Attachment, Philosophy, RuleLimit, WorkOrder } from "./alarms.ts";
+import type { Alarm, AlarmActed, AlarmCorrection, AlarmFigures, AlarmGroup, AlarmGroupWhole, AlarmHandover, AlarmStep, Attachment, Philosophy, RuleLimit, WorkOrder } from "./alarms.ts";
 import type { Command, DryRun, KillSwitch } from "./commands.ts";
 import type { Differences, Explained, ExportForm, GraphDrawn, GraphWay, Models, TwinDifference, TwinEdits, TwinPair } from "./graph.ts";
 import type { History, SeriesLast, SeriesNow, Statistics } from "./history.ts";
@@ -10,6 +10,7 @@ import type { Notice, Notification, Receiver } from "./notify.ts";
 import type { Backtest, BacktestUnderWay, Rule, RuleChecked } from "./rules.ts";
 import type { Behaviour, Promotion, Scenario, ScenarioKept, ScenarioResult, ScenarioSeries, ScenarioState, ScenariosCompared, ServiceRun } from "./scenarios.ts";
 import type { Scene, SceneGeometryNamed, SceneObject } from "./scene.ts";
+import type { ServiceView } from "./services.ts";
 import type { Discovered, Faceplate, Kpi, Rejects, State, TwinRow } from "./twins.ts";
 import type { Case, CaseWorked, FidelityOf, Prices, ValueMeasured } from "./value.ts";
 
@@ -24,6 +25,7 @@ export type * from "./notify.ts";
 export type * from "./rules.ts";
 export type * from "./scenarios.ts";
 export type * from "./scene.ts";
+export type * from "./services.ts";
 export type * from "./twins.ts";
 export type * from "./value.ts";
 
@@ -34,6 +36,7 @@ export interface Answers {
   "GET /alarms/corrections": { value: AlarmCorrection[]; cursor: string | null; };
   "GET /alarms/groups": { value: AlarmGroup[]; };
   "GET /alarms/groups/{id}": AlarmGroupWhole;
+  "GET /alarms/handover": AlarmHandover;
   "GET /alarms/kpis": AlarmFigures;
   "POST /alarms/out-of-service": Alarm;
   "GET /alarms/philosophy": Philosophy;
@@ -114,6 +117,9 @@ export interface Answers {
   "GET /scene": Scene;
   "PUT /scene/geometries/{name}": SceneGeometryNamed;
   "PUT /scene/objects/{twin}": SceneObject;
+  "GET /services": { value: ServiceView[]; };
+  "GET /services/{id}": ServiceView;
+  "PUT /services/{id}": ServiceView;
   "POST /session": Session;
   "GET /state": State;
   "GET /status": Status;
