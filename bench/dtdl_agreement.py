@@ -31,10 +31,16 @@ def main() -> int:
     parser.add_argument("--versions", type=int, nargs="+", default=[2, 3, 4])
     parser.add_argument("--show", type=int, default=0, help="disagreements to print")
     options = parser.parse_args()
-    reference, why_not = agreement.reference()
-    if reference is None:
+    folder, why_not = agreement.reference()
+    if folder is None:
         print(f"no reference parser: {why_not}", file=sys.stderr)
         return 1
+    with agreement.Reference(folder) as reference:
+        compare(reference, options)
+    return 0
+
+
+def compare(reference: agreement.Reference, options: argparse.Namespace) -> None:
     for version in options.versions:
         bases = agreement.bases(version)
         total: Counter[str] = Counter()
@@ -49,7 +55,6 @@ def main() -> int:
         report(version, total, busy, options.json)
         for text in shown[: options.show]:
             print("   ", text[:400])
-    return 0
 
 
 def report(version: int, total: Counter[str], busy: float, as_json: bool) -> None:

@@ -102,6 +102,30 @@ def test_values_are_judged_line_by_line() -> None:
     assert code == 1
 
 
+def test_values_are_judged_by_the_model_of_their_own_line() -> None:
+    def case(number: int, value: int, **more: object) -> dict[str, Any]:
+        one = {"name": "on", "enumValue": value, **more}
+        mode = {"@id": "dtmi:test:mode;1", "@type": "Enum", "valueSchema": "integer"}
+        contents = [
+            {"@type": "Property", "name": f"n{number}", "schema": {**mode, "enumValues": [one]}}
+        ]
+        model = {**MODEL, "contents": contents}
+        return {"model": [model], "subject": "dtmi:test:mode;1", "submit": "1"}
+
+    cases = [case(n % 40, n % 2) for n in range(90)]
+    told, code = ask("conforms", *cases, *cases[::-1])
+    expected = [{"conforms": n % 2 == 1} for n in range(90)]
+    assert told == expected + expected[::-1]
+    assert code == 0
+    lenient = {**case(1, 1, **{"@type": ["EnumValue", "dtmi:x:Extra;1"]})}
+    either = [{**lenient, "options": ["AllowUndefinedExtensions"]}, lenient] * 2
+    told, _ = ask("conforms", *either)
+    assert told[:2] == told[2:]
+    large = {**MODEL, "comment": 10**30}
+    told, code = ask("conforms", {"model": [large], "subject": "dtmi:test:x;1", "submit": "1"})
+    assert "error" in told[0]
+
+
 def test_what_is_wrong_is_explained_when_asked_for() -> None:
     wrong = {**MODEL, "@id": "dtmi:test:1Pump;1"}
     told, _ = ask("validate", {"input": [wrong]}, flags=("--explain",))

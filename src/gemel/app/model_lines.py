@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from gemel.core.errors import GemelError, InvalidInput, ModelInvalid
 from gemel.twins.dtdl.elements import PARSING_ERROR, Element
 from gemel.twins.dtdl.instances import instance_problems
 from gemel.twins.dtdl.interface import Interface
-from gemel.twins.dtdl.parser import check, parse
+from gemel.twins.dtdl.parser import Checked, check, parse
 
 OPTIONS = {
     "AllowUndefinedExtensions": True,
@@ -23,6 +24,8 @@ OPTIONS = {
 }
 TOLERANT = "TolerateSolecismsIn"
 QUIRKS = (f"{TOLERANT}Parse", f"{TOLERANT}Resolve")
+MOST_CHECKED = 16
+"""Sets of models that are kept as they were checked."""
 
 Judge = Callable[[Json], Json]
 
@@ -95,10 +98,11 @@ def judge_instance(explain: bool = False) -> Judge:
     Args:
         explain: whether the answer also has `messages`, one for each thing that is wrong.
     """
+    models = _CheckedModels()
 
     def judge(case: Json) -> Json:
         subject, text = _text(case, "subject"), _text(case, "submit")
-        checked = check(_models(case, "model"), undefined_extensions=_openness(case))
+        checked = models.get(_models(case, "model"), _openness(case))
         if checked.problems.found:
             first = checked.problems.found[0]
             raise ModelInvalid(f"the model is not valid: {first['code']}: {first['message']}")
@@ -114,6 +118,27 @@ def judge_instance(explain: bool = False) -> Judge:
         return {**answer, "messages": found} if explain else answer
 
     return judge
+
+
+class _CheckedModels:
+    """Models as they were checked, the last ones: values of one model often follow each other."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[tuple[bytes, bool | None], Checked] = OrderedDict()
+
+    def get(self, documents: list[Any], openness: bool | None) -> Checked:
+        try:
+            key = orjson.dumps(documents), openness
+        except orjson.JSONEncodeError:  # whole numbers beyond 64 bits
+            return check(documents, undefined_extensions=openness)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = check(documents, undefined_extensions=openness)
+            if len(self._known) > MOST_CHECKED:
+                self._known.popitem(last=False)
+        else:
+            self._known.move_to_end(key)
+        return found
 
 
 def _no_values(element: Element) -> Json:

@@ -6,7 +6,6 @@ import json
 import subprocess
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,22 +27,51 @@ class Agreement:
     wrong: list[str] = field(default_factory=list)
 
 
+class Reference:
+    """The reference parser, started once: it takes seconds to start and a moment to answer."""
+
+    def __init__(self, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            ["node", str(HERE / "reference_parser.mjs"), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.unknown = self._unknown()
+        """Extensions that it is too old for, or accepts only when told to."""
+
+    def ask(self, questions: list[Any]) -> list[dict[str, Any]]:
+        """What it says of each set of models, one after the other: no pipe ever fills."""
+        told, asked = self._process.stdout, self._process.stdin
+        assert told is not None
+        assert asked is not None
+        found = []
+        for question in questions:
+            asked.write(json.dumps(question) + "\n")
+            asked.flush()
+            found.append(json.loads(told.readline()))
+        return found
+
+    def _unknown(self) -> list[str]:
+        contexts = metamodel().contexts
+        names = [name for name in contexts if not name.startswith("dtmi:dtdl:context;")]
+        probes = [
+            [{"@context": ["dtmi:dtdl:context;3", name], "@id": "dtmi:a;1", "@type": "Interface"}]
+            for name in names
+        ]
+        told = self.ask(probes)
+        return [name for name, one in zip(names, told, strict=True) if not one["valid"]]
+
+    def __enter__(self) -> Reference:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()  # closes what it reads from; it ends
+
+
 def reference() -> tuple[Path | None, str]:
     """The folder with the reference parser, fetched when it is not there; or None and why."""
     return peers.npm(PACKAGE)
-
-
-def ask(folder: Path, questions: list[Any]) -> list[dict[str, Any]]:
-    """What the reference says of each set of models."""
-    lines = "".join(json.dumps(question) + "\n" for question in questions)
-    done = subprocess.run(
-        ["node", str(HERE / "reference_parser.mjs"), str(folder)],
-        input=lines,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def bases(version: int) -> list[list[Any]]:
@@ -74,30 +102,17 @@ def read(path: Path) -> list[Any]:
     return content if isinstance(content, list) else [content]
 
 
-@cache
-def unknown(folder: Path) -> list[str]:
-    """Extensions that the packaged reference is too old for, or accepts only when told to."""
-    names = [name for name in metamodel().contexts if not name.startswith("dtmi:dtdl:context;")]
-    probes = [
-        [{"@context": ["dtmi:dtdl:context;3", name], "@id": "dtmi:a;1", "@type": "Interface"}]
-        for name in names
-    ]
-    told = ask(folder, probes)
-    return [name for name, one in zip(names, told, strict=True) if not one["valid"]]
-
-
 def compare(
-    folder: Path, seed: int, version: int, models: list[list[Any]], count: int
+    reference: Reference, seed: int, version: int, models: list[list[Any]], count: int
 ) -> Agreement:
     """Counts agreement on so many changed models."""
-    skipped = unknown(folder)
     asked = [
         case
         for case in cases(seed, version, models, count)
-        if not any(name in str(case.models) for name in skipped)
+        if not any(name in str(case.models) for name in reference.unknown)
     ]
     found = Agreement()
-    told = ask(folder, [case.models for case in asked])
+    told = reference.ask([case.models for case in asked])
     for case, said in zip(asked, told, strict=True):
         if said.get("failed"):
             found.counts["failed"] += 1

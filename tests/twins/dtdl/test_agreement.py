@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,17 +14,18 @@ import agreement
 
 
 @pytest.fixture(scope="module")
-def reference() -> Path:
+def reference() -> Iterator[agreement.Reference]:
     folder, why_not = agreement.reference()
     if folder is None:
         pytest.skip(why_not)
-    return folder
+    with agreement.Reference(folder) as found:
+        yield found
 
 
 @pytest.mark.peer
 @pytest.mark.parametrize("version", [2, 3, 4])
 def test_changed_models_are_answered_as_the_reference_answers_them(
-    reference: Path, version: int
+    reference: agreement.Reference, version: int
 ) -> None:
     found = agreement.compare(reference, 20_261, version, agreement.bases(version), 150)
     counts = found.counts
