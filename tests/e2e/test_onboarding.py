@@ -76,3 +76,9 @@ def test_the_first_twin_needs_no_manual(empty: Running, visit: Visit) -> None:
     )
     visitor.page.get_by_role("link", name="Open the twin").click()
     visitor.find("faceplate", twin_id="pump-7").wait_for()
+    visitor.page.set_viewport_size({"width": 1280, "height": 800})
+    visitor.move("/app/overview")  # with no key figures the plant keeps its row
+    visitor.page.wait_for_selector("[data-testid=overview-chart][data-chart-state=ready] canvas")
+    box = visitor.page.locator("[data-testid=plant] canvas").bounding_box()
+    assert box
+    assert box["height"] > 200

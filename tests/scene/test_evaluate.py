@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,17 @@ def test_surfaces_face_outwards(shape: dict[str, object]) -> None:
     own = {"one": {"parameters": {}, "shapes": [shape]}}
     a, b, c = build("one", own=own).body.columns()[0].reshape(-1, 3, 3).transpose(1, 0, 2)
     assert np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6 > 0.3
+
+
+@pytest.mark.parametrize("shape", SOLID)
+def test_surfaces_have_no_holes_and_no_triangle_faces_inwards(shape: dict[str, object]) -> None:
+    """Every edge is walked once each way; the edges of a point on an axis fall together."""
+    built = build("one", own={"one": {"parameters": {}, "shapes": [shape]}})
+    corners = built.body.columns()[0].reshape(-1, 3, 3).round(6) + 0.0
+    walked = Counter(
+        (tuple(one[i]), tuple(one[(i + 1) % 3])) for one in corners.tolist() for i in range(3)
+    )
+    assert [edge for edge in walked if walked[edge] != walked[edge[::-1]]] == []
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,7 @@ def _draw_bevels(pen: Pen, h: Point, e: float) -> None:
         for a, b in CORNERS:
             near = [_put(axis, u, v, s * w, a * h[u], b * (h[v] - e)) for s in (-1, 1)]
             far = [_put(axis, u, v, s * w, a * (h[u] - e), b * h[v]) for s in (-1, 1)]
-            pen.flat(*turned([near[0], far[0], far[1], near[1]], -a * b))
+            pen.flat(*turned([near[0], far[0], far[1], near[1]], a * b))
     for x in (1, -1):
         for y in (1, -1):
             for z in (1, -1):

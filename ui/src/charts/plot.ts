@@ -5,6 +5,9 @@ import "uplot/dist/uPlot.min.css";
 import { formatClock, formatDay, formatNumber } from "@/core/words.ts";
 import { tokenColor } from "@/core/theme.ts";
 
+/** So few values are dots: a line through one of them is none. */
+const MOST_DOTS = 20;
+
 export interface Limit {
   value: number;
   /** 1-4: the colour of the line. */
@@ -79,7 +82,7 @@ function seriesOf(line: PlotLine, index: number, scale: string): uPlot.Series {
   const color = lineColor(line.color ?? index);
   const stroke = line.style === "none" ? "transparent" : line.style === "thin" ? faded(color, 0.6) : color;
   const isPlain = !line.style;
-  return { label: line.label, scale, stroke, width: isPlain ? 1.6 : line.style === "none" ? 0 : 1.2, ...(line.style === "dashed" ? { dash: [6, 4] } : {}), points: { show: false }, spanGaps: false };
+  return { label: line.label, scale, stroke, width: isPlain ? 1.6 : line.style === "none" ? 0 : 1.2, ...(line.style === "dashed" ? { dash: [6, 4] } : {}), points: { size: 4, show: (plot: uPlot) => isPlain && plot.data[0].length <= MOST_DOTS }, spanGaps: false };
 }
 
 /** As wide as the widest label. */

@@ -20,7 +20,7 @@ export function Kpis() {
   const kpis = [...(data?.value ?? [])].sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
   useTwins(kpis.map((kpi) => kpi.twin));
   useEffect(() => {
-    firstKpi.value = kpis[0] ?? null;
+    if (data) firstKpi.value = kpis[0] ?? null;
   }, [data]);
   if (error && !data) return <Failed error={error} what="The key figures" retry={retry} />;
   if (!data) {

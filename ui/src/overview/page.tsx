@@ -14,8 +14,8 @@ import { PlantPanel } from "./plant-panel.tsx";
 import { SelectedTwin } from "./selected.tsx";
 import { OverviewTrend } from "./trend.tsx";
 
-/** The first KPI: what the trend shows when nothing is wrong and nothing is chosen. */
-export const firstKpi = signal<Kpi | null>(null);
+/** The first KPI: what the trend shows when nothing is wrong and nothing is chosen; null if the plant has none. */
+export const firstKpi = signal<Kpi | null | undefined>(undefined);
 /** A KPI that was chosen for the trend; null follows the most urgent alarm. */
 export const chosenKpi = signal<Kpi | null>(null);
 
@@ -37,6 +37,12 @@ export function OverviewPage() {
   return isNew || place.value.search.has("setup") ? <Lazy of={SETUP} id="" /> : <Overview />;
 }
 
+/** Where nothing is wrong and there are no key figures. */
+function firstHeard(): string {
+  for (const row of rows.value.values()) if (row.status !== "never") return row.id;
+  return "";
+}
+
 function Overview() {
   const { twin, isChosen } = useSelected();
   useEffect(
@@ -52,7 +58,7 @@ function Overview() {
       <div class="overview-main">
         <Kpis />
         <PlantPanel selected={isChosen ? twin : ""} />
-        <OverviewTrend twin={twin} isChosen={isChosen} />
+        <OverviewTrend twin={twin || (firstKpi.value === null ? firstHeard() : "")} isChosen={isChosen} />
       </div>
       <aside class="panel" aria-label="What needs attention">
         <Attention />

@@ -28,7 +28,7 @@ function ofKpi(kpi: Kpi): Subject | null {
 /** The chosen key figure, else the alarm of the selected twin, else its first number. */
 export function OverviewTrend({ twin, isChosen }: { twin: string; isChosen: boolean }) {
   const alarm = rankedAlarms.value.find((one) => one.property && (!isChosen || one.twin === twin));
-  const kpi = chosenKpi.value ?? (twin ? null : firstKpi.value);
+  const kpi = chosenKpi.value ?? (twin ? null : (firstKpi.value ?? null));
   const direct = kpi ? ofKpi(kpi) : alarm ? ofAlarm(alarm) : null;
   const { data } = useResource(twin ? `twin ${twin}` : null, (abort) => getTwin(twin, abort));
   const property = direct

@@ -26,6 +26,8 @@ const STALE_AFTER = 30;
 const MOST_SHADOWS = 300;
 const BUDGET = 150_000;
 const PHONE_BUDGET = 60_000;
+/** A plant smaller than this (m) is seen with its surroundings: one machine does not fill the window. */
+const LEAST_REACH = 14;
 /** A value's colour may wait this long (ms). */
 const REPAINT_EVERY = 1000;
 
@@ -329,7 +331,8 @@ class View implements PlantView {
     if (direction.lengthSq() < 1e-6 || direction.y <= 0) direction.set(0.62, 0.62, 0.9);
     this.#hasMoved = false;
     const boxes = this.#things.all.length <= MOST_SHADOWS && this.#things.all.length ? this.#things.all.map((thing) => thing.box) : [this.#things.bounds];
-    this.#driver.fit(boxes, direction, isInstant);
+    const reach = this.#things.bounds.getSize(new Vector3()).length();
+    this.#driver.fit(reach < LEAST_REACH ? [this.#things.bounds.clone().expandByScalar((LEAST_REACH - reach) / 4)] : boxes, direction, isInstant);
   }
 
   #light(): void {

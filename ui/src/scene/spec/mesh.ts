@@ -130,7 +130,7 @@ function drawBevels(pen: Pen, h: Triple, e: number): void {
     for (const [a, b] of [[1, 1], [-1, 1], [-1, -1], [1, -1]] as const) {
       const near = (end: number): Triple => place(axis, u, v, end * w, a * h[u]!, b * (h[v]! - e));
       const far = (end: number): Triple => place(axis, u, v, end * w, a * (h[u]! - e), b * h[v]!);
-      pen.flat(...turned([near(-1), far(-1), far(1), near(1)], -a * b));
+      pen.flat(...turned([near(-1), far(-1), far(1), near(1)], a * b));
     }
   }
   for (const x of [1, -1]) for (const y of [1, -1]) for (const z of [1, -1]) pen.flat(...turned([[x * h[0], y * (h[1] - e), z * (h[2] - e)], [x * (h[0] - e), y * h[1], z * (h[2] - e)], [x * (h[0] - e), y * (h[1] - e), z * h[2]]], x * y * z));
