@@ -235,6 +235,7 @@ def written(rows: int) -> dict[str, float]:
             facts = history.statistics()
             kept = facts.segment_bytes + facts.rollup_bytes
             found[f"{name}: merged, with roll-ups, bytes/reading"] = kept / total
+            found[f"{name}: of it readings, bytes/reading"] = facts.segment_bytes / total
             found[f"{name}: written in all, bytes/reading"] = files.written / total
             found[f"{name}: written in all / kept"] = files.written / kept
             found[f"{name}: log, seal, roll up, merge, CPU ns/row"] = (
