@@ -248,7 +248,7 @@ def test_import_goes_on_after_a_restart(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_lines_are_read_from_where_the_last_ended(tmp_path: Path) -> None:
     path = tmp_path / "in"
-    path.write_bytes(b"one\ntwo\r\n\nfour")
+    path.write_bytes(b"\xef\xbb\xbfone\ntwo\r\n\nfour")
     lines = read_lines(path, 0, 0)
     assert [line.text.strip() for line in lines] == [b"one", b"two", b"", b"four"]
     assert [line.number for line in lines] == [1, 2, 3, 4]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -311,6 +313,14 @@ def test_an_environment_in_xml_is_read(server: Inside) -> None:
     )
 
 
+def package(relations: str) -> bytes:
+    """An AASX package with these relations."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
+        file.writestr("_rels/.rels", relations)
+    return made.getvalue()
+
+
 @pytest.mark.parametrize(
     ("form", "content", "said"),
     [
@@ -318,6 +328,10 @@ def test_an_environment_in_xml_is_read(server: Inside) -> None:
         ("aas", b"{", "not valid JSON"),
         ("aas", b"<a/>", "the root is 'a'"),
         ("aas", b"<!DOCTYPE a [<!ENTITY b 'c'>]><environment/>", "document type"),
+        ("aas", "<!DOCTYPE a><environment/>".encode("utf-16-le"), "document type"),
+        ("aas", b"<environment", "not valid XML"),
+        ("aasx", package("<Relationships"), "not valid XML"),
+        ("aasx", package("<!DOCTYPE a><a/>"), "document type"),
         ("aas", b'{"submodels": [{"id": 1, "submodelElements": [1]}]}', "no AAS environment"),
         ("aas", b"{}", "nothing of aas"),
         ("aasx", b"PK nonsense", "no AASX package"),

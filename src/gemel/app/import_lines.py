@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -51,6 +52,8 @@ def read_lines(path: Path, offset: int, number: int) -> list[Line]:
                 offset += _rest_of_line(file)
             number += 1
             size += len(text)
+            if number == 1:
+                text = text.removeprefix(codecs.BOM_UTF8)  # as editors of Windows write it
             found.append(Line(number, text, offset))
     return found
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import posixpath
 import zipfile
-from xml.etree import ElementTree
 
 import orjson
 
@@ -128,10 +127,7 @@ def environment_of(content: bytes) -> Json:
     """
     text = content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:1] == b"<":
-        try:
-            return environment_of_xml(text)
-        except ElementTree.ParseError as error:
-            raise InvalidInput(f"the environment is not valid XML: {error}") from error
+        return environment_of_xml(text)
     try:
         found = orjson.loads(text)
     except orjson.JSONDecodeError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 from xml.etree import ElementTree
+from xml.parsers import expat
 
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
@@ -36,18 +38,40 @@ def parse_xml(content: bytes) -> ElementTree.Element:
     """A tree; what declares a document type is refused, since it could unfold without end.
 
     Raises:
-        InvalidInput: it declares one.
+        InvalidInput: it is no XML, or declares one.
     """
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+    try:
+        _refuse_document_type(content)
+        return ElementTree.fromstring(content)
+    except (expat.ExpatError, ElementTree.ParseError) as error:
+        raise InvalidInput(f"this is not valid XML: {error}", hint="send the file whole") from error
+
+
+class _AtRoot(Exception):
+    """The root element begins, before which a document type must stand."""
+
+
+def _refuse_document_type(content: bytes) -> None:
+    """Reads up to the root with the parser itself: it knows every encoding that there is."""
+
+    def refuse(*_: object) -> None:
         raise InvalidInput("XML with a document type is not taken", hint="leave out <!DOCTYPE>")
-    return ElementTree.fromstring(content)
+
+    def at_root(*_: object) -> None:
+        raise _AtRoot
+
+    parser = expat.ParserCreate()
+    parser.StartDoctypeDeclHandler = refuse
+    parser.StartElementHandler = at_root
+    with contextlib.suppress(_AtRoot):
+        parser.Parse(content, True)
 
 
 def environment_of_xml(content: bytes) -> Json:
     """The environment that XML holds.
 
     Raises:
-        InvalidInput: its root is no environment.
+        InvalidInput: it is no XML, or its root is no environment.
     """
     root = parse_xml(content)
     if _name(root) != "environment":
