@@ -187,3 +187,55 @@ def test_no_half_file_stays_when_writing_fails(
     with pytest.raises(Unavailable):
         parquet.write_parquet(typed.platform.history, [0], 0, 1 << 62, tmp_path / "x.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+SIZE = {"@type": "Object", "fields": [{"name": "height", "schema": "double"}]}
+SHAPED: dict[str, Any] = {
+    "@id": "dtmi:test:Shaped;1",
+    "@type": "Interface",
+    "@context": "dtmi:dtdl:context;3",
+    "contents": [
+        {"@type": "Property", "name": "size", "schema": SIZE},
+        {"@type": "Telemetry", "name": "spectrum",
+         "schema": {"@type": "Array", "elementSchema": "double"}},
+        {"@type": "Telemetry", "name": "sizes",
+         "schema": {"@type": "Array", "elementSchema": SIZE}},
+        {"@type": "Telemetry", "name": "place", "schema": "point"},
+    ],
+}  # fmt: skip
+
+
+def test_what_a_device_sends_is_of_its_schema_inside_too(tmp_path: Path) -> None:
+    place = {"type": "Point", "coordinates": [8.5, 47.4]}
+    right = {
+        "size": [{"height": 2}, {}],
+        "spectrum": [[1.5, 2], []],
+        "sizes": [[{"height": 2.5}], []],
+        "place": [place],
+    }
+    wrong = {
+        "size": [{"height": "2"}, {"width": 2}, {"height": None}, []],
+        "spectrum": [[1.5, "x"], [True], [None], [[1.5]], {}],
+        "sizes": [[{"height": 2.5}, {"height": True}], [5]],
+        "place": [{**place, "coordinates": "x"}, {"place": 5}],
+    }
+    with inside(tmp_path / "data") as server:
+        made = {"models": [SHAPED], "twins": {"s-1": {"model": SHAPED["@id"]}}}
+        server.ask("POST", "/plant", made)
+        rows = [{n: one} for n, some in right.items() for one in some]
+        assert server.ask("POST", "/ingest/s-1", rows)["rejected"] == 0
+        for name, some in wrong.items():
+            for one in some:
+                found = server.ask("POST", "/ingest/s-1", {name: one})
+                assert (found["readings"], found["rejected"]) == (0, 1), (name, one)
+                assert found["rejects"][0]["reason"] == "wrong-type"
+        shown = server.ask("GET", "/digitaltwins/s-1")
+        assert shown["size"] == {}
+        server.ask("PUT", "/digitaltwins/s-1", shown)  # what is shown is of the model
+
+        contents = [{"@type": "Property", "name": "size", "schema": "string"}]
+        contents += [{**SHAPED["contents"][1], "schema": {"@type": "Array", "elementSchema": SIZE}}]
+        server.ask("DELETE", f"/models/{SHAPED['@id']}")
+        server.ask("POST", "/models", [{**SHAPED, "contents": contents}])
+        assert server.ask("POST", "/ingest/s-1", {"spectrum": [{"height": 1}]})["rejected"] == 0
+        assert server.ask("POST", "/ingest/s-1", {"spectrum": [1.5]})["rejected"] == 1

@@ -10,7 +10,7 @@ from typing import Any
 from gemel.core.document import Json
 from gemel.core.series import MEASURED, SeriesTable
 from gemel.core.units import symbol
-from gemel.ingest.points import Layout, Point
+from gemel.ingest.points import TREES, Layout, Point
 from gemel.twins.dtdl.interface import (
     Command,
     Component,
@@ -21,6 +21,7 @@ from gemel.twins.dtdl.interface import (
     Telemetry,
     title_of,
 )
+from gemel.twins.dtdl.schema import Array, Primitive
 
 COMPONENT_DEPTH = 8
 DISCOVERED = "dtmi:discovered:"
@@ -223,7 +224,31 @@ def point_of(signal: Signal) -> Point:
     """What a signal's values are checked against."""
     schema = signal.schema
     values = frozenset(schema.values) if isinstance(schema, Enum) else None
-    return Point(schema.kind, signal.minimum, signal.maximum, values=values, unit=signal.unit)
+    shape = Shaped(schema) if schema.kind in TREES else None
+    low, high = signal.minimum, signal.maximum
+    return Point(schema.kind, low, high, values=values, unit=signal.unit, shape=shape)
+
+
+class Shaped:
+    """Values of one schema: the shape of a point. Equal are those of the very same schema."""
+
+    __slots__ = ("_is_plain", "schema")
+
+    def __init__(self, schema: Schema) -> None:
+        self.schema = schema
+        element = schema.element if isinstance(schema, Array) else None
+        self._is_plain = isinstance(element, Primitive) and element.kind == "double"
+
+    def fits(self, value: Any) -> bool:
+        if self._is_plain:  # spectra are long
+            return set(map(type, value)) <= {float, int}
+        return not self.schema.check(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Shaped) and self.schema is other.schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
 
 
 def series_of(

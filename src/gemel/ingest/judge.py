@@ -14,7 +14,7 @@ from gemel.core.clock import from_iso
 from gemel.core.errors import InvalidInput
 from gemel.ingest.columns import NAN
 from gemel.ingest.payload import Odd
-from gemel.ingest.points import EXACT, FRACTIONS, NUMBERS, OBJECTS, OPEN, WHOLE, Point
+from gemel.ingest.points import EXACT, FRACTIONS, NUMBERS, OBJECTS, OPEN, TREES, WHOLE, Point
 
 
 class Verdict(NamedTuple):
@@ -50,10 +50,8 @@ def judge(point: Point, value: Any) -> Verdict:
         return _enum(point, value)
     if kind == OPEN:
         return _open(point, value)
-    if kind in OBJECTS:
-        return _tree(value) if type(value) is dict else WRONG_TYPE
-    if kind == "array":
-        return _tree(value) if type(value) is list else WRONG_TYPE
+    if kind in TREES:
+        return _shaped(point, value)
     if type(value) is str and _FORMS[kind](value):
         return Verdict(text=_json(value))
     return WRONG_TYPE
@@ -102,6 +100,14 @@ def _open(point: Point, value: Any) -> Verdict:
     if kind is str:
         return NOT_A_NUMBER if value.lower() in _NAN_TEXTS else Verdict(text=_json(value))
     return _tree(value) if kind is list else WRONG_TYPE
+
+
+def _shaped(point: Point, value: Any) -> Verdict:
+    if type(value) is not (dict if point.kind in OBJECTS else list):
+        return WRONG_TYPE
+    verdict = _tree(value)
+    is_right = verdict.reason or point.shape is None or point.shape.fits(value)
+    return verdict if is_right else WRONG_TYPE
 
 
 def _tree(value: Any) -> Verdict:

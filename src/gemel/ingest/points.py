@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from gemel.core import fast, units
@@ -43,6 +43,13 @@ OPEN = "open"
 KINDS = NUMBERS | TEXTS | TREES | {"boolean", OPEN}
 
 
+class Shape(Protocol):
+    """What an object, map or array must look like inside; two are alike if they are equal."""
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value, of the right kind as a whole, is so inside too."""
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
     """One property of a model, as one kind of source sends it.
@@ -59,6 +66,8 @@ class Point:
     values: frozenset[Any] | None = None
     """For `enum`: the allowed values."""
     unit: str = ""
+    shape: Shape | None = None
+    """For objects, maps and arrays; None takes whatever is inside."""
     slot: int = field(default=-1, compare=False, repr=False)
     """Counted from the first slot of the twin."""
 
