@@ -307,7 +307,9 @@ def closed_loop(
         for name in ("twin median", "twin low end", TWIN, "oracle of wear", "oracle")
         for other in ("run to failure", "age", "threshold")
     }
-    return {"policies": found, "cuts": cuts}
+    reached = cuts[f"{TWIN} against age"]["cutPercent"]
+    possible = cuts["oracle of wear against age"]["cutPercent"]
+    return {"policies": found, "cuts": cuts, "shareOfPossible": reached / possible}
 
 
 def tuned(policy: Policy, known: Known, fleets: list[Draw], work: Work) -> Any:

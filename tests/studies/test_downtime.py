@@ -111,6 +111,7 @@ def test_the_loop_judges_every_policy_on_other_lives(plant: Plant, quick: None) 
     assert down["oracle"] < down["twin median"] < down["run to failure"]
     marks = json.loads(Path(MARKS).read_text("utf-8"))["marks"]["bearings"]
     assert set(passed(rows, marks)) >= {"againstRunToFailure", "againstAge", "againstThreshold"}
+    assert 0 < rows["shareOfPossible"] < 1.2
     order, due = rows["policies"][TWIN]["parameter"]
     assert order >= due
 
