@@ -26,7 +26,7 @@ SUM = struct.Struct("<I")
 MARK = b"GCC1"
 AGAIN = "ask for it again"
 WIDTHS = (1, 2, 4, 8)
-SHARES = (0.5, 0.75, 0.9)
+SHARES = (0.25, 0.5, 0.75, 0.9)
 """Of the bound, for the lines."""
 TRIED = 2048
 """Values, the first ones, by which the share is chosen."""
@@ -39,7 +39,7 @@ LARGEST = 2.0**52
 def coded(value: F64, bound: float) -> bytes:
     """Bytes that `decoded` makes a column of, nowhere further than `bound` from this one.
 
-    Cost: some numpy calls for each end that is kept; for the first `TRIED` values four times.
+    Cost: some numpy calls for each end that is kept; for the first `TRIED` values five times.
 
     Raises:
         InvalidInput: a value is not finite, or the bound is not above 0 or too small for them.
