@@ -10,7 +10,7 @@ import pytest
 
 from gemel.services.contract import Column, Instance, Job, Signal
 from gemel.services.forecast.bands import forecast
-from gemel.services.forecast.baseline import learn, savings
+from gemel.services.forecast.baseline import learn, left_out, savings
 from gemel.services.forecast.grid import grid
 from gemel.services.forecast.models import fit, seasonal, windows
 from gemel.services.forecast.study import forecast_run
@@ -87,7 +87,8 @@ def test_savings_are_found_and_their_interval_holds_them() -> None:
         base = learn(use[:1_000], temperature[:1_000], group[:1_000])
         real = 0.1 * (use[1_000:] - error[1_000:]).sum()
         after = use[1_000:] - 0.1 * (use[1_000:] - error[1_000:])
-        found = savings(base, after, temperature[1_000:], group[1_000:])
+        off = left_out(use[:1_000], temperature[:1_000], group[:1_000], 500)
+        found = savings(base, after, temperature[1_000:], group[1_000:], off)
         hits += found.low <= real <= found.high
     assert hits >= 31  # of 40, 90 % wanted
     assert found.share == pytest.approx(0.1, abs=0.02)

@@ -10,6 +10,7 @@ import pytest
 from gemel.core.clock import to_iso
 from gemel.core.errors import InvalidInput
 from gemel.services.contract import Column, Instance, Job, Need, Signal
+from gemel.services.forecast.baseline import learn, left_out, savings
 from gemel.services.forecast.kind import KIND
 from gemel.services.forecast.saved import groups, need, savings_run
 from gemel.services.schema import completed
@@ -63,6 +64,28 @@ def test_nothing_done_saves_nothing() -> None:
     row = run(0.0)
     assert row["low"] < 0 < row["high"]
     assert row["meetsGuideline14"]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_home_whose_habits_wander_does_not_count_as_saving(seed: int) -> None:
+    """Habits that last for weeks: errors of days say too little of what a season may be off by."""
+    random = np.random.default_rng(seed)
+    temperature = 10 + random.normal(0, 4, DAYS)
+    habit = np.repeat(random.normal(0, 0.25, DAYS // 25), 25)
+    energy = (20 + 0.5 * temperature) * np.exp(habit) + random.normal(0, 0.5, DAYS)
+    group = np.arange(DAYS) % 7
+    known = (energy[:CHANGE], temperature[:CHANGE], group[:CHANGE])
+    off = left_out(*known, DAYS - CHANGE)
+    assert len(off) == 4
+    later = (energy[CHANGE:], temperature[CHANGE:], group[CHANGE:])
+    found = savings(learn(*known), *later, off)
+    assert found.low < 0 < found.high
+
+
+def test_parts_of_the_week_that_only_one_part_has_are_no_test_of_the_rest() -> None:
+    group = np.repeat(np.arange(4), 10)
+    random = np.random.default_rng(1)
+    assert len(left_out(random.normal(10, 1, 40), random.normal(10, 1, 40), group, 10)) == 0
 
 
 def test_too_little_history_is_said() -> None:

@@ -24,7 +24,7 @@ from gemel.services.contract import (
     Series,
     Signal,
 )
-from gemel.services.forecast.baseline import learn, savings
+from gemel.services.forecast.baseline import learn, left_out, savings
 
 DAY, HOUR, WEEK = 86_400, 3_600, 604_800
 MONDAY = 4 * DAY
@@ -110,7 +110,8 @@ def _twin(
     if len(unknown):
         raise InvalidInput("parts of the week after the change were never seen before it")
     base = learn(value[before], temperature[before], group[before])
-    found = savings(base, value[after], temperature[after], group[after])
+    off = left_out(value[before], temperature[before], group[before], int(after.sum()))
+    found = savings(base, value[after], temperature[after], group[after], off)
     expected = base.expected(temperature[after], group[after])
     row: Json = {
         "unit": signal.unit if p["counter"] else f"{signal.unit or '1'} h",
