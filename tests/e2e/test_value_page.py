@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from e2e.browsing import PHONE, SIDEWAYS
 from e2e.conftest import Visit
-from e2e.plants import running_plant, send
+from e2e.plants import MOTOR, running_plant, send
 from e2e.test_accessibility import AXE, RUN, STILL, TAGS
 from running import Running
 
@@ -58,16 +60,58 @@ def test_prices_turn_the_record_into_money(plant: Running, visit: Visit) -> None
     assert plant.call("GET", "/value/prices")["failed"] == 50_000
 
 
+@pytest.fixture(scope="module")
+def watched(plant: Running) -> Running:
+    """A service with an hour of normal behaviour to learn from, ending now."""
+    plant.call("PUT", "/services/odd", {"kind": "anomaly", "model": MOTOR, "title": "Odd motors"})
+    now = time.time_ns() // 1_000_000
+    random = np.random.default_rng(1).normal(size=(200, 2))
+    for begin in range(0, 200, 50):
+        rows = [
+            {"time": now - (200 - i) * 1_000, "vibration": 2 + v, "temperature": 40 + t}
+            for i, (v, t) in enumerate(random[begin : begin + 50].tolist(), begin)
+        ]
+        plant.call("POST", "/ingest/motor-1", rows)
+    return plant
+
+
+def test_a_service_learns_again_and_goes_back_to_what_it_knew(
+    watched: Running, visit: Visit
+) -> None:
+    ann = visit(watched).log_in("engineer", "ann", at="/app/value?show=services")
+    ann.find("service").get_by_text("Odd motors").wait_for()
+    for version in (1, 2):
+        ann.find("start-learn").click()
+        row = f"[data-testid=service-version][data-version='{version}']"
+        ann.page.wait_for_selector(f"{row} [data-testid=version-in-use]", timeout=60_000)
+    assert ann.page.locator("[data-testid=service-run][data-state=succeeded]").count() == 2
+    ann.page.locator("[data-version='1'] [data-testid=use-version]").click()
+    ann.page.wait_for_selector("[data-version='1'] [data-testid=version-in-use]")
+    assert watched.call("GET", "/services/odd/status")["version"] == 1
+
+
+def test_a_run_that_cannot_be_done_says_why_on_the_page(watched: Running, visit: Visit) -> None:
+    asked = {"service": "odd", "run": "learn", "parameters": {"span": 10}}
+    watched.call("POST", "/runs", asked)
+    bob = visit(watched).log_in("viewer", "bob", at="/app/value?show=services")
+    failed = bob.page.locator("[data-testid=service-run][data-state=failed]")
+    failed.get_by_text("no signal has 100 readings").wait_for(timeout=60_000)
+    start = bob.find("start-learn")
+    assert start.get_attribute("aria-disabled") == "true"  # a viewer may look
+    assert "may not" in (start.get_attribute("title") or "")
+
+
 @pytest.mark.parametrize("theme", ["dark", "light"])
 @pytest.mark.parametrize("size", [(1440, 900), PHONE], ids=["desktop", "phone"])
 def test_axe_finds_nothing_and_nothing_sticks_out(
-    plant: Running, visit: Visit, theme: str, size: tuple[int, int]
+    watched: Running, visit: Visit, theme: str, size: tuple[int, int]
 ) -> None:
-    ann = visit(plant, size=size, color_scheme=theme).log_in(at="/app/value")
+    ann = visit(watched, size=size, color_scheme=theme).log_in(at="/app/value")
     for show, content in (
         ("calculated", ".value-chart"),
         ("measured", "[data-testid=item-ahead]"),
         ("fidelity", ".notice"),
+        ("services", "[data-testid=service]"),
     ):
         ann.move(f"/app/value?show={show}")
         ann.page.wait_for_selector(content)

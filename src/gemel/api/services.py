@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from gemel.api.answers.scenarios import ServiceRun
 from gemel.api.answers.schema import Rows
-from gemel.api.answers.services import ServiceView
+from gemel.api.answers.services import ServiceKind, ServiceStatus, ServiceVersions, ServiceView
 from gemel.api.bodies import read_number, read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -226,7 +226,14 @@ LIST_QUERY = (
 )
 ROUTES = [
     Route("GET", "/services", services, READ, "All services", answer=Rows[ServiceView]),
-    Route("GET", "/services/kinds", list_kinds, READ, "Kinds of services, with their schemas"),
+    Route(
+        "GET",
+        "/services/kinds",
+        list_kinds,
+        READ,
+        "Kinds of services, with their schemas",
+        answer=Rows[ServiceKind],
+    ),
     Route("GET", "/services/{id}", service, READ, "One service", answer=ServiceView),
     Route(
         "PUT",
@@ -238,7 +245,14 @@ ROUTES = [
         answer=ServiceView,
     ),
     Route("DELETE", "/services/{id}", delete_service, WRITE, "Delete a service", status=204),
-    Route("GET", "/services/{id}/status", service_status, READ, "How a service fares"),
+    Route(
+        "GET",
+        "/services/{id}/status",
+        service_status,
+        READ,
+        "How a service fares",
+        answer=ServiceStatus,
+    ),
     Route(
         "PUT",
         "/services/{id}/version",
@@ -246,6 +260,7 @@ ROUTES = [
         WRITE,
         "Take a version of what it has learnt into use",
         body=VERSION,
+        answer=ServiceVersions,
     ),
     Route(
         "GET",

@@ -13,8 +13,8 @@ const WORDS: Record<string, string> = {
   "tokens:write": "make or end tokens",
   "system:write": "change connectors",
   "plant:write": "change the plant",
-  "runs:start": "make and run scenarios",
-  "services:write": "keep scenarios in the history",
+  "runs:start": "run services and scenarios",
+  "services:write": "change services or keep scenarios in the history",
 };
 
 export function blockedFrom(...permissions: string[]): string {

@@ -8,11 +8,12 @@ import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { Calculator, saveCalculated } from "./calculator.tsx";
 import { FidelityView, loadFidelity } from "./fidelity.tsx";
 import { loadMeasured, MeasuredView } from "./measured.tsx";
+import { ServicesView } from "./services.tsx";
 import type { Case } from "@/core/types.ts";
 import { saveCsv } from "@/core/saving.ts";
 
-const SHOWS = ["calculated", "measured", "fidelity"] as const;
-const WORDS = { calculated: "Calculated", measured: "Measured", fidelity: "Fidelity" };
+const SHOWS = ["calculated", "measured", "fidelity", "services"] as const;
+const WORDS = { calculated: "Calculated", measured: "Measured", fidelity: "Fidelity", services: "Services" };
 const DAYS = ["7", "30", "90", "365"];
 
 export function ValuePage() {
@@ -40,9 +41,11 @@ export function ValuePage() {
       <div class="page-head">
         <h1>Value and fidelity</h1>
         <span class="push row no-print">
-          <button class="button" data-testid="value-csv" onClick={() => void save()}>
-            Save CSV
-          </button>
+          {show !== "services" && (
+            <button class="button" data-testid="value-csv" onClick={() => void save()}>
+              Save CSV
+            </button>
+          )}
           <button class="button" onClick={() => print()}>
             Print
           </button>
@@ -56,7 +59,7 @@ export function ValuePage() {
             </button>
           ))}
         </div>
-        {show !== "calculated" && (
+        {(show === "measured" || show === "fidelity") && (
           <div class="segments push" role="group" aria-label="Days looked back">
             {DAYS.map((one) => (
               <button key={one} aria-pressed={days === one} onClick={() => setSearch({ days: one === "30" ? null : one })}>
@@ -71,6 +74,7 @@ export function ValuePage() {
       {show === "calculated" && cases.data && <Calculator cases={cases.data.value} />}
       {show === "measured" && <MeasuredView days={days} />}
       {show === "fidelity" && <FidelityView days={days} />}
+      {show === "services" && <ServicesView />}
     </section>
   );
 }

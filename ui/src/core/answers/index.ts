@@ -10,7 +10,7 @@ import type { Notice, Notification, Receiver } from "./notify.ts";
 import type { Backtest, BacktestUnderWay, Rule, RuleChecked } from "./rules.ts";
 import type { Behaviour, Promotion, Scenario, ScenarioKept, ScenarioResult, ScenarioSeries, ScenarioState, ScenariosCompared, ServiceRun } from "./scenarios.ts";
 import type { Scene, SceneGeometryNamed, SceneObject } from "./scene.ts";
-import type { ServiceView } from "./services.ts";
+import type { ServiceKind, ServiceStatus, ServiceVersions, ServiceView } from "./services.ts";
 import type { Discovered, Faceplate, Kpi, Rejects, State, TwinRow } from "./twins.ts";
 import type { Case, CaseWorked, FidelityOf, Prices, ValueMeasured } from "./value.ts";
 
@@ -118,8 +118,11 @@ export interface Answers {
   "PUT /scene/geometries/{name}": SceneGeometryNamed;
   "PUT /scene/objects/{twin}": SceneObject;
   "GET /services": { value: ServiceView[]; };
+  "GET /services/kinds": { value: ServiceKind[]; };
   "GET /services/{id}": ServiceView;
   "PUT /services/{id}": ServiceView;
+  "GET /services/{id}/status": ServiceStatus;
+  "PUT /services/{id}/version": ServiceVersions;
   "POST /session": Session;
   "GET /state": State;
   "GET /status": Status;
