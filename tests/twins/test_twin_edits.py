@@ -101,6 +101,10 @@ def test_source_times_are_kept_until_the_value_changes(plant: Plant) -> None:
         ({"motor": {"$metadata": {}, "$etag": "x"}}, "motor.$etag"),
         ({"motor": {"$metadata": {"power": 1}}}, "motor.$metadata.power"),
         ({"$metadata": {"$model": PUMP, "speed": {"sourceTime": "soon"}}}, "sourceTime"),
+        (
+            {"$metadata": {"$model": PUMP, "speed": {"sourceTime": "9999-12-31T23:59:59Z"}}},
+            "1970 to 2262",
+        ),
     ],
 )
 def test_a_twin_that_breaks_its_model_is_refused_with_the_path(

@@ -12,6 +12,8 @@ Clock = Callable[[], int]
 """Returns now as int nanoseconds since 1970 UTC."""
 
 SECOND = 1_000_000_000
+LAST = (1 << 63) - 1
+"""The last moment that 64 bits of ns can tell, in 2262."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

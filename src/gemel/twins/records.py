@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import orjson
 
-from gemel.core.clock import from_iso
+from gemel.core.clock import LAST, from_iso
 from gemel.core.document import Json
 from gemel.core.errors import GemelError
 
@@ -137,7 +137,7 @@ def value_time(metadata: object) -> int:
         text = metadata.get("sourceTime") or metadata.get("lastUpdateTime")
         if isinstance(text, str):
             try:
-                return from_iso(text)
+                return min(from_iso(text), LAST)
             except GemelError:
                 return 0
     return 0

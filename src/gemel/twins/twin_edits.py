@@ -273,7 +273,7 @@ def _apply(doc: Json, operation: Operation) -> None:
         apply_operation(doc, operation)
     elif len(rest) == 2 and rest[1] == "sourceTime":
         if operation.op != "remove" and not is_time(operation.value):
-            raise patch_invalid(f"'{operation.pointer}' must be an ISO 8601 time")
+            raise patch_invalid(f"'{operation.pointer}' must be an ISO 8601 time of 1970 to 2262")
         if operation.op == "add":  # the property may be new in this very patch
             container: Any = doc
             for part in path[: at + 1]:

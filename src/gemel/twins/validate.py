@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from gemel.core.clock import from_iso
+from gemel.core.clock import LAST, from_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, PreconditionFailed, TwinInvalid
 from gemel.twins.dtdl.interface import (
@@ -149,14 +149,16 @@ def _source_time_problems(metadata: Json, prefix: str) -> list[str]:
         text = entry.get("sourceTime")
         if text is not None and not is_time(text):
             problems.append(
-                f"{prefix}$metadata.{name}.sourceTime: '{text}' is not an ISO 8601 time"
+                f"{prefix}$metadata.{name}.sourceTime: '{text}' is not an ISO 8601 time "
+                "of 1970 to 2262"
             )
     return problems
 
 
 def is_time(value: object) -> bool:
+    """Whether it is a moment from 1970 to 2262, as readings have them."""
     try:
-        return isinstance(value, str) and from_iso(value) >= 0
+        return isinstance(value, str) and 0 <= from_iso(value) <= LAST
     except (InvalidInput, OverflowError):
         return False
 
