@@ -149,6 +149,24 @@ def test_the_plan_shows_the_same_colours_and_choice_without_webgl(
     )
 
 
+def test_forced_colours_show_what_is_on_and_leave_the_plant_as_it_is(
+    plant: Running, visit: Visit
+) -> None:
+    plan = "/app/plant?plan=1"
+    fills = []
+    for options in ({}, {"forced_colors": "active"}):
+        visitor = visit(plant, **options).log_in(at=plan)
+        thing = visitor.page.locator("[data-testid=plan] [data-twin=motor-3]").first
+        thing.wait_for()
+        fills.append(thing.get_attribute("fill"))
+    assert fills[0] == fills[1]
+    ground = "(one) => getComputedStyle(one).backgroundColor"
+    here = visitor.find("nav-plant").evaluate(ground)
+    assert here != visitor.find("nav-twins").evaluate(ground)
+    pressed = visitor.find("colour-by").locator("button")
+    assert pressed.nth(0).evaluate(ground) != pressed.nth(1).evaluate(ground)
+
+
 def test_a_view_is_saved_and_shown_to_others(plant: Running, visit: Visit) -> None:
     engineer = in_3d(visit, plant, "/app/plant?by=state&hide=pipes&section=0,1,0,0.5,0,1")
     engineer.find("menu-views").click()

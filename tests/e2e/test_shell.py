@@ -144,6 +144,25 @@ def test_a_wall_goes_from_page_to_page_without_controls_and_without_growing(
     assert visitor.sideways() == []
 
 
+@pytest.mark.parametrize("page", ["overview", "plant", "twins/motor-1", "alarms", "commands"])
+def test_letters_of_twice_their_size_cut_nothing_off(
+    plant: Running, visit: Visit, page: str
+) -> None:
+    """A window of 1440 by 900 at 200 % has the room of half of it."""
+    visitor = visit(plant, size=(720, 450)).log_in(at=f"/app/{page}")
+    visitor.page.locator("main h1").first.wait_for(state="attached")
+    visitor.until("!document.querySelector('.skeleton')")
+    assert visitor.sideways() == []
+    nav = visitor.page.locator(".nav").bounding_box()
+    bar = visitor.page.locator(".status-bar").bounding_box()
+    assert nav
+    assert bar
+    assert nav["y"] + nav["height"] <= bar["y"] + 1
+    assert (
+        visitor.page.locator(".nav").evaluate("(one) => getComputedStyle(one).overflowY") == "auto"
+    )
+
+
 def test_values_are_read_in_the_units_that_are_chosen(plant: Running, visit: Visit) -> None:
     send(plant, "motor-2", temperature=90.0)
     visitor = visit(plant, size=(1440, 900)).log_in("viewer", at="/app/twins/motor-2?tab=state")

@@ -33,6 +33,7 @@ export function tokenColor(name: string): string {
   if (!probe) {
     probe = document.createElement("span");
     probe.hidden = true;
+    probe.style.setProperty("forced-color-adjust", "none");
     document.body.append(probe);
   }
   probe.style.color = `var(--${name})`;

@@ -124,13 +124,15 @@ function Order({ order, blocked, ask }: { order: WorkOrder; blocked: string; ask
 
 function WorkDialog({ what, order, twin, close }: { what: Doing; order?: WorkOrder; twin: string; close: () => void }) {
   const [text, setText] = useState("");
+  const [items, setItems] = useState("");
   const [problem, setProblem] = useState("");
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const said = text.trim();
     if (NEEDED.has(what) && !said) return setProblem("Write something first.");
     try {
-      if (what === "create") await post("/work-orders", { twin, title: said });
+      const checklist = items.split("\n").map((item) => item.trim()).filter(Boolean);
+      if (what === "create") await post("/work-orders", { twin, title: said, ...(checklist.length && { checklist }) });
       else if (what === "note") await patch(`/work-orders/${encodeURIComponent(order!.id)}`, { note: said });
       else await post(`/work-orders/${encodeURIComponent(order!.id)}/acts`, { act: what, note: said });
       close();
@@ -149,6 +151,12 @@ function WorkDialog({ what, order, twin, close }: { what: Doing; order?: WorkOrd
             {problem}
           </span>
         </div>
+        {what === "create" && (
+          <div class="field">
+            <label for="work-items">Checklist, an item a line (optional)</label>
+            <textarea id="work-items" class="input" value={items} onInput={(event) => setItems(event.currentTarget.value)} />
+          </div>
+        )}
         <div class="row" style={{ justifyContent: "flex-end" }}>
           <button type="button" class="button" onClick={close}>
             Back
