@@ -180,6 +180,20 @@ def test_long_and_decimal_numbers_are_read_whole(server: Inside) -> None:
     server.ask("DELETE", "/models/dtmi:test:Meter;1")
 
 
+def test_a_twin_whose_model_was_deleted_hides_no_others(server: Inside) -> None:
+    head = {"@type": "Interface", "@context": "dtmi:dtdl:context;3"}
+    server.ask("POST", "/models", [{"@id": "dtmi:test:Gone;1", **head}])
+    server.ask("PUT", "/digitaltwins/orphan", {"$metadata": {"$model": "dtmi:test:Gone;1"}})
+    server.ask("DELETE", "/models/dtmi:test:Gone;1")
+    query = """{ twins(first: 100) { items { id model __typename
+        ... on Pump { flow { value } } } } }"""
+    found = {one["id"]: one for one in ask(server, query)["twins"]["items"]}
+    assert found["orphan"]["model"] == "dtmi:test:Gone;1"
+    assert found["orphan"]["__typename"] == "TwinWithoutModel"
+    assert found["p-1"]["__typename"] == "Pump"
+    server.ask("DELETE", "/digitaltwins/orphan")
+
+
 def test_models_whose_names_are_alike_have_types_of_their_own(server: Inside) -> None:
     def interface(name: str, *contents: dict[str, str]) -> dict[str, Any]:
         head = {"@type": "Interface", "@context": "dtmi:dtdl:context;3"}

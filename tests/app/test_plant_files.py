@@ -106,6 +106,18 @@ def test_export_imports_into_an_empty_installation_as_the_same(tmp_path: Path) -
         assert order == ["z-first"]
 
 
+def test_a_plant_with_twins_of_deleted_models_says_which(tmp_path: Path) -> None:
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/plant", {"models": MODELS, "twins": {"a": {"model": LINE}}})
+        server.ask("DELETE", f"/models/{LINE}")
+        refused = server.http.get("/plant")
+        assert refused.status_code == 409
+        assert refused.json()["error"]["code"] == "TwinsWithoutModel"
+        assert f"'a' ({LINE})" in refused.json()["error"]["message"]
+        server.ask("DELETE", "/digitaltwins/a")
+        assert server.ask("GET", "/plant")["twins"] == {}
+
+
 def test_bindings_keep_their_order_over_a_restart(tmp_path: Path) -> None:
     for turn in range(2):
         with inside(tmp_path / "data") as server:

@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 RESERVED = frozenset({"id", "model", "name", "etag", "relationships", "incoming", "alarms"})
 
 
+ORPHAN = "TwinWithoutModel"
 PART = "_part"
 """Ends the name of a model's type as a component."""
 
@@ -82,7 +83,16 @@ def type_names(graph: Graph) -> dict[str, str]:
 BUILT_IN = frozenset(
     {"Query", "Mutation", "Twin", "Relationship", "History", "JSON", "String", "Int", "Float"}
     | {"Boolean", "ID", "TwinPage", "BooleanValue", "IntValue", "FloatValue", "StringValue"}
-    | {"JSONValue", "Long", "LongValue", "Decimal", "DecimalValue", "Subscription", "ChangedValue"}
+    | {
+        ORPHAN,
+        "JSONValue",
+        "Long",
+        "LongValue",
+        "Decimal",
+        "DecimalValue",
+        "Subscription",
+        "ChangedValue",
+    }
 )
 
 
@@ -107,11 +117,7 @@ def build(
     )
 
     def type_of(model: str) -> str:
-        if model not in names:
-            raise InvalidInput(
-                f"the model {model} is no longer there", hint="ask GET /digitaltwins/{id}?asOf="
-            )
-        return names[model]
+        return names.get(model, ORPHAN)
 
     def fields_of(interface: Interface) -> dict[str, GraphQLField]:
         found = {}
@@ -141,6 +147,12 @@ def build(
         interface = graph.model(model)
         about = f"{interface.title} ({model})"
         types[model] = GraphQLObjectType(name, whole(interface), [twin], description=about)
+    orphan = GraphQLObjectType(
+        ORPHAN,
+        lambda: _twin_fields(relationship),
+        [twin],
+        description="A twin whose model was deleted, or, of a moment, is no longer there.",
+    )
     page = GraphQLObjectType(
         "TwinPage", {"items": GraphQLField(listing(twin)), "cursor": GraphQLField(GraphQLString)}
     )
@@ -148,7 +160,7 @@ def build(
         GraphQLObjectType("Query", _queries(twin, page)),
         GraphQLObjectType("Mutation", mutations(twin, relationship)),
         GraphQLObjectType("Subscription", subscriptions(twin)),
-        types=[twin, *types.values()],
+        types=[twin, *types.values(), orphan],
     )
 
 

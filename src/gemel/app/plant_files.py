@@ -512,8 +512,13 @@ def export_plant(platform: Platform) -> Json:
 
 
 def export_seen(platform: Platform) -> Json:
-    """Of a plant what is also for those whom policies narrow: nothing that tells of any twin."""
+    """Of a plant what is also for those whom policies narrow: nothing that tells of any twin.
+
+    Raises:
+        Conflict: a twin's model was deleted, so that no installation could take it in.
+    """
     graph = platform.graph
+    _refuse_orphans(graph)
     plain = platform.catalogue.plain
     scene = dict(plain["scene"].get("plant", {}))
     kpis = sorted(plain["kpi"].items(), key=lambda item: item[1].get("order", 0))
@@ -529,6 +534,18 @@ def export_seen(platform: Platform) -> Json:
         "kpis": [{k: v for k, v in doc.items() if k != "order"} for _, doc in kpis],
         "scene": scene,
     }
+
+
+def _refuse_orphans(graph: Graph) -> None:
+    orphans = [t for t in graph.twins.values() if graph.find_model(t.model) is None]
+    if orphans:
+        named = ", ".join(f"'{twin.id}' ({twin.model})" for twin in orphans[:5])
+        more = f" and {len(orphans) - 5} more" if orphans[5:] else ""
+        raise Conflict(
+            f"the plant cannot be written: the models of these twins were deleted: {named}{more}",
+            hint="POST the models again, give the twins another one, or delete them",
+            code="TwinsWithoutModel",
+        )
 
 
 def _twin_entry(graph: Graph, key: str) -> Json:
