@@ -31,7 +31,7 @@ PlanAhead = Callable[[Draft, EditContext], tuple[list[Edit], T]]
 MOST_TOGETHER = 256
 AHEAD_SECONDS = 0.1
 """So long a row of edits keeps others waiting."""
-MOST_AHEAD = 2_000
+MOST_AHEAD = 1_000
 """Edits that are planned, a slice after the other, while those before them go to disk."""
 ETAGS = 256
 """So many are made from one question for random bytes."""

@@ -196,7 +196,7 @@ class SqliteDocuments:
 
     def _pieces(self, query: str, kind: str) -> Iterator[list[Any]]:
         """What a query finds of a kind, some rows at a time, over a connection of its own."""
-        with self._apart() as connection:
+        with self._apart(READ_CACHE_KB) as connection:
             with self._mapped("read"):
                 cursor = connection.execute(query, (kind,))
             while True:
@@ -207,11 +207,11 @@ class SqliteDocuments:
                 yield rows
 
     @contextmanager
-    def _apart(self) -> Iterator[sqlite3.Connection]:
+    def _apart(self, cache_kb: int = CACHE_KB) -> Iterator[sqlite3.Connection]:
         """A connection of its own for a read that may be long: it holds nobody up."""
         with self._mapped("read"):
             self._check_open()
-            connection = self._connect(READ_CACHE_KB)
+            connection = self._connect(cache_kb)
         with closing(connection):
             yield connection
 
