@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -119,3 +120,12 @@ def test_the_run_says_which_it_is_and_writes_what_the_sensor_is_off_by() -> None
 def test_a_span_that_does_not_reach_the_calibration_is_refused() -> None:
     with pytest.raises(InvalidInput, match="a longer 'span'"):
         explain_twins(job(lived(), calibrated_until=1), lambda *_: None)
+
+
+def test_what_nothing_was_read_of_since_the_calibration_is_named_with_a_way_out() -> None:
+    asked = job(lived())
+    assert asked.fit is not None
+    late = replace(asked, fit=replace(asked.fit, end=asked.end))
+    with pytest.raises(InvalidInput, match="no reading in this span: outdoor") as found:
+        explain_twins(late, lambda *_: None)
+    assert "once readings have come" in found.value.hint

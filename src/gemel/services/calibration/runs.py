@@ -116,9 +116,14 @@ def data_of(columns: dict[str, Column], settings: Settings, begin: int, end: int
         InvalidInput: an input has no reading, or there are too many steps.
     """
     width = round(settings.seconds * SECOND)
-    times = [c.time for c in columns.values() if len(c.time)]
-    if len(times) < len(columns):
-        raise InvalidInput("an input or what is observed has no reading in this span")
+    silent = [name or "what is observed" for name, c in columns.items() if not len(c.time)]
+    if silent:
+        raise InvalidInput(
+            f"no reading in this span: {', '.join(silent)}",
+            hint="a longer 'span', or once readings have come; `explain` takes those since the "
+            "version in use was made",
+        )
+    times = [c.time for c in columns.values()]
     first = max(int(t[0]) for t in times) // width + 1
     last = step_after(columns, width, end)
     steps = last - first
@@ -179,6 +184,7 @@ def explain_twins(job: Job, progress: Progress) -> Result:
     """
     found: Json = {}
     problems: Json = {}
+    hint = ""
     series: list[Series] = []
     with prepared(job.instance) as settings:
         for i, twin in enumerate(job.instance.twins):
@@ -186,7 +192,7 @@ def explain_twins(job: Job, progress: Progress) -> Result:
             try:
                 one = _explained(job, settings, twin)
             except InvalidInput as error:
-                problems[twin] = str(error)
+                problems[twin], hint = error.message, hint or error.hint
                 continue
             found[twin] = asdict(one)
             off = one.bias if one.verdict == SENSOR else 0.0
@@ -194,7 +200,7 @@ def explain_twins(job: Job, progress: Progress) -> Result:
             series.append(Series(twin, HINDSIGHT, "derived", time, np.array([off])))
     if not found:
         first = next(iter(problems.values()), "there are no twins")
-        raise InvalidInput(f"nothing could be judged: {first}")
+        raise InvalidInput(f"nothing could be judged: {first}", hint=hint)
     return Result({"twins": found, "problems": problems}, series=series)
 
 
