@@ -140,6 +140,7 @@ export function Tornado({ kpi }: { kpi: ScenarioKpiCompared }) {
   return (
     <>
       <svg class="whatif-chart" viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-label={`${kpi.title} with one thing moved: ${words}`} data-testid="tornado">
+        <line class="axis" x1={x(middle)} x2={x(middle)} y1={0} y2={height - 18} />
         {bars.map((bar, i) => {
           const [left, right] = [Math.min(bar.low, bar.high), Math.max(bar.low, bar.high)];
           const isTurned = bar.low > bar.high;
@@ -162,7 +163,6 @@ export function Tornado({ kpi }: { kpi: ScenarioKpiCompared }) {
             </g>
           );
         })}
-        <line class="axis" x1={x(middle)} x2={x(middle)} y1={0} y2={height - 18} />
         <text x={x(middle)} y={height - 4} class="small middle">
           {formatNumber(middle)} {kpi.unit}
         </text>
