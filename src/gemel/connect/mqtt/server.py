@@ -25,6 +25,8 @@ _log = logging.getLogger("gemel.mqtt")
 
 _TICK = 0.5
 _DRAIN = 3.0
+_SOON = 0.001
+"""Sooner than this is no sooner: event loops count in ms."""
 
 
 class MqttServer:
@@ -64,6 +66,10 @@ class MqttServer:
         self.is_closing = False
         self._timer: asyncio.TimerHandle | None = None
         self._gathering: asyncio.TimerHandle | None = None
+        self._resting: asyncio.TimerHandle | None = None
+        """Until when nothing is read directly."""
+        self._read = 0.0
+        """When something was last read directly."""
         self._has_gathered = False
         """Whether what was received has waited for as long as it may."""
         self._commit: asyncio.Future[None] | None = None
@@ -97,7 +103,7 @@ class MqttServer:
         self._loop = loop
         if direct.IS_HERE:
             self.direct = direct.Direct()
-            loop.add_reader(self.direct.fileno(), self._receive_directly)
+            self._watch()
         self._timer = loop.call_later(_TICK, self._tick)
         self.wake()
 
@@ -205,7 +211,7 @@ class MqttServer:
         await self._until_closed()
         if self.fronts is not None:
             await self.fronts.close()
-        for timer in (self._timer, self._gathering):
+        for timer in (self._timer, self._gathering, self._resting):
             if timer is not None:
                 timer.cancel()
         if self._commit is not None:
@@ -238,9 +244,28 @@ class MqttServer:
         if self.broker.inbox.is_congested:
             self.congest()
 
+    def _watch(self) -> None:
+        """Reads directly from now on when something has come."""
+        assert self._loop is not None
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        if self.direct is not None:
+            self._loop.add_reader(self.direct.fileno(), self._receive_directly)
+
+    def _rest(self, now: float) -> None:
+        """Lets more come before it reads again, where it has read just before: fewer calls."""
+        assert self._loop is not None
+        assert self.direct is not None
+        if now - self._read < _SOON:
+            self._loop.remove_reader(self.direct.fileno())
+            self._resting = self._loop.call_later(_SOON, self._watch)
+        self._read = now
+
     def _receive_directly(self) -> None:
         assert self.direct is not None
         now, seen, inbox = self.broker.clock(), self.time(), self.broker.inbox
+        self._rest(seen)
         runs, rests, size = self.direct.receive(inbox.messages, now)
         for run in runs:
             run[0].seen = seen
@@ -301,7 +326,8 @@ class MqttServer:
         """Comes back for what is gathered."""
         assert self._loop is not None
         if self._gathering is not None:
-            if nanoseconds and self._gathering.when() <= self._loop.time() + nanoseconds / 1e9:
+            until = self._loop.time() + nanoseconds / 1e9
+            if nanoseconds and self._gathering.when() <= until + _SOON:
                 return
             self._gathering.cancel()
             self._gathering = None
@@ -333,6 +359,8 @@ class MqttServer:
                     continue
             pieces.append((descriptor, data))
             written.append(connection)
+        if pieces and self._resting is not None:
+            self._watch()  # those who are answered send again
         for place, sent in direct.transmit(pieces) if pieces else ():
             self._sockets[written[place]].write(pieces[place][1][sent:])
         for connection in written:

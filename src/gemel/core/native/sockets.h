@@ -14,6 +14,8 @@ typedef struct {
     ssize_t size; /* as recv gave it; -1 once more means later */
 } Arrival;
 
+static char *spare; /* what a call reads into; taken and given back with the GIL held */
+
 /* Reads without the GIL, so much in all; what there is no room for is there at the next call. */
 static size_t
 read_all(Arrival *arrivals, int count, char *buffer)
@@ -120,14 +122,18 @@ fast_receive(PyObject *module, PyObject *args)
     if (count < 0)
         return NULL;
     PyObject *runs = PyList_New(0), *rests = PyList_New(0), *data = NULL;
-    char *buffer = PyMem_RawMalloc(OF_ALL);
+    char *buffer = spare == NULL ? PyMem_RawMalloc(OF_ALL) : spare;
+    spare = NULL;
     if (buffer != NULL) {
         size_t used;
         Py_BEGIN_ALLOW_THREADS
         used = read_all(arrivals, count, buffer);
         Py_END_ALLOW_THREADS
         data = PyBytes_FromStringAndSize(buffer, (Py_ssize_t)used);
-        PyMem_RawFree(buffer);
+        if (spare == NULL)
+            spare = buffer;
+        else
+            PyMem_RawFree(buffer);
     } else {
         PyErr_NoMemory();
     }
