@@ -21,7 +21,7 @@ from playwright.sync_api import sync_playwright
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from page.alarms import alarm_flood
-from page.checks import accessibility
+from page.checks import accessibility, pictures
 from page.explorer import explorer_of_many
 from page.headset import immersion
 from page.live import kept_open, live_stream
@@ -44,6 +44,7 @@ ROWS: tuple[Callable[[Bench], list[Row]], ...] = (
     explorer_of_many,
     live_stream,
     accessibility,
+    pictures,
 )
 
 

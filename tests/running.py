@@ -36,6 +36,8 @@ class Running:
         self.start_seconds = start_seconds
         self.arguments = arguments
         self.command = command
+        self.environment: dict[str, str] = {}
+        """What its processes get besides ours."""
         self.url = ""
         self.mqtt_host, self.mqtt_port = "", 0
         self.token = ""
@@ -51,6 +53,7 @@ class Running:
             k: v for k, v in os.environ.items() if k in KEPT or not k.startswith("GEMEL_")
         }
         environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation has its bytecode
+        environment |= self.environment
         with self._errors.open("a") as errors:
             self.process = subprocess.Popen(
                 command,
@@ -82,7 +85,13 @@ class Running:
 
     def make_token(self, *arguments: str) -> str:
         command = [sys.executable, "-m", "gemel", "token", "create", "--data", str(self.data)]
-        done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [*command, *arguments],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, **self.environment},
+        )
         return done.stdout.strip()
 
     def errors(self) -> str:

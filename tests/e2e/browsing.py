@@ -25,6 +25,10 @@ ARGUMENTS = [
     "--disable-sync",
     "--no-first-run",
     "--disable-quic",
+    # Letters and colours that do not follow from the machine's own settings.
+    "--font-render-hinting=none",
+    "--disable-lcd-text",
+    "--force-color-profile=srgb",
 ]
 DESKTOP = (1000, 700)
 PHONE = (390, 844)
@@ -46,7 +50,7 @@ SIDEWAYS = """
   const name = (one) => `${one.tagName.toLowerCase()}.${[...one.classList].join(".")}`;
   const wide = document.scrollingElement;
   if (wide.scrollWidth > innerWidth + 1) found.add(`the page is ${wide.scrollWidth} px wide`);
-  const mayScroll = (one) => one.closest("pre, [role=tablist]") !== null;
+  const mayScroll = (one) => one.closest("pre, [role=tablist], .scrolls") !== null;
   const seen = (one) => {
     const box = one.getBoundingClientRect();
     let [left, right] = [Math.max(0, box.left), Math.min(innerWidth, box.right)];

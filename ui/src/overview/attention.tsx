@@ -1,5 +1,7 @@
+import type { ComponentChildren } from "preact";
 import { alarmsError, alarmsLoaded, loadAlarms, needsAck, rankedAlarms } from "@/core/alarms.ts";
 import { tick } from "@/core/clock.ts";
+import { isKiosk } from "@/core/kiosk.ts";
 import { href, place } from "@/core/router.ts";
 import type { Alarm } from "@/core/types.ts";
 import { AckButton } from "@/alarms/actions.tsx";
@@ -42,7 +44,7 @@ function Row({ alarm }: { alarm: Alarm }) {
   return (
     <li class={`alarm-row tint-p${alarm.priority}${open ? " open" : ""}${isChosen ? " chosen" : ""}`} data-testid="alarm-row" data-alarm-id={alarm.id} data-state={alarm.state}>
       <Badge priority={alarm.priority} outline={!alarm.isActive} />
-      <button class="alarm-open" onClick={() => select(alarm.twin)}>
+      <Opening twin={alarm.twin}>
         <strong>
           {alarm.twinName} <span class="alarm-title">{alarm.title}</span>
         </strong>
@@ -58,8 +60,18 @@ function Row({ alarm }: { alarm: Alarm }) {
             </span>
           )}
         </span>
-      </button>
+      </Opening>
       {needsAck(alarm) && <AckButton alarm={alarm} />}
     </li>
+  );
+}
+
+/** Opens the twin; on a wall, where nobody can press it, it only holds the words. */
+function Opening({ twin, children }: { twin: string; children: ComponentChildren }) {
+  if (isKiosk.value) return <div class="alarm-open">{children}</div>;
+  return (
+    <button class="alarm-open" onClick={() => select(twin)}>
+      {children}
+    </button>
   );
 }

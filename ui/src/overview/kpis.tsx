@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "@/core/api.ts";
+import { isKiosk } from "@/core/kiosk.ts";
 import { moment, tick } from "@/core/clock.ts";
 import { judge } from "@/core/quality.ts";
 import { useResource } from "@/core/resource.ts";
@@ -60,8 +61,9 @@ function Tile({ kpi }: { kpi: Kpi }) {
     select(null);
     chosenKpi.value = isChosen ? null : kpi;
   };
-  return (
-    <button class="kpi" data-testid="kpi" data-kpi-id={kpi.id} data-trust={trust} aria-pressed={isChosen} onClick={choose} title="Show the trend">
+  const facts = { class: "kpi", "data-testid": "kpi", "data-kpi-id": kpi.id, "data-trust": trust };
+  const words = (
+    <>
       <span class="kpi-label ellipsis">{kpi.label}</span>
       <span class={`value ${trust} kpi-value`}>
         {trust === "stale" && <Icon name="clock" />}
@@ -72,6 +74,12 @@ function Tile({ kpi }: { kpi: Kpi }) {
         <span class="meta ellipsis kpi-target">{trust === "late" || trust === "stale" ? `${formatAge(age)} old` : target(kpi)}</span>
         <KpiSpark kpi={kpi} />
       </span>
+    </>
+  );
+  if (isKiosk.value) return <div {...facts}>{words}</div>;
+  return (
+    <button {...facts} aria-pressed={isChosen} onClick={choose} title="Show the trend">
+      {words}
     </button>
   );
 }

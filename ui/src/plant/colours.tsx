@@ -19,7 +19,7 @@ export function ColourBy({ by, twins }: { by: string; twins: string[] }) {
   const [isOpen, setOpen] = useState(by.startsWith("property:"));
   return (
     <>
-      <div class="segments colour-by" role="group" aria-label="Colour by" data-testid="colour-by">
+      <div class="segments scrolls colour-by" role="group" aria-label="Colour by" data-testid="colour-by">
         {MODES.map(([mode, words]) => (
           <button key={mode} aria-pressed={by === mode} onClick={() => (setOpen(false), setLook({ by: mode }))}>
             {words}

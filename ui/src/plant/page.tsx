@@ -25,8 +25,9 @@ import { useFileDrop } from "./shapes.tsx";
 import { eyeIn, lookIn } from "./state.ts";
 import { Tools } from "./tools.tsx";
 
-/** The width of the buttons at the right of the scene, in pixels. */
+/** The width of the buttons at the right of the scene, in pixels; on a phone they stand below. */
 const TOOLS = 48;
+const PHONE = 720;
 
 const isMoving = signal(!reducedMotion());
 /** Where the camera stands, for the small map. */
@@ -94,7 +95,7 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
   shells.current = ghost.shells;
   useTwins([...(look.by === "alarm" || look.by === "state" ? moving : twins), ...labelledTwins.value]);
 
-  const options = (): ViewOptions => ({ choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured, covered: TOOLS });
+  const options = (): ViewOptions => ({ choose: select, isMoving, look: lookIn(place.peek().search), moved: tellEye, measured: setMeasured, covered: innerWidth < PHONE ? 0 : TOOLS });
   const view = useView(box, scene, sceneKey, isFlat, options, {
     ready: (shown, isNew) => {
       setMissing(shown.problems.join("; "));
@@ -123,7 +124,7 @@ function Space({ scene, sceneKey, selected, showOutline }: SpaceProps) {
       <div class="plant-tools">
         {showOutline && (
           <button class="button" data-testid="outline-toggle" onClick={showOutline}>
-            <Icon name="list" small /> Outline
+            <Icon name="list" small /> <span class="tool-words">Outline</span>
           </button>
         )}
         <ColourBy by={look.by} twins={twins} />

@@ -16,7 +16,7 @@ export function StatusBar() {
       <span class="row" data-testid="connection" data-state={state}>
         <span class="link-dot" />
         {WORDS[state]}
-        {state === "online" && now && <span> · {formatNumber(now.valuesPerSecond, 0)} values/s</span>}
+        {state === "online" && now && <span data-testid="rate"> · {formatNumber(now.valuesPerSecond, 0)} values/s</span>}
       </span>
       <span data-testid="server-clock">
         Server clock {formatClock(wall.value)} {zoneName(wall.value)}
