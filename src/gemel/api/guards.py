@@ -94,6 +94,10 @@ SEEN = frozenset(
         "GET /history",
         "GET /history/series",
         "GET /history/last",
+        "GET /history/statistics",
+        "POST /graph",
+        "POST /graph/path",
+        "GET /twins/{twin}/limits",
         "GET /state",
         "GET /alarms",
         "GET /alarms/{id}",
@@ -141,6 +145,15 @@ def _faceplate(sight: Sight, request: Request, body: Json) -> Json:
     twin = request.path_params["twin"]
     mask = sight.mask(READ, twin)
     body["commands"] = [one for one in body["commands"] if mask.allows(one["name"])]
+    if not mask.is_whole:
+        body["rejects"] = 0
+    return body
+
+
+def _explained(sight: Sight, request: Request, body: Json) -> Json:
+    """Topics may be of one name, and rejects of any: they are for who may read all of the twin."""
+    if not sight.covers(READ, request.path_params["twin"]):
+        body["device"] |= {"topics": [], "rejects": 0}
     return body
 
 
@@ -173,6 +186,7 @@ def _plant(sight: Sight, request: Request, body: Json) -> Json:
 
 TRIMMED: dict[str, Callable[[Sight, Request, Json], Json]] = {
     "GET /twins/{twin}": _faceplate,
+    "GET /twins/{twin}/explain": _explained,
     "PATCH /twins/{twin}/desired": _desired,
     "GET /kpis": _kpis,
     "GET /scene": _scene,

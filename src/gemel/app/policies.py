@@ -167,12 +167,12 @@ class Sight:
             raise forbidden(action, twin, name)
 
     def require_seen(self, twin: str) -> None:
-        """Says of a twin that is hidden that it is not there.
+        """Says of a twin that is hidden what it says of one that is not there.
 
         Raises:
-            NotFound: it is hidden.
+            NotFound: it is hidden or missing.
         """
-        if self._graph.find_twin(twin) is not None and not self.touches(READ, twin):
+        if self._graph.find_twin(twin) is None or not self.touches(READ, twin):
             raise NotFound(
                 f"there is no twin '{twin}'",
                 hint="ids are case-sensitive; policies may hide twins from you",

@@ -382,6 +382,8 @@ class Seen:
             self._check_twin(graph.find_twin(edit.key), edit)
         elif edit.kind == "relationship":
             source, key = edit.key.split("\n", 1)
+            if graph.find_twin(source) is None:
+                return  # it is made by an edit beside this one, which needs a permit for all of it
             old = graph.find_relationship(source, key)
             if old is not None:
                 sight.require(WRITE, source, old.name)
