@@ -82,6 +82,7 @@ TABLE = {
     "PUT /attachments/{id}": OPERATORS,
     "DELETE /attachments/{id}": OPERATORS,
     "GET /kpis": READERS,
+    "GET /units": READERS,
     "GET /plant": READERS,
     "POST /plant": ENGINEERS,
     "GET /export": READERS,

@@ -118,6 +118,22 @@ def test_hidden_properties_are_in_no_answer(anna: httpx.Client) -> None:
     assert set(state["a-2"]["values"]) == {"temperature"}
 
 
+def test_units_are_those_of_the_twins_that_are_seen(server: Inside, anna: httpx.Client) -> None:
+    odd = {"model": "dtmi:test:Bearing;1"}
+    server.ask("POST", "/plant", {"twins": {"hidden-bearing": odd}})
+    everything = {row["path"]: row["units"] for row in server.ask("GET", "/units")["value"]}
+    assert everything["temperature"] == ["", "°C"]
+    hers = {row["path"]: row["units"] for row in anna.get("/units").json()["value"]}
+    assert hers["temperature"] == ["°C"]
+    formula = {"model": PUMP, "property": "warmth", "formula": "temperature", "unit": "°C"}
+    server.ask("PUT", "/derived/warmth", formula)
+    hers = {row["path"]: row["units"] for row in anna.get("/units").json()["value"]}
+    assert hers["warmth"] == ["°C"]
+    assert anna.get("/twins?show=warmth").json()["value"][0]["unit"] == "°C"
+    server.ask("DELETE", "/derived/warmth")
+    server.ask("DELETE", "/digitaltwins/hidden-bearing")
+
+
 def test_relationships_to_hidden_twins_are_hidden(server: Inside, anna: httpx.Client) -> None:
     body = {"$relationshipName": "feeds", "$targetId": "b-1"}
     server.ask("PUT", "/digitaltwins/a-1/relationships/over", body)

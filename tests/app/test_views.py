@@ -177,3 +177,17 @@ def test_a_deleted_twin_takes_its_alarms_along(server: Inside) -> None:
         ("normal", "the twin was deleted")
     ]
     server.ask("DELETE", "/rules/high")
+
+
+def test_units_of_a_property_are_those_of_all_models_of_twins(tmp_path: Path) -> None:
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/plant", PLANT)
+        formula = {"model": PUMP, "property": "warmth", "formula": "temperature", "unit": "°C"}
+        server.ask("PUT", "/derived/warmth", formula)
+        found = {row["path"]: row["units"] for row in server.ask("GET", "/units")["value"]}
+        assert found["temperature"] == found["warmth"] == ["°C"]
+        assert found["bearing.temperature"] == found["flow"] == [""]
+        assert "grease" not in found, "no twin is a bearing by itself"
+        server.ask("POST", "/plant", {"twins": {"bearing-1": {"model": "dtmi:test:Bearing;1"}}})
+        found = {row["path"]: row["units"] for row in server.ask("GET", "/units")["value"]}
+        assert found["temperature"] == ["", "°C"]

@@ -78,6 +78,38 @@ def test_twins_are_found_by_a_property(plant: Running, visit: Visit) -> None:
     ann.find("twin-count").get_by_text(f"{COUNT} twins").wait_for()
 
 
+def test_a_filter_typed_in_fahrenheit_finds_what_it_finds_in_celsius(
+    plant: Running, visit: Visit
+) -> None:
+    for number, temperature in enumerate((70.0, 80.0, 90.0, 100.0), start=5001):
+        send(plant, f"m-{number}", temperature=temperature)
+    ann = visit(plant, size=(1440, 900)).log_in("viewer", at="/app/twins")
+    ann.find("twin-row").first.wait_for()
+    ann.find("where-path").fill("temperature")
+    ann.find("where-unit").get_by_text("°C").wait_for()
+    ann.find("where-value").fill("80")
+    ann.find("where-value").press("Enter")
+    ann.find("twin-count").get_by_text("2 twins").wait_for()
+    ann.find("twin-row", twin_id="m-5003").filter(has_text="90").wait_for()
+    in_celsius, address = names(ann), ann.page.url
+    ann.find("where-clear").click()
+    ann.find("twin-count").get_by_text(f"{COUNT} twins").wait_for()
+    ann.find("settings-button").click()
+    ann.find("units").select_option("us")
+    ann.page.keyboard.press("Escape")
+    ann.find("where-path").fill("temperature")
+    ann.find("where-unit").get_by_text("°F").wait_for()
+    ann.find("where-value").fill("176")
+    ann.find("where-value").press("Enter")
+    ann.find("twin-count").get_by_text("2 twins").wait_for()
+    ann.find("twin-row", twin_id="m-5003").filter(has_text="194").wait_for()
+    assert names(ann) == in_celsius == ["Motor 5003", "Motor 5004"]
+    assert ann.page.url == address, "the address stays in the model's unit"
+    ann.page.reload()
+    ann.find("twin-row", twin_id="m-5004").filter(has_text="212").wait_for()
+    ann.until("document.querySelector('[data-testid=where-value]').value === '176'")
+
+
 def test_the_tree_opens_level_by_level_and_shows_where_a_twin_is(
     plant: Running, visit: Visit
 ) -> None:

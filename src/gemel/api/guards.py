@@ -87,6 +87,7 @@ SEEN = frozenset(
         "POST /graphql",
         "GET /status",
         "GET /twins",
+        "GET /units",
         "GET /twins/{twin}/desired",
         "GET /twins/{twin}/changes",
         "GET /twins/{twin}/diff",

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from gemel.api.answers.graph import Explained
 from gemel.api.answers.installation import Status
 from gemel.api.answers.schema import PageOf, Rows, Value
-from gemel.api.answers.twins import Discovered, Faceplate, Kpi, Rejects, TwinRow
+from gemel.api.answers.twins import Discovered, Faceplate, Kpi, PathUnits, Rejects, TwinRow
 from gemel.api.bodies import read_json, read_number, read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -112,6 +112,10 @@ async def rejects(platform: Platform, request: Request, _: Principal) -> Respons
     return json_response(adoption.rejects(platform, twin, limit))
 
 
+async def units(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response({"value": views.units(platform)})
+
+
 async def kpis(platform: Platform, _: Request, __: Principal) -> Response:
     return json_response({"value": views.kpis(platform)})
 
@@ -207,5 +211,6 @@ ROUTES = [
         query=(("twin", "only of this twin"), ("limit", "at most 10,000")),
         answer=Rejects,
     ),
+    Route("GET", "/units", units, "twins:read", "Units by property", answer=Rows[PathUnits]),
     Route("GET", "/kpis", kpis, "twins:read", "The plant's key figures now", answer=Rows[Kpi]),
 ]

@@ -241,6 +241,13 @@ class Catalogue:
         unit = self._platform.derived.unit_of(key) if key else ""
         return symbol(unit) if unit else ""
 
+    def units_of(self, model: str) -> dict[str, str]:
+        """By path of a model: the unit's symbol, "" if there is none."""
+        derived = self._platform.derived
+        units = {path: derived.unit_of(key) for path, key in self.signals.derived_of(model).items()}
+        units |= {path: signal.unit for path, signal in self.signals.of(model).items()}
+        return {path: symbol(unit) if unit else "" for path, unit in units.items()}
+
     def kind_of(self, twin: str, path: str) -> str:
         model = self.model_of(twin)
         signal = self.signals.of(model).get(path) if model else None

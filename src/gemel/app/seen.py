@@ -113,6 +113,13 @@ class SeenSeries:
         return [n for n in self._real.of_twin(twin) if self.is_shown(twin, keys[n].path)]
 
 
+class _SeenDerived:
+    """Of derived properties their units alone: a formula may name what is hidden."""
+
+    def __init__(self, real: Platform) -> None:
+        self.unit_of = real.derived.unit_of
+
+
 class _SeenBook:
     """A book of documents without those that may not be read."""
 
@@ -245,6 +252,7 @@ class Seen:
         self.queries = Queries(self.platform)
         self.directory = Directory(self.platform)
         self.moments = SeenMoments(real.moments, self)
+        self.derived = _SeenDerived(real)
         self.desired = self._of(real.desired)
         self.reactions = self._of(real.reactions)
         self.reactions.alarms = cast(Any, _SeenAlarms(self.reactions.alarms, sight))

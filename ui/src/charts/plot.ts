@@ -4,6 +4,10 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { formatClock, formatDay, formatNumber } from "@/core/words.ts";
 import { tokenColor } from "@/core/theme.ts";
+import { wordsApart } from "./apart.ts";
+
+/** Of a limit's words, in pixels of the page. */
+const WORDS_HEIGHT = 14;
 
 /** So few values are dots: a line through one of them is none. */
 const MOST_DOTS = 20;
@@ -127,13 +131,15 @@ function drawLimits(plot: uPlot, options: PlotOptions, scaleOf: (unit: string | 
   ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
   ctx.clip();
   ctx.font = `${11 * ratio}px "Inter", system-ui, sans-serif`;
-  for (const limit of options.limits) {
-    const y = Math.round(plot.valToPos(limit.value, limit.unit === undefined ? "y0" : scaleOf(limit.unit), true)) + 0.5;
+  const heights = options.limits.map((limit) => Math.round(plot.valToPos(limit.value, limit.unit === undefined ? "y0" : scaleOf(limit.unit), true)) + 0.5);
+  const seen = options.limits.map((limit, i) => ({ limit, y: heights[i]! })).filter(({ y }) => y >= bbox.top && y <= bbox.top + bbox.height);
+  const words = wordsApart(seen.map(({ y }) => y), WORDS_HEIGHT * ratio, bbox.top, bbox.top + bbox.height, ratio);
+  for (const [i, { limit, y }] of seen.entries()) {
     ctx.strokeStyle = ctx.fillStyle = tokenColor(`p${limit.priority}`);
     line(ctx, [2 * ratio, 3 * ratio], 1.5 * ratio, bbox.left, y, bbox.left + bbox.width, y);
     ctx.textAlign = "left";
-    ctx.textBaseline = y - bbox.top < 20 * ratio ? "top" : "bottom";
-    ctx.fillText(limit.label, bbox.left + 6 * ratio, y + (ctx.textBaseline === "top" ? 4 : -3) * ratio);
+    ctx.textBaseline = "bottom";
+    ctx.fillText(limit.label, bbox.left + 6 * ratio, words[i]!);
   }
   for (const mark of options.marks) {
     const x = Math.round(plot.valToPos(mark.time / 1000, "x", true)) + 0.5;

@@ -3,6 +3,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { moment, wall } from "@/core/clock.ts";
 import { themeVersion } from "@/core/theme.ts";
+import { useUnits } from "@/core/path-units.ts";
+import { system } from "@/core/units.ts";
 import { formatNumber } from "@/core/words.ts";
 import { numericPaths, useTwins } from "@/live/client.ts";
 import { legendOf, rampEnds, type Legend } from "@/scene/look.ts";
@@ -53,8 +55,9 @@ function PropertyPicker({ by, twins }: { by: string; twins: string[] }) {
 }
 
 export function LegendBox({ by, twins }: { by: string; twins: string[] }) {
+  const isReady = useUnits(by.startsWith("property:"));
   const [legend, setLegend] = useState<Legend>(() => legendOf(by, twins));
-  useEffect(() => setLegend(legendOf(by, twins)), [by, twins.length, wall.value, moment.value, themeVersion.value]);
+  useEffect(() => setLegend(legendOf(by, twins)), [by, twins.length, wall.value, moment.value, themeVersion.value, system.value, isReady]);
   return (
     <div class="legend" role="note" aria-label="What the colours mean" data-testid="legend">
       {legend.kind === "list" ? (
@@ -72,7 +75,7 @@ export function LegendBox({ by, twins }: { by: string; twins: string[] }) {
 }
 
 function Ramp({ legend, of }: { legend: Extract<Legend, { kind: "scale" }>; of: number }) {
-  const { scale, words } = legend;
+  const { scale, words, unit } = legend;
   if (!scale) return <span class="meta">No twin in the scene has a value of {words} at this moment.</span>;
   const [from, to] = rampEnds(scale.isBadLow);
   return (
@@ -80,7 +83,9 @@ function Ramp({ legend, of }: { legend: Extract<Legend, { kind: "scale" }>; of: 
       <strong class="ellipsis">{words}</strong>
       <span>{formatNumber(scale.low)}</span>
       <span class="legend-ramp" style={{ background: `linear-gradient(to right, ${from}, ${to})` }} />
-      <span>{formatNumber(scale.high)}</span>
+      <span>
+        {formatNumber(scale.high)} {unit && <span class="unit">{unit}</span>}
+      </span>
       <span class="meta">
         {scale.count} of {of} twins
       </span>

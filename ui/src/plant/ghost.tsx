@@ -8,6 +8,7 @@ import { nameOf } from "@/core/plant.ts";
 import { useResource } from "@/core/resource.ts";
 import { href, setSearch } from "@/core/router.ts";
 import { themeVersion, tokenColor } from "@/core/theme.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { formatMoment, formatNumber } from "@/core/words.ts";
 import type { Scenario, ScenarioState, ScenarioValue } from "@/core/types.ts";
 
@@ -54,7 +55,7 @@ export function useGhost(chosen: string, by: string): GhostView {
   const lines = (state.data?.values ?? [])
     .filter((said) => differs(said) && (!property || said.property === property))
     .slice(0, MOST_LINES)
-    .map((said) => `${nameOf(said.twin)} ${said.property}: ${formatNumber(said.baseline!)} → ${formatNumber(said.scenario!)} ${said.unit}`);
+    .map((said) => `${nameOf(said.twin)} ${said.property}: ${formatNumber(asRead(said.baseline!, said.unit))} → ${formatNumber(asRead(said.scenario!, said.unit))} ${unitAsRead(said.unit)}`);
   return { shells, scenarios, note: one && state.data ? { title: one.title || one.id, time: state.data.time, lines } : null };
 }
 

@@ -3,6 +3,8 @@
 import { priorityOfTwin } from "@/core/alarms.ts";
 import { rows } from "@/core/plant.ts";
 import { tokenColor } from "@/core/theme.ts";
+import { unitOf } from "@/core/path-units.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { formatNumber } from "@/core/words.ts";
 import { peek } from "@/live/client.ts";
 
@@ -34,6 +36,7 @@ export interface Paint {
   isFaded: boolean;
 }
 
+/** Its ends are in the unit that values are read in. */
 export interface Scale {
   low: number;
   high: number;
@@ -43,7 +46,7 @@ export interface Scale {
   isBadLow: boolean;
 }
 
-export type Legend = { kind: "scale"; words: string; scale: Scale | null } | { kind: "list"; lines: { color: string; words: string; count: number }[] };
+export type Legend = { kind: "scale"; words: string; unit: string; scale: Scale | null } | { kind: "list"; lines: { color: string; words: string; count: number }[] };
 
 function pathsOf(by: string): string[] {
   if (by === "health") return HEALTH_PATHS;
@@ -51,10 +54,13 @@ function pathsOf(by: string): string[] {
   return by.startsWith("property:") ? [by.slice(9)] : [];
 }
 
+const unitBy = (by: string): string => (by.startsWith("property:") ? unitOf(by.slice(9)) : "");
+
+/** The value that gives a twin its colour, in the unit that it is read in. */
 export function valueOf(by: string, twin: string): number | null {
   for (const path of pathsOf(by)) {
     const reading = peek(twin, path);
-    if (reading && reading.quality < 128 && typeof reading.value === "number" && Number.isFinite(reading.value)) return reading.value;
+    if (reading && reading.quality < 128 && typeof reading.value === "number" && Number.isFinite(reading.value)) return asRead(reading.value, unitBy(by));
     if (reading && typeof reading.value === "boolean") return Number(reading.value);
   }
   return null;
@@ -149,10 +155,10 @@ export function legendOf(by: string, twins: string[]): Legend {
   if (by === "state") {
     return { kind: "list", lines: STATES.map(([state, words]) => ({ color: `var(--${STATE_TOKENS[state]})`, words, count: twins.filter((twin) => rows.value.get(twin)?.status === state).length })) };
   }
-  return { kind: "scale", words: by.replace(/^property:/, ""), scale: scaleOf(by, twins) };
+  return { kind: "scale", words: by.replace(/^property:/, ""), unit: unitAsRead(unitBy(by)), scale: scaleOf(by, twins) };
 }
 
 export function wordsFor(by: string, twin: string): string {
   const value = valueOf(by, twin);
-  return value === null ? "" : formatNumber(value);
+  return value === null ? "" : `${formatNumber(value)} ${unitAsRead(unitBy(by))}`.trim();
 }

@@ -9,7 +9,8 @@ import type { TwinRow } from "@/core/types.ts";
 import { formatAge, formatNumber, plural } from "@/core/words.ts";
 import { numericPaths, status as plantStatus } from "@/live/client.ts";
 import { priorityOfTwin } from "@/core/alarms.ts";
-import { asRead, unitAsRead } from "@/core/units.ts";
+import { asRead, system, unitAsRead } from "@/core/units.ts";
+import { hasManyUnits, unitOf, useUnits } from "@/core/path-units.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Empty, Failed, NoTwins, SkeletonRows } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
@@ -17,7 +18,7 @@ import { useVirtual } from "@/shell/virtual.ts";
 import { useRows, type Asked } from "./pages.ts";
 import { StatusWord } from "./status-word.tsx";
 import { Views } from "./views.tsx";
-import { OPERATORS, readWhere, writeWhere } from "./where.ts";
+import { OPERATORS, readWhere, valueAsRead, valueFromRead, writeWhere } from "./where.ts";
 
 const COLUMNS: [string, string][] = [
   ["name", "Name"],
@@ -160,7 +161,7 @@ function Filters() {
       </label>
       <Select label="Model" value={search.get("model") ?? ""} options={[["", "All models"], ...models]} change={(model) => setSearch({ model })} />
       <Select label="Status" value={search.get("status") ?? ""} options={[["", "Any status"], ["live", "Live"], ["stale", "Stale"], ["offline", "Offline"], ["never", "No data yet"]]} change={(status) => setSearch({ status })} />
-      <WhereFilter key={search.get("where")} where={search.get("where") ?? ""} />
+      <WhereFilter key={`${search.get("where")} ${system.value}`} where={search.get("where") ?? ""} />
       <button class="button" aria-pressed={isAbnormal} data-testid="filter-abnormal" onClick={() => setSearch({ abnormal: isAbnormal ? null : "true" })}>
         Abnormal only
       </button>
@@ -173,14 +174,18 @@ function WhereFilter({ where }: { where: string }) {
   const read = readWhere(where);
   const [path, setPath] = useState(read?.path ?? "");
   const [operator, setOperator] = useState(read?.operator ?? ">");
-  const [value, setValue] = useState(read?.value ?? "");
+  const [typed, setTyped] = useState<string | null>(null); // null: as the address says
+  const isReady = useUnits(Boolean(path || system.value)) || !system.value;
+  const unit = unitOf(path.trim());
+  const value = typed ?? (read ? valueAsRead(read.value, unitOf(read.path)) : "");
   const submit = (event: Event): void => {
     event.preventDefault();
-    if (path.trim() && value.trim()) setSearch({ where: writeWhere({ path: path.trim(), operator, value }) });
+    const isAsWas = typed === null && path.trim() === read?.path;
+    if (path.trim() && value.trim()) setSearch({ where: writeWhere({ path: path.trim(), operator, value: isAsWas ? read!.value : valueFromRead(value, unit) }) });
   };
   if (where && !read) {
     return (
-      <button class="button" aria-label={`Leave out the condition ${where}`} data-testid="where-clear" onClick={() => setSearch({ where: null })}>
+      <button class="button" aria-label={`Leave out the condition ${where}`} title="Held against values in their models' units" data-testid="where-clear" onClick={() => setSearch({ where: null })}>
         <span class="ellipsis">{where}</span> <Icon name="close" small />
       </button>
     );
@@ -195,7 +200,17 @@ function WhereFilter({ where }: { where: string }) {
         ))}
       </datalist>
       <Select label="Comparison" value={operator} options={OPERATORS} change={setOperator} />
-      <input class="input" aria-label="Value" placeholder="value" data-testid="where-value" value={value} onInput={(event) => setValue(event.currentTarget.value)} />
+      <input class="input" aria-label={unit ? `Value in ${unitAsRead(unit)}` : "Value"} placeholder="value" data-testid="where-value" disabled={!isReady} value={value} onInput={(event) => setTyped(event.currentTarget.value)} />
+      {unit && (
+        <span class="unit" data-testid="where-unit">
+          {unitAsRead(unit)}
+        </span>
+      )}
+      {hasManyUnits(path.trim()) && (
+        <span class="meta" data-testid="where-units">
+          as each model says
+        </span>
+      )}
       <button class="button" type="submit" data-testid="where-go">
         Filter
       </button>

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { get, post, put, query, remove } from "@/core/api.ts";
+import { asRead, spreadAsRead } from "@/core/units.ts";
 import { formatNumber } from "@/core/words.ts";
 import type { Band, Behaviour, Promotion, RunState, Scenario, ScenarioAsked, ScenarioSeries, ScenariosCompared, Swept } from "@/core/types.ts";
 
@@ -47,10 +48,14 @@ export function freshId(title: string, taken: ReadonlySet<string>): string {
   return `${base}-${count}`;
 }
 
-export const number = (value: number | null): string => (value === null ? "—" : formatNumber(value));
-export const signed = (value: number | null): string => (value === null ? "—" : `${value > 0 ? "+" : ""}${formatNumber(value)}`);
-export const range = (band: Band): string => (band.low === null || band.high === null ? "" : `${formatNumber(band.low)} to ${formatNumber(band.high)}`);
-export const signedRange = (band: Band): string => (band.low === null || band.high === null ? "" : `${signed(band.low)} to ${signed(band.high)}`);
+// Figures in the unit that they are read in; what is asked and stored stays in the model's.
+const signedNumber = (value: number): string => `${value > 0 ? "+" : ""}${formatNumber(value)}`;
+export const number = (value: number | null, unit = ""): string => (value === null ? "—" : formatNumber(asRead(value, unit)));
+/** Differences and errors: where the scale begins does not matter. */
+export const spread = (value: number | null, unit = ""): string => (value === null ? "—" : formatNumber(spreadAsRead(value, unit)));
+export const signed = (value: number | null, unit = ""): string => (value === null ? "—" : signedNumber(spreadAsRead(value, unit)));
+export const range = (band: Band, unit = ""): string => (band.low === null || band.high === null ? "" : `${number(band.low, unit)} to ${number(band.high, unit)}`);
+export const signedRange = (band: Band, unit = ""): string => (band.low === null || band.high === null ? "" : `${signed(band.low, unit)} to ${signed(band.high, unit)}`);
 export const percent = (share: number): string => `${formatNumber(share * 100, 0)} %`;
 
 /** Whether a difference is towards the good end; null where no end is. */

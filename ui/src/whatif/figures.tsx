@@ -2,9 +2,10 @@
 
 import { nameOf } from "@/core/plant.ts";
 import { href } from "@/core/router.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { PRIORITY_WORDS, formatNumber } from "@/core/words.ts";
 import { Badge } from "@/shell/badge.tsx";
-import { isBetter, number, percent, range, signed, signedRange } from "./data.ts";
+import { isBetter, number, percent, range, signed, signedRange, spread } from "./data.ts";
 import type { Band, BandDifference, ScenarioKpiCompared, ScenariosCompared } from "@/core/types.ts";
 
 interface KpisProps {
@@ -48,13 +49,13 @@ export function Kpis({ compared, chosen, choose }: KpisProps) {
               <button class="whatif-choose" aria-pressed={kpi.id === chosen} onClick={() => choose(kpi.id)}>
                 {kpi.title}
               </button>
-              <span class="unit">{kpi.unit}</span>
+              <span class="unit">{unitAsRead(kpi.unit)}</span>
             </th>
             {isAlone ? (
               <>
-                <Cell band={kpi.baseline} label="As it is" />
-                <Cell band={kpi.scenario} label="What if" />
-                <DifferenceCell found={kpi.difference} best={kpi.best} label="Difference" />
+                <Cell band={kpi.baseline} unit={kpi.unit} label="As it is" />
+                <Cell band={kpi.scenario} unit={kpi.unit} label="What if" />
+                <DifferenceCell found={kpi.difference} unit={kpi.unit} best={kpi.best} label="Difference" />
               </>
             ) : (
               scenarios.map((one, i) => <Beside key={one.id} kpi={one.kpis.find((other) => other.id === kpi.id)} isFirst={i === 0} label={one.title} />)
@@ -66,11 +67,11 @@ export function Kpis({ compared, chosen, choose }: KpisProps) {
   );
 }
 
-function Cell({ band, label }: { band: Band; label: string }) {
+function Cell({ band, unit, label }: { band: Band; unit: string; label: string }) {
   return (
     <td data-label={label}>
-      <strong>{number(band.mean)}</strong>
-      <span class="meta">{range(band)}</span>
+      <strong>{number(band.mean, unit)}</strong>
+      <span class="meta">{range(band, unit)}</span>
     </td>
   );
 }
@@ -79,30 +80,30 @@ function Beside({ kpi, isFirst, label }: { kpi: ScenarioKpiCompared | undefined;
   if (!kpi) return <td data-label={label}>—</td>;
   return (
     <td data-label={label}>
-      <strong>{number(kpi.scenario.mean)}</strong>
-      <span class="meta">{range(kpi.scenario)}</span>
-      {!isFirst && kpi.toFirst && <Delta found={kpi.toFirst} best={kpi.best} />}
+      <strong>{number(kpi.scenario.mean, kpi.unit)}</strong>
+      <span class="meta">{range(kpi.scenario, kpi.unit)}</span>
+      {!isFirst && kpi.toFirst && <Delta found={kpi.toFirst} unit={kpi.unit} best={kpi.best} />}
     </td>
   );
 }
 
-function DifferenceCell({ found, best, label }: { found: BandDifference; best: string; label: string }) {
+function DifferenceCell({ found, unit, best, label }: { found: BandDifference; unit: string; best: string; label: string }) {
   return (
     <td data-label={label}>
-      <Delta found={found} best={best} />
+      <Delta found={found} unit={unit} best={best} />
       <Whisker band={found} />
     </td>
   );
 }
 
 /** Sure or not is said in words, better or worse too: never by colour alone. */
-function Delta({ found, best }: { found: BandDifference; best: string }) {
+function Delta({ found, unit, best }: { found: BandDifference; unit: string; best: string }) {
   const better = isBetter(best, found.mean);
   const words = found.sure ? (better === null ? "sure" : better ? "better" : "worse") : "not sure";
   return (
     <span class={`whatif-delta${found.sure ? "" : " unsure"}`} title={found.isPaired === false ? "the two drew differently: all pairs of draws" : "draw by draw"}>
-      <strong>{signed(found.mean)}</strong> <span class="tag">{words}</span>
-      <span class="meta">{signedRange(found)}</span>
+      <strong>{signed(found.mean, unit)}</strong> <span class="tag">{words}</span>
+      <span class="meta">{signedRange(found, unit)}</span>
     </span>
   );
 }
@@ -129,8 +130,10 @@ const [WIDTH, ROW, SIDE] = [400, 36, 52];
 const MOST_BARS = 10;
 
 export function Tornado({ kpi }: { kpi: ScenarioKpiCompared }) {
-  const bars = kpi.tornado.filter((bar) => bar.low !== bar.high).slice(0, MOST_BARS);
-  const middle = kpi.tornado[0]?.middle;
+  const read = (value: number): number => asRead(value, kpi.unit);
+  const moved = kpi.tornado.filter((bar) => bar.low !== bar.high).slice(0, MOST_BARS);
+  const bars = moved.map((bar) => ({ name: bar.name, low: read(bar.low), high: read(bar.high) }));
+  const middle = kpi.tornado[0] && read(kpi.tornado[0].middle);
   if (!bars.length || middle === undefined) return <p class="soft">Nothing that was moved moves it: no parameter is unsure, and nothing was changed.</p>;
   const ends = [middle, ...bars.flatMap((bar) => [bar.low, bar.high])];
   const [least, most] = [Math.min(...ends), Math.max(...ends)];
@@ -164,7 +167,7 @@ export function Tornado({ kpi }: { kpi: ScenarioKpiCompared }) {
           );
         })}
         <text x={x(middle)} y={height - 4} class="small middle">
-          {formatNumber(middle)} {kpi.unit}
+          {formatNumber(middle)} {unitAsRead(kpi.unit)}
         </text>
       </svg>
       <p class="meta">
@@ -250,12 +253,12 @@ export function Happened({ compared }: { compared: ScenariosCompared }) {
             </th>
             <td data-label="Moments">{found.moments}</td>
             <td data-label="Bias">
-              {signed(found.baseline.bias)} <span class="unit">{found.unit}</span>
+              {signed(found.baseline.bias, found.unit)} <span class="unit">{unitAsRead(found.unit)}</span>
             </td>
-            <td data-label="RMSE">{number(found.baseline.rmse)}</td>
+            <td data-label="RMSE">{spread(found.baseline.rmse, found.unit)}</td>
             <td data-label="In the band">{percent(found.baseline.coverage)}</td>
             <td data-label="What if">
-              {number(found.scenario.rmse)}, {percent(found.scenario.coverage)}
+              {spread(found.scenario.rmse, found.unit)}, {percent(found.scenario.coverage)}
             </td>
           </tr>
         ))}

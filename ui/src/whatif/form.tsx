@@ -7,7 +7,7 @@ import { rows } from "@/core/plant.ts";
 import { useResource } from "@/core/resource.ts";
 import { go, href } from "@/core/router.ts";
 import { blockedFrom } from "@/core/writing.ts";
-import { formatPlain } from "@/core/words.ts";
+import { enteredAsRead, enteredFromRead, plainAsRead, system, unitAsRead, type Kind } from "@/core/units.ts";
 import { Icon } from "@/shell/icon.tsx";
 import { ActionButton } from "@/shell/notices.tsx";
 import { askedOf, freshId, loadBehaviours, save, start } from "./data.ts";
@@ -150,6 +150,7 @@ function ChangeRow({ place, change, behaviours, set, remove }: RowProps<Scenario
       <Row label={`Change ${place + 1}`} remove={remove}>
         <p class="grow">
           {change.twin || change.model}: {name} {change.schedule?.length ? "by schedule" : change.recorded ? `as from ${change.recorded}` : `${OPERATIONS[operationOf(change)]} ${String(change[operationOf(change)])}`}
+          {system.value && ", in the model's unit"}
         </p>
       </Row>
     );
@@ -174,7 +175,7 @@ function ChangeRow({ place, change, behaviours, set, remove }: RowProps<Scenario
                 ))}
               </select>
             </div>
-            <Amount id={`change-${place}-value`} value={change[operation] ?? null} choice={operation === "value" ? choice : undefined} change={(value) => set({ ...named(change), [operation]: value })} />
+            <Amount id={`change-${place}-value`} value={change[operation] ?? null} choice={operation === "value" ? choice : undefined} unit={operation === "times" ? "" : (choice?.unit ?? "")} kind={operation === "plus" ? "spread" : "value"} change={(value) => set({ ...named(change), [operation]: value })} />
           </>
         )}
       </What>
@@ -240,8 +241,8 @@ function SweepFields({ asked, behaviours, set }: { asked: ScenarioAsked; behavio
           >
             {(choice) => (
               <>
-                <Amount id={`vary-${i}-from`} label="From" value={one.from} choice={choice} change={(value) => change(sweep.vary.map((old, k) => (k === i ? { ...old, from: value ?? 0 } : old)))} />
-                <Amount id={`vary-${i}-to`} label="To" value={one.to} choice={choice} change={(value) => change(sweep.vary.map((old, k) => (k === i ? { ...old, to: value ?? 0 } : old)))} />
+                <Amount id={`vary-${i}-from`} label="From" value={one.from} choice={choice} unit={choice?.unit ?? ""} change={(value) => change(sweep.vary.map((old, k) => (k === i ? { ...old, from: value ?? 0 } : old)))} />
+                <Amount id={`vary-${i}-to`} label="To" value={one.to} choice={choice} unit={choice?.unit ?? ""} change={(value) => change(sweep.vary.map((old, k) => (k === i ? { ...old, to: value ?? 0 } : old)))} />
               </>
             )}
           </What>
@@ -337,21 +338,40 @@ function ownValue(one: Behaviour, twin: string, key: string): number | undefined
   return typeof found === "object" ? found.value : found;
 }
 
-/** A number with its range in words, and a slider where both ends are known. */
-function Amount({ id, label = "Value", value, choice, change }: { id: string; label?: string; value: number | null; choice: Choice | undefined; change: (value: number | null) => void }) {
-  const [low, high] = [choice?.low ?? null, choice?.high ?? null];
+interface AmountProps {
+  id: string;
+  label?: string;
+  value: number | null;
+  choice: Choice | undefined;
+  unit: string;
+  kind?: Kind;
+  change: (value: number | null) => void;
+}
+
+/** A number in the unit that it is read in, with its range in words, and a slider where both ends are known. */
+function Amount({ id, label = "Value", value, choice, unit, kind = "value", change }: AmountProps) {
+  const read = (one: number | null | undefined): number | null => (one == null ? null : enteredAsRead(one, unit, kind));
+  const back = (one: number | null): void => change(one === null ? null : enteredFromRead(one, unit, kind));
+  const [low, high] = [read(choice?.low), read(choice?.high)];
   const isRanged = low !== null && high !== null && high - low < 1e6;
-  const words = choice ? [choice.now === null ? "" : `now ${formatPlain(choice.now)}`, low !== null && high !== null ? `${formatPlain(low)} to ${formatPlain(high)}` : "", choice.unit].filter(Boolean).join(", ") : "";
   return (
     <div class="field whatif-amount">
       <label for={id}>{label}</label>
-      <Entry id={id} value={value} low={low} high={high} change={change} describedBy={`${id}-help`} />
-      {isRanged && <input type="range" aria-label={`${label}, as a slider`} min={low} max={high} step={(high - low) / 200} value={value ?? low} onInput={(event) => change(Number(Number(event.currentTarget.value).toPrecision(4)))} />}
+      <Entry key={system.value} id={id} value={read(value)} low={low} high={high} change={back} describedBy={`${id}-help`} />
+      {isRanged && <input type="range" aria-label={`${label}, as a slider`} min={low} max={high} step={(high - low) / 200} value={read(value) ?? low} onInput={(event) => back(Number(Number(event.currentTarget.value).toPrecision(4)))} />}
       <span id={`${id}-help`} class="meta">
-        {words}
+        {rangeWords(choice, unit)}
       </span>
     </div>
   );
+}
+
+function rangeWords(choice: Choice | undefined, unit: string): string {
+  const symbol = unitAsRead(unit);
+  if (!choice) return symbol;
+  const { now, low, high } = choice;
+  const plain = (value: number): string => plainAsRead(value, unit);
+  return [now === null ? "" : `now ${plain(now)}`, low !== null && high !== null ? `${plain(low)} to ${plain(high)}` : "", symbol].filter(Boolean).join(", ");
 }
 
 function Entry({ id, value, low, high, change, describedBy }: { id: string; value: number | null; low: number | null; high: number | null; change: (value: number | null) => void; describedBy?: string }) {

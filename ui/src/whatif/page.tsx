@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { isTyping, singleKeys, useKeys } from "@/core/keys.ts";
 import { useResource } from "@/core/resource.ts";
 import { go, href, place } from "@/core/router.ts";
+import { unitAsRead } from "@/core/units.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Icon } from "@/shell/icon.tsx";
 import { ActionButton, Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
@@ -85,7 +86,7 @@ function Line({ one, chosen, others }: { one: Scenario; chosen: string; others: 
         </span>
         {first && (
           <span class="meta ellipsis">
-            {first.title}: {signed(first.difference.mean)} {first.unit}
+            {first.title}: {signed(first.difference.mean, first.unit)} {unitAsRead(first.unit)}
           </span>
         )}
         {isUnderWay(one.run) && <progress max={1} value={one.run!.progress} aria-label={`Progress of ${one.title || one.id}`} />}

@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { nameOf } from "@/core/plant.ts";
 import { href } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
+import { system } from "@/core/units.ts";
 import { plural } from "@/core/words.ts";
 import { Dialog } from "@/shell/dialog.tsx";
 import { Skeleton } from "@/shell/notices.tsx";
@@ -46,7 +47,7 @@ export function PromoteDialog({ scenario, close }: { scenario: Scenario; close: 
   );
   return (
     <Dialog title="Ask the plant for this" close={close} testId="promote-dialog" foot={foot}>
-      <p class="soft">Each value is asked for by itself, past the guards that every command passes.</p>
+      <p class="soft">Each value is asked for by itself, past the guards that every command passes{system.value && "; the values are those that are sent, in the models' units"}.</p>
       {!found && !problem && <Skeleton height={80} />}
       {problem && (
         <p class="problem" role="alert">

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { serverNow } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
 import { go, href } from "@/core/router.ts";
+import { system } from "@/core/units.ts";
 import { toast } from "@/core/toasts.ts";
 import { formatMoment, parseTime } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
@@ -14,7 +15,7 @@ import { Alarms, Happened, Kpis, Tornado } from "./figures.tsx";
 import { PromoteDialog } from "./promote.tsx";
 import { Sweep } from "./sweep.tsx";
 import { Trend } from "./trend.tsx";
-import type { Scenario, ScenariosCompared } from "@/core/types.ts";
+import type { Scenario, ScenariosCompared, SweepVary } from "@/core/types.ts";
 
 interface Props {
   scenario: Scenario;
@@ -35,7 +36,7 @@ export function ScenarioView({ scenario, others, list }: Props) {
       {!scenario.result && !isUnderWay(scenario.run) && <p class="notice">It has not been run. Running it takes a few seconds and changes nothing in the plant.</p>}
       {found.error && !found.data && <Failed error={found.error} what="What it came to" retry={found.retry} />}
       {scenario.result && !found.data && !found.error && <Skeleton height={320} />}
-      {found.data && <Results compared={found.data} />}
+      {found.data && <Results compared={found.data} vary={scenario.sweep?.vary ?? []} />}
     </div>
   );
 }
@@ -139,7 +140,7 @@ function RunLine({ scenario }: { scenario: Scenario }) {
   );
 }
 
-function Results({ compared }: { compared: ScenariosCompared }) {
+function Results({ compared, vary }: { compared: ScenariosCompared; vary: SweepVary[] }) {
   const [first] = compared.scenarios;
   const [at, setAt] = useState<string | null>(null);
   if (!first) return null;
@@ -162,7 +163,7 @@ function Results({ compared }: { compared: ScenariosCompared }) {
       </div>
       {first.sweep && (
         <section aria-label="Variants of the design" class="whatif-part">
-          <Sweep scenario={first} />
+          <Sweep scenario={first} vary={vary} />
         </section>
       )}
       <section aria-label="Alarms" class="whatif-part">
@@ -175,6 +176,7 @@ function Results({ compared }: { compared: ScenariosCompared }) {
       </section>
       <section aria-label="Assumptions" class="whatif-part">
         <h3>Assumptions</h3>
+        {system.value && <p class="meta">In the models' units, as it was asked and is stored.</p>}
         {compared.scenarios.map((one) => (
           <div key={one.id} class="whatif-assumed">
             <p>

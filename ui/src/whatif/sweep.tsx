@@ -2,21 +2,25 @@
 
 import { useState } from "preact/hooks";
 import { useResource } from "@/core/resource.ts";
+import { unitOf, useUnits } from "@/core/path-units.ts";
+import { asRead, unitAsRead } from "@/core/units.ts";
 import { formatNumber, plural } from "@/core/words.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { loadSwept, number, range } from "./data.ts";
-import type { ScenarioCompared, Swept } from "@/core/types.ts";
+import type { ScenarioCompared, SweepVary, Swept } from "@/core/types.ts";
 
 const SHOWN = 20;
 
-export function Sweep({ scenario }: { scenario: ScenarioCompared }) {
+export function Sweep({ scenario, vary }: { scenario: ScenarioCompared; vary: SweepVary[] }) {
   const found = useResource(`sweep ${scenario.id} ${scenario.at}`, (abort) => loadSwept(scenario.id, abort));
   if (found.error && !found.data) return <Failed error={found.error} what="The variants" retry={found.retry} />;
   if (!found.data) return <Skeleton height={260} />;
-  return <Variants swept={found.data} scenario={scenario} />;
+  return <Variants swept={found.data} scenario={scenario} vary={vary} />;
 }
 
-function Variants({ swept, scenario }: { swept: Swept; scenario: ScenarioCompared }) {
+function Variants({ swept, scenario, vary }: { swept: Swept; scenario: ScenarioCompared; vary: SweepVary[] }) {
+  useUnits(true);
+  const units = swept.vary.map((_, i) => unitOf(vary[i]?.property ?? "")); // a parameter is told as its model says
   const { kpis } = scenario;
   const goals = kpis.map((kpi, i) => [kpi, i] as const).filter(([kpi]) => kpi.best);
   const [chosen, setChosen] = useState<number | null>(null);
@@ -36,14 +40,14 @@ function Variants({ swept, scenario }: { swept: Swept; scenario: ScenarioCompare
             <thead>
               <tr>
                 <th scope="col">Rank</th>
-                {swept.vary.map((name) => (
+                {swept.vary.map((name, i) => (
                   <th key={name} scope="col">
-                    {name}
+                    {name} <span class="unit">{unitAsRead(units[i])}</span>
                   </th>
                 ))}
                 {kpis.map((kpi) => (
                   <th key={kpi.id} scope="col">
-                    {kpi.title} <span class="unit">{kpi.unit}</span>
+                    {kpi.title} <span class="unit">{unitAsRead(kpi.unit)}</span>
                   </th>
                 ))}
               </tr>
@@ -53,11 +57,11 @@ function Variants({ swept, scenario }: { swept: Swept; scenario: ScenarioCompare
                 <tr key={one.number} class={one.number === chosen ? "chosen" : ""} data-testid="variant" data-rank={one.rank} onClick={() => setChosen(one.number)}>
                   <th scope="row">{one.rank === 0 ? "front" : one.rank}</th>
                   {one.values.map((value, i) => (
-                    <td key={i}>{formatNumber(value)}</td>
+                    <td key={i}>{number(value, units[i])}</td>
                   ))}
                   {one.kpis.map((band, i) => (
                     <td key={i}>
-                      {number(band.mean)} <span class="meta">{range(band)}</span>
+                      {number(band.mean, kpis[i]?.unit)} <span class="meta">{range(band, kpis[i]?.unit)}</span>
                     </td>
                   ))}
                 </tr>
@@ -89,7 +93,7 @@ interface FrontProps {
 function Front({ swept, kpis, x, y, chosen, choose }: FrontProps) {
   const points = swept.variants.flatMap((one) => {
     const [a, b] = [one.kpis[x]?.mean, one.kpis[y]?.mean];
-    return a == null || b == null ? [] : [{ one, a, b }];
+    return a == null || b == null ? [] : [{ one, a: asRead(a, kpis[x]!.unit), b: asRead(b, kpis[y]!.unit) }];
   });
   const extent = (values: number[]): [number, number] => {
     const [low, high] = [Math.min(...values), Math.max(...values)];
@@ -126,10 +130,10 @@ function Front({ swept, kpis, x, y, chosen, choose }: FrontProps) {
         ),
       )}
       <text class="small end" x={WIDTH - RIGHT} y={HEIGHT - 6}>
-        {kx.title}, {kx.unit}: {kx.best} is good
+        {kx.title}, {unitAsRead(kx.unit)}: {kx.best} is good
       </text>
       <text class="small" x={4} y={HEIGHT - 6}>
-        ↑ {ky.title}, {ky.unit}: {ky.best} is good
+        ↑ {ky.title}, {unitAsRead(ky.unit)}: {ky.best} is good
       </text>
     </svg>
   );

@@ -8,6 +8,7 @@ import { serverNow } from "@/core/clock.ts";
 import { nameOf } from "@/core/plant.ts";
 import { useResource } from "@/core/resource.ts";
 import { themeVersion } from "@/core/theme.ts";
+import { asRead, system, unitAsRead } from "@/core/units.ts";
 import { formatMoment, formatNumber } from "@/core/words.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { colour, loadSeries } from "./data.ts";
@@ -36,11 +37,11 @@ export function Trend({ compared, wanted }: { compared: ScenariosCompared; wante
             </option>
           ))}
         </select>
-        <span class="unit">{unit}</span>
+        <span class="unit">{unitAsRead(unit)}</span>
       </div>
       {found.error && !found.data && <Failed error={found.error} what="The series" retry={found.retry} />}
       {!found.data && !found.error && <Skeleton height={260} />}
-      {found.data && <Bands answers={found.data} titles={with_.map((one) => one.title)} label={`${label(name)} in ${unit || "no unit"}`} />}
+      {found.data && <Bands answers={found.data} titles={with_.map((one) => one.title)} label={`${label(name)} in ${unitAsRead(unit) || "no unit"}`} />}
     </>
   );
 }
@@ -50,11 +51,12 @@ function label(name: string): string {
   return `${nameOf(name.slice(0, cut))}: ${name.slice(cut + 1)}`;
 }
 
-/** Lines of all scenarios over the moments of the first; others are placed by their own moments. */
+/** Lines of all scenarios over the moments of the first, as they are read; others are placed by their own moments. */
 export function linesOf(answers: ScenarioSeries[], titles: string[]): { time: number[]; lines: BandLine[] } {
   const time = [...new Set(answers.flatMap((one) => one.time))].sort((a, b) => a - b);
   const place = new Map(time.map((at, i) => [at, i]));
-  const spread = (answer: ScenarioSeries, values: (number | null)[]): (number | null)[] => {
+  const spread = (answer: ScenarioSeries, stored: (number | null)[]): (number | null)[] => {
+    const values = stored.map((one) => (one === null ? null : asRead(one, answer.series[0]!.unit)));
     if (answer.time.length === time.length) return values;
     const all: (number | null | undefined)[] = Array.from({ length: time.length }, () => undefined);
     answer.time.forEach((at, i) => (all[place.get(at)!] = values[i] ?? null));
@@ -64,7 +66,7 @@ export function linesOf(answers: ScenarioSeries[], titles: string[]): { time: nu
   const [first] = answers;
   if (first && answers.length === 1) {
     const { baseline } = first.series[0]!;
-    lines.push({ label: "As it is", colour: "s6", dash: [6, 4], mean: baseline.mean, low: baseline.low, high: baseline.high });
+    lines.push({ label: "As it is", colour: "s6", dash: [6, 4], mean: spread(first, baseline.mean), low: spread(first, baseline.low), high: spread(first, baseline.high) });
   }
   answers.forEach((answer, i) => {
     const { scenario } = answer.series[0]!;
@@ -99,7 +101,7 @@ function Bands({ answers, titles, label: words }: { answers: ScenarioSeries[]; t
       resize.disconnect();
       plot?.destroy();
     };
-  }, [answers, colours]);
+  }, [answers, colours, system.value]);
   if (failed) return <Failed error={failed} what="The chart" />;
   const shown = at ?? time.length - 1;
   return (

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
 import { SYSTEMS } from "@/core/answers/units.ts";
-import { asRead, plainAsRead, spreadAsRead, system, unitAsRead } from "@/core/units.ts";
+import { asRead, enteredAsRead, enteredFromRead, plainAsRead, spreadAsRead, system, unitAsRead } from "@/core/units.ts";
 
 afterEach(() => (system.value = ""));
 
@@ -24,4 +24,12 @@ test("there and back is the same value, in every unit that both systems name", (
     const back = SYSTEMS["metric"]![other];
     if (back?.[0] === unit) expect((7 * scale + offset) * back[1] + back[2], unit).toBeCloseTo(7, 9);
   }
+});
+
+test("what is typed in the unit that is read goes back to the model's, in every unit", () => {
+  expect(enteredFromRead(176, "°C")).toBe(176);
+  system.value = "us";
+  expect([enteredFromRead(176, "°C"), enteredFromRead(9, "°C", "spread"), enteredAsRead(80, "°C"), enteredAsRead(5, "°C", "spread"), enteredFromRead(5, "%")]).toEqual([80, 5, 176, 9, 5]);
+  for (const unit of Object.keys(SYSTEMS["us"]!))
+    for (const kind of ["value", "spread"] as const) expect(enteredFromRead(enteredAsRead(12.5, unit, kind), unit, kind), unit).toBeCloseTo(12.5, 6);
 });

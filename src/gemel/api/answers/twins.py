@@ -113,6 +113,13 @@ class Faceplate(TwinLine):
     staleAfter: float
 
 
+class PathUnits(TypedDict):
+    """The units that one property has over all models of twins."""
+
+    path: str
+    units: Annotated[list[str], 'Symbols; "" where a model gives it none.']
+
+
 class Kpi(TypedDict):
     id: str
     label: str

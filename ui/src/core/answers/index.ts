@@ -11,7 +11,7 @@ import type { Backtest, BacktestUnderWay, Rule, RuleChecked } from "./rules.ts";
 import type { Behaviour, Promotion, Scenario, ScenarioKept, ScenarioResult, ScenarioSeries, ScenarioState, ScenariosCompared, ServiceRun } from "./scenarios.ts";
 import type { Scene, SceneGeometryNamed, SceneObject } from "./scene.ts";
 import type { ServiceKind, ServiceStatus, ServiceVersions, ServiceView } from "./services.ts";
-import type { Discovered, Faceplate, Kpi, Rejects, State, TwinRow } from "./twins.ts";
+import type { Discovered, Faceplate, Kpi, PathUnits, Rejects, State, TwinRow } from "./twins.ts";
 import type { Case, CaseWorked, FidelityOf, Prices, ValueMeasured } from "./value.ts";
 
 export type * from "./alarms.ts";
@@ -135,6 +135,7 @@ export interface Answers {
   "GET /twins/{twin}/diff": TwinDifference | TwinPair;
   "GET /twins/{twin}/explain": Explained;
   "GET /twins/{twin}/limits": { value: RuleLimit[]; };
+  "GET /units": { value: PathUnits[]; };
   "POST /value/calculate": CaseWorked;
   "GET /value/cases": { value: Case[]; };
   "GET /value/fidelity": FidelityOf;

@@ -94,6 +94,13 @@ export interface Other {
   quantiles: Record<string, number>;
 }
 
+/** The units that one property has over all models of twins. */
+export interface PathUnits {
+  path: string;
+  /** Symbols; "" where a model gives it none. */
+  units: string[];
+}
+
 export interface Property {
   name: string;
   path: string;
