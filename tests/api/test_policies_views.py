@@ -13,7 +13,7 @@ from api.test_policies import LINE
 from app.inside import MODELS, PUMP, Inside, inside, until
 
 HIDDEN_ID = "hush-twin"
-HIDDEN = (HIDDEN_ID, "hush-line", "Hushed pump", "71717", "hush-link", "hush/topic", "62626")
+HIDDEN = (HIDDEN_ID, "hush-line", "Hushed pump", "717.25", "hush-link", "hush/topic", "626.25")
 """Ids, names, values and limits of what is hidden from anna; no answer to her may hold one."""
 TEAM: list[dict[str, Any]] = [
     {
@@ -81,7 +81,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
     twins["hush-line"] = {"model": LINE, "contains": [HIDDEN_ID]}
     rules = [
         {"id": "hot", "model": PUMP, "when": "temperature > 80", "priority": 2},
-        {"id": "much", "model": PUMP, "when": "flow > 62626", "priority": 3},
+        {"id": "much", "model": PUMP, "when": "flow > 626.25", "priority": 3},
     ]
     bindings = [{"id": "b", "topic": "hush/topic", "twin": "a-2"}]
     with inside(tmp_path_factory.mktemp("policies-views")) as server:
@@ -91,7 +91,7 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Views]:
         for source, link, target in LINKS:
             body = {"$relationshipName": "feeds", "$targetId": target}
             server.ask("PUT", f"/digitaltwins/{source}/relationships/{link}", body)
-        for twin, flow in (("a-1", 2.0), ("a-2", 71717.0), ("a-3", 3.0), (HIDDEN_ID, 71717.0)):
+        for twin, flow in (("a-1", 2.0), ("a-2", 717.25), ("a-3", 3.0), (HIDDEN_ID, 717.25)):
             old = [{"time": BEGIN_MS + n * 1000, "flow": flow, "temperature": 9} for n in range(4)]
             server.ask("POST", f"/ingest/{twin}", old)
             server.ingest(twin, flow=flow, temperature=95.0)
@@ -189,7 +189,7 @@ def test_among_others_a_hidden_twin_has_no_statistics(views: Views) -> None:
         return views.anna.get(path).text.replace(twin, "IT")
 
     assert rows(HIDDEN_ID) == rows("no-such-twin")
-    assert "71717" not in rows(HIDDEN_ID)
+    assert "717.25" not in rows(HIDDEN_ID)
 
 
 def test_the_drawn_graph_holds_what_may_be_seen(views: Views) -> None:

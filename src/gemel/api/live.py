@@ -14,6 +14,7 @@ from gemel import __version__
 from gemel.api.session import authenticate, check_origin
 from gemel.app.platform import Platform
 from gemel.app.policies import Sight
+from gemel.app.seen_commands import document_shown
 from gemel.core.access import Principal
 from gemel.core.clock import to_iso
 from gemel.core.errors import GemelError
@@ -207,7 +208,9 @@ class _Session:
             await self.socket.send_bytes(frame)
 
     def _shown(self, event: dict[str, Any]) -> dict[str, Any]:
-        """An event of which policies leave only a part: the counts of what may be seen."""
+        """An event of which policies leave only a part: counts, and the notes of a command."""
+        if self.sight is not None and event["type"] == "command":
+            return {**event, "command": document_shown(self.sight, event["command"])}
         if self.sight is None or event["type"] != "status":
             return event
         seen = self.platform.policies.seen_by(self.who)

@@ -7,6 +7,7 @@ hold.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +19,7 @@ from gemel.commands.guards import Held
 from gemel.core.batch import F64, I64
 from gemel.core.clock import SECOND
 from gemel.core.errors import GemelError, InvalidInput
+from gemel.core.series import split_beside
 from gemel.services.rules.expression import Relation
 from gemel.services.rules.features import longest_window
 from gemel.services.rules.rule import Rule, load_rule
@@ -28,6 +30,8 @@ from gemel.twins.graph import Graph
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
+IsShown = Callable[[str, str], bool]
+"""Whether who asks may know the value of a path of a twin."""
 MOST_READINGS = 200_000
 """Of one signal that one condition looks back on."""
 BAD = 128
@@ -59,15 +63,18 @@ class Conditions:
         """After models or settings have changed."""
         self._rules.clear()
 
-    def judge(self, twin: str, when: str, title: str = "") -> Held:
-        """Whether a condition holds for a twin now, and on which values that was found."""
+    def judge(self, twin: str, when: str, title: str, is_shown: IsShown) -> Held:
+        """Whether a condition holds for a twin now, and on which values that was found.
+
+        It is judged on the whole plant; of the values it tells those that `is_shown` lets through.
+        """
         title = title or when
         try:
             rule = self._rule(twin, when)
             holds = self._holds(rule, twin)
         except GemelError as error:
             return Held(when, title, None, error.message)
-        return Held(when, title, holds, self._seen(rule, twin))
+        return Held(when, title, holds, self._seen(rule, twin, is_shown))
 
     def _rule(self, twin: str, when: str) -> Rule:
         platform = self._platform
@@ -95,11 +102,13 @@ class Conditions:
 
         return Span(readings.read, end - kernel.hold, end, kin, means.settings).truth(rule, twin)
 
-    def _seen(self, rule: Rule, twin: str) -> str:
+    def _seen(self, rule: Rule, twin: str, is_shown: IsShown) -> str:
         catalogue = self._platform.catalogue
         read = self._platform.value_of(twin)
         found = []
         for path in sorted(rule.kernel.raw_paths):
+            if not is_shown(twin, split_beside(path)[0]):
+                continue
             value = read(path)
             shown = (
                 "not known"

@@ -58,10 +58,10 @@ class Guarding:
         return found
 
     def facts(self, twin: str, guards: Guards, bounds: str = "") -> Facts:
-        """What holds now, for one command of a twin."""
-        judge = self.conditions.judge
-        interlocks = [judge(twin, i.when, i.title) for i in guards.interlocks]
-        held: Held | None = judge(twin, bounds) if bounds else None
+        """What holds now, for one command of a twin, in words for who is given this platform."""
+        judge, is_shown = self.conditions.judge, self._platform.series.is_shown
+        interlocks = [judge(twin, i.when, i.title, is_shown) for i in guards.interlocks]
+        held: Held | None = judge(twin, bounds, "", is_shown) if bounds else None
         record = self._platform.graph.find_twin(twin)
         return Facts(interlocks, held, record.etag if record else "", self.halted())
 

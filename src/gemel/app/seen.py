@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from gemel.app.directory import Directory
 from gemel.app.policies import Sight, forbidden
 from gemel.app.queries import Queries
+from gemel.app.seen_commands import command_shown
 from gemel.app.seen_past import SeenMoments, redacted, shown
 from gemel.app.seen_scenarios import SeenPromotions, SeenScenarios
 from gemel.app.seen_status import SeenStatus
@@ -128,18 +129,34 @@ class _SeenBook:
         self._is_seen = is_seen
         self._what = what
 
+    def _shown(self, found: Any) -> Any:
+        """What of a document that is seen may be read."""
+        return found
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
 
     def get(self, key: str) -> Any:
-        found = self._real.get(key)
-        if not self._is_seen(found):
+        """As the real one, but what is hidden and what is missing are refused in one way."""
+        found = None
+        with contextlib.suppress(NotFound):
+            found = self._real.get(key)
+        if found is None or not self._is_seen(found):
             raise NotFound(f"there is no {self._what} '{key}'", hint="policies may hide it")
-        return found
+        return self._shown(found)
 
     def find(self, *, limit: int = 1_000, **wanted: Any) -> list[Any]:
         found = self._real.find(limit=1 << 31, **wanted)
-        return [one for one in found if self._is_seen(one)][:limit]
+        return [self._shown(one) for one in found if self._is_seen(one)][:limit]
+
+
+class _SeenCommands(_SeenBook):
+    def __init__(self, real: Any, sight: Sight) -> None:
+        super().__init__(real, lambda c: sight.allows(READ, c.twin, c.command), "command")
+        self._sight = sight
+
+    def _shown(self, found: Any) -> Any:
+        return command_shown(self._sight, found)
 
 
 class _SeenCorrections(_SeenBook):
@@ -173,7 +190,9 @@ class _SeenGroups:
         return [group for group in shown if group is not None][:limit]
 
     def get(self, key: str) -> Json:
-        found = self._shown(self._real.get(key))
+        found = None
+        with contextlib.suppress(NotFound):
+            found = self._shown(self._real.get(key))
         if found is None:
             raise NotFound(f"there is no group '{key}'", hint="policies may hide it")
         return {**found, "alarms": sorted(one["id"] for one in self._alarms_of(found["id"]))}
@@ -273,10 +292,7 @@ class Seen:
             ),
         )
         dispatch = self._of(real.reactions.dispatch)
-        dispatch.book = cast(
-            Any,
-            _SeenBook(dispatch.book, lambda c: sight.allows(READ, c.twin, c.command), "command"),
-        )
+        dispatch.book = cast(Any, _SeenCommands(dispatch.book, sight))
         dispatch.guarding = self._of(real.reactions.dispatch.guarding)
         self.reactions.dispatch = dispatch
         self.scenarios = SeenScenarios(real, sight)

@@ -32,7 +32,16 @@ from gemel.commands.command import (
     Step,
     from_document,
 )
-from gemel.commands.guards import NO_FACTS, Ask, CommandShape, Facts, Judgement, Verdict, judge
+from gemel.commands.guards import (
+    BECAUSE,
+    NO_FACTS,
+    Ask,
+    CommandShape,
+    Facts,
+    Judgement,
+    Verdict,
+    judge,
+)
 from gemel.commands.limits import Counts
 from gemel.commands.settings import Approving, Limit
 from gemel.commands.wire import LONGEST_MESSAGE, is_level
@@ -203,7 +212,7 @@ class CommandBook:
             )
         state, note, approval = judgement.begins, ask.why, None
         if refusal is not None:
-            asked = f" (asked for because: {ask.why})" if ask.why else ""
+            asked = f"{BECAUSE}{ask.why})" if ask.why else ""
             state, note = REFUSED, f"{refusal.guard}: {refusal.said}{asked}"
         elif state == AWAITING and judgement.approval is not None:
             approval = approvals.asked_for(judgement.approval, now, ask.deadline)

@@ -25,6 +25,10 @@ from gemel.core.errors import (
 )
 
 PASS, REFUSE, WAIT = "pass", "refuse", "wait"
+VALUES = "; "
+"""Stands before the values on which an interlock was judged."""
+BECAUSE = " (asked for because: "
+"""Stands before the reason that a service gave for what was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ def interlocked(command: str, twin: str, facts: Facts) -> list[Verdict]:
 
 def _interlock(command: str, twin: str, held: Held) -> Verdict:
     name = held.title if held.title == held.when else f"{held.title} ({held.when})"
-    seen = f"; {held.seen}" if held.seen else ""
+    seen = f"{VALUES}{held.seen}" if held.seen else ""
     if held.holds:
         return Verdict("interlock", PASS, f"{name}{seen}")
     if held.holds is None:
@@ -185,6 +189,11 @@ def _interlock(command: str, twin: str, held: Held) -> Verdict:
         f"'{command}' to '{twin}': '{name}' does not hold{seen}",
         "wait until it holds, or let an engineer change the settings of the model",
     )
+
+
+def without_values(note: str) -> str:
+    """The note of a guard's refusal without the values it was found on and the service's reason."""
+    return note.partition(BECAUSE)[0].partition(VALUES)[0]
 
 
 def _refused(guard: str, said: str, hint: str, kind: type[GemelError] = Refused) -> Verdict:
