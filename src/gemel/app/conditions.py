@@ -63,7 +63,9 @@ class Conditions:
         """After models or settings have changed."""
         self._rules.clear()
 
-    def judge(self, twin: str, when: str, title: str, is_shown: IsShown) -> Held:
+    def judge(
+        self, twin: str, when: str, title: str = "", is_shown: IsShown = lambda *_: True
+    ) -> Held:
         """Whether a condition holds for a twin now, and on which values that was found.
 
         It is judged on the whole plant; of the values it tells those that `is_shown` lets through.
