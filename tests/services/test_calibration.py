@@ -264,6 +264,8 @@ def test_what_cannot_be_is_named() -> None:
         BehaviourFollower(setup()).restore(b"no")
     job = Job(setup().instance, completed(KIND.runs[0].parameters, {}), setup().signals,
               [Column(np.empty(0, np.int64), np.empty(0))] * 4)  # fmt: skip
-    with pytest.raises(InvalidInput, match="no reading in this span: outdoor, heat, solar, what is observed"):
+    with pytest.raises(
+        InvalidInput, match="no reading in this span: outdoor, heat, solar, what is observed"
+    ):
         calibrate_twins(job, lambda share, what: None)
     assert need({"span": 100.0}, setup().instance, None, 200 * SECOND).begin == 100 * SECOND  # type: ignore[arg-type]
