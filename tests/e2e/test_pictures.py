@@ -141,6 +141,16 @@ class Camera:
             if time.monotonic() - since > UNMOVED:
                 return found
 
+    def until_seen(self, name: str, nets: set[str], what: str) -> None:
+        """Looks until each of these nets has seen a change."""
+        end = time.monotonic() + PATIENCE / 1000
+        while True:
+            found = self.compare(name)
+            seen = ("pixels" * (not found.pixels.is_none), "outline" * bool(found.others))
+            if nets <= set(seen):
+                return
+            assert time.monotonic() < end, f"{what}: seen by {seen}, not by all of {nets}"
+
     def renew(self, name: str) -> None:
         keep(self.until_still(), KEPT / f"{name}.webp")
         keep_outline(outline_of(self.page), KEPT / f"{name}.json")
@@ -193,7 +203,7 @@ BROKEN = {
     "an icon is gone": (
         "document.querySelector('.nav a .icon').style.visibility = 'hidden'",
         "document.querySelector('.nav a .icon').style.visibility = ''",
-        "pixels outline",
+        "outline",
     ),
     "a margin is of another size": (
         "document.querySelector('[data-testid=attention] .panel-head').style.paddingTop = '20px'",
@@ -246,8 +256,6 @@ def test_what_is_shifted_recoloured_or_removed_is_seen(camera: Camera) -> None:
     assert camera.until_like(name).is_none
     for what, (broken, mended, nets) in BROKEN.items():
         camera.page.evaluate(f"() => {{ {broken} }}")
-        found = camera.compare(name)
-        seen = ("pixels" * (not found.pixels.is_none), "outline" * bool(found.others))
-        assert set(nets.split()) <= set(seen), what
+        camera.until_seen(name, set(nets.split()), what)
         camera.page.evaluate(f"() => {{ {mended} }}")
         assert camera.until_like(name).is_none, what

@@ -15,7 +15,7 @@ import type { Limit } from "@/charts/plot.ts";
 import { attach } from "./gestures.ts";
 import { eventLayer, nowLayer, selectionLayer } from "./layers.ts";
 import { bandsOf, fetchLines, firstAfter, type Line, type Subject } from "./lines.ts";
-import { change, cursor, edges, look, shown, tool } from "./store.ts";
+import { change, cursor, edges, hold, look, shown, tool } from "./store.ts";
 import { within, type Event } from "./events.ts";
 
 export type ChartState = "loading" | "ready" | "empty" | ApiError;
@@ -199,6 +199,7 @@ export class TrendChart {
       isSelecting: () => tool.peek() === "select",
       hover: (at) => (cursor.value = at),
       mark: (left, width) => plot.setSelect({ left, width, top: 0, height: width ? plot.over.clientHeight : 0 }, false),
+      hold,
       pick: (at) => (cursor.value = at),
     });
   }

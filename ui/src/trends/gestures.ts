@@ -12,6 +12,8 @@ export interface Surface {
   hover: (at: number | null) => void;
   /** Shows the span that is dragged, in px. */
   mark: (left: number, width: number) => void;
+  /** Whether a pointer holds it: what it does until it lets go is one thing. */
+  hold: (isHeld: boolean) => void;
   /** A click without a drag. */
   pick: (at: number) => void;
 }
@@ -34,6 +36,7 @@ export function attach(surface: Surface): () => void {
   };
   const down = (event: PointerEvent): void => {
     if (event.button !== 0) return;
+    surface.hold(true);
     if (event.pointerType === "touch" && fingers.size < 2) fingers.set(event.pointerId, x(event));
     if (fingers.size === 2 && fingers.has(event.pointerId)) {
       drag = null;
@@ -68,21 +71,29 @@ export function attach(surface: Surface): () => void {
     fingers.delete(event.pointerId);
     if (fingers.size < 2) held = null;
   };
+  const letGo = (): void => {
+    if (!drag && !held) surface.hold(false);
+  };
   const up = (event: PointerEvent): void => {
     lift(event);
+    end(event);
+    letGo();
+  };
+  const end = (event: PointerEvent): void => {
     if (!drag || drag.id !== event.pointerId) return;
-    const [start, end] = [drag.x, x(event)];
+    const [start, stop] = [drag.x, x(event)];
     const { isPan } = drag;
     drag = null;
     surface.mark(0, 0);
-    const [from, to] = [timeAt(Math.min(start, end)), timeAt(Math.max(start, end))];
-    if (Math.abs(end - start) < LEAST) surface.pick(timeAt(end));
+    const [from, to] = [timeAt(Math.min(start, stop)), timeAt(Math.max(start, stop))];
+    if (Math.abs(stop - start) < LEAST) surface.pick(timeAt(stop));
     else if (!isPan) (surface.isSelecting() ? surface.select : surface.look)(from, to);
   };
   const cancel = (event: PointerEvent): void => {
     lift(event);
     drag = null;
     surface.mark(0, 0);
+    letGo();
   };
   const leave = (): void => {
     if (!drag) surface.hover(null);
@@ -106,5 +117,6 @@ export function attach(surface: Surface): () => void {
   for (const [name, listener, options] of listeners) over.addEventListener(name, listener, options);
   return () => {
     for (const [name, listener] of listeners) over.removeEventListener(name, listener);
+    surface.hold(false);
   };
 }

@@ -25,6 +25,7 @@ export const canRedo = computed(() => undone.value.length > 0);
 let written = "";
 let timer = 0;
 let before: Workspace | null = null;
+let isHeld = false;
 
 const asText = (workspace: Workspace): string => JSON.stringify(writeWorkspace(workspace));
 
@@ -33,7 +34,14 @@ export function change(next: Partial<Workspace>): void {
   before ??= shown.peek();
   shown.value = { ...shown.peek(), ...next };
   clearTimeout(timer);
-  timer = setTimeout(settle, REST) as unknown as number;
+  if (!isHeld) timer = setTimeout(settle, REST) as unknown as number;
+}
+
+/** While a pointer holds a chart all changes are one step, however long it rests. */
+export function hold(held: boolean): void {
+  isHeld = held;
+  clearTimeout(timer);
+  if (!held && before) settle();
 }
 
 /** The address takes the workspace over, and undo a step. */
