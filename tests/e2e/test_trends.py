@@ -306,3 +306,32 @@ def test_a_late_answer_is_never_drawn(plant: Running, visit: Visit, begin: int) 
         route.continue_()
     ann.page.wait_for_load_state("networkidle")
     drawn(ann, [float(one) for one in second])
+
+
+def test_the_trend_of_the_overview_goes_on_into_its_forecast(plant: Running, visit: Visit) -> None:
+    now = round(time.time())
+    times = [(now + 60 * n) * 1000 for n in range(1, 31)]
+    plant.call(
+        "POST",
+        "/ingest/motor-1?provenance=predicted",
+        {
+            "time": times,
+            "vibration": [8 + n / 10 for n in range(30)],
+            "vibration@q0.05": [7 + n / 20 for n in range(30)],
+            "vibration@q0.95": [9 + n / 5 for n in range(30)],
+        },
+    )
+    ann = visit(plant, size=(1440, 900)).log_in(at="/app/overview?twin=motor-1")
+    trend = ann.find("overview-trend")
+    assert "last hour and forecast" in trend.inner_text()
+    ann.until(
+        "document.querySelector('[data-testid=overview-chart] [role=img]').ariaLabel"
+        ".includes('forecast 10.9 (8.45 to 14.8)')"
+    )
+    box = trend.locator(".u-over").bounding_box()
+    assert box is not None
+    ann.page.mouse.move(box["x"] + box["width"] * 0.95, box["y"] + 20)
+    ann.until(
+        "document.querySelector('[data-testid=overview-chart] .chart-read').textContent"
+        ".includes('forecast')"
+    )

@@ -9,6 +9,8 @@ import { asRead, system, unitAsRead } from "@/core/units.ts";
 import { formatMoment, formatNumber } from "@/core/words.ts";
 import { refetches, useTwins } from "@/live/client.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
+import { bandsOf, fetchForecast, forecastLines } from "./forecast.ts";
+import { nowLayer } from "./now.ts";
 import { align, fetchColumns, follow, type Columns, type Signal } from "./history.ts";
 import type { Limit } from "./plot.ts";
 
@@ -16,12 +18,17 @@ interface Props {
   signals: Signal[];
   /** Seconds of the sliding window that ends now, or fixed edges in ms. */
   window: number | [number, number];
+  /** Quantiles of the first signal's forecast: it is drawn behind a window that ends now, as far as it reaches and no wider than that. */
+  levels?: number[] | null;
   limits?: Limit[];
   marks?: { time: number; label: string }[];
   onZoom?: (from: number, to: number) => void;
   label: string;
   testId?: string;
 }
+
+/** How often a forecast is asked for again. */
+const FORECAST_MS = 60_000;
 
 type State = "loading" | "ready" | "empty" | ApiError;
 
@@ -30,15 +37,19 @@ export function Chart(props: Props) {
   const window = windowAt(props.window, moment.value);
   const box = useRef<HTMLDivElement>(null);
   const columns = useRef<Columns[]>([]);
+  const ahead = useRef<Columns[]>([]);
   const [state, setState] = useState<State>("loading");
   const [attempt, setAttempt] = useState(0);
+  /** The middle of the forecast at its end, for who cannot see it. */
+  const [forecastWords, setForecastWords] = useState("");
   const [at, setAt] = useState<string | null>(null);
   const zoom = useRef(props.onZoom);
   zoom.current = props.onZoom;
   const isFixed = Array.isArray(window);
+  const levels = isFixed ? null : (props.levels ?? null);
   const windowKey = isFixed ? window.join("-") : String(window);
   const signalKey = signals.map((one) => `${one.twin}\n${one.property}`).join("\n\n");
-  const lookKey = JSON.stringify([limits, marks]);
+  const lookKey = JSON.stringify([limits, marks, levels]);
   const epoch = `${refetches.value} ${system.value}`;
   const colors = themeVersion.value;
   useTwins(isFixed ? [] : signals.map((one) => one.twin));
@@ -64,6 +75,30 @@ export function Chart(props: Props) {
     return () => abort.abort();
   }, [signalKey, windowKey, attempt, epoch]);
 
+  const levelKey = JSON.stringify(levels);
+  useEffect(() => {
+    ahead.current = [];
+    setForecastWords("");
+    const of = signals[0];
+    if (!levels || !of || isFixed) return undefined;
+    const abort = new AbortController();
+    const load = (): void =>
+      void fetchForecast(of, levels, serverNow(), serverNow() + window * 1000, 200, abort.signal).then(
+        (found) => {
+          ahead.current = found;
+          setForecastWords(foreseenWords(found, of));
+          redraw.current?.(false);
+        },
+        () => undefined, // what was measured is drawn all the same, and it is asked again
+      );
+    load();
+    const timer = setInterval(() => !document.hidden && load(), FORECAST_MS);
+    return () => {
+      abort.abort();
+      clearInterval(timer);
+    };
+  }, [signalKey, windowKey, levelKey, attempt, epoch]);
+
   const redraw = useRef<((isNew: boolean) => void) | null>(null);
   const isReady = state === "ready";
 
@@ -73,12 +108,18 @@ export function Chart(props: Props) {
     let plot: uPlot | null = null;
     let isGone = false;
     let frame = 0;
-    const range = (): [number, number] => (isFixed ? [window[0] / 1000, window[1] / 1000] : [serverNow() / 1000 - window, serverNow() / 1000]);
+    const foreseen = levels && signals[0] ? forecastLines(signals[0], levels, 0) : [];
+    const data = (): uPlot.AlignedData => align(foreseen.length ? [...columns.current, ...foreseen.map((_, i) => after(ahead.current[i], serverNow() / 1000))] : columns.current) as uPlot.AlignedData;
+    const range = (): [number, number] => {
+      if (isFixed) return [window[0] / 1000, window[1] / 1000];
+      const now = serverNow() / 1000;
+      return [now - window, Math.max(now, ahead.current[0]?.time.at(-1) ?? now)];
+    };
     const draw = (isNew = true): void => {
       if (frame || isGone) return;
       frame = requestAnimationFrame(() => {
         frame = 0;
-        plot?.setData(align(columns.current) as uPlot.AlignedData, true);
+        plot?.setData(data(), true);
       });
       if (isNew) setAt(null);
     };
@@ -95,8 +136,10 @@ export function Chart(props: Props) {
     const resize = new ResizeObserver(() => plot?.setSize({ width: home.clientWidth, height: home.clientHeight }));
     void Promise.all([import("./plot.ts"), document.fonts.load('12px "Inter"')]).then(([{ makePlot }]) => {
       if (isGone) return;
-      const series = signals.map((one) => ({ label: one.label, unit: unitAsRead(one.unit) }));
-      plot = makePlot(home, align(columns.current) as uPlot.AlignedData, { series, limits: limits.map((one) => ({ ...one, value: asRead(one.value, signals[0]?.unit) })), marks, onZoom: zoom.current ? (from, to) => zoom.current?.(from, to) : undefined, onCursor: (index) => setAt(index === null || !plot ? null : words(plot, index, signals)) }, range);
+      const lines = signals.map((one, tag) => ({ label: one.label, unit: unitAsRead(one.unit), tag, role: "value" }));
+      const series = [...lines, ...foreseen];
+      const layers = foreseen.length ? [nowLayer(() => range().map((edge) => edge * 1000) as [number, number])] : [];
+      plot = makePlot(home, data(), { series, layers, bands: bandsOf(series), limits: limits.map((one) => ({ ...one, value: asRead(one.value, signals[0]?.unit) })), marks, onZoom: zoom.current ? (from, to) => zoom.current?.(from, to) : undefined, onCursor: (index) => setAt(index === null || !plot ? null : words(plot, index, signals)) }, range);
       resize.observe(home);
     });
     return () => {
@@ -112,7 +155,7 @@ export function Chart(props: Props) {
 
   return (
     <div class="chart" data-testid={props.testId} data-chart-state={typeof state === "string" ? state : "failed"}>
-      <div ref={box} class="chart-box" role="img" aria-label={summary(label, columns.current, signals, state)} />
+      <div ref={box} class="chart-box" role="img" aria-label={[summary(label, columns.current, signals, state), forecastWords].filter(Boolean).join(". ")} />
       {state === "loading" && (
         <div class="chart-cover">
           <Skeleton height="100%" />
@@ -131,6 +174,13 @@ export function Chart(props: Props) {
   );
 }
 
+/** What is still to come. */
+function after(columns: Columns | undefined, now: number): Columns {
+  if (!columns) return { time: [], value: [] };
+  const first = columns.time.findIndex((time) => time > now);
+  return first < 0 ? { time: [], value: [] } : { time: columns.time.slice(first), value: columns.value.slice(first) };
+}
+
 /** A window that slides with now ends at the moment the clock shows, in steps that are worth a new answer. */
 function windowAt(window: Props["window"], at: number | null): Props["window"] {
   if (Array.isArray(window) || at === null) return window;
@@ -146,7 +196,21 @@ function words(plot: uPlot, index: number, signals: Signal[]): string | null {
     const value = plot.data[i + 1]?.[index];
     return typeof value === "number" ? `${signals.length > 1 ? `${one.label} ` : ""}${formatNumber(value)} ${unitAsRead(one.unit) ?? ""}` : "";
   });
+  values.push(banded(plot.data.slice(signals.length + 1).map((column) => column[index]), signals[0]));
   return `${formatMoment(time * 1000, serverNow())}  ${values.filter(Boolean).join("  ·  ")}`;
+}
+
+/** A middle and its quantiles as `forecast 7.2 (5.1 to 9.9) mm/s`; "" without a middle. */
+function banded([middle, ...bounds]: (number | null | undefined)[], of: Signal | undefined): string {
+  if (typeof middle !== "number") return "";
+  const [low, high] = [bounds[0], bounds.at(-1)];
+  const band = typeof low === "number" && typeof high === "number" ? ` (${formatNumber(low)} to ${formatNumber(high)})` : "";
+  return `forecast ${formatNumber(middle)}${band} ${unitAsRead(of?.unit ?? null) ?? ""}`.trimEnd();
+}
+
+function foreseenWords(columns: Columns[], of: Signal): string {
+  const end = columns[0]?.time.at(-1);
+  return end === undefined ? "" : `At ${formatMoment(end * 1000, serverNow())} ${banded(columns.map((one) => one.value.at(-1)), of)}`;
 }
 
 function summary(label: string, columns: Columns[], signals: Signal[], state: State): string {

@@ -11,6 +11,8 @@ export interface Route {
   letter: string;
   icon: string;
   isOnPhone?: boolean;
+  /** Stands above it in the side bar. */
+  heading?: string;
   load: () => Loaded;
 }
 
@@ -25,7 +27,7 @@ export const ROUTES = [
   { route: "twins", words: "Twins", letter: "t", icon: "nodes", isOnPhone: true, load: (): Loaded => import("@/twins/page.tsx").then((one) => one.TwinsPage) },
   { route: "trends", words: "Trends", letter: "r", icon: "trend", load: (): Loaded => import("@/trends/page.tsx").then((one) => one.TrendsPage) },
   { route: "alarms", words: "Alarms", letter: "a", icon: "alarms", isOnPhone: true, load: (): Loaded => import("@/alarms/page.tsx").then((one) => one.AlarmsPage) },
-  { route: "what-if", words: "What-if", letter: "w", icon: "branch", load: (): Loaded => import("@/whatif/page.tsx").then((one) => one.WhatIfPage) },
+  { route: "what-if", words: "What-if", letter: "w", icon: "branch", heading: "Decide", load: (): Loaded => import("@/whatif/page.tsx").then((one) => one.WhatIfPage) },
   { route: "commands", words: "Commands", letter: "c", icon: "send", isOnPhone: true, load: (): Loaded => import("@/commands/page.tsx").then((one) => one.CommandsPage) },
   { route: "value", words: "Value and fidelity", letter: "v", icon: "coins", load: (): Loaded => import("@/value/page.tsx").then((one) => one.ValuePage) },
 ] as const satisfies readonly Route[];

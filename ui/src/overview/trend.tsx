@@ -1,12 +1,15 @@
 import { rankedAlarms } from "@/core/alarms.ts";
 import { getTwin } from "@/core/api.ts";
+import { serverNow } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
 import type { Alarm, Kpi } from "@/core/types.ts";
 import { plainAsRead, unitAsRead } from "@/core/units.ts";
 import { Chart } from "@/charts/chart.tsx";
+import { levelsOf } from "@/charts/forecast.ts";
 import type { Signal } from "@/charts/history.ts";
 import type { Limit } from "@/charts/plot.ts";
+import { chanceWords } from "@/twins/chance.ts";
 import { chosenKpi, firstKpi } from "./page.tsx";
 
 interface Subject {
@@ -30,13 +33,17 @@ export function OverviewTrend({ twin, isChosen }: { twin: string; isChosen: bool
   const alarm = rankedAlarms.value.find((one) => one.property && (!isChosen || one.twin === twin));
   const kpi = chosenKpi.value ?? (twin ? null : (firstKpi.value ?? null));
   const direct = kpi ? ofKpi(kpi) : alarm ? ofAlarm(alarm) : null;
-  const { data } = useResource(twin ? `twin ${twin}` : null, (abort) => getTwin(twin, abort));
+  const of = direct?.signal.twin ?? twin;
+  const { data } = useResource(of ? `twin ${of}` : null, (abort) => getTwin(of, abort));
   const property = direct
     ? data?.id === direct.signal.twin ? data.properties.find((one) => one.path === direct.signal.property) : undefined
     : data?.properties.find((one) => one.kind === "telemetry" && typeof one.value === "number");
   const subject = direct ?? (property && data ? { signal: { twin: data.id, property: property.path, label: data.name, unit: property.unit }, limits: [], note: "" } : null);
   if (!subject) return <section class="overview-trend quiet" aria-label="Trend" />;
   const { signal, limits, note } = subject;
+  const levels = levelsOf(property);
+  const forecast = property?.others?.find((one) => one.provenance === "predicted");
+  const chance = data && property && forecast ? chanceWords(data, property, forecast, (Date.parse(forecast.time) - serverNow()) / 1000) : "";
   const what = property?.displayName ?? (kpi ? "" : signal.property);
   return (
     <section class="overview-trend" aria-label="Trend" data-testid="overview-trend">
@@ -46,9 +53,9 @@ export function OverviewTrend({ twin, isChosen }: { twin: string; isChosen: bool
             {signal.label} {what.charAt(0).toLowerCase() + what.slice(1)}
           </a>
         </h2>
-        <span class="meta ellipsis">{[unitAsRead(signal.unit), "last hour", note].filter(Boolean).join(" · ")}</span>
+        <span class="meta ellipsis">{[unitAsRead(signal.unit), levels ? "last hour and forecast" : "last hour", note, chance].filter(Boolean).join(" · ")}</span>
       </div>
-      <Chart signals={[signal]} window={3600} limits={limits} label={`${signal.label} ${what}, last hour`} testId="overview-chart" />
+      <Chart signals={[signal]} window={3600} levels={levels} limits={limits} label={`${signal.label} ${what}, last hour`} testId="overview-chart" />
     </section>
   );
 }

@@ -1,4 +1,5 @@
 import { computed } from "@preact/signals";
+import { Fragment } from "preact";
 import { counts } from "@/core/alarms.ts";
 import { waitingCommands } from "@/core/commands.ts";
 import { kept } from "@/core/kept.ts";
@@ -36,7 +37,10 @@ export function Nav() {
   return (
     <nav class="nav" aria-label="Pages">
       {ROUTES.map((one: Route) => (
-        <PageLink key={one.route} of={one} isNarrow={isNarrow} />
+        <Fragment key={one.route}>
+          {one.heading && <span class="heading">{one.heading}</span>}
+          <PageLink of={one} isNarrow={isNarrow} />
+        </Fragment>
       ))}
       <button class={`more-button${ROUTES.some((one: Route) => !one.isOnPhone && isHere(one)) ? " here" : ""}`} aria-haspopup="dialog" aria-expanded={layer.value === "more"} data-testid="nav-more" onClick={() => (layer.value = "more")}>
         <Icon name="more" />

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { forecastSpan, goLive, goTo, isPlaying, mode, moment, playSpeed, SPEEDS, stepBy, togglePlay, wall } from "@/core/clock.ts";
 import { pastError, startPast } from "@/core/past.ts";
-import { formatClock, formatDay, formatMoment } from "@/core/words.ts";
+import { formatAge, formatClock, formatDay, formatMoment } from "@/core/words.ts";
 import { Icon } from "./icon.tsx";
 
 const SPANS: [string, number][] = [
@@ -60,7 +60,7 @@ export function TimeBar() {
       <span class="time-shown" data-testid="time-shown">
         {isLive ? `now ${formatClock(now)}` : formatMoment(shown, now)}
       </span>
-      {forecastSpan.value > 0 && <span class="meta">forecast +{Math.round(forecastSpan.value / 3_600_000)} h</span>}
+      {forecastSpan.value > 0 && <span class="meta">forecast +{formatAge(forecastSpan.value / 1000)}</span>}
       {pastError.value && <span class="meta">{pastError.value}</span>}
       <select class="input time-span" aria-label="How far back the slider reaches" value={String(span)} onChange={(event) => setSpan(Number(event.currentTarget.value))}>
         {SPANS.map(([words, ms]) => (

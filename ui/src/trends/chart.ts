@@ -13,8 +13,10 @@ import { refetches } from "@/live/client.ts";
 import { align, follow } from "@/charts/history.ts";
 import type { Limit } from "@/charts/plot.ts";
 import { attach } from "./gestures.ts";
-import { eventLayer, nowLayer, selectionLayer } from "./layers.ts";
-import { bandsOf, fetchLines, firstAfter, type Line, type Subject } from "./lines.ts";
+import { eventLayer, selectionLayer } from "./layers.ts";
+import { bandsOf } from "@/charts/forecast.ts";
+import { nowLayer } from "@/charts/now.ts";
+import { fetchLines, firstAfter, type Line, type Subject } from "./lines.ts";
 import { change, cursor, edges, hold, look, shown, tool } from "./store.ts";
 import { within, type Event } from "./events.ts";
 

@@ -1,11 +1,10 @@
-/** What is drawn over the lines of a chart: the selection, what happened, and now. */
+/** What is drawn over the lines of a chart: the selection and what happened. */
 
-import type uPlot from "uplot";
-import { wall, moment } from "@/core/clock.ts";
+import { at, inside, type Draw } from "@/charts/now.ts";
+import { wall } from "@/core/clock.ts";
 import { tokenColor } from "@/core/theme.ts";
 import { within, type Event } from "./events.ts";
 
-type Draw = (plot: uPlot) => void;
 const STRIP = 4;
 
 export const eventLayer =
@@ -56,27 +55,6 @@ function triangle(ctx: CanvasRenderingContext2D, x: number, y: number, size: num
   ctx.closePath();
 }
 
-/** Where what is measured ends and what is foreseen begins; in a replay, the moment of the clock. */
-export const nowLayer = (edges: () => [number, number]): Draw => (plot) =>
-  inside(plot, (ctx, ratio, box) => {
-    const now = moment.peek() ?? wall.peek();
-    const [from, to] = edges();
-    if (now <= from || now >= to - (to - from) * 0.002) return;
-    const x = Math.round(at(plot, now)) + 0.5;
-    ctx.strokeStyle = ctx.fillStyle = tokenColor("fg2");
-    ctx.lineWidth = ratio;
-    ctx.setLineDash([4 * ratio, 3 * ratio]);
-    ctx.beginPath();
-    ctx.moveTo(x, box.top);
-    ctx.lineTo(x, box.top + box.height);
-    ctx.stroke();
-    ctx.font = `${11 * ratio}px "Inter", system-ui, sans-serif`;
-    ctx.textBaseline = "bottom";
-    const isRight = x > box.left + box.width * 0.85;
-    ctx.textAlign = isRight ? "right" : "left";
-    ctx.fillText(moment.peek() === null ? "now" : "shown", x + (isRight ? -5 : 5) * ratio, box.top + box.height - 8 * ratio);
-  });
-
 export const selectionLayer = (selection: () => [number, number] | null): Draw => (plot) =>
   inside(plot, (ctx, ratio, box) => {
     const span = selection();
@@ -90,15 +68,3 @@ export const selectionLayer = (selection: () => [number, number] | null): Draw =
     ctx.strokeRect(x0, box.top - ratio, x1 - x0, box.height + 2 * ratio);
     ctx.globalAlpha = 1;
   });
-
-const at = (plot: uPlot, ms: number): number => plot.valToPos(ms / 1000, "x", true);
-
-function inside(plot: uPlot, draw: (ctx: CanvasRenderingContext2D, ratio: number, box: uPlot.BBox) => void): void {
-  const { ctx, bbox } = plot;
-  ctx.save();
-  ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  ctx.clip();
-  draw(ctx, devicePixelRatio, bbox);
-  ctx.restore();
-}

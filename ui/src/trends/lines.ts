@@ -1,5 +1,6 @@
 /** The lines of one chart: measured, the same earlier, and the forecast with its bands. */
 
+import { fetchForecast, forecastLines, levelsOf } from "@/charts/forecast.ts";
 import { fetchColumns, type Columns, type Signal } from "@/charts/history.ts";
 import type { PlotLine } from "@/charts/plot.ts";
 import type { Property, Twin } from "@/core/types.ts";
@@ -42,8 +43,7 @@ export function subjectOf(tag: Tag, twin: Twin | undefined, isAlone: boolean): S
   const property = propertyOf(twin, tag.property);
   const what = property?.displayName || tag.property;
   const source = tag.provenance ? ` (${tag.provenance})` : "";
-  const forecast = tag.provenance ? undefined : property?.others?.find((one) => one.provenance === "predicted");
-  const levels = forecast ? Object.keys(forecast.quantiles).map(Number).sort((a, b) => a - b) : null;
+  const levels = tag.provenance ? null : levelsOf(property);
   return { tag, label: (isAlone ? what : `${twin?.name || tag.twin} ${what.charAt(0).toLowerCase()}${what.slice(1)}`) + source, unit: property?.unit || null, levels };
 }
 
@@ -92,28 +92,13 @@ async function past({ subjects, px, earlier }: Asked, from: number, to: number, 
 
 async function forecasts({ subjects, px }: Asked, from: number, to: number, abort: AbortSignal): Promise<Line[]> {
   if (to <= from) return [];
-  const jobs = subjects.map(async ({ tag, label, unit, levels }, index): Promise<Line[]> => {
-    if (!levels) return [];
-    const paths = [tag.property, ...levels.map((level) => `${tag.property}@q${level}`)];
-    const columns = await fetchColumns(paths.map((property) => ({ twin: tag.twin, property, label, unit })), from, to, px / 2, abort, "predicted");
-    const middle: Line = { label: `${label}, forecast`, unit: unitAsRead(unit), color: index, style: "dashed", tag: index, role: "forecast", columns: columns[0]! };
-    return [middle, ...levels.map((level, i): Line => ({ label: `${label}, ${level * 100} % quantile`, unit: unitAsRead(unit), color: index, style: "none", tag: index, role: "quantile", level, columns: columns[i + 1]! }))];
+  const jobs = subjects.map(async (subject, index): Promise<Line[]> => {
+    if (!subject.levels) return [];
+    const of = signalOf(subject);
+    const columns = await fetchForecast(of, subject.levels, from, to, px / 2, abort);
+    return forecastLines(of, subject.levels, index).map((line, i) => ({ ...line, columns: columns[i]! }));
   });
   return (await Promise.all(jobs)).flat();
-}
-
-const WIDE = 0.13;
-const NARROW = 0.25;
-
-/** Between quantiles as far from the middle on either side: the outermost pale, those within half strong. */
-export function bandsOf(lines: Line[]): { high: number; low: number; alpha: number; color: number }[] {
-  const found = [];
-  for (const [low, line] of lines.entries()) {
-    if (line.role !== "quantile" || line.level! >= 0.5) continue;
-    const high = lines.findIndex((one) => one.role === "quantile" && one.tag === line.tag && Math.abs(one.level! + line.level! - 1) < 1e-9);
-    if (high >= 0) found.push({ high, low, alpha: line.level! >= 0.2 ? NARROW : WIDE, color: line.tag });
-  }
-  return found;
 }
 
 /** The value that is nearest to a moment (s), if one is within `reach`. */
