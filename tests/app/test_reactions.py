@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from app.inside import PUMP, Inside, inside, until
+from gemel.core.errors import Unavailable
 from gemel.services.rules import engine
 
 
@@ -65,3 +66,29 @@ def test_a_twin_made_again_raises_while_its_last_value_is_beyond_the_limit(tmp_p
         before = server.ask("GET", f"/alarms/{first['id']}")
     with inside(tmp_path / "data") as server:
         assert server.ask("GET", f"/alarms/{first['id']}") == before
+
+
+def test_whoever_reads_after_ingesting_sees_the_alarms_it_raised(server: Inside) -> None:
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80 °C"})
+    for number in range(20):
+        server.ingest("pump-1", temperature=90 + number)
+        (alarm,) = server.ask("GET", "/alarms", state="all")["value"]
+        assert alarm["stands"]
+        assert alarm["occurrences"] == number + 1
+        server.ingest("pump-1", temperature=20)
+        (alarm,) = server.ask("GET", "/alarms", state="all")["value"]
+        assert not alarm["stands"]
+
+
+def test_what_cannot_be_committed_holds_no_answer_up(
+    server: Inside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise Unavailable("the disk is full")
+
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80 °C"})
+    with monkeypatch.context() as patched:
+        patched.setattr(server.platform.documents, "commit", full)
+        server.ingest("pump-1", temperature=90)
+        assert server.ask("GET", "/alarms")["value"] == []
+    assert until(lambda: server.ask("GET", "/alarms")["value"], "the alarm")

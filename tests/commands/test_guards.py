@@ -10,7 +10,16 @@ import pytest
 from gemel.commands.autonomy import Autonomy
 from gemel.commands.autonomy import load as load_autonomy
 from gemel.commands.book import CommandBook
-from gemel.commands.guards import Ask, CommandShape, Facts, Held, at_sending
+from gemel.commands.guards import (
+    BECAUSE,
+    Ask,
+    CommandShape,
+    Facts,
+    Held,
+    at_sending,
+    interlocked,
+    without_values,
+)
 from gemel.commands.settings import Limit, load
 from gemel.core.clock import SECOND
 from gemel.core.errors import (
@@ -281,3 +290,22 @@ def test_settings_that_mean_nothing_are_refused_with_the_place(settings, words: 
 def test_a_level_of_autonomy_is_one_of_three(doc: object) -> None:
     with pytest.raises(InvalidInput, match=r"rule 'x'"):
         load_autonomy("rule 'x'", doc)
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (Held("a > 1", "cool; and dry", False, "a is 7"), "'cool; and dry (a > 1)' does not hold"),
+        (Held("a > 1", "cool; dry", None, "a is not known"), "dry (a > 1)' holds is not known"),
+        (Held("a > 1", "a > 1", False, 'a is "x; y", b is 3'), "'a > 1' does not hold"),
+    ],
+)
+def test_only_the_values_are_cut_from_the_words_of_a_refusal(held: Held, said: str) -> None:
+    note = interlocked("stop", "pump; 1", Facts([held]))[0].said
+    assert without_values(note + f"{BECAUSE}a is 7)").endswith(said)
+    assert note.startswith(without_values(note))
+
+
+def test_a_refusal_without_values_is_told_whole() -> None:
+    for note in ("at most 2 in 60 s; this would be one more", "no; it is too hot"):
+        assert without_values(note) == note

@@ -8,7 +8,7 @@ from the platform as the caller may see it at that moment.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from graphql import (
 )
 
 from gemel.api.graphql_parts import JSON, LARGEST_PAGE, Caller, Part
-from gemel.api.live import FRAME_SECONDS, is_event_seen
+from gemel.api.live import FRAME_SECONDS, event_shown
 from gemel.app.values import typed
 from gemel.core.access import Principal
 from gemel.core.clock import to_iso
@@ -85,9 +85,11 @@ class Watching:
     def require(self, permission: str) -> None:
         Caller(self._real, self.who).require(permission)
 
-    def may_see(self, alarm: Json) -> bool:
+    def shown(self, alarms: Iterable[Json]) -> list[Json]:
+        """Alarms as policies let them be seen at this moment."""
         sight = self._real.policies.sight(self.who)
-        return sight is None or is_event_seen(sight, {"type": "alarm", "alarm": alarm})
+        found = (event_shown(sight, {"type": "alarm", "alarm": alarm}) for alarm in alarms)
+        return [one["alarm"] for one in found if one is not None]
 
     async def rounds(
         self, twins: list[str], properties: list[str] | None = None
@@ -278,11 +280,11 @@ async def _alarm_feed(watching: Watching, twin: str | None) -> AsyncIterator[lis
         if found.is_whole:
             book = watching.platform.reactions.alarms
             alarms = list(book.find(state="active", twin=twin, limit=LARGEST_PAGE))
-        alarms = [one for one in alarms if watching.may_see(one)]
+        alarms = watching.shown(alarms)
         if alarms or found.is_whole:
             for start in range(0, max(len(alarms), 1), LARGEST_PAGE):
                 yield alarms[start : start + LARGEST_PAGE]
 
 
 def _alarms(alarms: list[Json], info: Info, **_: Any) -> list[Json]:
-    return [one for one in alarms if _watching(info).may_see(one)]
+    return _watching(info).shown(alarms)

@@ -14,6 +14,7 @@ from gemel import __version__
 from gemel.api.session import authenticate, check_origin
 from gemel.app.platform import Platform
 from gemel.app.policies import Sight
+from gemel.app.seen_alarms import alarm_shown
 from gemel.app.seen_commands import document_shown
 from gemel.core.access import Principal
 from gemel.core.clock import to_iso
@@ -45,8 +46,20 @@ async def live(platform: Platform, socket: WebSocket) -> None:
     await _Session(platform, socket, who).run()
 
 
-def is_event_seen(sight: Sight, event: dict[str, Any]) -> bool:
-    """Whether an event tells nothing that policies hide; kinds not known here do not pass."""
+def event_shown(sight: Sight | None, event: dict[str, Any]) -> dict[str, Any] | None:
+    """What policies leave of an event; None if nothing, or if its kind is not known here."""
+    if sight is None:
+        return event
+    if not _is_seen(sight, event):
+        return None
+    if event["type"] == "alarm":
+        return {**event, "alarm": alarm_shown(sight, event["alarm"])}
+    if event["type"] == "command":
+        return {**event, "command": document_shown(sight, event["command"])}
+    return event
+
+
+def _is_seen(sight: Sight, event: dict[str, Any]) -> bool:
     kind = event["type"]
     if kind == "alarm":
         return sight.covers(READ, str(event["alarm"].get("twin", "")))
@@ -188,8 +201,9 @@ class _Session:
         await self._follow_policies()
         await self._add_new_series()
         for event in self.watcher.take_events():
-            if self.sight is None or is_event_seen(self.sight, event):
-                await self._json(self._shown(event))
+            shown = event_shown(self.sight, event)
+            if shown is not None:
+                await self._json(self._counted(shown))
         rows = self.watcher.take_dirty()
         state = self.platform.state
         rows = rows[rows < len(state.time)]
@@ -207,10 +221,8 @@ class _Session:
         ):
             await self.socket.send_bytes(frame)
 
-    def _shown(self, event: dict[str, Any]) -> dict[str, Any]:
-        """An event of which policies leave only a part: counts, and the notes of a command."""
-        if self.sight is not None and event["type"] == "command":
-            return {**event, "command": document_shown(self.sight, event["command"])}
+    def _counted(self, event: dict[str, Any]) -> dict[str, Any]:
+        """A status with counts of what is seen; any other event as it is."""
         if self.sight is None or event["type"] != "status":
             return event
         seen = self.platform.policies.seen_by(self.who)

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from gemel.api.bodies import parsed, read_body, read_json
 from gemel.api.errors import json_response
-from gemel.api.live import is_event_seen
+from gemel.api.live import event_shown
 from gemel.api.routes import Route
 from gemel.app import interchange
 from gemel.core.access import Principal
@@ -113,8 +113,9 @@ async def follow(platform: Platform, request: Request, who: Principal) -> Respon
     def raised(events: list[Json]) -> Json | None:
         for event in events:
             is_here = event["type"] == "alarm" and event["alarm"].get("twin") == twin
-            if is_here and (sight is None or is_event_seen(sight, event)):
-                alarm: Json = event["alarm"]
+            shown = event_shown(sight, event) if is_here else None
+            if shown is not None:
+                alarm: Json = shown["alarm"]
                 return alarm
         return None
 

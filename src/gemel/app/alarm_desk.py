@@ -32,6 +32,8 @@ class AlarmDesk:
         self.groups = Groups(around, self._stored_group)
         self.flood = FloodWatch()
         self.philosophy = DEFAULT
+        self.step_shown: Callable[[Step], Step] = lambda step: step
+        """What may be seen of a step; policies hide parts of it."""
 
     def _stored_group(self, key: str) -> Json | None:
         found = self._platform.documents.get(KIND, key)
@@ -197,7 +199,7 @@ class AlarmDesk:
         versions = await asyncio.get_running_loop().run_in_executor(
             None, self._platform.documents.versions, "alarm", key
         )
-        return steps_of(versions)
+        return [self.step_shown(step) for step in steps_of(versions)]
 
     def _steps(self, begin: int, end: int) -> list[Step]:
         found = self._platform.documents.between("alarm", begin, end)

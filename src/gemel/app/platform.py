@@ -216,7 +216,7 @@ class Platform:
             self.reactions.react_supposed(batch)
 
     async def ingest(self, messages: Sequence[Message], stage: Ingest | None = None) -> Accepted:
-        """As `accept`, for callers that wait.
+        """As `accept`, for callers that wait; alarms that it raised at once are listed then.
 
         Args:
             messages: as a device would have sent them.
@@ -236,7 +236,9 @@ class Platform:
                 waiter.set_exception(error)
 
         self._accept(messages, done, stage)
-        return await waiter
+        taken = await waiter
+        await self.reactions.settled()
+        return taken
 
     async def append(self, batch: Batch, provenance: str = "") -> None:
         """Stores readings of our own making, then shows them; rules see those of a provenance.

@@ -6,7 +6,9 @@ was seen and is not yet committed rides along in the checkpoint, so a crash lose
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING
 
@@ -90,6 +92,9 @@ class Reactions:
         self.means = RuleMeans(platform)
         self._uncommitted: list[Transition] = []
         self._is_committing = False
+        self._committed = 0
+        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        """How many are to be committed before somebody goes on."""
         self._broken: dict[str, str] = {}
         self._judged: dict[tuple[str, int], set[int]] = {}
         """The series of each rule whose last values it has been given."""
@@ -142,6 +147,20 @@ class Reactions:
         self._uncommitted += transitions
         self.commit_soon()
 
+    async def settled(self) -> None:
+        """Waits until the alarms of what was taken in so far are listed, or cannot be for now."""
+        if self._is_committing:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((self._committed + len(self._uncommitted), waiter))
+            await waiter
+
+    def _wake(self, upto: float) -> None:
+        due = [waiter for number, waiter in self._waiting if number <= upto]
+        self._waiting = [one for one in self._waiting if one[0] > upto]
+        for waiter in due:
+            if not waiter.done():
+                waiter.set_result(None)
+
     def commit_soon(self) -> None:
         """Starts committing what rules did, unless that is under way."""
         if self._uncommitted and not self._is_committing:
@@ -153,8 +172,11 @@ class Reactions:
             while self._uncommitted:
                 count = await self._platform.edit(self._plan_transitions, "rules")
                 del self._uncommitted[:count]
+                self._committed += count
+                self._wake(self._committed)
         finally:
             self._is_committing = False
+            self._wake(math.inf)
 
     def _plan_transitions(self, _: Graph, context: EditContext) -> tuple[list[Edit], int]:
         taken = list(self._uncommitted)

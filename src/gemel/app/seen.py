@@ -10,11 +10,13 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from gemel.app.directory import Directory
 from gemel.app.policies import Sight, forbidden
 from gemel.app.queries import Queries
+from gemel.app.seen_alarms import alarm_shown, step_shown
 from gemel.app.seen_commands import command_shown
 from gemel.app.seen_past import SeenMoments, redacted, shown
 from gemel.app.seen_scenarios import SeenPromotions, SeenScenarios
@@ -172,8 +174,13 @@ class _SeenAlarms(_SeenBook):
         super().__init__(real, lambda doc: sight.covers(READ, str(doc.get("twin", ""))), "alarm")
         self._sight = sight
 
+    def _shown(self, found: Any) -> Any:
+        return alarm_shown(self._sight, found)
+
     def of_twin(self, twin: str) -> Any:
-        return self._real.of_twin(twin) if self._sight.covers(READ, twin) else []
+        if not self._sight.covers(READ, twin):
+            return []
+        return [self._shown(one) for one in self._real.of_twin(twin)]
 
     def highest(self, twin: str) -> Any:
         return self._real.highest(twin) if self._sight.covers(READ, twin) else None
@@ -282,6 +289,7 @@ class Seen:
             ),
         )
         self.reactions.desk = self._of(real.reactions.desk)
+        self.reactions.desk.step_shown = partial(step_shown, sight)
         self.reactions.desk.groups = cast(
             Any,
             _SeenGroups(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from gemel.app.past import Moment, Moments, Then, no_twin
 from gemel.app.policies import Sight
+from gemel.app.seen_alarms import alarm_shown
 from gemel.core.document import Json
 from gemel.core.policy import READ, Mask
 from gemel.twins.dtdl.interface import Interface
@@ -142,7 +143,7 @@ class SeenMoments:
         found = await self._real.alarms(moment, state, twin, 1 << 31)
         sight, twins = self._seen.sight, self._seen.graph.twins
         seen = [doc for doc in found if doc["twin"] in twins and sight.covers(READ, doc["twin"])]
-        return seen[:limit]
+        return [alarm_shown(sight, doc) for doc in seen[:limit]]
 
 
 PLANT = frozenset({"model", "rule", "settings", "philosophy"})

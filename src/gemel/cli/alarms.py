@@ -99,6 +99,8 @@ def _state(alarm: dict[str, Any]) -> str:
         return f"{state} until {alarm['shelved']['until']} ({alarm['shelved']['by']})"
     if alarm["suppressedBy"]:
         by = alarm["suppressedBy"]
+        if "twin" not in by:  # policies hide it
+            return state
         return f"{state} by {by.get('rule') or by.get('property')} of {by['twin']}"
     if alarm["outOfService"]:
         return f"{state} since {alarm['outOfService']['since']} ({alarm['outOfService']['by']})"

@@ -7,6 +7,7 @@ every guard, so that a dry run says the same as the real thing.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,9 @@ from gemel.core.errors import (
 PASS, REFUSE, WAIT = "pass", "refuse", "wait"
 VALUES = "; "
 """Stands before the values on which an interlock was judged."""
+NOT_SO, NOT_KNOWN = "does not hold", "is not known"
+JUDGED_ON = re.compile(f"({NOT_SO}|{NOT_KNOWN}){VALUES}")
+"""Where the values begin in the words of a refusal."""
 BECAUSE = " (asked for because: "
 """Stands before the reason that a service gave for what was refused."""
 
@@ -182,18 +186,20 @@ def _interlock(command: str, twin: str, held: Held) -> Verdict:
     if held.holds:
         return Verdict("interlock", PASS, f"{name}{seen}")
     if held.holds is None:
-        said = f"'{command}' to '{twin}': whether '{name}' holds is not known{seen}"
+        said = f"'{command}' to '{twin}': whether '{name}' holds {NOT_KNOWN}{seen}"
         return _refused("interlock", said, "bring the device's readings back, then ask again")
     return _refused(
         "interlock",
-        f"'{command}' to '{twin}': '{name}' does not hold{seen}",
+        f"'{command}' to '{twin}': '{name}' {NOT_SO}{seen}",
         "wait until it holds, or let an engineer change the settings of the model",
     )
 
 
 def without_values(note: str) -> str:
     """The note of a guard's refusal without the values it was found on and the service's reason."""
-    return note.partition(BECAUSE)[0].partition(VALUES)[0]
+    said = note.partition(BECAUSE)[0]
+    found = JUDGED_ON.search(said)
+    return said[: found.end(1)] if found else said
 
 
 def _refused(guard: str, said: str, hint: str, kind: type[GemelError] = Refused) -> Verdict:

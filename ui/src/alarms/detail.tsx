@@ -172,6 +172,7 @@ function Held({ alarm }: { alarm: Alarm }) {
   if (alarm.outOfService) return <p class="held-note">Out of service since {formatMoment(Date.parse(alarm.outOfService.since), tick.value)} by {alarm.outOfService.by}: {alarm.outOfService.reason}</p>;
   const by = alarm.suppressedBy;
   if (!by) return null;
+  if (!by.twin) return <p class="held-note">Held back by design, by a twin that policies hide from you</p>;
   return (
     <p class="held-note">
       Held back by design: {by.alarm ? <a href={href("alarms", by.alarm)}>{by.rule}</a> : `${by.property} is ${String(by.is)}`} of <a href={href("twins", by.twin)}>{by.twin}</a>

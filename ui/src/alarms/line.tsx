@@ -38,7 +38,7 @@ const ICONS: Partial<Record<Alarm["state"], string>> = { returned: "back", ackno
 /** The state, with until when, by what or by whom. */
 function stateOf(alarm: Alarm, now: number): string {
   if (alarm.shelved) return `Shelved until ${formatMoment(Date.parse(alarm.shelved.until), now)}`;
-  if (alarm.suppressedBy) return `Suppressed by ${alarm.suppressedBy.twin}`;
+  if (alarm.suppressedBy?.twin) return `Suppressed by ${alarm.suppressedBy.twin}`;
   if (alarm.outOfService) return `Out of service, ${alarm.outOfService.by}`;
   return STATE_WORDS[alarm.state];
 }

@@ -30,8 +30,8 @@ class AlarmCounts(TypedDict):
 Suppression = TypedDict(
     "Suppression",
     {
-        "twin": str,
         "since": str,
+        "twin": NotRequired[str],
         "rule": NotRequired[str],
         "alarm": NotRequired[str],
         "property": NotRequired[str],

@@ -43,6 +43,8 @@ TIME = "time"
 """Who ends a shelf."""
 LONGEST_SHELF = 30 * 86_400.0
 """Seconds."""
+SUPPRESSED_BY = "suppressed by "
+"""Begins the words of a step that names what holds the alarm back."""
 SUPPRESSIBLE = frozenset({*states.ACTIVE, SUPPRESSED})
 
 
@@ -387,7 +389,7 @@ def _why(doc: Json, who: str) -> str:
     if doc["state"] == SUPPRESSED:
         by = doc["suppressedBy"]
         what = by.get("rule") or f"{by['property']} is {by['is']}"
-        return f"suppressed by {what} of {by['twin']}"
+        return f"{SUPPRESSED_BY}{what} of {by['twin']}"
     if who == DESIGN:
         return "released" if doc["stands"] else "released, back to normal"
     if not doc["stands"]:

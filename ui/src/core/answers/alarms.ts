@@ -268,8 +268,8 @@ export interface Shelf {
 }
 
 export interface Suppression {
-  twin: string;
   since: string;
+  twin?: string;
   rule?: string;
   alarm?: string;
   property?: string;
