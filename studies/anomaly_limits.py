@@ -3,6 +3,8 @@
 No limit is chosen here: the run `learn` sets them from normal samples so that `falseAlarms` of such
 samples lie above (those of single signals at six deviations at least). Records without faults are
 learnt from the first 85 % and judged on the rest; Tennessee Eastman has a run of its own for that.
+Published rates of detection are at 1 % false alarms, so its faults are judged twice: at the limits
+as learnt, and with each limit moved until 1 % of the normal test run lies above it.
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ from studies.anomaly_tep import BEGIN, faults_of, table_of
 
 PROMISED = float(LEARN["properties"]["falseAlarms"]["default"])
 WEIGHT, SIGMAS, KNOWN = 0.1, 6.0, 0.85
+EQUAL = 0.01
+"""The share of false alarms at which detectors are compared."""
+FIVE = (8, 10, 11, 14, 19)
+"""The faults of which the mark is."""
 
 
 def run(options: Options) -> dict[str, Any]:
@@ -47,9 +53,13 @@ def _seen(train: F64, test: F64) -> dict[str, float]:
 
 
 def _above(train: F64, test: F64) -> dict[str, Any]:
+    return {name: column > 1.0 for name, column in _in_limits(train, test).items()}
+
+
+def _in_limits(train: F64, test: F64) -> dict[str, F64]:
+    """Every statistic of each sample, in units of its limit as learnt."""
     space = learn_space(train, PROMISED, WEIGHT)
-    alone = each_alone(train, WEIGHT, SIGMAS, PROMISED)
-    return {n: column > 1.0 for n, column in judged_by(space, alone, test, WEIGHT).items()}
+    return judged_by(space, each_alone(train, WEIGHT, SIGMAS, PROMISED), test, WEIGHT)
 
 
 def _any(above: dict[str, Any]) -> Any:
@@ -108,12 +118,51 @@ def _skab(options: Options) -> dict[str, Any]:
 def _tep(options: Options) -> dict[str, Any]:
     folder = options.folder("tep")
     train = table_of(folder / "d00.dat.gz")
-    found = {}
-    for fault, table in faults_of(folder, options.small).items():
-        above = _above(train, table)
-        above["any"] = _any(above)
-        found[fault] = {n: float(column[BEGIN:].mean()) for n, column in above.items()}
-    names = next(iter(found.values()))
-    return {"byFault": found} | {
-        "rate": {n: float(np.mean([one[n] for one in found.values()])) for n in names}
+    calm = _in_limits(train, table_of(folder / "d00_te.dat.gz"))
+    faults = {
+        fault: _in_limits(train, table) for fault, table in faults_of(folder, options.small).items()
     }
+    alike = {name: _limit(column) for name, column in calm.items()}
+    calm = _with_any(calm, alike)
+    faults = {fault: _with_any(columns, alike) for fault, columns in faults.items()}
+    moved = {name: _limit(column) for name, column in calm.items()}
+    as_learnt = dict.fromkeys([*STATISTICS, "any"], 1.0)
+    return _found(calm, faults, as_learnt) | {
+        "atOnePercent": _found(calm, faults, moved) | {"limits": moved}
+    }
+
+
+def _limit(column: F64) -> float:
+    return float(np.quantile(column, 1 - EQUAL))
+
+
+def _with_any(columns: dict[str, F64], alike: dict[str, float]) -> dict[str, F64]:
+    """And the one that is furthest above its limit: as learnt, and with as many alarms of each."""
+    even = [column / alike[name] for name, column in columns.items()]
+    highest = np.max(list(columns.values()), axis=0)
+    return columns | {"any": highest, "anyAlike": np.max(even, axis=0)}
+
+
+def _found(
+    calm: dict[str, F64], faults: dict[int, dict[str, F64]], limits: dict[str, float]
+) -> dict[str, Any]:
+    """Shares above a limit: of each fault, of all and the five, and where there was none."""
+    each = {
+        fault: {n: float((columns[n][BEGIN:] > limit).mean()) for n, limit in limits.items()}
+        for fault, columns in faults.items()
+    }
+    before = [
+        {n: float((columns[n][:BEGIN] > limit).mean()) for n, limit in limits.items()}
+        for columns in faults.values()
+    ]
+    return {
+        "byFault": each,
+        "rate": _means(list(each.values())),
+        "rateOfFive": _means([each[fault] for fault in FIVE if fault in each]),
+        "farOfNormalRun": {n: float((calm[n] > limit).mean()) for n, limit in limits.items()},
+        "farBeforeFaults": _means(before),
+    }
+
+
+def _means(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {n: float(np.mean([one[n] for one in rows])) for n in (rows[0] if rows else ())}

@@ -76,6 +76,14 @@ def test_plain_shifts_are_found_in_data_of_teps_form(data: Path) -> None:
     assert found["judgedApart"]["far"] < 0.1
 
 
+def test_detectors_are_compared_at_equal_false_alarms_too(data: Path) -> None:
+    found = figures("anomaly-limits", data)["tepFaults"]
+    equal = found["atOnePercent"]
+    assert set(equal["rate"]) == {*found["rate"], "anyAlike"}
+    assert all(rate == pytest.approx(0.01) for rate in equal["farOfNormalRun"].values())
+    assert equal["rate"]["anyAlike"] > 0.9
+
+
 def test_plain_spikes_are_found_in_data_of_nabs_form(data: Path) -> None:
     found = figures("anomaly-nab", data)
     assert found["chosenOnItself"]["standard"]["score"] > 70
