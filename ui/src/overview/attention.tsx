@@ -1,7 +1,5 @@
-import type { ComponentChildren } from "preact";
 import { alarmsError, alarmsLoaded, loadAlarms, needsAck, rankedAlarms } from "@/core/alarms.ts";
 import { tick } from "@/core/clock.ts";
-import { isKiosk } from "@/core/kiosk.ts";
 import { href, place } from "@/core/router.ts";
 import type { Alarm } from "@/core/types.ts";
 import { AckButton } from "@/alarms/actions.tsx";
@@ -10,7 +8,7 @@ import { formatMoment } from "@/core/words.ts";
 import { Badge, STATE_WORDS } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
-import { select } from "./page.tsx";
+import { Choosing } from "./choosing.tsx";
 
 const SHOWN = 6;
 
@@ -44,7 +42,7 @@ function Row({ alarm }: { alarm: Alarm }) {
   return (
     <li class={`alarm-row tint-p${alarm.priority}${open ? " open" : ""}${isChosen ? " chosen" : ""}`} data-testid="alarm-row" data-alarm-id={alarm.id} data-state={alarm.state}>
       <Badge priority={alarm.priority} outline={!alarm.isActive} />
-      <Opening twin={alarm.twin}>
+      <Choosing twin={alarm.twin} to={href("alarms", alarm.id)}>
         <strong>
           {alarm.twinName} <span class="alarm-title">{alarm.title}</span>
         </strong>
@@ -60,18 +58,8 @@ function Row({ alarm }: { alarm: Alarm }) {
             </span>
           )}
         </span>
-      </Opening>
+      </Choosing>
       {needsAck(alarm) && <AckButton alarm={alarm} />}
     </li>
-  );
-}
-
-/** Opens the twin; on a wall, where nobody can press it, it only holds the words. */
-function Opening({ twin, children }: { twin: string; children: ComponentChildren }) {
-  if (isKiosk.value) return <div class="alarm-open">{children}</div>;
-  return (
-    <button class="alarm-open" onClick={() => select(twin)}>
-      {children}
-    </button>
   );
 }

@@ -4,6 +4,7 @@ import { isKiosk } from "@/core/kiosk.ts";
 import { moment, tick } from "@/core/clock.ts";
 import { judge } from "@/core/quality.ts";
 import { useResource } from "@/core/resource.ts";
+import { href } from "@/core/router.ts";
 import type { Kpi } from "@/core/types.ts";
 import { asRead, unitAsRead } from "@/core/units.ts";
 import { formatAge, formatNumber, parseTime } from "@/core/words.ts";
@@ -13,16 +14,16 @@ import { useReading, useTwins } from "@/live/client.ts";
 import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { newest } from "@/shell/value.tsx";
-import { chosenKpi, firstKpi, select } from "./page.tsx";
+import { opensOnEnter } from "./choosing.tsx";
+import { chosenKpi, knownKpis, select } from "./page.tsx";
 
-
-export function Kpis() {
+export function Kpis({ areTargetsFirst }: { areTargetsFirst: boolean }) {
   const { data, error, retry } = useResource("kpis", (abort) => get<{ value: Kpi[] }>("/kpis", abort));
-  const kpis = [...(data?.value ?? [])].sort((a, b) => (a.order ?? 0) - (b.order ?? 0));
+  const kpis = [...(data?.value ?? [])].sort((a, b) => (areTargetsFirst ? Number(a.target === null) - Number(b.target === null) : 0) || (a.order ?? 0) - (b.order ?? 0));
   useTwins(kpis.map((kpi) => kpi.twin));
   useEffect(() => {
-    if (data) firstKpi.value = kpis[0] ?? null;
-  }, [data]);
+    if (data) knownKpis.value = kpis;
+  }, [data, areTargetsFirst]);
   if (error && !data) return <Failed error={error} what="The key figures" retry={retry} />;
   if (!data) {
     return (
@@ -78,7 +79,7 @@ function Tile({ kpi }: { kpi: Kpi }) {
   );
   if (isKiosk.value) return <div {...facts}>{words}</div>;
   return (
-    <button {...facts} aria-pressed={isChosen} onClick={choose} title="Show the trend">
+    <button {...facts} aria-pressed={isChosen} onClick={choose} onKeyDown={(event) => opensOnEnter(event, kpi.twin && kpi.property ? href("trends", "", { panels: `${kpi.twin}:${kpi.property}` }) : "")} title="Show the trend; Enter opens it in Trends">
       {words}
     </button>
   );

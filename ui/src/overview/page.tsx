@@ -1,21 +1,25 @@
 import { effect, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import type { FunctionComponent } from "preact";
 import { rankedAlarms } from "@/core/alarms.ts";
+import { isKiosk } from "@/core/kiosk.ts";
 import { place, setSearch } from "@/core/router.ts";
 import { rows, rowsLoaded } from "@/core/plant.ts";
 import type { Route } from "@/core/routes.ts";
 import type { Kpi } from "@/core/types.ts";
 import { Lazy } from "@/shell/lazy.tsx";
 import { Attention } from "./attention.tsx";
+import { LookChooser } from "./chooser.tsx";
 import { DataHealth } from "./data-health.tsx";
 import { Kpis } from "./kpis.tsx";
+import { isEnergy, LOOKS, lookName, type Look, type Part } from "./looks.ts";
 import { Pending } from "./pending.tsx";
 import { PlantPanel } from "./plant-panel.tsx";
 import { SelectedTwin } from "./selected.tsx";
 import { OverviewTrend } from "./trend.tsx";
 
-/** The first KPI: what the trend shows when nothing is wrong and nothing is chosen; null if the plant has none. */
-export const firstKpi = signal<Kpi | null | undefined>(undefined);
+/** The key figures in their order: what the trend shows when nothing is wrong and nothing is chosen. */
+export const knownKpis = signal<readonly Kpi[] | undefined>(undefined);
 /** A KPI that was chosen for the trend; null follows the most urgent alarm. */
 export const chosenKpi = signal<Kpi | null>(null);
 
@@ -43,8 +47,27 @@ function firstHeard(): string {
   return "";
 }
 
+/** What a look has beside the others is loaded when it is first shown. */
+const part = (route: string, load: Route["load"]): Route => ({ route, words: route, letter: "", icon: "", load });
+const LATER: Partial<Record<Part, Route>> = {
+  fits: part("fits", async () => (await import("./fits.tsx")).Fits),
+  worth: part("worth", async () => (await import("./worth.tsx")).Worth),
+  work: part("work", async () => (await import("./work.tsx")).Work),
+};
+const AT_ONCE: Partial<Record<Part, FunctionComponent>> = { attention: Attention, pending: Pending, data: DataHealth };
+
+/** Of whom nothing is known yet, and of a twin that is not chosen by hand, a manager's trend is about energy. */
+function firstOf(look: Look, isChosen: boolean): Kpi | null | undefined {
+  const list = knownKpis.value;
+  if (!list) return undefined;
+  const energy = look.trend === "energy" && !isChosen ? list.find(isEnergy) : undefined;
+  return energy ?? list[0] ?? null;
+}
+
 function Overview() {
   const { twin, isChosen } = useSelected();
+  const name = lookName.value;
+  const look = LOOKS[name];
   useEffect(
     () =>
       effect(() => {
@@ -52,19 +75,31 @@ function Overview() {
       }),
     [],
   );
+  const first = firstOf(look, isChosen);
+  const isOnEnergy = look.trend === "energy" && !isChosen && Boolean(first);
   return (
-    <div class="with-panel overview">
+    <div class={`with-panel overview for-${name}`} data-testid="overview" data-look={name}>
       <h1 class="visually-hidden">Overview</h1>
       <div class="overview-main">
-        <Kpis />
-        <PlantPanel selected={isChosen ? twin : ""} />
-        <OverviewTrend twin={twin || (firstKpi.value === null ? firstHeard() : "")} isChosen={isChosen} />
+        {look.kpis !== "none" && <Kpis areTargetsFirst={look.kpis === "targets"} />}
+        <PlantPanel selected={isChosen ? twin : ""} usual={look.by} />
+        <OverviewTrend twin={isOnEnergy ? "" : twin || (first === null || look.kpis === "none" ? firstHeard() : "")} isChosen={isChosen} first={first} isQuiet={isOnEnergy} />
       </div>
       <aside class="panel" aria-label="What needs attention">
-        <Attention />
-        {twin && <SelectedTwin id={twin} isChosen={isChosen} />}
-        <Pending />
-        <DataHealth />
+        {look.panel.map((one) => {
+          const [Known, later] = [AT_ONCE[one], LATER[one]];
+          if (Known) return <Known key={one} />;
+          if (later) return <Lazy key={one} of={later} id="" />;
+          return twin && (isChosen || look.trend === "alarm") ? <SelectedTwin key={one} id={twin} isChosen={isChosen} /> : null;
+        })}
+        {!isKiosk.value && (
+          <p class="overview-for">
+            <label class="meta" for="overview-for">
+              This page is for
+            </label>
+            <LookChooser id="overview-for" />
+          </p>
+        )}
       </aside>
     </div>
   );

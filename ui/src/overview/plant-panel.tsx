@@ -1,22 +1,27 @@
 /** The plant in 3D with its DOM twin, an outline; the scene itself is loaded when it is first shown. */
 
 import { signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import type { FunctionComponent } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { labelledTwins, priorityOfTwin } from "@/core/alarms.ts";
 import { rows, rowsLoaded } from "@/core/plant.ts";
+import { place } from "@/core/router.ts";
 import { reducedMotion, themeVersion } from "@/core/theme.ts";
 import type { Scene } from "@/core/types.ts";
 import { useTwins } from "@/live/client.ts";
 import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { useView } from "@/scene/shown.ts";
-import { movingTwins, useScene } from "@/scene/source.ts";
-import type { Outline } from "./outline.tsx";
+import { movingTwins, sceneTwins, useScene } from "@/scene/source.ts";
+import { ALARM_LOOK } from "@/scene/look.ts";
 import { select } from "./page.tsx";
 
 const isMoving = signal(!reducedMotion());
 
-export function PlantPanel({ selected }: { selected: string }) {
+const COLOURS = ["alarm", "state", "health", "fidelity"];
+
+/** `usual`: what gives the colours while the address does not say. */
+export function PlantPanel({ selected, usual }: { selected: string; usual: string }) {
   const { key: sceneKey, scene, error, isAnswered, retry } = useScene();
   const [isOutline, setOutline] = useState(false);
   const [problem, setProblem] = useState("");
@@ -24,13 +29,18 @@ export function PlantPanel({ selected }: { selected: string }) {
   const chosen = useRef(selected);
   chosen.current = selected;
   const twins = rows.value;
-  useTwins(scene ? [...movingTwins(scene), ...labelledTwins.value] : []);
+  const asked = place.value.search.get("by") ?? "";
+  const by = COLOURS.includes(asked) ? asked : usual;
+  const look = useMemo(() => ({ ...ALARM_LOOK, by }), [by]);
+  const inScene = useMemo(() => (scene ? sceneTwins(scene) : []), [scene]);
+  useTwins(scene ? [...(by === "health" || by === "fidelity" ? inScene : movingTwins(scene)), ...labelledTwins.value] : []);
 
-  const view = useView(box, scene, sceneKey, false, () => ({ choose: select, isMoving }), {
+  const view = useView(box, scene, sceneKey, false, () => ({ choose: select, isMoving, look }), {
     ready: (shown) => shown.select(chosen.current),
     failed: (reason) => setProblem(reason instanceof Error ? reason.message : String(reason)),
   });
   useEffect(() => view.current?.select(selected), [selected]);
+  useEffect(() => view.current?.setLook(look), [look]);
   useEffect(() => view.current?.recolor(), [themeVersion.value]);
 
   const isEmpty = scene?.objects.length === 0;
@@ -56,6 +66,7 @@ export function PlantPanel({ selected }: { selected: string }) {
         </div>
       )}
       <div class="plant-tools">
+        {!problem && !isEmpty && <Part load={colours} by={by} usual={usual} />}
         <button class="button" aria-pressed={isListed} aria-expanded={isListed} data-testid="outline-toggle" onClick={() => setOutline(!isOutline)}>
           <Icon name="list" small /> Outline
         </button>
@@ -69,22 +80,27 @@ export function PlantPanel({ selected }: { selected: string }) {
           </>
         )}
       </div>
+      {by !== "alarm" && !problem && !isEmpty && !isListed && <Part load={legend} by={by} twins={inScene} />}
       {problem && <p class="plant-problem meta">The 3D view is not available here ({problem}); the outline shows the same.</p>}
       {isEmpty && <p class="plant-problem meta">This plant has no scene yet: put one at scene/plant to see it in 3D.</p>}
-      {isListed && scene && <List scene={scene} selected={selected} />}
+      {isListed && scene && <Part load={outline} scene={scene} selected={selected} />}
     </section>
   );
 }
 
-/** The outline comes when it is asked for: few read a plant as a list on the first page. */
-function List(props: { scene: Scene; selected: string }) {
-  const [found, setFound] = useState<{ Shown: typeof Outline } | null>(null);
+const outline = async (): Promise<FunctionComponent<{ scene: Scene; selected: string }>> => (await import("./outline.tsx")).Outline;
+const colours = async (): Promise<FunctionComponent<{ by: string; usual: string }>> => (await import("./colour-by.tsx")).ColourBy;
+const legend = async (): Promise<FunctionComponent<{ by: string; twins: string[] }>> => (await import("./colour-by.tsx")).Legend;
+
+/** What is not needed for the first look comes after it: the outline when it is asked for, the colours behind the scene. */
+function Part<P extends object>({ load, ...props }: P & { load: () => Promise<FunctionComponent<P>> }) {
+  const [found, setFound] = useState<{ Shown: FunctionComponent<P> } | null>(null);
   useEffect(() => {
     let isGone = false;
-    void import("./outline.tsx").then((module) => !isGone && setFound({ Shown: module.Outline }));
+    void load().then((Shown) => !isGone && setFound({ Shown }));
     return () => void (isGone = true);
   }, []);
-  return found && <found.Shown {...props} />;
+  return found && <found.Shown {...(props as unknown as P)} />;
 }
 
 function Tool({ icon, words, act }: { icon: string; words: string; act: () => void }) {

@@ -10,7 +10,7 @@ import { levelsOf } from "@/charts/forecast.ts";
 import type { Signal } from "@/charts/history.ts";
 import type { Limit } from "@/charts/plot.ts";
 import { chanceWords } from "@/twins/chance.ts";
-import { chosenKpi, firstKpi } from "./page.tsx";
+import { chosenKpi } from "./page.tsx";
 
 interface Subject {
   signal: Signal;
@@ -28,10 +28,19 @@ function ofKpi(kpi: Kpi): Subject | null {
   return { signal: { twin: kpi.twin, property: kpi.property, label: kpi.label, unit: kpi.unit }, limits: [], note: kpi.targetLabel ?? "" };
 }
 
+interface Props {
+  twin: string;
+  isChosen: boolean;
+  /** The key figure that is shown where there is no twin to show. */
+  first: Kpi | null | undefined;
+  /** Alarms do not take the place of that figure. */
+  isQuiet: boolean;
+}
+
 /** The chosen key figure, else the alarm of the selected twin, else its first number. */
-export function OverviewTrend({ twin, isChosen }: { twin: string; isChosen: boolean }) {
-  const alarm = rankedAlarms.value.find((one) => one.property && (!isChosen || one.twin === twin));
-  const kpi = chosenKpi.value ?? (twin ? null : (firstKpi.value ?? null));
+export function OverviewTrend({ twin, isChosen, first, isQuiet }: Props) {
+  const alarm = isQuiet ? undefined : rankedAlarms.value.find((one) => one.property && (!isChosen || one.twin === twin));
+  const kpi = chosenKpi.value ?? (twin ? null : (first ?? null));
   const direct = kpi ? ofKpi(kpi) : alarm ? ofAlarm(alarm) : null;
   const of = direct?.signal.twin ?? twin;
   const { data } = useResource(of ? `twin ${of}` : null, (abort) => getTwin(of, abort));
@@ -44,7 +53,7 @@ export function OverviewTrend({ twin, isChosen }: { twin: string; isChosen: bool
   const levels = levelsOf(property);
   const forecast = property?.others?.find((one) => one.provenance === "predicted");
   const chance = data && property && forecast ? chanceWords(data, property, forecast, (Date.parse(forecast.time) - serverNow()) / 1000) : "";
-  const what = property?.displayName ?? (kpi ? "" : signal.property);
+  const what = kpi ? "" : (property?.displayName ?? signal.property);
   return (
     <section class="overview-trend" aria-label="Trend" data-testid="overview-trend">
       <div class="trend-head">
@@ -55,7 +64,7 @@ export function OverviewTrend({ twin, isChosen }: { twin: string; isChosen: bool
         </h2>
         <span class="meta ellipsis">{[unitAsRead(signal.unit), levels ? "last hour and forecast" : "last hour", note, chance].filter(Boolean).join(" · ")}</span>
       </div>
-      <Chart signals={[signal]} window={3600} levels={levels} limits={limits} label={`${signal.label} ${what}, last hour`} testId="overview-chart" />
+      <Chart signals={[signal]} window={3600} levels={levels} limits={limits} label={`${`${signal.label} ${what}`.trim()}, last hour`} testId="overview-chart" />
     </section>
   );
 }

@@ -10,7 +10,7 @@ import { numericPaths, useTwins } from "@/live/client.ts";
 import { legendOf, rampEnds, type Legend } from "@/scene/look.ts";
 import { setLook } from "./state.ts";
 
-const MODES: [string, string][] = [
+export const MODES: readonly (readonly [string, string])[] = [
   ["alarm", "Alarm"],
   ["state", "State"],
   ["health", "Health"],

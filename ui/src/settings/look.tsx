@@ -5,6 +5,7 @@ import { wall } from "@/core/clock.ts";
 import { system } from "@/core/units.ts";
 import { formatClock, formatDay, zoneName } from "@/core/words.ts";
 import { zone, zones } from "@/core/zone.ts";
+import { LookChooser } from "@/overview/chooser.tsx";
 import { Badge } from "@/shell/badge.tsx";
 
 const THEMES: [Theme, string][] = [
@@ -36,6 +37,10 @@ export function Look() {
           <Badge key={priority} priority={priority} />
         ))}
       </p>
+      <div class="field">
+        <label for="settings-overview">The overview is for</label>
+        <LookChooser id="settings-overview" />
+      </div>
       <div class="field">
         <label for="settings-zone">Time zone</label>
         <select id="settings-zone" class="input" data-testid="zone" value={zone.value} onChange={(event) => (zone.value = event.currentTarget.value)}>

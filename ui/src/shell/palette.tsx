@@ -29,6 +29,7 @@ const ACTIONS: Entry[] = [
   { key: "dark", group: "Actions", words: "Dark theme", hint: "", icon: "moon", act: () => setTheme("dark") },
   { key: "light", group: "Actions", words: "Light theme", hint: "", icon: "sun", act: () => setTheme("light") },
   { key: "system", group: "Actions", words: "Theme of the system", hint: "", icon: "system", act: () => setTheme("system") },
+  ...(["operator", "engineer", "manager", "technician"] as const).map((name) => ({ key: `for ${name}`, group: "Actions", words: `Overview for the ${name}`, hint: "", icon: "overview", act: () => go(href("overview", "", { for: name })) })),
   { key: "abnormal", group: "Actions", words: "Show abnormal twins", hint: "", icon: "filter", act: () => go(href("twins", "", { abnormal: "true" })) },
   { key: "out", group: "Actions", words: "Sign out", hint: "", icon: "logout", act: () => void signOut() },
 ];
