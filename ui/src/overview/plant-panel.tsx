@@ -13,7 +13,7 @@ import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { useView } from "@/scene/shown.ts";
 import { movingTwins, sceneTwins, useScene } from "@/scene/source.ts";
-import { ALARM_LOOK } from "@/scene/look.ts";
+import type { Look } from "@/scene/look.ts";
 import { select } from "./page.tsx";
 
 const isMoving = signal(!reducedMotion());
@@ -31,7 +31,7 @@ export function PlantPanel({ selected, usual }: { selected: string; usual: strin
   const twins = rows.value;
   const asked = place.value.search.get("by") ?? "";
   const by = COLOURS.includes(asked) ? asked : usual;
-  const look = useMemo(() => ({ ...ALARM_LOOK, by }), [by]);
+  const look = useMemo((): Look => ({ by, hidden: new Set(), section: null }), [by]);
   const inScene = useMemo(() => (scene ? sceneTwins(scene) : []), [scene]);
   useTwins(scene ? [...(by === "health" || by === "fidelity" ? inScene : movingTwins(scene)), ...labelledTwins.value] : []);
 
