@@ -57,9 +57,7 @@ def test_each_role_sees_its_own_first_and_a_choice_outlives_the_page(
     visitor.find("overview", look="manager").wait_for()
 
 
-def test_a_manager_sees_targets_first_and_the_trend_of_energy(
-    plant: Running, visit: Visit
-) -> None:
+def test_a_manager_sees_targets_first_and_the_trend_of_energy(plant: Running, visit: Visit) -> None:
     visitor = visit(plant).log_in("viewer", at="/app/overview")
     visitor.page.locator(".panel > [data-testid=worth]:first-child").wait_for()
     tiles = visitor.find("kpi")
@@ -102,9 +100,7 @@ def test_a_click_on_an_alarm_shows_its_twin_and_enter_opens_the_alarm(
     visitor.find("alarm-detail", alarm_id=str(alarm)).wait_for()
 
 
-def test_the_plant_on_the_overview_takes_its_colours_by_state(
-    plant: Running, visit: Visit
-) -> None:
+def test_the_plant_on_the_overview_takes_its_colours_by_state(plant: Running, visit: Visit) -> None:
     visitor = visit(plant).log_in("operator", at="/app/overview")
     visitor.page.locator("[data-testid=colour-by] [data-mode=state]").click()
     visitor.find("legend").filter(has_text="Live").wait_for()

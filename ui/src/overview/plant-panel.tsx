@@ -68,7 +68,7 @@ export function PlantPanel({ selected, usual }: { selected: string; usual: strin
       <div class="plant-tools">
         {!problem && !isEmpty && <Part load={colours} by={by} usual={usual} />}
         <button class="button" aria-pressed={isListed} aria-expanded={isListed} data-testid="outline-toggle" onClick={() => setOutline(!isOutline)}>
-          <Icon name="list" small /> Outline
+          <Icon name="list" small /> <span class="tool-words">Outline</span>
         </button>
         {!problem && !isEmpty && (
           <>
