@@ -217,10 +217,10 @@ def test_torn_pages_are_reported_and_never_read_as_data(tmp_path: Path) -> None:
 def test_a_document_that_is_no_json_is_damaged_and_named(tmp_path: Path) -> None:
     store = SqliteDocuments(tmp_path / "d.db")
     store.commit([edit("a")])
-    store._connection.execute("UPDATE documents SET doc = x'7b'")
+    store._connection.execute("UPDATE edits SET doc = x'7b'")
     with pytest.raises(Damaged, match="twin 'a'"):
         store.get("twin", "a")
-    store._connection.execute("UPDATE documents SET doc = x'5b5d'")
+    store._connection.execute("UPDATE edits SET doc = x'5b5d'")
     with pytest.raises(Damaged, match="twin 'a'"):
         list(store.load("twin"))
     store.close()

@@ -138,7 +138,7 @@ def _change(path: Path, old: bytes, new: bytes) -> None:
     path.write_bytes(data.replace(old, new))
 
 
-@pytest.mark.parametrize("kind", ["segment", "log", "pages", "documents", "edits", "sessions"])
+@pytest.mark.parametrize("kind", ["segment", "log", "pages", "index", "edits", "sessions"])
 def test_damage_of_every_kind_is_named_and_the_exit_code_is_1(kind: str, stopped: Path) -> None:
     history = stopped / "history"
     if kind in ("segment", "log"):
@@ -155,9 +155,9 @@ def test_damage_of_every_kind_is_named_and_the_exit_code_is_1(kind: str, stopped
         data = bytearray(path.read_bytes())
         data[4096 : 4096 * 3] = bytes(4096 * 2)
         path.write_bytes(data)
-    elif kind == "documents":
+    elif kind == "index":
         path = stopped / "gemel.sqlite"
-        _sql(path, "UPDATE documents SET doc = replace(doc, 'Pump', 'Pamp') WHERE kind = 'model'")
+        _sql(path, "DROP INDEX edits_of")
     else:
         path = stopped / "gemel.sqlite"
         _sql(path, "UPDATE edits SET doc = X'7B' WHERE seq = 1")
@@ -203,9 +203,9 @@ def test_compact_at_rest_merges_and_frees_room(stopped: Path) -> None:
     for i in range(300):
         _sql(
             stopped / "gemel.sqlite",
-            f"INSERT INTO documents VALUES ('x', '{i}', zeroblob(4000), 0, '', '')",
+            f"INSERT INTO checkpoints VALUES (0, zeroblob(4000), {i}, '', '')",
         )
-    _sql(stopped / "gemel.sqlite", "DELETE FROM documents WHERE kind = 'x'")
+    _sql(stopped / "gemel.sqlite", "DELETE FROM checkpoints WHERE seq = 0")
     found = ask("compact", "--data", stopped)
     assert found["segments"]["after"] == 1 < found["segments"]["before"]
     assert found["databases"] > 1_000_000

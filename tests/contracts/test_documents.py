@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,11 +91,18 @@ def test_documents_load_in_order_of_key(documents: Documents) -> None:
     assert [d.key for d in documents.load("twin")] == sorted(["b", "a\nz", "a", "é", "Z"])
 
 
-def test_documents_load_as_they_are_stored_too(documents: Documents) -> None:
+def folded(documents: Documents, kind: str) -> dict[str, tuple[bytes | None, str]]:
+    """The last edit of each key."""
+    return {key: (doc, etag) for key, doc, etag in documents.load_encoded(kind)}
+
+
+def test_the_newest_edits_load_as_they_are_stored(documents: Documents) -> None:
     documents.commit([edit(key, {"n": key}, etag=f"e{key}") for key in "bca"])
-    documents.commit([edit("c", None), edit("x", {}, kind="other")])
-    found = list(documents.load_encoded("twin"))
-    assert found == [("a", b'{"n":"a"}', "ea"), ("b", b'{"n":"b"}', "eb")]
+    documents.commit([edit("c", None), edit("b", {}, etag="f"), edit("x", {}, kind="other")])
+    found = folded(documents, "twin")
+    assert found.pop("c", (None, "")) == (None, "")
+    assert found == {"a": (b'{"n":"a"}', "ea"), "b": (b"{}", "f")}
+    assert folded(documents, "nothing") == {}
 
 
 @pytest.mark.parametrize("count", [1, 19, 20, 199, 200, 221, 1_201])
@@ -103,6 +111,8 @@ def test_any_number_of_edits_is_committed_whole(documents: Documents, count: int
     documents.commit([edit(f"{n:04}", None if n % 2 else {"n": -n}) for n in range(count)])
     found = {one.key: one.doc["n"] for one in documents.load("twin")}
     assert found == {f"{n:04}": -n for n in range(0, count, 2)}
+    encoded = folded(documents, "twin").items()
+    assert {key: orjson.loads(doc)["n"] for key, (doc, _) in encoded if doc is not None} == found
     assert [v.seq for v in documents.versions("twin", "0000")] == [1, count + 1]
 
 

@@ -54,8 +54,8 @@ def test_many_relationships_of_one_twin_are_found_without_looking_through_them()
 def test_many_at_once_stand_as_if_added_one_by_one(first: int, more: int) -> None:
     at_once, singly = Adjacency(lambda one: one.id), Adjacency(lambda one: one.id)
     links = [link(number) for number in range(first + more)]
-    at_once.add_all("a", links[:first])
-    at_once.add_all("a", links[first:])
+    at_once.add_many(["a"] * first, links[:first])
+    at_once.add_many(["a"] * more, links[first:])
     for one in links:
         singly.add("a", one)
     assert list(at_once.of("a")) == list(singly.of("a")) == links

@@ -140,12 +140,9 @@ def verify(file: Path, outside: Iterable[Checkpoint] = (), key: str = "") -> Fin
     """
     try:
         marks = [*store.checkpoints(file), *outside]
-        found = _walk((_link(row) for row in store.each(file)), marks, key)
-        if not found.broken and (strays := store.strays(file)):
-            found.broken = f"{strays[0]}, which is what the log says"
+        return _walk((_link(row) for row in store.each(file)), marks, key)
     except Damaged as error:
         return Finding(broken=error.message)
-    return found
 
 
 def _link(row: Row) -> Link:

@@ -29,7 +29,7 @@ OURS = frozenset(
     }
 )
 
-TABLES = {DOCUMENTS: ("documents", "edits"), SESSIONS: ("row",)}
+TABLES = {DOCUMENTS: ("edits", "edits_of"), SESSIONS: ("row",)}
 
 
 def check_at_rest(data: Path) -> Json:

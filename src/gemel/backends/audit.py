@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gemel.backends.upkeep import DIFFERENT, mapped, reading
+from gemel.backends.upkeep import mapped, reading
 from gemel.core import chain
 from gemel.core.errors import Unavailable
 
@@ -94,12 +94,6 @@ def each(path: Path) -> Iterator[Row]:
         for row in connection.execute(f"SELECT {COLUMNS} FROM edits ORDER BY seq"):
             seq, kind, key, doc, *rest = row
             yield Row(seq, kind, key, doc.encode() if isinstance(doc, str) else doc, *rest)
-
-
-def strays(path: Path) -> list[str]:
-    """Documents that are not what their last edit made them."""
-    with reading(path) as connection:
-        return [f"the {kind} '{key}' {what}" for kind, key, what in connection.execute(DIFFERENT)]
 
 
 def newest(path: Path) -> tuple[int, bytes]:

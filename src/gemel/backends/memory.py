@@ -35,8 +35,9 @@ class MemoryDocuments:
 
     def load_encoded(self, kind: str) -> Iterator[Encoded]:
         self._check_open()
-        for key, (doc, edit) in sorted(self._documents.get(kind, {}).items()):
-            yield key, doc, edit.etag
+        for doc, edit in self._edits:
+            if edit.kind == kind:
+                yield edit.key, doc, edit.etag
 
     def get(self, kind: str, key: str) -> Document | None:
         self._check_open()

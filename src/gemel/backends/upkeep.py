@@ -12,22 +12,11 @@ from pathlib import Path
 
 import orjson
 
+from gemel.backends import newest
 from gemel.core.errors import Damaged, GemelError, Unavailable
 
 CORRUPT = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 DAMAGED_HINT = "restore a backup, or save what can be read: sqlite3 FILE .recover"
-NEWEST = "SELECT max(seq) FROM edits GROUP BY kind, key"
-DIFFERENT = f"""
-SELECT kind, key, 'is not what its last edit made it' FROM edits e JOIN documents d
-  USING (kind, key) WHERE seq IN ({NEWEST}) AND (e.doc IS NULL OR e.doc != d.doc)
-UNION ALL
-SELECT kind, key, 'is missing although its last edit is there' FROM edits e
-  WHERE seq IN ({NEWEST}) AND e.doc IS NOT NULL AND NOT EXISTS
-  (SELECT 1 FROM documents d WHERE d.kind = e.kind AND d.key = e.key)
-UNION ALL
-SELECT kind, key, 'is there without an edit' FROM documents d WHERE NOT EXISTS
-  (SELECT 1 FROM edits e WHERE e.kind = d.kind AND e.key = d.key)
-"""
 
 
 class Pinned:
@@ -60,8 +49,7 @@ class Pinned:
     def counts(self) -> dict[str, int]:
         """How many documents of each kind."""
         with mapped(self.path):
-            rows = self._connection.execute("SELECT kind, count(*) FROM documents GROUP BY kind")
-            return {str(kind): int(count) for kind, count in rows}
+            return newest.counts(self._connection)
 
     def close(self) -> None:
         self._connection.close()
@@ -89,8 +77,6 @@ def _in_the_tables(connection: sqlite3.Connection, tables: Collection[str]) -> I
         yield f"has no {' and no '.join(missing)}: it was emptied, or another file took its place"
     if missing or "edits" not in tables:
         return
-    for kind, key, what in connection.execute(DIFFERENT):
-        yield f"the {kind} '{key}' {what}"
     for seq, kind, key, doc in connection.execute(
         "SELECT seq, kind, key, doc FROM edits WHERE doc IS NOT NULL"
     ):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Json = dict[str, Any]
-Encoded = tuple[str, bytes, str]
-"""A stored document by key: its JSON, and its etag."""
+Encoded = tuple[str, bytes | None, str]
+"""An edit as it is stored: the document's key, its JSON (None for a deletion) and its etag."""
 
 KINDS = (
     "model",

@@ -18,7 +18,10 @@ class Documents(Protocol):
     def load(self, kind: str) -> Iterator[Document]: ...
 
     def load_encoded(self, kind: str) -> Iterator[Encoded]:
-        """As `load`, of very many documents: none of them is decoded."""
+        """Edits of a kind in their order, of very many documents: none of them is decoded.
+
+        The newest of each is there, older ones may be; None is a deletion.
+        """
         ...
 
     def get(self, kind: str, key: str) -> Document | None: ...

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterator
 
+import numpy as np
+
 from gemel.twins.records import Link
 
 MOST_IN_TUPLE = 16
@@ -74,13 +76,27 @@ class Adjacency:
         self.add(twin, link)
         return old
 
-    def add_all(self, twin: str, links: list[Link]) -> None:
-        """Adds relationships of one twin that are not there yet."""
-        if twin not in self.by_twin and 0 < len(links) <= MOST_IN_TUPLE:
-            self.by_twin[twin] = tuple(links)
+    def add_many(self, twins: list[str], links: list[Link]) -> None:
+        """Adds very many relationships that are not there yet, by twins that share their strings.
+
+        Those of a twin keep their order. Where a twin's string is not shared, they come one by one.
+        """
+        if not links:
             return
-        for link in links:
-            self.add(twin, link)
+        where = np.fromiter(map(id, twins), np.int64, len(twins))
+        order = np.argsort(where, kind="stable")
+        ordered = where[order]
+        begins = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
+        numbers = order.tolist()
+        sorted_links = [links[number] for number in numbers]
+        by_twin = self.by_twin
+        for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(links)], strict=True):
+            twin = twins[numbers[begin]]
+            if end - begin <= MOST_IN_TUPLE and twin not in by_twin:
+                by_twin[twin] = tuple(sorted_links[begin:end])
+            else:
+                for link in sorted_links[begin:end]:
+                    self.add(twin, link)
 
     def drop(self, twin: str, link: Link) -> None:
         """Takes away a relationship that is there."""
