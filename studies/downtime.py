@@ -5,9 +5,10 @@ each policy is tuned on other lives and other fleets than it is judged on. What 
 from is what policies are tuned on too, crosswise: each life is then predicted by a model that was
 learnt from the others. The oracle of wear knows when each part would wear out, and no more than
 others of failures without a sign: the most that a prediction can come to. All of it twice: with
-sensors that fail and failures without a sign (the hard conditions), and without them (`clean`).
-Marks are in studies/marks/downtime.json. A fleet runs through the real server too, day by day over
-MQTT, alarms and work orders, and must come to the same jobs on the same days.
+sensors that fail and failures without a sign (the hard conditions), and without them (the easy
+ones, `clean`); `againstAge` has for each plant both, with the mark, the interval and the oracles of
+each. Marks are in studies/marks/downtime.json. A fleet runs through the real server too, day by
+day over MQTT, alarms and work orders, and must come to the same jobs on the same days.
 """
 
 from __future__ import annotations
@@ -90,11 +91,35 @@ def run(options: Options) -> dict[str, Any]:
         rows["clean"] = closed_loop(plant, known, crossed, work, CLEAN, *size)
         rows["clean"]["passed"] = passed(rows["clean"], marks["clean"])
         found[plant.name] = rows
+    found["againstAge"] = [
+        row
+        for plant in plants
+        for row in (
+            against_age(plant.name, "hard", found[plant.name], marks[plant.name]),
+            against_age(plant.name, "easy", found[plant.name]["clean"], marks["clean"]),
+        )
+    ]
     from studies._downtime_platform import through_platform
 
     levels = found["turbines"]["policies"][TWIN]["parameter"]
     found["platform"] = through_platform(plants[0], levels, SETTINGS, options)
     return found
+
+
+def against_age(
+    plant: str, conditions: str, rows: dict[str, Any], marks: dict[str, Any]
+) -> dict[str, Any]:
+    """What the twin and the oracles cut against age, and the mark of these conditions."""
+    cuts = rows["cuts"]
+    return {
+        "plant": plant,
+        "conditions": conditions,
+        "twin": cuts[f"{TWIN} against age"],
+        "mark": marks["againstAge"],
+        "passed": rows["passed"]["againstAge"],
+        "oracleOfWear": cuts["oracle of wear against age"],
+        "oracle": cuts["oracle against age"],
+    }
 
 
 def turbines(options: Options) -> Plant:

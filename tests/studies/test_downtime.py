@@ -16,6 +16,7 @@ from studies.downtime import (
     TWIN,
     Known,
     Plant,
+    against_age,
     closed_loop,
     crosswise,
     cut,
@@ -110,7 +111,12 @@ def test_the_loop_judges_every_policy_on_other_lives(plant: Plant, quick: None) 
     assert down["oracle"] <= down["oracle of wear"]
     assert down["oracle"] < down["twin median"] < down["run to failure"]
     marks = json.loads(Path(MARKS).read_text("utf-8"))["marks"]["bearings"]
-    assert set(passed(rows, marks)) >= {"againstRunToFailure", "againstAge", "againstThreshold"}
+    rows["passed"] = passed(rows, marks)
+    assert set(rows["passed"]) >= {"againstRunToFailure", "againstAge", "againstThreshold"}
+    row = against_age("bearings", "hard", rows, marks)
+    assert row["mark"]["least"] == 15
+    assert row["twin"]["low"] < row["twin"]["cutPercent"] <= row["oracle"]["cutPercent"]
+    assert row["oracleOfWear"]["low"] < row["oracleOfWear"]["high"]
     assert 0 < rows["shareOfPossible"] < 1.2
     order, due = rows["policies"][TWIN]["parameter"]
     assert order >= due
