@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.inside import MODELS, PUMP, Inside, inside, until
+from gemel.core.clock import SECOND, from_iso
 
 LINE = "dtmi:test:Line;1"
 PLANT = {
@@ -179,6 +180,29 @@ def test_a_deleted_twin_takes_its_alarms_along(server: Inside) -> None:
     server.ask("DELETE", "/rules/high")
 
 
+def test_the_shift_that_is_on_is_told_and_the_handover_goes_by_it(tmp_path: Path) -> None:
+    with inside(tmp_path / "data") as server:
+        assert server.ask("GET", "/status")["shift"] is None
+        refused = server.http.get("/alarms/handover", params={"shift": "this"})
+        assert refused.status_code == 400
+        assert "no shifts" in refused.json()["error"]["message"]
+        hour = int(server.ask("GET", "/status")["time"][11:13])
+        starts = sorted(f"{(hour + ahead) % 24:02d}:30" for ahead in (6, 18))  # none is near
+        shifts = [{"name": f"From {start}", "start": start} for start in starts]
+        body = {"shifts": shifts, "timeZone": "UTC"}
+        server.ask("PUT", "/alarms/philosophy", body)
+        shift = server.ask("GET", "/status")["shift"]
+        assert shift["name"] == f"From {shift['from'][11:16]}"
+        this = server.ask("GET", "/alarms/handover", shift="this")
+        last = server.ask("GET", "/alarms/handover", shift="last")
+        assert this["from"] == last["to"] == shift["from"]
+        assert this["to"] < shift["to"]
+        assert from_iso(last["to"]) - from_iso(last["from"]) == 12 * 3_600 * SECOND
+        wrong = server.http.put("/alarms/philosophy", json={**body, "timeZone": "Mars/North"})
+        assert wrong.json()["error"]["hint"] == "like Europe/Berlin, or UTC"
+        assert server.http.get("/alarms/handover?shift=next").status_code == 400
+
+
 def test_units_of_a_property_are_those_of_all_models_of_twins(tmp_path: Path) -> None:
     with inside(tmp_path / "data") as server:
         server.ask("POST", "/plant", PLANT)
@@ -191,3 +215,6 @@ def test_units_of_a_property_are_those_of_all_models_of_twins(tmp_path: Path) ->
         server.ask("POST", "/plant", {"twins": {"bearing-1": {"model": "dtmi:test:Bearing;1"}}})
         found = {row["path"]: row["units"] for row in server.ask("GET", "/units")["value"]}
         assert found["temperature"] == ["", "°C"]
+        server.http.delete("/digitaltwins/bearing-1").raise_for_status()
+        found = {row["path"]: row["units"] for row in server.ask("GET", "/units")["value"]}
+        assert found["temperature"] == ["°C"]

@@ -86,6 +86,26 @@ def test_settings_are_a_sheet_over_the_page_and_part_of_the_address(
     assert visitor.page.evaluate("document.documentElement.dataset.colours") == "safe"
 
 
+def test_shifts_are_set_up_and_stand_in_the_status_line(plant: Running, visit: Visit) -> None:
+    visitor = visit(plant).log_in("engineer", at="/app/alarms?settings=shifts")
+    visitor.find("shift-add").click()
+    visitor.find("shift-name").fill("Round")
+    visitor.find("shift-start").fill("05:30")
+    visitor.find("shift-zone").select_option("Asia/Tokyo")
+    visitor.find("shifts-save").click()
+    visitor.find("shift").filter(has_text="Shift Round").wait_for()
+    visitor.page.keyboard.press("Escape")
+    visitor.find("settings").wait_for(state="detached")
+    visitor.find("shift").click()
+    handover = visitor.find("alarm-handover")
+    handover.get_by_role("button", name="This shift", pressed=True).wait_for()
+    handover.get_by_role("button", name="Last shift").click()
+    handover.get_by_role("button", name="Last shift", pressed=True).wait_for()
+    kept = plant.call("GET", "/alarms/philosophy")
+    assert kept["shifts"] == [{"name": "Round", "start": "05:30"}]
+    plant.call("PUT", "/alarms/philosophy", {})
+
+
 P1 = "() => getComputedStyle(document.documentElement).getPropertyValue('--p1')"
 
 

@@ -278,6 +278,7 @@ class AnyEdits(RuleBasedStateMachine):
     def a_restart_would_load_the_same(self) -> None:
         graph = self.plant.graph
         assert {key: twin.model for key, twin in graph.twins.items()} == self.plain
+        assert set(graph.models_in_use()) == set(self.plain.values())
         ends = [(link.source, link.target) for t in graph.twins for link in graph.outgoing(t)]
         assert sorted(ends) == sorted(
             (link.source, link.target) for t in graph.twins for link in graph.incoming(t)

@@ -115,7 +115,15 @@ async def kpis(platform: Platform, request: Request, _: Principal) -> Response:
 
 
 async def handover(platform: Platform, request: Request, _: Principal) -> Response:
-    return json_response(await platform.reactions.desk.handover(*_span(platform, request, "-8h")))
+    desk = platform.reactions.desk
+    shift = request.query_params.get("shift", "")
+    if not shift:
+        return json_response(await desk.handover(*_span(platform, request, "-8h")))
+    if shift not in SHIFTS:
+        raise InvalidInput(f"shift={shift} is not known", hint="this or last")
+    now = platform.clock()
+    duty = desk.duty(now, SHIFTS.index(shift))
+    return json_response(await desk.handover(duty.begin, min(duty.end, now)))
 
 
 async def philosophy(platform: Platform, _: Request, __: Principal) -> Response:
@@ -207,6 +215,8 @@ POINT = {
     "required": ["rule", "twin", "reason"],
 }
 READ, WRITE = "alarms:read", "alarms:write"
+SHIFTS = ("this", "last")
+"""The shift that is on, and the one before."""
 SPAN = (("from", "ISO 8601, epoch ms or -8h"), ("to", "likewise; now unless said"))
 
 
@@ -286,7 +296,7 @@ ROUTES = [
         handover,
         READ,
         "For the next shift",
-        query=SPAN,
+        query=(*SPAN, ("shift", "this or last, in place of both")),
         answer=AlarmHandover,
     ),
     Route(

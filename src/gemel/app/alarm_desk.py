@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gemel.core.clock import to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, InvalidInput, NotFound
 from gemel.services.alarms.figures import SPAN, FloodWatch, figures, handover, is_told
 from gemel.services.alarms.groups import KIND, Groups
 from gemel.services.alarms.philosophy import DEFAULT, read_philosophy
 from gemel.services.alarms.record import Step, step_between, steps_of
+from gemel.services.alarms.shifts import Duty, duty_at, zone_of
 from gemel.services.alarms.states import SHOWN
 from gemel.services.alarms.suppression import Surroundings
 from gemel.twins.graph import EditContext, Graph
@@ -32,6 +34,7 @@ class AlarmDesk:
         self.groups = Groups(around, self._stored_group)
         self.flood = FloodWatch()
         self.philosophy = DEFAULT
+        self._duty: Duty | None = None
         self.step_shown: Callable[[Step], Step] = lambda step: step
         """What may be seen of a step; policies hide parts of it."""
 
@@ -69,6 +72,7 @@ class AlarmDesk:
         stored = self._platform.catalogue.plain["philosophy"].get("plant", {})
         self.philosophy = read_philosophy(stored)
         self.groups.philosophy = self.philosophy
+        self._duty = None
 
     # ---- people --------------------------------------------------------------------------
 
@@ -226,6 +230,36 @@ class AlarmDesk:
         """How many annunciations in ten minutes, and since when they are a flood."""
         return self.flood.state(self.philosophy, now)
 
+    # ---- shifts --------------------------------------------------------------------------
+
+    def duty(self, now: int, back: int = 0) -> Duty:
+        """The shift that is on, or one so many before it.
+
+        Raises:
+            InvalidInput: the plant has no shifts, or their time zone is not known here.
+        """
+        shifts, zone = self.philosophy.shifts, zone_of(self.philosophy.time_zone)
+        found = duty_at(shifts, zone, now)
+        for _ in range(back):
+            found = found and duty_at(shifts, zone, found.begin - 1)
+        if found is None:
+            raise InvalidInput(
+                "this plant has no shifts", hint="Settings, Shifts, or PUT /alarms/philosophy"
+            )
+        return found
+
+    def shift_now(self, now: int) -> Json | None:
+        """For the status, once a second: worked out anew when a shift is over."""
+        if not self.philosophy.shifts:
+            return None
+        if self._duty is None or not self._duty.holds(now):
+            try:
+                self._duty = self.duty(now)
+            except InvalidInput:  # a zone that was known where the plant was set up
+                return None
+        duty = self._duty
+        return {"name": duty.name, "from": to_iso(duty.begin), "to": to_iso(duty.end)}
+
     # ---- the philosophy ------------------------------------------------------------------
 
     async def put_philosophy(self, found: Json, who: str) -> Json:
@@ -234,6 +268,8 @@ class AlarmDesk:
         Raises:
             InvalidInput: names the field and what was expected.
         """
-        kept = read_philosophy(found).to_json()
+        read = read_philosophy(found)
+        zone_of(read.time_zone)
+        kept = read.to_json()
         await self._platform.put("philosophy", "plant", kept, who, "alarm philosophy")
         return self.philosophy.to_json()

@@ -8,6 +8,7 @@ from gemel.app.notify import check_receivers
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.alarms.philosophy import read_philosophy
+from gemel.services.alarms.shifts import zone_of
 from gemel.services.notices.policy import read_notification
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def read_alarm_part(platform: Platform, plant: Json) -> list[tuple[str, str, Jso
     wanted: list[tuple[str, str, Json]] = []
     if found.get("philosophy") is not None:
         philosophy = _mapping(found, "philosophy")
-        wanted.append(("philosophy", "plant", read_philosophy(philosophy).to_json()))
+        read = read_philosophy(philosophy)
+        zone_of(read.time_zone)
+        wanted.append(("philosophy", "plant", read.to_json()))
     known = set(platform.catalogue.plain["receiver"])
     for key, doc in _mapping(found, "receivers").items():
         known.add(key)

@@ -467,6 +467,7 @@ class Platform:
                 "returned": self.reactions.alarms.returned(),
             },
             "flood": self.reactions.desk.flood_now(now),
+            "shift": self.reactions.desk.shift_now(now),
             "behind": round(self.room.behind(), 3),
             "lost": sum(self.gaps.lost.values()),
             "freshness": self.presence.freshness(now),

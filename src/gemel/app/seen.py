@@ -49,6 +49,7 @@ class SeenGraph(Graph):
     def rebuild(self) -> None:
         """Looks at every twin again."""
         self.twins.clear()
+        self._by_model = None
         self.show(self._real.twins)
 
     def show(self, twins: Iterable[str]) -> None:
@@ -57,9 +58,9 @@ class SeenGraph(Graph):
             twin = self._real.find_twin(key)
             mask = self._sight.mask(READ, key)
             if twin is None or mask.is_none:
-                self.twins.pop(key, None)
+                self._set_twin(key, None)
             else:
-                self.twins[key] = twin if mask.is_whole else redacted(twin, mask)
+                self._set_twin(key, twin if mask.is_whole else redacted(twin, mask))
         self.version += 1
 
     def is_seen(self, link: Link) -> bool:

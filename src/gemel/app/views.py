@@ -232,11 +232,11 @@ def _relation(doc: Json, direction: str, other: str, name: str) -> Json:
 def units(platform: Platform) -> list[Json]:
     """By path: the symbols of the units that the models of the twins give it, "" for none.
 
-    Cost: one look at every twin's model, then at the signals of each model once.
+    Cost: one look at the signals of each model in use.
     """
     catalogue = platform.catalogue
     found: dict[str, set[str]] = {}
-    for model in {twin.model for twin in platform.graph.twins.values()}:
+    for model in platform.graph.models_in_use():
         for path, unit in catalogue.units_of(model).items():
             found.setdefault(path, set()).add(unit)
     return [{"path": path, "units": sorted(found[path])} for path in sorted(found)]

@@ -52,6 +52,8 @@ def add(parser: argparse.ArgumentParser) -> None:
         one = add_action(actions, name, about, run)
         one.add_argument("--from", dest="begin", default=begin, help="ISO 8601 or -8h")
         one.add_argument("--to", dest="end", default="now")
+        if name == "handover":
+            one.add_argument("--shift", choices=("this", "last"), help="in place of both")
     told = add_action(actions, "history", "all that was done to an alarm", _history)
     told.add_argument("id")
 
@@ -198,6 +200,8 @@ def _episodes(found: list[dict[str, Any]], left_out: int) -> str:
 
 def _over(arguments: argparse.Namespace, path: str) -> Any:
     span = {"from": arguments.begin, "to": arguments.end}
+    if getattr(arguments, "shift", None):
+        span = {"shift": arguments.shift}
     return Client(arguments.data).call("GET", path, **span)
 
 

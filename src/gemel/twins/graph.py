@@ -7,7 +7,7 @@ commits durably and only then gives to `Graph.apply`.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -69,6 +69,8 @@ class Graph:
         """Grows with every change, so that what was worked out from a graph can tell its age."""
         self._recent: deque[tuple[int, tuple[str, ...]]] = deque(maxlen=MOST_RECENT)
         """The twins that the last versions changed."""
+        self._by_model: Counter[str] | None = None
+        """How many twins each model has, once somebody has asked."""
 
     # ---- what planning and views read; `Draft` overrides these ---------------------------
 
@@ -205,6 +207,15 @@ class Graph:
             return None
         return [twin for made, twins in self._recent if made > version for twin in twins]
 
+    def models_in_use(self) -> list[str]:
+        """The models that twins are of.
+
+        Cost: one look at every twin when it is first asked for; each change of a twin counts on.
+        """
+        if self._by_model is None:
+            self._by_model = Counter(twin.model for twin in self.twins.values())
+        return [model for model, count in self._by_model.items() if count]
+
     def counts(self) -> tuple[int, int, int]:
         """How many models, twins and relationships there are."""
         return len(self.models), len(self.twins), self._outgoing.count()
@@ -242,6 +253,7 @@ class Graph:
         """
         self.version += 1
         self._recent.clear()
+        self._by_model = None
         if kind == "twin":
             load_twins(rows, self.twins)
         else:
@@ -269,9 +281,9 @@ class Graph:
         """Makes one edit of a twin or relationship visible."""
         if edit.kind == "twin":
             if edit.doc is None:
-                self._drop_twin(edit.key)
+                self._set_twin(edit.key, None)
             elif isinstance(edit.made, Twin):
-                self.twins[edit.key] = edit.made
+                self._set_twin(edit.key, edit.made)
             else:
                 self._put_twin(edit.key, edit.doc, edit.etag, edit.encoded)
         elif edit.kind == "relationship":
@@ -320,10 +332,16 @@ class Graph:
         self.records.pop(key, None)
 
     def _put_twin(self, key: str, doc: Json, etag: str, encoded: bytes | None = None) -> None:
-        self.twins[key] = make_twin(key, doc, etag, encoded)
+        self._set_twin(key, make_twin(key, doc, etag, encoded))
 
-    def _drop_twin(self, key: str) -> None:
-        self.twins.pop(key, None)
+    def _set_twin(self, key: str, twin: Twin | None) -> None:
+        """Shows a twin, or with None no longer."""
+        old = self.twins.pop(key, None) if twin is None else self.twins.get(key)
+        if twin is not None:
+            self.twins[key] = twin
+        if self._by_model is not None:
+            self._by_model.subtract([old.model] if old else [])
+            self._by_model.update([twin.model] if twin else [])
 
     def _put_relationship(self, doc: Json, etag: str) -> None:
         link = make_link(doc, etag, self._own(doc["$sourceId"]), self._own(doc["$targetId"]))

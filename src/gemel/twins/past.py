@@ -92,7 +92,7 @@ class Past(Draft):
         if kind == "model":
             self._drop_model(key)
         elif kind == "twin":
-            self._drop_twin(key)
+            self._set_twin(key, None)
         else:
             self._drop_relationship(*key.split("\n", 1))
 

@@ -6,6 +6,7 @@ import { useResource } from "@/core/resource.ts";
 import { href, place, setSearch } from "@/core/router.ts";
 import type { Alarm, AlarmHandover, AlarmsDone } from "@/core/types.ts";
 import { formatMoment, plural } from "@/core/words.ts";
+import { status } from "@/live/client.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { inWords } from "./corrections.tsx";
@@ -16,16 +17,22 @@ const SPANS: [string, string][] = [
   ["-12h", "12 h"],
   ["-24h", "24 h"],
 ];
+/** Where the plant has shifts. */
+const SHIFTS: [string, string][] = [
+  ["this", "This shift"],
+  ["last", "Last shift"],
+];
 const MOST_DONE = 200;
 
 export function Handover() {
-  const span = SPANS.find(([value]) => value === place.value.search.get("span"))?.[0] ?? "-8h";
-  const { data, error, retry } = useResource(`handover ${span}`, (abort) => get<AlarmHandover>(`/alarms/handover?from=${span}`, abort));
+  const spans = status.value?.shift ? [...SHIFTS, ...SPANS] : SPANS;
+  const span = (spans.find(([value]) => value === place.value.search.get("span")) ?? spans[0]!)[0];
+  const { data, error, retry } = useResource(`handover ${span}`, (abort) => get<AlarmHandover>(`/alarms/handover?${span.startsWith("-") ? "from" : "shift"}=${span}`, abort));
   return (
     <div class="figures handover" data-testid="alarm-handover">
       <div class="row">
         <div class="segments" role="group" aria-label="Over how long">
-          {SPANS.map(([value, label]) => (
+          {spans.map(([value, label]) => (
             <button key={value} aria-pressed={span === value} onClick={() => setSearch({ span: value })}>
               {label}
             </button>

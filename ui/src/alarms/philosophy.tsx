@@ -8,7 +8,7 @@ import { blockedFrom } from "@/core/writing.ts";
 import { attempt } from "@/settings/act.ts";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 
-const NUMBERS: [name: Exclude<keyof Philosophy, "relationships" | "direction">, label: string, note: string][] = [
+const NUMBERS: [name: Exclude<keyof Philosophy, "relationships" | "direction" | "shifts" | "timeZone">, label: string, note: string][] = [
   ["operators", "Operators at a time", "key figures are per operator"],
   ["flood", "Alarms in 10 minutes that begin a flood", "per operator; ISA-18.2: 10"],
   ["floodEnd", "Fewer in 10 minutes end it", "per operator; ISA-18.2: 5"],
@@ -27,7 +27,7 @@ export function PhilosophySheet() {
     event.preventDefault();
     if (blocked) return;
     const given = new FormData(event.currentTarget as HTMLFormElement);
-    const body: Record<string, unknown> = Object.fromEntries(NUMBERS.map(([name]) => [name, Number(given.get(name))]));
+    const body: Record<string, unknown> = { ...data, ...Object.fromEntries(NUMBERS.map(([name]) => [name, Number(given.get(name))])) };
     body["relationships"] = String(given.get("relationships") ?? "").split(/[\s,]+/).filter(Boolean);
     body["direction"] = String(given.get("direction"));
     setProblem(await attempt(() => put("/alarms/philosophy", body), "The alarm philosophy counts from now on", () => setVersion((old) => old + 1)));

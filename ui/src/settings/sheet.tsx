@@ -4,6 +4,7 @@ import { place, setSearch } from "@/core/router.ts";
 import { Dialog } from "@/shell/dialog.tsx";
 import { Connectors } from "./connectors.tsx";
 import { Installation } from "./installation.tsx";
+import { Shifts } from "./shifts.tsx";
 import { KeysSection } from "./keys.tsx";
 import { Look } from "./look.tsx";
 import { People } from "./people.tsx";
@@ -14,6 +15,7 @@ const PARTS = [
   ["keys", "Keyboard", KeysSection],
   ["connectors", "Connectors", Connectors],
   ["people", "People and devices", People],
+  ["shifts", "Shifts", Shifts],
   ["installation", "Installation", Installation],
 ] as const;
 

@@ -40,8 +40,14 @@ export function StatusBar() {
 function User() {
   const who = me.value;
   if (!who) return null;
+  const shift = status.value?.shift;
   return (
     <span class="row push" data-testid="user">
+      {shift && (
+        <a href={href("alarms", "", { show: "handover" })} title={`Until ${formatClock(Date.parse(shift.to))}; the handover`} data-testid="shift">
+          {/shift/i.test(shift.name) ? shift.name : `Shift ${shift.name}`} ·
+        </a>
+      )}
       {who.name} · {who.role}
       <button class="button quiet square" style={{ minHeight: "24px", width: "24px" }} aria-label="Sign out" title="Sign out" onClick={() => void signOut()}>
         <Icon name="logout" small />

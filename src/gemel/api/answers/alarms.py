@@ -224,6 +224,11 @@ class AlarmHandover(FromTo):
     corrections: Annotated[list[AlarmCorrection], "What readings that came late changed."]
 
 
+class ShiftOfDay(TypedDict):
+    name: str
+    start: Annotated[str, "Time of day in the time zone, as 06:00."]
+
+
 class Philosophy(TypedDict):
     relationships: list[str]
     direction: Literal["in", "out"]
@@ -234,6 +239,8 @@ class Philosophy(TypedDict):
     flood: int
     floodEnd: int
     stale: float
+    shifts: Annotated[list[ShiftOfDay], "In their order over the day; each until the next."]
+    timeZone: str
 
 
 class Part(TypedDict):

@@ -34,6 +34,10 @@ class FloodNow(TypedDict):
     count: int
 
 
+ShiftNow = TypedDict("ShiftNow", {"name": str, "from": str, "to": str})
+"""The shift that is on; null where the plant has none."""
+
+
 class Status(TypedDict):
     """The installation at a glance."""
 
@@ -51,6 +55,7 @@ class Status(TypedDict):
     killSwitch: KillSwitch
     alarms: AlarmTotals
     flood: FloodNow
+    shift: ShiftNow | None
     behind: Annotated[float, "Seconds: the age of the oldest reading that is not durable."]
     lost: int
     freshness: float | None

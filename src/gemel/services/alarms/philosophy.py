@@ -1,4 +1,4 @@
-"""The alarm philosophy: what a plant means by a common cause, a flood, stale, and an operator.
+"""The alarm philosophy: what a plant means by a common cause, a flood, stale, and a shift.
 
 One document for the plant; what it does not say has the defaults of ISA-18.2.
 """
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
+from gemel.services.alarms.shifts import Shift, read_shifts
 
 MINUTE = 60.0
 MOST_RELATIONSHIPS = 20
@@ -35,6 +36,9 @@ class Philosophy:
     """Fewer end it."""
     stale: float = 24 * 3600.0
     """Seconds of standing after which an alarm is stale."""
+    shifts: tuple[Shift, ...] = ()
+    time_zone: str = "UTC"
+    """In which shifts start."""
 
     def to_json(self) -> Json:
         return {
@@ -47,6 +51,8 @@ class Philosophy:
             "flood": self.flood,
             "floodEnd": self.flood_end,
             "stale": self.stale,
+            "shifts": [one.to_json() for one in self.shifts],
+            "timeZone": self.time_zone,
         }
 
 
@@ -95,6 +101,8 @@ def read_philosophy(found: Json) -> Philosophy:
             raise InvalidInput(f"'{name}' must be {kind} from {low:g} to {high:g}, not {value!r}")
     if full["floodEnd"] > full["flood"]:
         raise InvalidInput("'floodEnd' must not be more than 'flood'", hint="a flood must end")
+    if not isinstance(full["timeZone"], str) or not full["timeZone"]:
+        raise InvalidInput("'timeZone' must be a text", hint="like Europe/Berlin, or UTC")
     return Philosophy(
         tuple(names),
         full["direction"],
@@ -105,4 +113,6 @@ def read_philosophy(found: Json) -> Philosophy:
         full["flood"],
         full["floodEnd"],
         float(full["stale"]),
+        read_shifts(full["shifts"]),
+        full["timeZone"],
     )

@@ -241,6 +241,9 @@ export interface Philosophy {
   flood: number;
   floodEnd: number;
   stale: number;
+  /** In their order over the day; each until the next. */
+  shifts: ShiftOfDay[];
+  timeZone: string;
 }
 
 /** What a running rule holds a twin's property against. */
@@ -265,6 +268,12 @@ export interface Shelf {
   until: string;
   by: string;
   reason: string;
+}
+
+export interface ShiftOfDay {
+  name: string;
+  /** Time of day in the time zone, as 06:00. */
+  start: string;
 }
 
 export interface Suppression {

@@ -143,6 +143,12 @@ export interface Session {
   role: string;
 }
 
+export interface ShiftNow {
+  name: string;
+  from: string;
+  to: string;
+}
+
 /** The installation at a glance. */
 export interface Status {
   version: string;
@@ -159,6 +165,7 @@ export interface Status {
   killSwitch: KillSwitch;
   alarms: AlarmTotals;
   flood: FloodNow;
+  shift: ShiftNow | null;
   /** Seconds: the age of the oldest reading that is not durable. */
   behind: number;
   lost: number;
