@@ -45,9 +45,10 @@ function User() {
     <span class="row push" data-testid="user">
       {shift && (
         <a href={href("alarms", "", { show: "handover" })} title={`Until ${formatClock(Date.parse(shift.to))}; the handover`} data-testid="shift">
-          {/shift/i.test(shift.name) ? shift.name : `Shift ${shift.name}`} ·
+          {/shift/i.test(shift.name) ? shift.name : `Shift ${shift.name}`}
         </a>
       )}
+      {shift && <span>·</span>}
       {who.name} · {who.role}
       <button class="button quiet square" style={{ minHeight: "24px", width: "24px" }} aria-label="Sign out" title="Sign out" onClick={() => void signOut()}>
         <Icon name="logout" small />
