@@ -146,6 +146,7 @@ def test_the_graph_grows_from_a_twin_and_nothing_that_stands_moves(
     ann = visit(plant, size=(1440, 900)).log_in("viewer", at="/app/twins/line-7?tab=relations")
     ann.find("as-graph").click()
     ann.find("graph-box", nodes="150").wait_for()  # of 160 within two hops
+    ann.until("Number(document.querySelector('.graph-box').dataset.labels) > 20")
     ann.find("graph-node", twin_id="site").click()
     chosen = ann.find("graph-chosen", twin_id="site")
     with ann.page.expect_response("**/graph") as first:

@@ -4,6 +4,7 @@ import type { GraphEdge, GraphNode } from "@/core/types.ts";
 import Graph from "graphology";
 import Sigma from "sigma";
 import { tokenColor } from "@/core/theme.ts";
+import { MUST, placeLabels } from "./graph-labels.ts";
 
 export interface Picture {
   show: (nodes: GraphNode[], edges: GraphEdge[], chosen: string, path: ReadonlySet<string>) => void;
@@ -13,6 +14,7 @@ export interface Picture {
 }
 
 const SIZE = 5;
+const FONT = '12px "Inter", system-ui, sans-serif';
 
 interface Layers {
   elements: Record<string, HTMLCanvasElement>;
@@ -39,12 +41,7 @@ export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (i
   const graph = new Graph({ multi: true, type: "directed" });
   const sigma = new OneContext(graph, box, {
     allowInvalidContainer: true,
-    labelFont: '"Inter", system-ui, sans-serif',
-    labelSize: 12,
-    labelColor: { color: tokenColor("fg1") },
-    labelDensity: 1,
-    labelGridCellSize: 90,
-    labelRenderedSizeThreshold: 3,
+    renderLabels: false,
     defaultEdgeType: "arrow",
     defaultDrawNodeHover: () => undefined,
     zIndex: true,
@@ -57,7 +54,48 @@ export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (i
   // Sigma draws edges last; on one canvas nodes have to lie over them.
   sigma.on("afterRender", () => {
     for (const program of Object.values((sigma as unknown as Layers).nodePrograms)) program.render(sigma.getRenderParams());
+    drawLabels();
   });
+  const measured = new Map<string, number>();
+  let hovered = "";
+  const colors = { words: tokenColor("fg1"), ground: tokenColor("bg1") };
+  const drawLabels = (): void => {
+    const pen = sigma.getCanvases()["labels"]?.getContext("2d");
+    if (!pen) return;
+    pen.font = FONT;
+    const widthOf = (words: string): number => {
+      const width = measured.get(words) ?? pen.measureText(words).width;
+      measured.set(words, width);
+      return width;
+    };
+    const words = new Map<string, string>();
+    const named = graph.mapNodes((id, node) => {
+      words.set(id, node["words"] as string);
+      const { x, y } = sigma.framedGraphToViewport(sigma.getNodeDisplayData(id) ?? { x: -1, y: -1 });
+      return { id, x, y, radius: sigma.scaleSize(node["size"] as number), width: widthOf(node["words"] as string), weight: id === hovered ? 4 * MUST : (node["weight"] as number) };
+    });
+    const { width, height } = sigma.getDimensions();
+    const placed = placeLabels(named, width, height);
+    pen.textBaseline = "middle";
+    pen.lineJoin = "round";
+    pen.lineWidth = 3;
+    pen.strokeStyle = colors.ground;
+    pen.fillStyle = colors.words;
+    for (const { id, at, align, middle, more } of placed) {
+      pen.textAlign = align;
+      const text = more ? `${words.get(id)} +${more}` : words.get(id)!;
+      pen.strokeText(text, at, middle);
+      pen.fillText(text, at, middle);
+    }
+    box.dataset["labels"] = String(placed.length);
+    box.dataset["told"] = String(placed.reduce((sum, one) => sum + one.more, placed.length));
+  };
+  void document.fonts.load(FONT).then(() => {
+    measured.clear();
+    if (box.isConnected) sigma.scheduleRender();
+  });
+  sigma.on("enterNode", ({ node }) => ((hovered = node), sigma.scheduleRender()));
+  sigma.on("leaveNode", () => ((hovered = ""), sigma.scheduleRender()));
   sigma.on("clickNode", ({ node }) => pick(node));
   sigma.on("doubleClickNode", (event) => {
     event.preventSigmaDefault();
@@ -77,8 +115,10 @@ export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (i
       for (const id of graph.nodes()) if (!ids.has(id)) graph.dropNode(id);
       const keys = new Set(edges.map(keyOf));
       for (const key of graph.edges()) if (!keys.has(key)) graph.dropEdge(key);
+      const degrees = new Map<string, number>();
+      for (const edge of edges) for (const end of [edge.source, edge.target]) degrees.set(end, (degrees.get(end) ?? 0) + 1);
       for (const node of nodes) {
-        graph.mergeNode(node.id, { x: node.x, y: node.y, ...lookOf(node, chosen, path) });
+        graph.mergeNode(node.id, { x: node.x, y: node.y, ...lookOf(node, degrees.get(node.id) ?? 0, chosen, path) });
       }
       for (const edge of edges) {
         const isOn = path.has(edge.source) && path.has(edge.target);
@@ -104,11 +144,13 @@ export function drawGraph(box: HTMLElement, pick: (id: string) => void, open: (i
 
 const keyOf = (edge: GraphEdge): string => `${edge.source}\n${edge.id}`;
 
-/** Grey while normal; an alarm has its colour and its number, and is never without its label. */
-function lookOf(node: GraphNode, chosen: string, path: ReadonlySet<string>): Record<string, unknown> {
+/** Grey while normal; an alarm has its colour and its number, and its name or a count at a neighbour of its kind. */
+function lookOf(node: GraphNode, degree: number, chosen: string, path: ReadonlySet<string>): Record<string, unknown> {
   const isChosen = node.id === chosen;
   const isLost = node.status === "stale" || node.status === "offline";
+  // A name that others hide behind says more than one at the end of a line.
+  const weight = isChosen ? 3 * MUST : path.has(node.id) ? 2 * MUST : node.priority !== null ? MUST + 5 - node.priority : isLost ? MUST : 1 + Math.min(8, degree);
   const words = `${node.priority !== null ? `[${node.priority}] ` : ""}${node.name || node.id}${isLost ? ` (${node.status})` : ""}${node.hidden ? ` +${node.hidden}` : ""}`;
   const color = isChosen || path.has(node.id) ? tokenColor("accent") : node.priority !== null ? tokenColor(`p${node.priority}`) : tokenColor(isLost ? "line2" : "body3d");
-  return { label: words, color, size: isChosen ? SIZE * 1.7 : node.priority !== null ? SIZE * 1.3 : SIZE, forceLabel: isChosen || node.priority !== null || path.has(node.id), zIndex: isChosen ? 2 : 0 };
+  return { words, weight, color, size: isChosen ? SIZE * 1.7 : node.priority !== null ? SIZE * 1.3 : SIZE, zIndex: isChosen ? 2 : 0 };
 }
