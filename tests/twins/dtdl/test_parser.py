@@ -433,10 +433,72 @@ def test_arrays_inside_an_array_stand_for_their_own_items(context: str) -> None:
     assert codes(two) == ["stringMultipleValues"]
 
 
-@pytest.mark.parametrize("document", [None, 1, "x", True, {}, [], [[]], [{}], {"@context": 5}])
+def test_models_may_lie_in_arrays_however_deep_and_arrays_may_be_empty() -> None:
+    assert list(parse([[], [[[interface("Pump")]]], [[]]])) == ["dtmi:test:Pump;1"]
+    assert parse([[]]) == {}
+
+
+def test_an_interface_that_is_extended_twice_counts_once() -> None:
+    bases = [interface(name, context=V2) for name in ("A", "B", "C")]
+    ids = [base["@id"] for base in bases]
+    top = interface("Top", context=V2, extends=[ids[0], ids[1], ids[0]])
+    assert "dtmi:test:Top;1" in parse([top, *bases])
+    assert codes({**top, "extends": ids}, *bases) == ["objectCountAboveMax"]
+
+
+def test_contexts_of_version_2_have_no_minor_version() -> None:
+    def with_context(version: str, extension: str) -> Any:
+        return interface(context=[version, extension])
+
+    assert codes(with_context(V2, "dtmi:acme:ext;1.5")) == ["invalidContextSpecifierForVersion"]
+    assert "dtmi:test:Pump;1" in parse([with_context(V2, "dtmi:acme:ext;1")])
+    assert codes(with_context(V3, "dtmi:acme:ext;1.5")) == ["unresolvableContextSpecifier"]
+
+
+@pytest.mark.parametrize(
+    ("texts", "code"),
+    [
+        ({"@value": "x", "@language": "en"}, "langTagValueInLangMap"),
+        ({"@value": "x", "@language": "en", "de": "y"}, "langMapObjKeyword"),
+    ],
+)
+def test_a_tagged_text_is_no_map_of_languages(texts: Any, code: str) -> None:
+    assert set(codes(interface(displayName=texts))) == {code}
+
+
+@pytest.mark.parametrize("document", [None, 1, "x", True, {}, [[5]], [{}], {"@context": 5}])
 def test_what_is_no_model_is_refused(document: Any) -> None:
     assert codes(document)
 
 
 def test_no_document_at_all_is_refused() -> None:
     assert refusal().code == "InvalidArgument"
+
+
+def test_a_primitive_schema_is_the_same_under_its_ids_of_other_versions() -> None:
+    double, new = (f"dtmi:dtdl:instance:Schema:{name};4" for name in ("double", "decimal"))
+    found = parse([interface("Pump", telemetry(schema=double), context=V2)])["dtmi:test:Pump;1"]
+    assert found.contents["flow"].schema.kind == "double"
+    assert codes(interface("Pump", telemetry(schema=new), context=V2)) == [
+        "disallowedVersionReference"
+    ]
+
+
+@pytest.mark.parametrize(("own", "inherited", "fits"), [(299, 1, True), (299, 2, False)])
+def test_inherited_contents_count_with_own_ones(own: int, inherited: int, fits: bool) -> None:
+    base = interface("Base", *(telemetry(f"b{n}") for n in range(inherited)), context=V2)
+    top = interface(
+        "Top", *(telemetry(f"t{n}") for n in range(own)), context=V2, extends=base["@id"]
+    )
+    if fits:
+        assert "dtmi:test:Top;1" in parse([top, base])
+    else:
+        assert codes(top, base) == ["objectCountAboveMax"]
+
+
+def test_texts_are_as_long_as_in_utf_16() -> None:
+    wide = "\N{GRINNING FACE}"
+    for name, code in (("displayName", "langStringValueTooLong"), ("comment", "stringTooLong")):
+        most = 512 if name == "comment" else 64
+        parse([interface(context=V2, **{name: wide * (most // 2)})])
+        assert codes(interface(context=V2, **{name: wide * (most // 2) + "x"})) == [code]

@@ -218,6 +218,9 @@ class _Maker:
         if ";" not in item:
             code = "invalidContextSpecifierForVersion" if version == 2 else "missingContextVersion"
             return (code, f"the context '{item}' has no version", way_out)
+        if version == 2 and "." in item.partition(";")[2]:
+            rule = f"the context '{item}' has a minor version, which DTDL 2 does not have"
+            return ("invalidContextSpecifierForVersion", rule, "Leave out what follows the dot")
         return None
 
     def make(self) -> Context:

@@ -144,11 +144,11 @@ class Literals:
 
     def check_text(self, facet: Facet, value: str, place: Place) -> None:
         most = limit_in(facet.length, self.limits)
-        if most is not None and len(value) > most:
+        if most is not None and (length := length_of(value)) > most:
             self.problems.add(
                 "stringTooLong",
                 place,
-                f"'{facet.name}' has {len(value)} characters",
+                f"'{facet.name}' has {length} characters",
                 f"At most {most} are allowed",
             )
         elif facet.pattern is not None and not facet.pattern.match(value):
@@ -204,7 +204,7 @@ class Literals:
     def read_text_map(
         self, facet: Facet, texts: dict[str, str], value: dict[str, Any], place: Place
     ) -> None:
-        is_tagged = "@value" in value and "@language" in value
+        is_tagged = value.keys() == {"@value", "@language"}
         for code, text in value.items():
             if code.startswith("@"):
                 problem = "langTagValueInLangMap" if is_tagged else "langMapObjKeyword"
@@ -263,14 +263,19 @@ class Literals:
             rule = f"'{facet.name}' has more than one text in '{code}'"
             self.problems.add(f"{family}CodeNotUnique", place, rule, "Keep one of them")
         most = limit_in(facet.length, self.limits)
-        if most is not None and len(text) > most:
+        if most is not None and (length := length_of(text)) > most:
             self.problems.add(
                 "langStringValueTooLong",
                 place,
-                f"'{facet.name}' in '{code}' has {len(text)} characters",
+                f"'{facet.name}' in '{code}' has {length} characters",
                 f"At most {most} are allowed",
             )
         texts[code] = text
+
+
+def length_of(text: str) -> int:
+    """Characters as DTDL counts them, in UTF-16: what lies beyond its first plane counts twice."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def sole(value: object) -> object:

@@ -56,17 +56,9 @@ class Reader:
         return self.tolerant and element.version == 2
 
     def read(self, document: object, number: int) -> None:
-        """Reads one document: an object, or an array of them."""
-        if isinstance(document, list):
-            if not document:
-                place = Place(f"document {number + 1}")
-                self.problems.add(
-                    "notJsonObject", place, "it is an empty array", "Give at least one interface"
-                )
-            for item in document:
-                self.read_root(item, number)
-        else:
-            self.read_root(document, number)
+        """Reads one document: an object, or an array of them, in arrays however deep."""
+        for item in flat(document) if isinstance(document, list) else (document,):
+            self.read_root(item, number)
 
     def read_root(self, raw: object, number: int) -> None:
         place = Place(f"document {number + 1}")
@@ -332,9 +324,11 @@ class Reader:
             if link is not None:
                 links.append(link)
         most = limit_in(facet.maximum, element.context.limits)
-        if most is not None and len(links) > most:
+        several = {link.id or id(link) for link in links}  # an id that stands twice is one value
+        many = len(links) if most == 1 else len(several)
+        if most is not None and many > most:
             code = "objectMultipleValues" if most == 1 else "objectCountAboveMax"
-            rule = f"'{facet.name}' has {len(links)} values"
+            rule = f"'{facet.name}' has {many} values"
             way_out = f"At most {most} {'is' if most == 1 else 'are'} allowed"
             self.problems.add(code, place, rule, way_out)
         elif len(links) < facet.minimum and self._without_context == unread:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from gemel.twins.dtdl.elements import Element, Link, Problems
 from gemel.twins.dtdl.interface import Interface
-from gemel.twins.dtdl.metamodel import metamodel
+from gemel.twins.dtdl.metamodel import Facet, metamodel
 from gemel.twins.dtdl.reader import Reader
 from gemel.twins.dtdl.standards import FAMILY, standard_element
 
@@ -92,6 +92,16 @@ class References:
         if len(places) < 5:
             places.append(str(link.place))
 
+    @staticmethod
+    def is_primitive_of(facet: Facet, target: Element) -> bool:
+        """Whether it is a primitive schema of a version that may be referred to too.
+
+        `double` is the same in all versions, under each of its ids.
+        """
+        kinds, name = metamodel().kinds, target.kind.name
+        is_standard = not target.is_own and "PrimitiveSchema" in target.kind.ancestors
+        return is_standard and any((name, version) in kinds for version in facet.versions)
+
     def conforms(self, link: Link, target: Element) -> bool:
         facet = link.facet
         class_name, _, version = facet.class_name.removeprefix("dtmi:dtdl:class:").partition(";")
@@ -105,9 +115,9 @@ class References:
                 code = "notRequiredType" if version == "2" else "wrongParent"
             self.problems.add(code, link.place, rule, way_out)
             return False
-        if (facet.versions and target.version not in facet.versions) or (
-            version and version != str(target.version)
-        ):
+        is_other = bool(facet.versions) and target.version not in facet.versions
+        is_other = is_other and not self.is_primitive_of(facet, target)
+        if is_other or (version and version != str(target.version)):
             rule = f"'{facet.name}' refers to '{link.id}', which is of DTDL {target.version}"
             allowed = " or ".join(str(v) for v in sorted(facet.versions)) or version
             way_out = f"Refer to one of DTDL {allowed}, or raise the version of this one"

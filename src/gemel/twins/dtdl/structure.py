@@ -157,9 +157,21 @@ class Structure:
         for link in interface.links.get("contents", ()):
             if link.target is not None and isinstance(link.target.values.get("name"), str):
                 own.setdefault(link.target.values["name"], link)
+        is_many = bool(merged)
         for name, link in own.items():
             self.put(interface, merged, name, link)
+        if is_many and interface.is_own:
+            self.check_many(interface, merged)
         return merged
+
+    def check_many(self, interface: Element, merged: Contents) -> None:
+        """Inherited contents count with its own."""
+        facet = interface.kind.facets["contents"]
+        most = limit_in(facet.maximum, interface.context.limits)
+        if most is not None and len(merged) > most:
+            rule = f"it has {len(merged)} contents with those that it inherits"
+            way_out = f"At most {most} are allowed; divide it"
+            self.problems.add("objectCountAboveMax", interface.place, rule, way_out)
 
     def put(self, interface: Element, merged: Contents, name: str, link: Link) -> None:
         other = merged.setdefault(name, link)
