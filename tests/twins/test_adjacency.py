@@ -48,19 +48,3 @@ def test_many_relationships_of_one_twin_are_found_without_looking_through_them()
     found.add("hub", link(100))
     assert found.find("hub", "100") is not None
     assert len(asked) == 1
-
-
-@given(st.integers(0, 2 * MOST_IN_TUPLE), st.integers(0, 2 * MOST_IN_TUPLE))
-def test_many_at_once_stand_as_if_added_one_by_one(first: int, more: int) -> None:
-    at_once, singly = Adjacency(lambda one: one.id), Adjacency(lambda one: one.id)
-    links = [link(number) for number in range(first + more)]
-    at_once.add_many(["a"] * first, links[:first])
-    at_once.add_many(["a"] * more, links[first:])
-    for one in links:
-        singly.add("a", one)
-    assert list(at_once.of("a")) == list(singly.of("a")) == links
-    assert set(at_once) == set(singly)
-    for one in links:
-        assert at_once.find("a", one.id) is one
-        at_once.drop("a", one)
-    assert "a" not in at_once

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import orjson
 import pytest
 from hypothesis import given
@@ -10,6 +12,8 @@ from twin_plant import PUMP
 
 from gemel.backends.memory import MemoryDocuments
 from gemel.core.document import Edit
+from gemel.core.errors import Damaged
+from gemel.twins import shelf
 from gemel.twins.adjacency import MOST_IN_TUPLE
 from gemel.twins.graph import Graph
 
@@ -51,6 +55,47 @@ def test_loading_gives_what_applying_gives(found: list[tuple[str, str, str]]) ->
     for name in NAMES:
         for side in ("relationships_of", "incoming_of"):
             assert getattr(graph, side)(name) == getattr(applied, side)(name)
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), ends, st.sampled_from(["put", "drop", "look"]))))
+def test_what_becomes_of_a_loaded_graph_becomes_of_one_that_was_not(
+    steps: list[tuple[int, tuple[str, str, str], str]],
+) -> None:
+    """Edits before the load and behind it, in any place, with looks in between."""
+    edits = [twin(name) for name in NAMES[:-1]]
+    for number, (source, target, kind), act in steps:
+        edit = link(number, source, target, kind)
+        edits.append(replace(edit, doc=None) if act == "drop" else edit)
+    for cut in {0, len(edits) // 2, len(edits)}:
+        applied, graph = Graph(), loaded(edits[:cut])
+        applied.apply(edits[:cut])
+        for edit, (*_, act) in zip(edits[cut:], [*steps, *[(0, "look")] * 3], strict=False):
+            if act == "look":
+                graph.incoming("hub")
+            for one in (applied, graph):
+                one.apply([edit])
+        assert graph.counts() == applied.counts()
+        assert set(graph.sources()) == set(applied.sources())
+        for name in NAMES:
+            for side in ("outgoing", "incoming"):
+                found = [(link.key, link.view()) for link in getattr(graph, side)(name)]
+                assert found == [(link.key, link.view()) for link in getattr(applied, side)(name)]
+            for one in graph.outgoing(name):
+                assert any(one is other for other in graph.incoming(one.target))
+
+
+def test_keys_of_one_hash_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shelf, "hash", lambda _: 7, raising=False)
+    graph = loaded([twin("a"), link(1, "a", "b", "feeds"), link(2, "a", "b", "feeds")])
+    assert [one.id for one in graph.outgoing("a")] == ["r001", "r002"]
+
+
+@pytest.mark.parametrize("bad", [b"{", b"[]", b"{},{}", b'{"$relationshipId":"r"}'])
+def test_a_relationship_that_is_damaged_is_named_among_sound_ones(bad: bytes) -> None:
+    good = orjson.dumps(link(1, "a", "b", "feeds").doc)
+    rows = [("a\nr001", good, ""), ("a\nr002", bad, ""), ("a\nr003", good, "")]
+    with pytest.raises(Damaged, match="r002"):
+        Graph().load_encoded("relationship", rows)
 
 
 @pytest.mark.parametrize("count", [1, MOST_IN_TUPLE, MOST_IN_TUPLE + 2])

@@ -6,11 +6,10 @@ many, for which a tuple would be copied with each change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterator
-
-import numpy as np
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator
 
 from gemel.twins.records import Link
+from gemel.twins.shelf import Side
 
 MOST_IN_TUPLE = 16
 Links = tuple[Link, ...] | dict[Hashable, Link]
@@ -24,30 +23,40 @@ class Adjacency:
         place: what tells a relationship from the others at the same twin.
     """
 
-    __slots__ = ("_place", "by_twin")
+    __slots__ = ("_place", "_taken", "by_twin", "side")
 
     def __init__(self, place: Callable[[Link], Hashable]) -> None:
         self.by_twin: dict[str, Links] = {}
-        """To be written by what loads millions of them, too; it keeps to what `add` does."""
+        """Of each twin that was looked at, edited or added; an empty tuple hides the shelf."""
+        self.side: Side | None = None
+        """What was loaded at the start; set before anything is added."""
         self._place = place
+        self._taken = 0
+        """Relationships that were taken from the shelf."""
 
     def __iter__(self) -> Iterator[str]:
         """The twins that have any."""
-        return iter(self.by_twin)
+        known = dict(self.by_twin)  # looking at a twin adds to it, and another thread may look
+        yield from (twin for twin, found in known.items() if found)
+        if self.side is not None:
+            yield from (twin for twin in self.side if twin not in known)
 
     def __contains__(self, twin: str) -> bool:
-        return twin in self.by_twin
+        return bool(self._there(twin))
 
     def count(self) -> int:
-        return sum(map(len, self.by_twin.values()))
+        found = sum(map(len, list(self.by_twin.values())))
+        return found if self.side is None else found + self.side.total() - self._taken
 
     def of(self, twin: str) -> Collection[Link]:
         """Those of a twin, in the order in which they were added; only until the next change."""
-        found = self.by_twin.get(twin, NONE)
+        found = self.by_twin.get(twin)
+        if found is None:
+            found = self._there(twin)
         return found.values() if isinstance(found, dict) else found
 
     def find(self, twin: str, place: Hashable) -> Link | None:
-        found = self.by_twin.get(twin, NONE)
+        found = self._there(twin)
         if isinstance(found, dict):
             return found.get(place)
         for link in found:
@@ -57,54 +66,53 @@ class Adjacency:
 
     def add(self, twin: str, link: Link) -> None:
         """Adds a relationship that is not there yet."""
-        there = self.by_twin.get(twin)
-        if there is None:
-            self.by_twin[twin] = (link,)
-        elif isinstance(there, dict):
+        there = self._there(twin)
+        if isinstance(there, dict):
             there[self._place(link)] = link
         elif len(there) < MOST_IN_TUPLE:
             self.by_twin[twin] = there + (link,)  # noqa: RUF005 - a third of the time of (*there, link)
         else:
-            self.by_twin[twin] = {self._place(one): one for one in (*there, link)}
+            self.by_twin[twin] = self._keyed((*there, link))
 
     def put(self, twin: str, link: Link) -> Link | None:
         """Adds a relationship in place of the one that stands in its place; returns that one."""
-        there = self.by_twin.get(twin)
-        old = None if there is None else self.find(twin, self._place(link))
+        old = self.find(twin, self._place(link))
         if old is not None:
             self.drop(twin, old)
         self.add(twin, link)
         return old
 
-    def add_many(self, twins: list[str], links: list[Link]) -> None:
-        """Adds very many relationships that are not there yet, by twins that share their strings.
-
-        Those of a twin keep their order. Where a twin's string is not shared, they come one by one.
-        """
-        if not links:
-            return
-        where = np.fromiter(map(id, twins), np.int64, len(twins))
-        order = np.argsort(where, kind="stable")
-        ordered = where[order]
-        begins = np.flatnonzero(np.diff(ordered, prepend=ordered[:1] - 1))
-        numbers = order.tolist()
-        sorted_links = [links[number] for number in numbers]
-        by_twin = self.by_twin
-        for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(links)], strict=True):
-            twin = twins[numbers[begin]]
-            if end - begin <= MOST_IN_TUPLE and twin not in by_twin:
-                by_twin[twin] = tuple(sorted_links[begin:end])
-            else:
-                for link in sorted_links[begin:end]:
-                    self.add(twin, link)
-
     def drop(self, twin: str, link: Link) -> None:
         """Takes away a relationship that is there."""
-        there = self.by_twin[twin]
+        there = self._there(twin)
         if isinstance(there, dict):
             del there[self._place(link)]
             rest: Links = there
         else:
             rest = self.by_twin[twin] = tuple(one for one in there if one is not link)
-        if not rest:
+        if rest:
+            return
+        if self.side is not None and self.side.count(twin):
+            self.by_twin[twin] = NONE
+        else:
             del self.by_twin[twin]
+
+    def _there(self, twin: str) -> Links:
+        """Those of a twin, from the shelf if they were not looked at before.
+
+        Two threads may look at once: the first that puts them in counts for both.
+        """
+        found = self.by_twin.get(twin)
+        if found is not None or self.side is None:
+            return NONE if found is None else found
+        links = self.side.of(twin)
+        if not links:
+            return NONE
+        made: Links = links if len(links) <= MOST_IN_TUPLE else self._keyed(links)
+        found = self.by_twin.setdefault(twin, made)
+        if found is made:
+            self._taken += len(links)
+        return found
+
+    def _keyed(self, links: Iterable[Link]) -> dict[Hashable, Link]:
+        return {self._place(one): one for one in links}

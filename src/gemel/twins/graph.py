@@ -257,7 +257,7 @@ class Graph:
         if kind == "twin":
             load_twins(rows, self.twins)
         else:
-            load_links(rows, self.twins, self._outgoing, self._incoming)
+            self._outgoing.side, self._incoming.side = load_links(rows, self.twins)
 
     def stage(self, interfaces: dict[str, Interface]) -> None:
         """Keeps what planning has parsed, so that applying need not parse it again."""
