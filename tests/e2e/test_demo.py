@@ -96,6 +96,7 @@ def test_every_twin_comes_to_live_by_itself(demo: Demo, visit: Visit) -> None:
           return rows.length === count && rows.every(isLive);
         }""",
         len(api),
+        timeout=1000 * demo.left(FAULT_SECONDS),
     )
     rows = visitor.find("twin-row").all()
     shown = {row.get_attribute("data-twin-id"): row.locator("a").inner_text() for row in rows}
@@ -243,6 +244,25 @@ def test_the_fault_is_an_alarm_on_the_page_in_the_api_and_on_the_command_line(
     told = json.loads(gemel(demo, "alarm", "list", "--json"))["value"]
     assert found["id"] in [one["id"] for one in told]
     assert told[0]["priority"] == 1
+
+
+def test_what_services_predict_is_on_the_page(demo: Demo, visit: Visit) -> None:
+    def has_ended(run: str, service: str) -> bool:
+        runs = demo.call("GET", "/runs", service=service)["value"]
+        return any(one["run"] == run and one["state"] == "succeeded" for one in runs)
+
+    for service, run in (("figures-ahead", "learn"), ("bearing-life", "train")):
+        eventually(lambda r=run, s=service: has_ended(r, s), run, demo.left(FAULT_SECONDS))
+    visitor = visit(demo).log_in("viewer")
+    visitor.find("kpi", kpi_id="oee").click()
+    trend = visitor.find("overview-trend").filter(has_text="last hour and forecast")
+    trend.wait_for(timeout=1000 * demo.left(FAULT_SECONDS))
+    visitor.log_in("viewer", at="/app/value?show=fidelity")
+    visitor.find("fidelity-row").filter(has_text="level").first.wait_for()
+    visitor.log_in("viewer", at="/app/twins/motor-1-bearing")
+    visitor.find("other-row", path="rul.remaining").filter(has_text="95 %:").wait_for()
+    visitor.log_in("viewer", at="/app/twins/motor-1-bearing?tab=maintenance")
+    visitor.page.get_by_text("Renew the bearing").first.wait_for()
 
 
 def test_an_acknowledgement_with_its_comment_is_seen_everywhere(

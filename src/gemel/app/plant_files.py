@@ -68,12 +68,20 @@ PLURALS = {
 }
 
 
+DEMO = Path(str(files("gemel.simulate"))) / "plants" / "demo"
+
+
 # ---- files -----------------------------------------------------------------------------------
 
 
 def demo_plant() -> Json:
     """The plant that `gemel demo` shows."""
-    return read(Path(str(files("gemel.simulate"))) / "plants" / "demo" / "plant.yaml")
+    return read(DEMO / "plant.yaml")
+
+
+def demo_services() -> Json:
+    """Its services that learn from history: to be set up once there is some."""
+    return read(DEMO / "services.yaml")
 
 
 def read(file: Path) -> Json:

@@ -126,9 +126,9 @@ class Runs:
         chosen = [d for d in found if service in ("", d["service"]) and kind in ("", d["kind"])]
         return [self.get(d["id"]) for d in chosen[:limit]]
 
-    def is_under_way(self, service: str, run: str) -> bool:
+    def is_under_way(self, service: str, run: str = "") -> bool:
         return any(
-            d["service"] == service and d["run"] == run and d["state"] not in OVER
+            d["service"] == service and run in ("", d["run"]) and d["state"] not in OVER
             for d in self._docs.values()
         )
 

@@ -63,6 +63,8 @@ class Services:
         self._saved: dict[str, bytes] = {}
         self._asked: dict[tuple[str, str], int] = {}
         """When a scheduled run was last asked for."""
+        self._asking: set[str] = set()
+        """Services of which a scheduled run is being queued."""
 
     # ---- from readings to outputs and notices ------------------------------------------------
 
@@ -102,8 +104,14 @@ class Services:
             for run, plan in hosted.document.get("schedule", {}).items():
                 if hosted.document["enabled"] and self._is_due(key, run, plan, now):
                     self._asked[key, run] = now
-                    given = plan.get("parameters")
-                    self._platform.start_task(self.start_run(key, run, given, "gemel", SCHEDULE))
+                    self._asking.add(key)
+                    self._platform.start_task(self._ask(key, run, plan.get("parameters")))
+
+    async def _ask(self, key: str, run: str, given: Any) -> None:
+        try:
+            await self.start_run(key, run, given, "gemel", SCHEDULE)
+        finally:
+            self._asking.discard(key)
 
     def _is_due(self, key: str, run: str, plan: Json, now: int) -> bool:
         if self.runs.is_under_way(key, run):
@@ -112,6 +120,8 @@ class Services:
         if last is None:
             asked = [d for d in self.runs.find(service=key) if d["run"] == run]
             last = max((from_iso(d["requested"]) for d in asked), default=0)
+            if not last and (key in self._asking or self.runs.is_under_way(key)):
+                return False  # the first ones come one after the other, as they are written down
             self._asked[key, run] = last
         return now - last >= round(float(plan["every"]) * SECOND)
 
@@ -302,6 +312,18 @@ class Services:
             "versions": fits["versions"],
             "runs": self.runs.find(service=key, limit=10),
         }
+
+    def expected(self) -> dict[tuple[str, str], list[str]]:
+        """By twin and predicted path: the paths it should meet, where these have other names."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for hosted in self.hosted.values():
+            if hosted.problem or not hosted.instance.parameters:
+                continue
+            for output, measured in hosted.kind.expects(hosted.instance.parameters).items():
+                for twin in hosted.instance.twins:
+                    key = (twin, named(hosted.document, output))
+                    found.setdefault(key, []).append(measured)
+        return found
 
     # ---- runs --------------------------------------------------------------------------------
 

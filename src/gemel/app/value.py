@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,15 @@ MOST_ROWS = 200_000
 """Of one series, in one look at its fidelity."""
 MOST_SERIES = 500
 LOW, HIGH = 0.05, 0.95
+
+
+class Pair(NamedTuple):
+    """A predicted series, and the path whose measured values it should meet."""
+
+    twin: str
+    path: str
+    met: str
+    provenance: str
 
 
 class Value:
@@ -95,22 +104,23 @@ class Value:
         )
         return sorted(found, key=lambda f: -1.0 if f["nrmse"] is None else -1 - f["nrmse"])
 
-    def _predicted(self, twin: str) -> list[tuple[str, str, str]]:
-        """(twin, path, provenance) of what is both predicted and measured."""
-        series = self._platform.series
+    def _predicted(self, twin: str) -> list[Pair]:
+        """What is both predicted and measured."""
+        series, expected = self._platform.series, self._platform.services.expected()
         numbers = series.of_twin(twin) if twin else range(len(series.keys))
         found = []
         for number in numbers:
             key = series.keys[number]
             if word_of(key.provenance) != PREDICTED or quantile_of(key.path):
                 continue
-            if series.find(key.twin, key.path) is not None:
-                found.append((key.twin, key.path, key.provenance))
+            for met in expected.get((key.twin, key.path), (key.path,)):
+                if series.find(key.twin, met) is not None:
+                    found.append(Pair(key.twin, key.path, met, key.provenance))
         return found[:MOST_SERIES]
 
-    def _fidelity(self, pair: tuple[str, str, str], begin: int, end: int) -> Json:
-        twin, path, provenance = pair
-        truth = self._read(twin, path, MEASURED, begin, end)
+    def _fidelity(self, pair: Pair, begin: int, end: int) -> Json:
+        twin, path, met, provenance = pair
+        truth = self._read(twin, met, MEASURED, begin, end)
         found = fidelity(
             _good(truth),
             _good(self._read(twin, path, provenance, begin, end)),
@@ -122,9 +132,10 @@ class Value:
         return {
             "twin": twin,
             "name": catalogue.name_of(twin),
-            "property": path,
+            "property": met,
+            "predictedBy": path,
             "provenance": provenance,
-            "unit": catalogue.unit_of(twin, path),
+            "unit": catalogue.unit_of(twin, met),
             "quality": good,
             "nominal": HIGH - LOW,
             **found,

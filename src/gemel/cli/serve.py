@@ -15,6 +15,7 @@ from gemel.api.app import create_app
 from gemel.app import config as settings
 from gemel.app import plant_files, tokens
 from gemel.app.folder import announced
+from gemel.app.platform import Platform
 from gemel.app.serve import Addresses, Server, run
 from gemel.backends.sqlite import SqliteDocuments
 from gemel.core.clock import system_clock
@@ -22,8 +23,12 @@ from gemel.core.errors import Unavailable
 
 DEMO_DATA = "./gemel-data/demo"
 DEMO_TOKEN_SECONDS = 30 * 86_400
-DEMO_PAST_SECONDS = 3_600
-"""A new demo plant has run for an hour, so that its trends begin full."""
+DEMO_PAST_SECONDS = 10_800
+"""A new demo plant has run for three hours, so that its trends begin full and there is something to
+learn from."""
+DEMO_LIVED_DAYS = 540
+"""Its bearings have worn out and were renewed for so long: that teaches how long they last."""
+LOOK_SECONDS = 0.5
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +122,7 @@ def demo(arguments: argparse.Namespace) -> int:
     _log(arguments)
     config = _config(arguments, data=DEMO_DATA)
     children: list[subprocess.Popen[bytes]] = []
+    waiting: list[asyncio.Task[None]] = []
 
     async def ready(server: Server, found: Addresses) -> None:
         platform = server.platform
@@ -135,8 +141,8 @@ def demo(arguments: argparse.Namespace) -> int:
                 seconds=DEMO_TOKEN_SECONDS,
                 use="token",
             )
-            past = DEMO_PAST_SECONDS if is_new else 0
-            children.append(_start_plant(arguments, found, new.secret, past))
+            children.append(_start_plant(arguments, found, new.secret, is_new))
+        waiting.append(asyncio.create_task(_bring_services(platform)))
         _details(found)
         link = _link(server, found)
         _say(f"Gemel is running at {link}")
@@ -157,12 +163,32 @@ def demo(arguments: argparse.Namespace) -> int:
     return 0
 
 
+async def _bring_services(platform: Platform) -> None:
+    """Sets the services up that learn from history, once the plant's past is there.
+
+    A device tells its past before its present: what it read after now shows that all has come.
+    """
+    plant = plant_files.demo_services()
+    if any(platform.documents.versions("service", one["id"]) for one in plant["services"]):
+        return  # they are there, or somebody has taken them away
+    begun = platform.clock()
+    models = {one["model"] for one in plant["services"] if "model" in one}
+    twins = {twin for one in plant["services"] for twin in one.get("twins", ())}
+    for model in models:
+        twins |= set(platform.services.runs.plant.twins_of(model))
+    while any(platform.presence.last_seen(twin) <= begun for twin in twins):  # noqa: ASYNC110
+        await asyncio.sleep(LOOK_SECONDS)  # of readings there is no event
+    await plant_files.import_plant(platform, plant, "demo")
+
+
 def _start_plant(
-    arguments: argparse.Namespace, found: Addresses, token: str, past: int
+    arguments: argparse.Namespace, found: Addresses, token: str, is_new: bool
 ) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "gemel", "simulate", "--mqtt", found.mqtt]
     command += ["--plant", "demo", "--seed", str(arguments.seed), "--faults", arguments.faults]
-    command += ["--past", str(past), "--processes"]
+    command += ["--processes"]
+    if is_new:
+        command += ["--past", str(DEMO_PAST_SECONDS), "--lived", str(DEMO_LIVED_DAYS)]
     return subprocess.Popen(command, env={**os.environ, "GEMEL_TOKEN": token})
 
 

@@ -103,6 +103,8 @@ class Kind:
     own_outputs: Callable[[Instance], tuple[Output, ...]] | None = None
     """In place of `outputs`, where these hang on what an instance reads; of a twin that has no
     signal of that name, none is written."""
+    expects: Callable[[Json], Mapping[str, str]] = lambda parameters: {}
+    """By predicted output: the path whose readings it should meet, where that has another name."""
     parameters: Json = field(default_factory=lambda: {"type": "object", "properties": {}})
     """JSON schema of the instance's parameters; each property has a `default` or is required."""
     cost: Cost = Cost(0.0, 0.0)

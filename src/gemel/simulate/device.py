@@ -165,6 +165,14 @@ class Device:
             self.set_fault(owner, fault, 0.0, sensor)
         return [fault for _, fault, _ in gone]
 
+    def lived(self, days: int) -> list[tuple[int, Readings]]:
+        """Lives through so many days of wear; what was read on each, by how many days ago.
+
+        Only what wears has such a past; it goes on from where that ended.
+        """
+        del days
+        return []
+
     @property
     def linked(self) -> bool:
         """False while its network link is down."""

@@ -20,6 +20,7 @@ from gemel.simulate.runner import Plan
 from gemel.simulate.supervisor import Supervisor
 
 MOST_PAST = 7 * 86_400
+MOST_LIVED = 3_650
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,6 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.0,
         metavar="SECONDS",
         help="plant seconds before the beginning, sent first (%(default)s)",
+    )
+    parser.add_argument(
+        "--lived",
+        type=int,
+        default=0,
+        metavar="DAYS",
+        help="days of wear before that: bearings wore out and were renewed (%(default)s)",
     )
     parser.add_argument(
         "--faults", default="demo", metavar="PLAN", help="time line of faults: demo or none"
@@ -99,6 +107,8 @@ def plan_from(arguments: argparse.Namespace) -> Plan:
         raise ConfigInvalid(f"--duration {arguments.duration:g} is not above 0")
     if not 0 <= arguments.past <= MOST_PAST:
         raise ConfigInvalid(f"--past {arguments.past:g} is not within 0 to {MOST_PAST:,}")
+    if not 0 <= arguments.lived <= MOST_LIVED:
+        raise ConfigInvalid(f"--lived {arguments.lived} is not within 0 to {MOST_LIVED:,}")
     areas = tuple(name.strip() for name in arguments.areas.split(",") if name.strip())
     for name in areas:
         if name not in AREAS:
@@ -115,6 +125,7 @@ def plan_from(arguments: argparse.Namespace) -> Plan:
         start=None if arguments.start is None else from_iso(arguments.start),
         duration=arguments.duration,
         past=arguments.past,
+        lived=arguments.lived,
         faults=faults,
         host=host,
         port=port,

@@ -24,6 +24,7 @@ MOST_BEHIND = 5.0
 FLUSH_SECONDS = 10.0
 PAST_EVERY = 10.0
 """Plant seconds between two readings of the time before the beginning."""
+DAY_MS = 86_400_000
 SETTLE_SECONDS = 600.0
 """Plant seconds before all that, unseen, in which what has just been switched on settles."""
 
@@ -43,6 +44,8 @@ class Plan:
     """Areas of the same plant that other processes run."""
     past: float = 0.0
     """Plant seconds lived through, without faults, before the beginning; sent first."""
+    lived: int = 0
+    """Days of wear before that, one reading a day of what wears; sent before all else."""
     faults: tuple[Fault, ...] = ()
     begun: float | None = None
     """Reading of the monotonic clock when the whole plant began, for an area that starts anew."""
@@ -158,7 +161,7 @@ class Runner:
         """
         plan, past = self.plan, self.plan.past
         start = self._start_ns / 1e9
-        if not past:
+        if not past and not plan.lived:
             self.area = Area(plan.areas, plan.seed, self.floor, start, plan.faults)
             return self.area.devices
         whole = tuple(dict.fromkeys((*plan.areas, *plan.beside)))
@@ -167,6 +170,10 @@ class Runner:
             own = self.area.of(plan.areas)
             self.area.elapsed = -past - SETTLE_SECONDS
             self.area.advance(SETTLE_SECONDS)
+            begin = self._start_ns // 1_000_000 - round(past * 1000)
+            for device in own if plan.lived else ():
+                for ago, readings in device.lived(plan.lived):
+                    self._past[device.name].append((begin - ago * DAY_MS, readings))
             while self.area.elapsed < -1e-6:
                 self.area.advance(min(PAST_EVERY, -self.area.elapsed))
                 time = (self._start_ns + round(self.area.elapsed * 1e9)) // 1_000_000

@@ -187,8 +187,31 @@ def test_another_version_goes_on_with_the_cycles_it_knows(fit: Fit) -> None:
     after = live(fit, ("m50",), 1)
     after.restore(before.snapshot())
     going_on = live(fit, ("m50",), 1)
-    going_on.update(first)
-    assert told([after.update(rest)]) == told([going_on.update(rest)])
+    known = going_on.update(first).outputs.value[-1]
+    found, wanted = after.update(rest), going_on.update(rest)
+    assert found.outputs.value[0] == known, "at once, of the last cycle that was closed"
+    assert [n.kind for n in found.notices][:1] == ["raise"]
+    np.testing.assert_array_equal(found.outputs.value[1:], wanted.outputs.value)
+    np.testing.assert_array_equal(found.outputs.time[1:], wanted.outputs.time)
+    assert np.all(np.diff(found.outputs.time) > 0)
+
+
+def test_a_new_version_says_at_once_what_it_expects_and_says_it_once(fit: Fit) -> None:
+    whole = readings([machine(50)])
+    cut = 40 * len(NAMES)
+    before = live(None, ("m50",), 0)
+    before.update(Readings(whole.slot[:cut], whole.time[:cut], whole.value[:cut]))
+    after = live(fit, ("m50",), 1)
+    after.restore(before.snapshot())
+    waiting = live(fit, ("m50",), 1)
+    waiting.restore(after.snapshot())
+    one = Readings(*(c[cut - 1 : cut] for c in (whole.slot, whole.time, whole.value)))
+    for part in (after, waiting):
+        assert len(part.update(one).outputs) == 1
+        assert len(part.update(one).outputs) == 0
+    again = live(fit, ("m50",), 1)
+    again.restore(after.snapshot())
+    assert len(again.update(one).outputs) == 0
 
 
 def test_a_version_knows_the_lives_that_were_open_when_it_was_learnt(fit: Fit) -> None:
@@ -200,7 +223,7 @@ def test_a_version_knows_the_lives_that_were_open_when_it_was_learnt(fit: Fit) -
     later = readings([Life("m50", life.values[n:], life.settings[n:], life.age[n:], True, True)], n)
     found = live(knowing, ("m50",)).update(later).outputs
     whole = live(fit, ("m50",)).update(readings([life])).outputs
-    np.testing.assert_array_equal(found.value, whole.value[n:])
+    np.testing.assert_array_equal(found.value, whole.value[n - 1 :])
 
 
 def test_without_a_version_it_waits(fit: Fit) -> None:

@@ -39,8 +39,9 @@ interface Props {
 
 /** The chosen key figure, else the alarm of the selected twin, else its first number. */
 export function OverviewTrend({ twin, isChosen, first, isQuiet }: Props) {
-  const alarm = isQuiet ? undefined : rankedAlarms.value.find((one) => one.property && (!isChosen || one.twin === twin));
-  const kpi = chosenKpi.value ?? (twin ? null : (first ?? null));
+  // What a service finds out (a score, days left) says little in an hour.
+  const alarm = isQuiet ? undefined : rankedAlarms.value.find((one) => one.property && !one.rule.startsWith("service:") && (!isChosen || one.twin === twin));
+  const kpi = chosenKpi.value ?? (isChosen || alarm || (isQuiet && twin) ? null : (first ?? null));
   const direct = kpi ? ofKpi(kpi) : alarm ? ofAlarm(alarm) : null;
   const of = direct?.signal.twin ?? twin;
   const { data } = useResource(of ? `twin ${of}` : null, (abort) => getTwin(of, abort));

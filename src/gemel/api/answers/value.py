@@ -163,6 +163,8 @@ class Fidelity(TypedDict):
     twin: str
     name: str
     property: str
+    predictedBy: str
+    """The path that predicts it; its own, unless a model of behaviour expects it."""
     provenance: str
     unit: str | None
     quality: float | None

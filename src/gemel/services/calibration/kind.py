@@ -168,6 +168,7 @@ KIND = Kind(
         ),
     ),
     reads=reads,
+    expects=lambda parameters: {VALUE: str(parameters["observed"])},
     foreign=foreign,
     check=check,
     example={"behaviour": "first-order", "inputs": {"input": "x"}, "observed": "y"},

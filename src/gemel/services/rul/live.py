@@ -1,5 +1,7 @@
 """The live part: cycles of every twin, predicted when the next one begins; alarms when it is time.
 
+A version that is new says at once what it expects of the lives that it knows, by their last cycle.
+
 A cycle is what a twin's signals were on average in one span of `cycle` seconds of source time. It
 is over when a reading of a later span comes. A late reading counts for the cycle that is open.
 """
@@ -38,9 +40,24 @@ MOST_LISTED = 100
 NEW = 3
 """Cycles a healthy machine must be told to last beyond the limit before an alarm clears."""
 TWIN_COLUMNS = (
-    "span", "time", "age", "rows", "first", "ring", "low", "middle", "high", "below", "above",
-    "is_told", "told_at", "predicted", "total", "count",
-)  # fmt: skip
+    "span",
+    "time",
+    "age",
+    "rows",
+    "first",
+    "ring",
+    "low",
+    "middle",
+    "high",
+    "below",
+    "above",
+    "is_told",
+    "told_at",
+    "predicted",
+    "total",
+    "count",
+)
+IS_NEW = "is_new"  # fmt: skip
 
 
 class RemainingLife:
@@ -77,6 +94,8 @@ class RemainingLife:
         self.is_told = np.zeros(n, np.bool_)
         self.told_at: I64 = np.full(n, NEVER, np.int64)
         self.predicted: I64 = np.full(n, NEVER, np.int64)
+        self.is_new = np.zeros(n, np.bool_)
+        """Of whom this version has said nothing yet though it knows their cycles."""
         if setup.fit is not None and OPEN in setup.fit.document:
             self._take_over(setup.fit.document[OPEN], dict(setup.fit.arrays))
 
@@ -120,11 +139,20 @@ class RemainingLife:
         number = self._rounds(twin, time // self._width)
         order = np.argsort(number, kind="stable")
         cuts = np.flatnonzero(np.diff(number[order])) + 1
-        founds = [
+        founds = [self._begin()]
+        founds += [
             self._take(twin[rows], column[rows], time[rows], value[rows])
             for rows in np.split(order, cuts)
         ]
         return _joined(founds)
+
+    def _begin(self) -> Found:
+        """What a new version says of the lives that it found."""
+        twins = np.flatnonzero(self.is_new)
+        if not len(twins) or self.model is None:
+            return NOTHING
+        self.is_new[:] = False
+        return self._predict(twins, np.empty(0, np.intp), self.span[twins] * self._width)
 
     def _rounds(self, twin: NDArray[np.int64], span: I64) -> NDArray[np.int64]:
         """For each reading, how many cycles of its twin these readings have ended before it."""
@@ -182,9 +210,15 @@ class RemainingLife:
         self.rows[over] += 1
         if self.model is None:
             return NOTHING
+        self.is_new[over] = False
+        return self._predict(over, renewed, self.time[over])
+
+    def _predict(self, over: Rows, renewed: Rows, time: I64) -> Found:
+        """What is left of these twins by the cycles that are closed, as of these times."""
+        assert self.model is not None
         rows = self._features(over)
         self.low[over], self.middle[over], self.high[over] = self.model.predict(rows)
-        self.predicted[over] = self.time[over]
+        self.predicted[over] = time
         notices = self._notices(over, renewed, rows)
         return Found(self._outputs(over), notices)
 
@@ -236,7 +270,7 @@ class RemainingLife:
         return Outputs(
             twins.astype(np.int32),
             np.zeros(len(twins), np.int32),
-            self.time[twins],
+            self.predicted[twins],
             self.middle[twins] * self._days,
             self.low[twins] * self._days,
             self.high[twins] * self._days,
@@ -257,7 +291,7 @@ class RemainingLife:
             self.is_told[over] | (self.below[over] >= self._hold)
         ).tolist():  # twins near their end, not all
             twin = int(over[row])
-            time = int(self.time[twin])
+            time = int(self.predicted[twin])
             if time <= self.told_at[twin]:
                 continue
             told = bool(self.is_told[twin])
@@ -355,7 +389,7 @@ class RemainingLife:
 
     def snapshot(self) -> bytes:
         head = {"twins": self.twins, "columns": self.columns, "version": self.version}
-        return pack(head, {name: getattr(self, name) for name in TWIN_COLUMNS})
+        return pack(head, {name: getattr(self, name) for name in (*TWIN_COLUMNS, IS_NEW)})
 
     def restore(self, data: bytes) -> None:
         """Goes on from a snapshot; another version keeps the cycles and begins its alarms anew."""
@@ -371,6 +405,9 @@ class RemainingLife:
             getattr(self, name)[here[longer]] = arrays[name][there[longer]]
         if before["version"] != self.version:
             self.is_told[:] = False
+            self.is_new = (self.rows > 0) & (self.span != NEVER)
+        elif IS_NEW in arrays:
+            self.is_new[here[longer]] = arrays[IS_NEW][there[longer]]
         self.told_at[here] = arrays["told_at"][there]
 
     def _take_over(self, twins: list[str], arrays: dict[str, Any]) -> None:
@@ -382,6 +419,7 @@ class RemainingLife:
             for name in OPEN_COLUMNS:
                 getattr(self, name)[here] = arrays[f"open/{name}"][there]
             self.time[here] = self.span[here] * self._width
+            self.is_new[here] = self.rows[here] > 0
 
 
 def _joined(founds: list[Found]) -> Found:

@@ -6,14 +6,15 @@ from typing import Any
 
 from gemel.simulate.device import Device, Moment, Readings, number
 from gemel.simulate.floor import MOTORS, Floor
-from gemel.simulate.noise import Wander
+from gemel.simulate.lives import lives
+from gemel.simulate.noise import Wander, stream
 from gemel.simulate.physics.motor import (
     Motor,
     MotorPlate,
     bearing_acceleration,
     bearing_vibration,
 )
-from gemel.simulate.sensor import Sensor
+from gemel.simulate.sensor import Sensor, Sensors
 
 PLATES = {
     "motor-1": MotorPlate(11.0, 1470, 400, 0.914, 0.85),
@@ -65,6 +66,8 @@ class MotorDevice(Device):
         self.coupled = False
         self.hours = 4_000.0 + self.random.uniform(0, 9_000)
         self.starts = 0
+        self.worn, self.days = 0.0, self.hours / 24
+        """Of the bearing: wear of its age alone, and days since it was renewed."""
 
     def step(self, now: Moment) -> None:
         name, motor = self.name, self.motor
@@ -80,6 +83,7 @@ class MotorDevice(Device):
         self.rough.step(now.dt)
         if motor.share > 0.01:
             self.hours += now.dt / 3600
+            self.days += now.dt / 86_400
         self.floor[f"{name}.speed"] = motor.speed
         self.floor[f"{name}.power"] = motor.electrical
 
@@ -97,7 +101,8 @@ class MotorDevice(Device):
 
     @property
     def wear(self) -> float:
-        return max(self.level("bearing-wear"), self.level("bearing-wear", self.bearing))
+        faults = (self.level("bearing-wear"), self.level("bearing-wear", self.bearing))
+        return max(self.worn, *faults)
 
     def truth(self) -> dict[str, dict[str, float]]:
         motor, wear = self.motor, self.wear
@@ -125,7 +130,26 @@ class MotorDevice(Device):
     def states(self) -> Readings:
         turning = self.motor.share > 0.01
         state = "running" if turning else "stopped"
-        return {self.name: {"state": state, "operatingHours": round(self.hours, 3)}}
+        return {
+            self.name: {"state": state, "operatingHours": round(self.hours, 3)},
+            self.bearing: {"daysInService": round(self.days, 3)},
+        }
+
+    def lived(self, days: int) -> list[tuple[int, Readings]]:
+        """Lives of the bearing, read once a day as the motor runs now."""
+        sensors = Sensors(BEARING_SENSORS, stream(self._seed, f"{self.bearing}/lives"))
+        found: list[tuple[int, Readings]] = []
+        for day in lives(stream(self._seed, f"{self.bearing}/wear"), days):
+            self.worn, self.days = day.wear, day.age
+            row = {**sensors.read(self.truth()[self.bearing]), "daysInService": day.age}
+            found.append((day.ago, {self.bearing: row}))
+        return found
+
+    def repair(self, twin: str = "") -> list[str]:
+        """A bearing that is repaired is a new one."""
+        if twin in ("", self.bearing):
+            self.worn = self.days = 0.0
+        return super().repair(twin)
 
     def act(self, twin: str, command: str, argument: Any) -> Any:
         if twin != self.name:

@@ -83,6 +83,7 @@ export interface Fidelity {
   twin: string;
   name: string;
   property: string;
+  predictedBy: string;
   provenance: string;
   unit: string | null;
   quality: number | null;
