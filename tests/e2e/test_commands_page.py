@@ -60,7 +60,11 @@ def test_one_asks_and_another_approves_with_the_keyboard_alone(
     ann = visit(plant).log_in("operator", "ann", at="/app/twins")
     ask(ann, "motor-1", "70")
     assert ann.find("guards").get_by_text("It would wait for another person").count() == 1
-    press(ann, "Enter")  # what was checked is asked for
+    press(ann, "Enter")  # what was checked is asked for, once the twin's id was typed
+    ann.find("request").get_by_text("Type motor-1 exactly").wait_for()
+    ann.find("confirm-input").focus()
+    ann.page.keyboard.type("motor-1")
+    press(ann, "Enter")
     ann.page.wait_for_selector("[data-testid=command-detail][data-state=awaiting]")
     own = ann.find("command-detail").locator("[data-testid=approve]")
     assert "another person must approve" in (own.get_attribute("aria-label") or "")

@@ -173,6 +173,8 @@ def test_a_view_is_saved_and_shown_to_others(plant: Running, visit: Visit) -> No
     engineer.page.get_by_label("Name of the view").fill("Half height")
     engineer.page.get_by_role("button", name="Save", exact=True).click()
     engineer.page.get_by_role("button", name="Half height", exact=True).wait_for()
+    engineer.page.keyboard.press("Escape")
+    engineer.page.locator(".tool-card").wait_for(state="detached")
     assert plant.call("GET", "/views")["value"] == [
         {
             "id": "half-height",

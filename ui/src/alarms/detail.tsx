@@ -79,6 +79,7 @@ export function AlarmDetail({ alarm, open, close }: { alarm: Alarm; open: (what:
       </div>
       <Held alarm={alarm} />
       {isRested ? <AlarmTrend alarm={alarm} /> : alarm.property && <div class="detail-chart" />}
+      <Onward alarm={alarm} />
       <Facts alarm={alarm} />
       {isRested && <Cause alarm={alarm} />}
       <Comments alarm={alarm} />
@@ -88,18 +89,41 @@ export function AlarmDetail({ alarm, open, close }: { alarm: Alarm; open: (what:
   );
 }
 
-function AlarmTrend({ alarm }: { alarm: Alarm }) {
+/** What is shown around an alarm: from before it until after it, or the last hour. */
+function windowOf(alarm: Alarm): number | [number, number] {
   const raised = parseTime(alarm.raised) ?? serverNow();
-  if (!alarm.property) return null;
   const cleared = parseTime(alarm.cleared);
-  const isLong = tick.peek() - raised > 50 * 60_000;
-  const window: number | [number, number] = cleared !== null ? [raised - BEFORE, cleared + AFTER] : isLong ? [raised - BEFORE, raised + 40 * 60_000] : 3600;
+  if (cleared !== null) return [raised - BEFORE, cleared + AFTER];
+  return tick.peek() - raised > 50 * 60_000 ? [raised - BEFORE, raised + 40 * 60_000] : 3600;
+}
+
+function AlarmTrend({ alarm }: { alarm: Alarm }) {
+  if (!alarm.property) return null;
+  const [raised, cleared] = [parseTime(alarm.raised) ?? serverNow(), parseTime(alarm.cleared)];
   const limits = typeof alarm.limit !== "number" ? [] : [{ value: alarm.limit, priority: alarm.priority, label: `limit ${plainAsRead(alarm.limit, alarm.unit)}` }];
   const marks = [{ time: raised, label: "raised" }, ...(cleared === null ? [] : [{ time: cleared, label: "back" }])];
   return (
     <div class="detail-chart">
-      <Chart signals={[{ twin: alarm.twin, property: alarm.property, label: alarm.twinName, unit: alarm.unit }]} window={window} limits={limits} marks={marks} label={`${alarm.twinName} ${alarm.property} around the alarm`} testId="alarm-chart" />
+      <Chart signals={[{ twin: alarm.twin, property: alarm.property, label: alarm.twinName, unit: alarm.unit }]} window={windowOf(alarm)} limits={limits} marks={marks} label={`${alarm.twinName} ${alarm.property} around the alarm`} testId="alarm-chart" />
     </div>
+  );
+}
+
+/** The same alarm on other pages. */
+function Onward({ alarm }: { alarm: Alarm }) {
+  const window = windowOf(alarm);
+  const edges = Array.isArray(window) ? { window: window.join("~") } : {};
+  return (
+    <p class="row detail-onward">
+      {alarm.property && (
+        <a class="link" href={href("trends", "", { panels: `${alarm.twin}:${alarm.property}`, ...edges })}>
+          Look closer in Trends
+        </a>
+      )}
+      <a class="link" href={href("plant", "", { twin: alarm.twin })}>
+        Show in 3D
+      </a>
+    </p>
   );
 }
 

@@ -3,11 +3,12 @@
 import { Corrections } from "@/alarms/corrections.tsx";
 import { get } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
-import { href, place, setSearch } from "@/core/router.ts";
+import { href } from "@/core/router.ts";
 import type { AlarmFigures } from "@/core/types.ts";
 import { PRIORITY_WORDS } from "@/core/words.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
+import { SpanChooser, spanIn } from "./spans.tsx";
 
 const SPANS: [string, string][] = [
   ["-8h", "8 h"],
@@ -24,17 +25,11 @@ function seconds(value: number | null): string {
 }
 
 export function Figures() {
-  const span = place.value.search.get("span") ?? "-24h";
+  const span = spanIn(SPANS, "-24h");
   const { data, error, retry } = useResource(`alarm figures ${span}`, (abort) => get<AlarmFigures>(`/alarms/kpis?from=${encodeURIComponent(span)}`, abort));
   return (
     <div class="figures" data-testid="alarm-figures">
-      <div class="segments" role="group" aria-label="Over how long">
-        {SPANS.map(([value, label]) => (
-          <button key={value} aria-pressed={span === value} onClick={() => setSearch({ span: value })}>
-            {label}
-          </button>
-        ))}
-      </div>
+      <SpanChooser spans={SPANS} span={span} />
       {error && !data && <Failed error={error} what="The key figures" retry={retry} />}
       {!data && !error && <SkeletonRows count={6} />}
       {data && <Shown data={data} />}

@@ -3,7 +3,7 @@
 import { get } from "@/core/api.ts";
 import { tick } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
-import { href, place, setSearch } from "@/core/router.ts";
+import { href } from "@/core/router.ts";
 import type { Alarm, AlarmHandover, AlarmsDone } from "@/core/types.ts";
 import { formatMoment, plural } from "@/core/words.ts";
 import { status } from "@/live/client.ts";
@@ -11,6 +11,7 @@ import { Badge } from "@/shell/badge.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { inWords } from "./corrections.tsx";
 import { AlarmLine } from "./line.tsx";
+import { SpanChooser, spanIn } from "./spans.tsx";
 
 const SPANS: [string, string][] = [
   ["-8h", "8 h"],
@@ -26,18 +27,12 @@ const MOST_DONE = 200;
 
 export function Handover() {
   const spans = status.value?.shift ? [...SHIFTS, ...SPANS] : SPANS;
-  const span = (spans.find(([value]) => value === place.value.search.get("span")) ?? spans[0]!)[0];
+  const span = spanIn(spans, spans[0]![0]);
   const { data, error, retry } = useResource(`handover ${span}`, (abort) => get<AlarmHandover>(`/alarms/handover?${span.startsWith("-") ? "from" : "shift"}=${span}`, abort));
   return (
     <div class="figures handover" data-testid="alarm-handover">
       <div class="row">
-        <div class="segments" role="group" aria-label="Over how long">
-          {spans.map(([value, label]) => (
-            <button key={value} aria-pressed={span === value} onClick={() => setSearch({ span: value })}>
-              {label}
-            </button>
-          ))}
-        </div>
+        <SpanChooser spans={spans} span={span} />
         <span class="push row no-print">
           <button class="button" onClick={retry}>
             Anew

@@ -27,6 +27,9 @@ interface Props {
 /** So many rows before the end, what follows is asked for. */
 const AHEAD = 60;
 
+/** A row that stands for a group is higher than the same alarm alone. */
+const rowKey = (row: Row | undefined, index: number): string => (row ? `${row.alarm.id}${row.group ? " and more" : ""}` : String(index));
+
 export function AlarmList({ rows, label, id, selected, opened, onFold, query, isFiltered, more }: Props) {
   const list = useRef<HTMLUListElement>(null);
   const box = useMemo(() => ({ get current(): HTMLElement | null { return list.current?.closest<HTMLElement>(matchMedia("(max-width: 1023px)").matches ? ".with-panel" : ".alarm-main") ?? null; } }), []); // what scrolls
@@ -35,7 +38,7 @@ export function AlarmList({ rows, label, id, selected, opened, onFold, query, is
   useLayoutEffect(() => {
     if (list.current && box.current) setAbove(list.current.getBoundingClientRect().top - box.current.getBoundingClientRect().top + box.current.scrollTop);
   }, [rows, label, selected.size > 0]); // not while scrolling: it makes the browser lay out anew
-  const key = useCallback((index: number) => rows[index]?.alarm.id ?? String(index), [rows]);
+  const key = useCallback((index: number) => rowKey(rows[index], index), [rows]);
   const { items, size, scrollTo, measure } = useVirtual(rows.length, HEIGHT, box, above, key);
   const isNearEnd = isFiltered || (items[items.length - 1]?.index ?? 0) >= rows.length - AHEAD;
   useEffect(() => {

@@ -1,7 +1,7 @@
 /** Who is told of which alarms, how and when: receivers, notifications with escalation, the outbox. */
 
 import { useState } from "preact/hooks";
-import { get, post, put, remove } from "@/core/api.ts";
+import { get, may, me, post, put, remove } from "@/core/api.ts";
 import { wall } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
@@ -16,18 +16,28 @@ import { NotificationForm } from "./notification-form.tsx";
 
 export function Telling() {
   const [version, setVersion] = useState(0);
+  return (
+    <div class="figures telling" data-testid="alarm-telling">
+      {may("rules:write") ? <Told version={version} changed={() => setVersion((old) => old + 1)} /> : <p class="soft">Who is told, and how, is shown to those who may make rules; your role ({me.value?.role ?? "none"}) may not. What was told is below.</p>}
+      <Outbox version={version} />
+    </div>
+  );
+}
+
+/** Receivers and notifications. */
+function Told({ version, changed }: { version: number; changed: () => void }) {
   const receivers = useResource("receivers", (abort) => get<Page<Receiver>>("/receivers", abort), version);
   const notifications = useResource("notifications", (abort) => get<Page<Notification>>("/notifications", abort), version);
   const [edited, setEdited] = useState<Receiver | Notification | "receiver" | "notification" | null>(null);
   const done = (): void => {
     setEdited(null);
-    setVersion((old) => old + 1);
+    changed();
   };
   const blocked = blockedFrom("rules:write");
   const isReceiver = edited === "receiver" || (typeof edited === "object" && edited !== null && "kind" in edited);
   const known = receivers.data?.value ?? [];
   return (
-    <div class="figures telling" data-testid="alarm-telling">
+    <>
       <h2>Receivers</h2>
       {receivers.error && !receivers.data && <Failed error={receivers.error} what="The receivers" retry={receivers.retry} />}
       {receivers.data && known.length === 0 && <p class="soft">Nobody is told by mail, webhook or MQTT yet.</p>}
@@ -50,8 +60,7 @@ export function Telling() {
         A new notification
       </ActionButton>
       {edited && !isReceiver && <NotificationForm key={typeof edited === "string" ? "new" : edited.id} one={edited === "notification" ? undefined : (edited as Notification)} receivers={known.map((one) => one.id)} done={done} />}
-      <Outbox version={version} />
-    </div>
+    </>
   );
 }
 

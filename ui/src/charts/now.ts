@@ -24,8 +24,18 @@ export const nowLayer = (edges: () => [number, number]): Draw => (plot) =>
     ctx.textBaseline = "bottom";
     const isRight = x > box.left + box.width * 0.85;
     ctx.textAlign = isRight ? "right" : "left";
-    ctx.fillText(moment.peek() === null ? "now" : "shown", x + (isRight ? -5 : 5) * ratio, box.top + box.height - 8 * ratio);
+    writeOver(ctx, moment.peek() === null ? "now" : "shown", x + (isRight ? -5 : 5) * ratio, box.top + box.height - 8 * ratio);
   });
+
+/** Words that stay readable where lines run under them. */
+export function writeOver(ctx: CanvasRenderingContext2D, words: string, x: number, y: number): void {
+  ctx.setLineDash([]);
+  ctx.lineJoin = "round";
+  ctx.lineWidth = 4 * devicePixelRatio;
+  ctx.strokeStyle = tokenColor("bg1");
+  ctx.strokeText(words, x, y);
+  ctx.fillText(words, x, y);
+}
 
 /** Where a moment is, in pixels of the canvas. */
 export const at = (plot: uPlot, ms: number): number => plot.valToPos(ms / 1000, "x", true);

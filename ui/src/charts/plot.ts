@@ -5,6 +5,7 @@ import "uplot/dist/uPlot.min.css";
 import { formatClock, formatDay, formatNumber } from "@/core/words.ts";
 import { tokenColor } from "@/core/theme.ts";
 import { wordsApart } from "./apart.ts";
+import { writeOver } from "./now.ts";
 
 /** Of a limit's words, in pixels of the page. */
 const WORDS_HEIGHT = 14;
@@ -139,7 +140,7 @@ function drawLimits(plot: uPlot, options: PlotOptions, scaleOf: (unit: string | 
     line(ctx, [2 * ratio, 3 * ratio], 1.5 * ratio, bbox.left, y, bbox.left + bbox.width, y);
     ctx.textAlign = "left";
     ctx.textBaseline = "bottom";
-    ctx.fillText(limit.label, bbox.left + 6 * ratio, words[i]!);
+    writeOver(ctx, limit.label, bbox.left + 6 * ratio, words[i]!);
   }
   for (const mark of options.marks) {
     const x = Math.round(plot.valToPos(mark.time / 1000, "x", true)) + 0.5;
@@ -148,7 +149,7 @@ function drawLimits(plot: uPlot, options: PlotOptions, scaleOf: (unit: string | 
     ctx.textBaseline = "bottom";
     const isRight = x > bbox.left + bbox.width * 0.75;
     ctx.textAlign = isRight ? "right" : "left";
-    ctx.fillText(mark.label, x + (isRight ? -5 : 5) * ratio, bbox.top + bbox.height - 4 * ratio);
+    writeOver(ctx, mark.label, x + (isRight ? -5 : 5) * ratio, bbox.top + bbox.height - 4 * ratio);
   }
   ctx.restore();
 }

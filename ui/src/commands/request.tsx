@@ -11,7 +11,7 @@ import type { CommandModel, DryRun, Json, Twin } from "@/core/types.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed } from "@/shell/notices.tsx";
-import { Field } from "@/twins/command.tsx";
+import { Field, TypedId } from "@/twins/command.tsx";
 import { argumentsOf, byUse, fieldsOf } from "@/twins/form.ts";
 import { short } from "./words.ts";
 
@@ -78,9 +78,12 @@ function Arguments({ twin, model, blocked }: { twin: Twin; model: CommandModel; 
   const [isTried, setTried] = useState(false);
   const [problem, setProblem] = useState("");
   const [checked, setChecked] = useState<{ run: DryRun; of: string } | null>(null);
+  const [typed, setTyped] = useState("");
   const { value, problems } = argumentsOf(fields, values);
   const now = JSON.stringify(value);
   const isChecked = checked !== null && checked.of === now;
+  const isPassed = isChecked && checked.run.wouldBe !== "refused" && !blocked;
+  const isConfirmed = typed.trim() === twin.id;
 
   const check = async (): Promise<void> => {
     setTried(true);
@@ -94,6 +97,7 @@ function Arguments({ twin, model, blocked }: { twin: Twin; model: CommandModel; 
     }
   };
   const ask = async (): Promise<void> => {
+    if (!isConfirmed) return setProblem(`Type ${twin.id} exactly as it is written`);
     try {
       const sent = await send(twin.id, model.name, value as Json, deadline);
       toast(sent.state === "awaiting" ? "Asked: another person must approve" : "Asked");
@@ -109,7 +113,7 @@ function Arguments({ twin, model, blocked }: { twin: Twin; model: CommandModel; 
       noValidate
       onSubmit={(event) => {
         event.preventDefault();
-        void (isChecked && checked.run.wouldBe !== "refused" && !blocked ? ask() : check());
+        void (isPassed ? ask() : check());
       }}
     >
       {fields.map((field) => (
@@ -126,14 +130,15 @@ function Arguments({ twin, model, blocked }: { twin: Twin; model: CommandModel; 
         </select>
       </div>
       {isChecked && <Answers run={checked.run} />}
-      <p class="problem" role="alert">
+      {isPassed && <TypedId id={twin.id} typed={typed} change={setTyped} />}
+      <p id="command-problem" class="problem" role="alert">
         {problem}
       </p>
       <div class="row end">
         <button type="button" class="button" data-testid="check" onClick={() => void check()}>
           Check
         </button>
-        <button type="submit" class="button primary" data-testid="ask" aria-disabled={!isChecked || checked.run.wouldBe === "refused" || blocked ? "true" : undefined} title={blocked || (isChecked ? undefined : "Check first: the guards are asked, nothing is sent")}>
+        <button type="submit" class="button primary" data-testid="ask" aria-disabled={isPassed && isConfirmed ? undefined : "true"} title={blocked || (isChecked ? undefined : "Check first: the guards are asked, nothing is sent")}>
           {isChecked && checked.run.wouldBe === "awaiting" ? "Ask for approval" : "Send"}
         </button>
       </div>

@@ -81,8 +81,14 @@ function Ramp({ legend, of }: { legend: Extract<Legend, { kind: "scale" }>; of: 
   return (
     <>
       <strong class="ellipsis">{words}</strong>
-      <span>{formatNumber(scale.low)}</span>
-      <span class="legend-ramp" style={{ background: `linear-gradient(to right, ${from}, ${to})` }} />
+      {scale.low < scale.high ? (
+        <>
+          <span>{formatNumber(scale.low)}</span>
+          <span class="legend-ramp" style={{ background: `linear-gradient(to right, ${from}, ${to})` }} />
+        </>
+      ) : (
+        <span class="legend-swatch" style={{ background: from }} />
+      )}
       <span>
         {formatNumber(scale.high)} {unit && <span class="unit">{unit}</span>}
       </span>

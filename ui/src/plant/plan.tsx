@@ -2,7 +2,7 @@
 
 import type { ReadonlySignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import { openAlarms, priorityOfTwin } from "@/core/alarms.ts";
+import { openAlarms } from "@/core/alarms.ts";
 import { moment, wall } from "@/core/clock.ts";
 import { nameOf, rows } from "@/core/plant.ts";
 import { themeVersion } from "@/core/theme.ts";
@@ -68,15 +68,16 @@ interface Props {
 
 export function Plan({ scene, look, selected, choose }: Props) {
   const drawing = useMemo(() => drawingOf(scene), [scene]);
-  const labelled = useMemo(() => [...priorityOfTwin.value.keys()], [openAlarms.value]);
+  const placed = useMemo(() => new Set(drawing.feet.map((foot) => foot.twin).filter(Boolean)), [drawing]);
+  const shown = shownPriorities(placed);
   const unit = Math.max(drawing.box[2], drawing.box[3]) / 90;
   return (
     <svg class="plan" viewBox={drawing.box.join(" ")} role="group" aria-label="Plan of the plant" data-testid="plan" onClick={() => choose(null)}>
       <Floor scene={scene} look={look} unit={unit} hasWords />
       <Feet drawing={drawing} look={look} selected={selected} choose={choose} isTabbed />
-      {!look.hidden.has("labels") && drawing.feet.filter((foot, i, all) => foot.twin && (labelled.includes(foot.twin) || foot.twin === selected) && all.findIndex((one) => one.twin === foot.twin) === i).slice(0, 30).map((foot) => (
+      {!look.hidden.has("labels") && drawing.feet.filter((foot, i, all) => foot.twin && (shown.has(foot.twin) || foot.twin === selected) && all.findIndex((one) => one.twin === foot.twin) === i).slice(0, 30).map((foot) => (
         <text key={foot.twin} class="plan-label" x={foot.at[0]} y={foot.at[1] - foot.rect[3] / 2 - unit * 0.5} font-size={unit * 1.3} text-anchor="middle">
-          {priorityOfTwin.value.has(foot.twin) ? `${priorityOfTwin.value.get(foot.twin)} ` : ""}
+          {shown.has(foot.twin) ? `${shown.get(foot.twin)} ` : ""}
           {nameOf(foot.twin)}
         </text>
       ))}

@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { priorityOfTwin } from "@/core/alarms.ts";
 import { get, put, remove } from "@/core/api.ts";
+import { useKeys } from "@/core/keys.ts";
 import { useResource } from "@/core/resource.ts";
 import { setSearch } from "@/core/router.ts";
 import { toast } from "@/core/toasts.ts";
@@ -42,6 +43,12 @@ export function Tools({ view, look, isFlat, canSolid, isMoving, dropped, scene, 
     view.current?.measure(!isMeasuring);
     setMeasuring(!isMeasuring);
   };
+  useKeys((event) => {
+    if (event.key !== "Escape" || !(open || isMeasuring)) return false;
+    if (open) setOpen("");
+    else measure();
+    return true;
+  });
   return (
     <div class="plant-tools right" role="toolbar" aria-label="Scene">
       <div class="tool-row">

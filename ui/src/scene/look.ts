@@ -76,15 +76,14 @@ export function scaleOf(by: string, twins: Iterable<string>): Scale | null {
   if (!count) return null;
   const isBadLow = by === "health" || by === "fidelity";
   if (isBadLow) [low, high] = [0, high > 1.5 ? 100 : 1];
-  else [low, high] = rounded(low, high);
+  else if (low < high) [low, high] = rounded(low, high);
   return { low, high, count, isBadLow };
 }
 
 /** Ends that a person can read, and that do not change with every value. */
 function rounded(low: number, high: number): [number, number] {
   const step = 10 ** Math.floor(Math.log10(Math.max(high - low, Math.abs(high) * 0.05, 1e-6)));
-  const [from, to] = [Math.floor(low / step) * step, Math.ceil(high / step) * step];
-  return from === to ? [from, from + step] : [from, to];
+  return [Math.floor(low / step) * step, Math.ceil(high / step) * step];
 }
 
 const PRIORITY_TOKENS = ["body3d", "p1", "p2", "p3", "p4"];

@@ -207,6 +207,7 @@ class View implements PlantView {
 
   measure = (isOn: boolean): void => {
     this.#ruler.use(isOn);
+    this.home_.classList.toggle("measuring", isOn);
     this.draw();
   };
 

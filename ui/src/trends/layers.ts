@@ -11,7 +11,7 @@ export const eventLayer =
   (events: () => Event[], edges: () => [number, number]): Draw =>
   (plot) =>
     inside(plot, (ctx, ratio, box) => {
-      for (const one of within(events(), edges())) {
+      for (const one of urgentLast(within(events(), edges()))) {
         const x = at(plot, one.from);
         if (one.kind === "alarm") {
           const end = one.to === null ? at(plot, wall.peek()) : at(plot, one.to);
@@ -28,6 +28,9 @@ export const eventLayer =
         }
       }
     });
+
+/** Where marks lie over each other, the most urgent one is seen. */
+const urgentLast = (events: Event[]): Event[] => [...events].sort((a, b) => b.priority - a.priority || a.from - b.from);
 
 /** The shape of a priority with its number: never by colour alone. */
 function badge(ctx: CanvasRenderingContext2D, x: number, y: number, ratio: number, priority: number): void {

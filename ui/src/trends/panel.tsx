@@ -150,6 +150,7 @@ function Legend({ panel, index, subjects, chart }: { panel: Panel; index: number
   const [from, to] = shownEdges.value;
   void chart?.version.value;
   const at = cursor.value;
+  const isAhead = shown.value.ahead > 0 && chart?.state.value === "ready";
   const line = (role: string, tag: number) => chart?.lines.find((one) => one.role === role && one.tag === tag);
   return (
     <ul class="trend-legend">
@@ -162,7 +163,7 @@ function Legend({ panel, index, subjects, chart }: { panel: Panel; index: number
             <span class="ellipsis">{one.label}</span>
             <strong>{value === null ? "—" : formatNumber(value)}</strong>
             {one.unit && <span class="unit">{unitAsRead(one.unit)}</span>}
-            {one.levels && line("forecast", i) && <span class="tag">forecast</span>}
+            {line("forecast", i) ? one.levels && <span class="tag">forecast</span> : isAhead && line("value", i) && <span class="meta">not forecast</span>}
             <button class="button quiet square tiny" aria-label={`Remove ${one.label}`} title="Remove" onClick={() => setTags(index, panel.tags.filter((_tag, n) => n !== i))}>
               <Icon name="close" small />
             </button>

@@ -94,12 +94,7 @@ export function CommandDialog({ twin, command, close }: { twin: Twin; command: C
               )}{" "}
               goes to the device of <strong>{twin.name || twin.id}</strong> now.
             </p>
-            <div class="field">
-              <label for="command-confirm">
-                Type <strong>{twin.id}</strong> to confirm
-              </label>
-              <input id="command-confirm" key="confirm" class="input" data-testid="confirm-input" autofocus autocomplete="off" spellcheck={false} value={typed} ref={focusFirst} onInput={(event) => setTyped(event.currentTarget.value)} aria-describedby="command-problem" />
-            </div>
+            <TypedId id={twin.id} typed={typed} change={setTyped} isFirst />
           </>
         )}
         <p id="command-problem" class="problem" role="alert">
@@ -120,6 +115,18 @@ export function CommandDialog({ twin, command, close }: { twin: Twin; command: C
         </div>
       </form>
     </Dialog>
+  );
+}
+
+/** Nothing goes to a device before its id was typed. */
+export function TypedId({ id, typed, change, isFirst = false }: { id: string; typed: string; change: (text: string) => void; isFirst?: boolean }) {
+  return (
+    <div class="field">
+      <label for="command-confirm">
+        Type <strong>{id}</strong> to confirm
+      </label>
+      <input id="command-confirm" key="confirm" class="input" data-testid="confirm-input" autocomplete="off" spellcheck={false} value={typed} ref={isFirst ? focusFirst : undefined} onInput={(event) => change(event.currentTarget.value)} aria-describedby="command-problem" />
+    </div>
   );
 }
 
