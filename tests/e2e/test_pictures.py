@@ -104,9 +104,12 @@ class Camera:
         visitor.log_in(at="/app/alarms")
 
     def tick(self) -> None:
-        """So that all that is told once a second is told anew; no text shows a millisecond."""
+        """So that all that is told once a second is told anew; no text shows a millisecond.
+
+        It goes ahead and seldom back: what was done at the moment is never after now.
+        """
         self._looks += 1
-        self.page.clock.set_fixed_time(MOMENT / SECOND + self._looks % 40 / 1000)
+        self.page.clock.set_fixed_time(MOMENT / SECOND + self._looks % 400 / 1000)
 
     def go(self, name: str) -> None:
         path, content = PAGES[name]

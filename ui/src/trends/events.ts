@@ -52,4 +52,4 @@ function ofCommand(command: Command): Event {
   return { id: command.id, kind: "command", twin: command.twin, from: at, to: at, priority: 0, words: `${what}, ${command.state}, by ${command.who}`, link: href("commands", command.id) };
 }
 
-export const within = (events: Event[], [from, to]: [number, number]): Event[] => events.filter((one) => one.from < to && (one.to ?? Infinity) >= from);
+export const within = (events: Event[], [from, to]: [number, number]): Event[] => events.filter((one) => one.from <= to && (one.to ?? Infinity) >= from);
