@@ -149,6 +149,25 @@ def test_what_is_removed_is_not_read(way):
         assert pairs.receive() == [(0, b"x")]
 
 
+def test_nothing_wakes_while_it_rests(way):
+    def is_awake() -> bool:
+        return bool(select.select([pairs.direct], [], [], 0)[0])
+
+    with Pairs(2) as pairs:
+        pairs.theirs[0].sendall(b"x")
+        assert select.select([pairs.direct], [], [], 60)[0]
+        pairs.direct.rest()
+        assert not is_awake()
+        pairs.theirs[1].sendall(b"y")
+        assert select.select([pairs.ours[1]], [], [], 60)[0]
+        assert not is_awake()
+        assert sorted(pairs.receive_now()) == [(0, b"x"), (1, b"y")]
+        pairs.direct.watch()
+        assert not is_awake()
+        pairs.theirs[0].sendall(b"z")
+        assert pairs.receive() == [(0, b"z")]
+
+
 def test_what_a_socket_does_not_take_is_told(way):
     with Pairs(3) as pairs:
         much = bytes(64 << 20)
@@ -295,6 +314,46 @@ def test_a_client_that_reads_late_gets_all_in_order(way, run_once, host, wait_un
         await wait_until(lambda: not session.link.is_paused)
         reader.send(Publish(2, "plant/x", 7, b"still there"))
         assert await reader.next() == Ack(Kind.PUBACK, 7)
+        await server.close()
+
+    run_once(scenario())
+
+
+def test_what_lies_in_sockets_is_read_once_the_platform_has_sent_something(
+    run_once, host, monkeypatch
+):
+    monkeypatch.setattr("gemel.connect.mqtt.server._LATER", 1e6)
+
+    async def scenario():
+        server, port = await listening(host)
+        client = await Raw.open(port, 4)
+        await client.connect("c")
+        for number in (1, 2):
+            client.send(Publish(2, "a", number, b"x"))
+            if number == 2:
+                assert server._resting is not None
+                server.publish("b", b"do")
+            assert await client.next() == Ack(Kind.PUBACK, number)
+        client.cut()
+        await server.close()
+
+    run_once(scenario())
+
+
+def test_who_sends_much_is_read_soon(run_once, host, monkeypatch):
+    monkeypatch.setattr("gemel.connect.mqtt.server._LATER", 1e6)
+    monkeypatch.setattr("gemel.connect.mqtt.server._BRISK", 1e6)
+
+    async def scenario():
+        server, port = await listening(host)
+        client = await Raw.open(port, 4)
+        await client.connect("c")
+        client.send(*(Publish(2, "a", number, b"x") for number in (1, 2)))
+        for number in (1, 2):
+            assert await client.next() == Ack(Kind.PUBACK, number)
+        client.send(Publish(2, "a", 3, b"x"))
+        assert await client.next() == Ack(Kind.PUBACK, 3)
+        client.cut()
         await server.close()
 
     run_once(scenario())

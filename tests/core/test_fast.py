@@ -303,3 +303,23 @@ def test_environment_forgoes_the_compiled_path() -> None:
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout == "python False\n"
+
+
+@pytest.mark.parametrize(
+    ("there", "told"),
+    [("None", "was not compiled"), ("types.SimpleNamespace(VERSION=1)", "version 1 is compiled")],
+)
+def test_what_is_not_there_or_of_another_version_is_told_with_what_mends_it(
+    there: str, told: str
+) -> None:
+    code = (
+        f"import sys, types; sys.modules['gemel.core._fast'] = {there}\n"
+        "from gemel.core import fast; print(fast.path, fast.slower)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "GEMEL_PURE"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.startswith("python telemetry is decoded in Python")
+    assert told in done.stdout
+    assert "`pip install -e .`" in done.stdout

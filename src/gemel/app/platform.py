@@ -308,8 +308,8 @@ class Platform:
 
     async def start(self) -> None:
         """Loads what is stored, replays the log, and starts the tick."""
-        if not fast.IS_COMPILED:
-            log.warning("%s", fast.SLOWER)
+        if fast.slower:
+            log.warning("%s", fast.slower)
         loop = asyncio.get_running_loop()
         self.history = await loop.run_in_executor(
             self._executor,
@@ -453,6 +453,7 @@ class Platform:
             "version": __version__,
             "time": to_iso(now),
             "fastPath": fast.path,
+            "slower": fast.slower,
             "plant": self.catalogue.plant_name,
             "valuesPerSecond": round(self._rate, 1),
             "readings": statistics.readings,

@@ -21,6 +21,7 @@ from gemel.app.upkeep import compact as compact_history
 from gemel.backends.upkeep import vacuum
 from gemel.cli.client import Client
 from gemel.cli.output import as_json, say
+from gemel.core import fast
 from gemel.core.clock import system_clock
 from gemel.core.document import Json
 from gemel.core.errors import GemelError, InvalidInput, NotFound, Unavailable
@@ -148,6 +149,8 @@ def check(arguments: argparse.Namespace) -> int:
         as_json(found)
     else:
         _tell(found)
+        if fast.slower:
+            say(f"note     {fast.slower}")
     return 0 if found["sound"] else 1
 
 

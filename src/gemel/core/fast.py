@@ -24,7 +24,6 @@ __all__ = [
     "FRACTION",
     "IS_COMPILED",
     "READS_MANY",
-    "SLOWER",
     "WHOLE",
     "Line",
     "Messages",
@@ -39,6 +38,7 @@ __all__ = [
     "receive",
     "scan",
     "slide",
+    "slower",
     "transmit",
 ]
 
@@ -202,26 +202,32 @@ def plain_mark_repeated(series: I32, time: I64, bits: I64, known: U8) -> int:
     return int(np.count_nonzero(same))
 
 
-def _compiled() -> Any:
+def _compiled() -> tuple[Any, str]:
+    """What is compiled; None and why not, and what mends it, where it is not used."""
     if os.environ.get("GEMEL_PURE", "") not in ("", "0"):
-        return None
+        return None, "GEMEL_PURE is set; without it what is compiled is used"
+    mend = (
+        "where there is a C compiler `pip install --force-reinstall --no-deps gemel`"
+        " compiles it (`pip install -e .` in a clone)"
+    )
     try:
         from gemel.core import _fast  # type: ignore[attr-defined, unused-ignore]
     except ImportError:
-        return None
-    return _fast if getattr(_fast, "VERSION", 0) == VERSION else None
+        return None, f"it was not compiled when Gemel was installed; {mend}"
+    found = getattr(_fast, "VERSION", 0)
+    if found != VERSION:
+        return None, f"version {found} is compiled and version {VERSION} is wanted; {mend}"
+    return _fast, ""
 
 
-_c = _compiled()
+_c, _why = _compiled()
 IS_COMPILED = _c is not None
 READS_MANY = hasattr(_c, "receive")
 """Whether there are `receive` and `transmit`."""
 path = "c" if IS_COMPILED else "python"
 """Which of both runs, as /status says it."""
-SLOWER = (
-    "telemetry is decoded in Python, several times slower than compiled: "
-    "GEMEL_PURE is set, or no C compiler was there when Gemel was installed or updated"
-)
+slower = _why and f"telemetry is decoded in Python, several times slower than compiled: {_why}"
+"""Why what is compiled is not used and what mends it; "" where it is used."""
 
 if _c is not None and not TYPE_CHECKING:
     Names, Plan, Messages, Line = _c.Names, _c.Plan, _c.Messages, _c.Line

@@ -44,6 +44,7 @@ class Status(TypedDict):
     version: str
     time: str
     fastPath: str
+    slower: Annotated[str, "Why telemetry is decoded in Python and what mends it; or nothing."]
     plant: str
     valuesPerSecond: float
     readings: int

@@ -1,6 +1,7 @@
 """Plain TCP sockets of this process, read and written many at a time.
 
-An epoll descriptor of their own is watched by the event loop; when it is readable one call reads
+An epoll descriptor of their own tells of them. The event loop watches another that tells of this
+one, once, and again when it is asked to: between that nothing wakes it. When it does one call reads
 from all sockets that have something, and after a commit one call writes to all that are answered.
 Their transports stay with the event loop, paused: they keep what a socket does not take at once,
 and they close. Without the compiled part both calls are made in Python, with the same results.
@@ -30,11 +31,19 @@ class Direct(Generic[L]):
 
     def __init__(self) -> None:
         self._poll = select.epoll()
+        self._gate = select.epoll()
+        self._gate.register(self._poll, select.EPOLLIN | select.EPOLLONESHOT)
         self._owners: dict[int, L] = {}
 
     def fileno(self) -> int:
-        """It is readable when one of the sockets is."""
-        return self._poll.fileno()
+        """It is readable when one of the sockets is, until `rest`, and again after `watch`."""
+        return self._gate.fileno()
+
+    def watch(self) -> None:
+        self._gate.modify(self._poll, select.EPOLLIN | select.EPOLLONESHOT)
+
+    def rest(self) -> None:
+        self._gate.poll(0, 1)
 
     def add(self, descriptor: int, owner: L) -> None:
         self._owners[descriptor] = owner
@@ -69,6 +78,7 @@ class Direct(Generic[L]):
         return [], plain_receive(self._poll, self._owners), 0
 
     def close(self) -> None:
+        self._gate.close()
         self._poll.close()
         self._owners.clear()
 

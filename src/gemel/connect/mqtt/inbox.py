@@ -139,8 +139,10 @@ class Inbox:
         self._since = 0
         self._flushed = 0
         """When something was last handed over."""
-        self._is_awaited = False
+        self.is_awaited = False
         """Whether what was received since holds up a client."""
+        self._is_gathering = False
+        """Whether `flush` is called again in time without being asked to."""
         self._expected = 0
         """Clients that were just acknowledged, and likely send at once as they did before."""
         self._patience = 0
@@ -161,6 +163,11 @@ class Inbox:
         return not self._batches and not self._waiting and not self.entries
 
     @property
+    def count(self) -> int:
+        """Messages received, but for some that were handed over; it grows with each."""
+        return len(self.entries) + self.in_runs
+
+    @property
     def is_congested(self) -> bool:
         return self.undurable > self._broker.limits.undurable_bytes
 
@@ -176,14 +183,15 @@ class Inbox:
         """
         if not self._since:
             self._since = self._broker.clock()
-        self._is_awaited |= awaited > 0
+        self.is_awaited |= awaited > 0
         self._expected -= awaited
         self._bytes += size
         self._batch_size += size + cost
         self.undurable += size + cost
         if self._bytes >= ENOUGH_BYTES:
             self.flush()
-        self._broker.wake()
+        if awaited or not self._is_gathering or self.is_congested:
+            self._broker.wake()
 
     def ran(self, runs: list[tuple[Connection, int, int, bytes]], size: int, now: int) -> None:
         """Plain messages of several connections came in: (whose, first, how many, PUBACKs).
@@ -217,9 +225,11 @@ class Inbox:
         """
         is_free = not self._batches and not self._waiting
         if self.entries and is_free and may_gather and (gathers := self._gathers()):
+            self._is_gathering = True
             return gathers
+        self._is_gathering = False
         if self.entries and (is_free or self._bytes >= ENOUGH_BYTES or self._is_behind()):
-            self._flushed, self._is_awaited = self._broker.clock(), False
+            self._flushed, self.is_awaited = self._broker.clock(), False
             batch = _Batch(self.entries, self.messages, self._batch_size, self._since, self._urgent)
             self._waiting.append(batch)
             self.entries, self.messages, self._urgent = [], fast.Messages(), []
@@ -242,7 +252,7 @@ class Inbox:
         if self._urgent or not is_more:
             return 0
         now = self._broker.clock()
-        if self._is_awaited:
+        if self.is_awaited:
             return max(0, self._patience - now) if self._expected > 0 else 0
         passed = now - self._flushed
         return GATHER_NS - passed if 0 <= passed < GATHER_NS else 0

@@ -27,6 +27,16 @@ _TICK = 0.5
 _DRAIN = 3.0
 _SOON = 0.001
 """Sooner than this is no sooner: event loops count in ms."""
+_LATER = 0.005
+"""So long what nobody waits for lies in sockets, while it would wait inside as well."""
+_FEW = 16
+"""Messages; when so few come at a time, reading costs more than they do ..."""
+_FEW_BYTES = 65_536
+"""... if they are short."""
+_BRISK = 0.1
+"""For so long after a client waited, or much came, nothing lies in sockets for long ..."""
+_ANSWER = 10.0
+"""... and after the platform has sent something: an answer may come."""
 
 
 class MqttServer:
@@ -70,6 +80,7 @@ class MqttServer:
         """Until when nothing is read directly."""
         self._read = 0.0
         """When something was last read directly."""
+        self._brisk_until = 0.0
         self._has_gathered = False
         """Whether what was received has waited for as long as it may."""
         self._commit: asyncio.Future[None] | None = None
@@ -103,7 +114,7 @@ class MqttServer:
         self._loop = loop
         if direct.IS_HERE:
             self.direct = direct.Direct()
-            self._watch()
+            loop.add_reader(self.direct.fileno(), self._came)
         self._timer = loop.call_later(_TICK, self._tick)
         self.wake()
 
@@ -142,6 +153,8 @@ class MqttServer:
             InvalidInput: the topic is no topic name.
         """
         check_topic(topic)
+        if self._loop is not None:
+            self._be_brisk(_ANSWER)
         return self.broker.publish(topic, payload, qos, retain, properties)
 
     def retained(self, topic_filter: str) -> dict[str, bytes]:
@@ -246,26 +259,42 @@ class MqttServer:
 
     def _watch(self) -> None:
         """Reads directly from now on when something has come."""
-        assert self._loop is not None
         if self._resting is not None:
             self._resting.cancel()
             self._resting = None
         if self.direct is not None:
-            self._loop.add_reader(self.direct.fileno(), self._receive_directly)
+            self.direct.watch()
 
-    def _rest(self, now: float) -> None:
-        """Lets more come before it reads again, where it has read just before: fewer calls."""
+    def _rest(self) -> None:
+        """Lets more come before it reads again, where more is near: fewer calls."""
         assert self._loop is not None
-        assert self.direct is not None
-        if now - self._read < _SOON:
-            self._loop.remove_reader(self.direct.fileno())
-            self._resting = self._loop.call_later(_SOON, self._watch)
+        now = self._loop.time()
+        is_brisk = now < self._brisk_until
+        if is_brisk and now - self._read >= _SOON:
+            self._watch()
+        else:
+            self._resting = self._loop.call_later(_SOON if is_brisk else _LATER, self._watch)
         self._read = now
+
+    def _be_brisk(self, seconds: float) -> None:
+        """What comes is read soon from now on; also what has come."""
+        self._brisk_until = max(self._brisk_until, self.time() + seconds)
+        if self._resting is not None:
+            self._watch()
+
+    def _came(self) -> None:
+        """One of the sockets that are read directly has something."""
+        assert self.direct is not None
+        self.direct.rest()
+        try:
+            self._receive_directly()
+        finally:
+            self._rest()
 
     def _receive_directly(self) -> None:
         assert self.direct is not None
         now, seen, inbox = self.broker.clock(), self.time(), self.broker.inbox
-        self._rest(seen)
+        before = inbox.count
         runs, rests, size = self.direct.receive(inbox.messages, now)
         for run in runs:
             run[0].seen = seen
@@ -274,9 +303,13 @@ class MqttServer:
         if inbox.is_congested:
             self.congest()
         for connection, data in rests:
+            size += len(data)
             sock = self._sockets.get(connection)
             if isinstance(sock, Socket):
                 sock.received(data)
+        most = min(_FEW, len(runs) + len(rests))
+        if inbox.is_awaited or inbox.count - before > most or size > _FEW_BYTES:
+            self._brisk_until = max(self._brisk_until, seen + _BRISK)
 
     def opened(self, sock: Socket | Remote) -> None:
         self._sockets[sock.connection] = sock
@@ -336,6 +369,8 @@ class MqttServer:
 
     def _gathered(self) -> None:
         self._gathering = None
+        if self.direct is not None and self._resting is not None:
+            self._receive_directly()
         self._has_gathered = True
         self.wake()
 
@@ -359,7 +394,7 @@ class MqttServer:
                     continue
             pieces.append((descriptor, data))
             written.append(connection)
-        if pieces and self._resting is not None:
+        if pieces and self._resting is not None and self.time() < self._brisk_until:
             self._watch()  # those who are answered send again
         for place, sent in direct.transmit(pieces) if pieces else ():
             self._sockets[written[place]].write(pieces[place][1][sent:])

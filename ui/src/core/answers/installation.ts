@@ -154,6 +154,8 @@ export interface Status {
   version: string;
   time: string;
   fastPath: string;
+  /** Why telemetry is decoded in Python and what mends it; or nothing. */
+  slower: string;
   plant: string;
   valuesPerSecond: number;
   readings: number;
