@@ -204,11 +204,11 @@ class Platform:
         """Durable readings change the state; what is only supposed goes no further."""
         changed = self.state.apply(batch)
         self.moments.readings(batch)
-        self.hub.values_changed(changed.series)
+        self.hub.values_changed(changed)
         if not is_supposed(provenance):
             self.reactions.react(batch)
-            self.reactions.dispatch.readings(changed.series)
-            self.desired.readings(changed.series)
+            self.reactions.dispatch.readings(changed)
+            self.desired.readings(changed)
             self.derived.react(batch)
             self.services.react(batch)
             self.events.readings(batch)
@@ -253,7 +253,7 @@ class Platform:
                 self._show(batch, provenance)
             elif error is None:
                 self.moments.readings(batch)
-                self.hub.values_changed(self.state.apply(batch).series)
+                self.hub.values_changed(self.state.apply(batch))
             if not waiter.done():
                 waiter.set_result(None) if error is None else waiter.set_exception(error)
 
@@ -373,7 +373,8 @@ class Platform:
         self.derived.tick(now)
         self.services.tick(now)
         self.catalogue.save_discovered()
-        self.hub.event({"type": "status", "status": self.status()})
+        if self.hub.watchers:
+            self.hub.event({"type": "status", "status": self.status()})
 
     async def close(self) -> None:
         """Takes nothing new, finishes what is under way, closes the files."""

@@ -53,7 +53,7 @@ class Recent:
         if np.count_nonzero(late):
             self._forget(series[late], batch.time[late])
         self._grow(int(series.max()) + 1)
-        plane, place = self._turn % PLANES, series & (WIDTH - 1)
+        plane, place = self._turn % PLANES, series.astype(np.intp) & (WIDTH - 1)
         self._turn += 1
         self._owner[plane][place] = series
         self._times[plane][place] = batch.time

@@ -8,7 +8,6 @@ batch applied twice changes nothing: replay after a restart gives the same state
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +23,7 @@ NEVER = 0
 MAGIC = b"GMLSTATE"
 VERSION = 1
 Rows = NDArray[np.intp]
+Mask = NDArray[np.bool_]
 
 
 class LastValue(NamedTuple):
@@ -36,24 +36,26 @@ class LastValue(NamedTuple):
     text: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """What one batch did: row i of every array is one series whose last value is new.
-
-    `rows` are the winning rows of the batch; `old_time` is `NEVER` where there was no value.
-    A reading that repeats the last one (same time, value and quality) is no change.
-    """
+class _New(NamedTuple):
+    """What may become the last values: each row of a series of its own."""
 
     series: I32
-    rows: Rows
-    old_time: I64
-    old_value: F64
-    old_quality: U8
-    old_text: dict[int, str]
-    """Series number to the text it had; only of the series in `series`."""
+    place: Rows
+    """The same, as numpy wants it where it looks up."""
+    time: I64
+    value: F64
+    quality: U8
+    came: I64 | int
 
-    def __len__(self) -> int:
-        return len(self.series)
+    def take(self, rows: Rows) -> _New:
+        return _New(
+            self.series[rows],
+            self.place[rows],
+            self.time[rows],
+            self.value[rows],
+            self.quality[rows],
+            self.came[rows] if isinstance(self.came, np.ndarray) else self.came,
+        )
 
 
 class State:
@@ -112,8 +114,10 @@ class State:
         found = self._time[series.start : min(series.stop, self.size)]
         return bool(len(found)) and bool(found.max() != NEVER)
 
-    def apply(self, batch: Batch, received: I64 | None = None) -> Changed:
-        """Folds a batch in and says which series have a new last value.
+    def apply(self, batch: Batch, received: I64 | None = None) -> I32:
+        """Folds a batch in and returns the series that have a new last value.
+
+        A reading that repeats the last one (same time, value and quality) is no change.
 
         Args:
             batch: readings in the order in which they came.
@@ -121,38 +125,42 @@ class State:
                 `batch.received`.
 
         Cost: O(n) numpy; Python work only for rows with text. A sort happens only when a series
-        stands several times in the batch and not in order of time.
+        stands several times in the batch and not in order of time. Where each series stands once,
+        with a newer time, as it mostly does, what else there is to find out is left out.
         """
-        rows = self._winners(batch)
-        series, time = batch.series[rows], batch.time[rows]
-        old_time = self._time[series]
-        came = batch.received if received is None else received[rows]
-        is_newer = (time > old_time) | ((time == old_time) & (came >= self._received[series]))
+        if not len(batch):
+            return batch.series
+        index = self._index(batch.series)
+        rows = self._winners(batch, index)
+        came = batch.received if received is None else received
+        new = _New(batch.series, index, batch.time, batch.value, batch.quality, came)
+        if rows is not None:
+            new = new.take(rows)
+        is_repeated = None
+        is_newer = new.time > self._time[new.place]
         if not is_newer.all():
-            rows, series, time = rows[is_newer], series[is_newer], time[is_newer]
-            old_time = old_time[is_newer]
-            came = batch.received if received is None else received[rows]
-        value, quality = batch.value[rows], batch.quality[rows]
-        old_value, old_quality = self._value[series], self._quality[series]
-        is_same = (time == old_time) & (quality == old_quality)
-        is_same &= (value == old_value) | (np.isnan(value) & np.isnan(old_value))
-        has_text = self._has_text[series]
-        old_text = self._replace_text(batch, rows, series)
-        has_text |= self._has_text[series]
-        self._time[series] = time
-        self._value[series] = value
-        self._quality[series] = quality
-        self._received[series] = came
-        if is_same.any():
-            for i in np.flatnonzero(is_same & has_text).tolist():
-                number = int(series[i])
-                is_same[i] = self.text.get(number) == old_text.get(number)
-            keep = ~is_same
-            rows, series, old_time = rows[keep], series[keep], old_time[keep]
-            old_value, old_quality = old_value[keep], old_quality[keep]
-            if old_text:
-                old_text = {n: old_text[n] for n in series.tolist() if n in old_text}
-        return Changed(series, rows, old_time, old_value, old_quality, old_text)
+            is_equal = new.time == self._time[new.place]
+            is_newer |= is_equal & (new.came >= self._received[new.place])
+            kept = np.flatnonzero(is_newer)
+            rows = kept if rows is None else rows[kept]
+            new = new.take(kept)
+            is_repeated = is_equal[kept] & self._is_same(new)
+        if self.text or batch.text:
+            has_new_text = self._replace_text(batch, rows, new.place)
+            if is_repeated is not None:
+                is_repeated &= ~has_new_text
+        self._time[new.place] = new.time
+        self._value[new.place] = new.value
+        self._quality[new.place] = new.quality
+        self._received[new.place] = new.came
+        return new.series if is_repeated is None else new.series[~is_repeated]
+
+    def _is_same(self, new: _New) -> Mask:
+        """Which rows have the value, texts aside, and the quality that are here."""
+        value, old = new.value, self._value[new.place]
+        is_same: Mask = (value == old) | (np.isnan(value) & np.isnan(old))
+        is_same &= new.quality == self._quality[new.place]
+        return is_same
 
     def recall(self, series: I32, newest: Columns) -> None:
         """Takes over the newest reading of some series: row i is of `series[i]`.
@@ -169,40 +177,49 @@ class State:
             self.text[number] = text
             self._has_text[number] = True
 
-    def _winners(self, batch: Batch) -> Rows:
-        """The row of each series that stands in the batch: newest time, then the later row."""
-        series, count = batch.series, len(batch)
-        if count == 0:
-            return np.empty(0, np.intp)
+    def _index(self, series: I32) -> Rows:
+        """Where the series stand; makes room for them."""
         if int(series.min()) < 0:
             raise ValueError("a batch names a negative series number")
         self._grow(int(series.max()) + 1)
-        position = self._position
-        position[series] = np.arange(count, dtype=np.int32)  # of repeated numbers the last stays
-        last = position[series]
-        if (batch.time <= batch.time[last]).all():
-            return np.flatnonzero(last == np.arange(count, dtype=np.int32))
-        order = np.lexsort((batch.time, series))  # stable: of equal times the later row is last
-        is_last = np.empty(count, np.bool_)
-        is_last[-1] = True
-        ordered = series[order]
-        np.not_equal(ordered[1:], ordered[:-1], out=is_last[:-1])
-        return order[is_last]
+        return series.astype(np.intp)
 
-    def _replace_text(self, batch: Batch, rows: Rows, series: I32) -> dict[int, str]:
-        """Sets and clears texts of the winning rows; returns the texts there were."""
-        old: dict[int, str] = {}
-        text = self.text
-        for number in series[self._has_text[series]].tolist():
-            old[number] = text.pop(number)
-            self._has_text[number] = False
+    def _winners(self, batch: Batch, index: Rows) -> Rows | None:
+        """The row of each series that stands in the batch: newest time, then the later row.
+
+        None where each stands there once.
+        """
+        position, order = self._position, np.arange(len(batch), dtype=np.int32)
+        position[index] = order  # of repeated numbers the last stays
+        last = position[index]
+        is_last = last == order
+        if is_last.all():
+            return None
+        if (batch.time <= batch.time[last]).all():
+            return np.flatnonzero(is_last)
+        by_time = np.lexsort((batch.time, batch.series))  # stable: of equal ones the later is last
+        ordered = batch.series[by_time]
+        np.not_equal(ordered[1:], ordered[:-1], out=is_last[:-1])
+        is_last[-1] = True
+        rows: Rows = by_time[is_last]
+        return rows
+
+    def _replace_text(self, batch: Batch, rows: Rows | None, index: Rows) -> Mask:
+        """Sets and clears texts of the winning rows (None: of all); which of them are new."""
+        given = np.zeros(len(index), np.bool_)
         if batch.text:
-            at = np.fromiter(batch.text.keys(), np.intp, len(batch.text))
-            for row in at[np.isin(at, rows)].tolist():
-                number = int(batch.series[row])
-                text[number] = batch.text[row]
-                self._has_text[number] = True
-        return old
+            at = np.fromiter(batch.text, np.intp, len(batch.text))
+            given[at if rows is None else np.isin(rows, at)] = True
+        is_new = given | self._has_text[index]
+        for place in np.flatnonzero(is_new).tolist():
+            number = int(index[place])
+            old = self.text.pop(number, None)
+            text = batch.text.get(place if rows is None else int(rows[place]))
+            if text is not None:
+                self.text[number] = text
+            is_new[place] = text != old
+        self._has_text[index] = given
+        return is_new
 
     def _allocate(self, capacity: int) -> None:
         """Columns of which nothing is written: what is not used yet takes no memory."""

@@ -27,7 +27,7 @@ _TICK = 0.5
 _DRAIN = 3.0
 _SOON = 0.001
 """Sooner than this is no sooner: event loops count in ms."""
-_LATER = 0.005
+_LATER = 0.01
 """So long what nobody waits for lies in sockets, while it would wait inside as well."""
 _FEW = 16
 """Messages; when so few come at a time, reading costs more than they do ..."""
@@ -273,8 +273,18 @@ class MqttServer:
         if is_brisk and now - self._read >= _SOON:
             self._watch()
         else:
-            self._resting = self._loop.call_later(_SOON if is_brisk else _LATER, self._watch)
+            self._resting = self._loop.call_later(_SOON if is_brisk else _LATER, self._rested)
         self._read = now
+
+    def _rested(self) -> None:
+        self._resting = None
+        if self.direct is None:
+            return
+        came = False
+        try:
+            came = self._receive_directly()
+        finally:
+            self._rest() if came else self._watch()
 
     def _be_brisk(self, seconds: float) -> None:
         """What comes is read soon from now on; also what has come."""
@@ -291,7 +301,8 @@ class MqttServer:
         finally:
             self._rest()
 
-    def _receive_directly(self) -> None:
+    def _receive_directly(self) -> bool:
+        """Whether there was something."""
         assert self.direct is not None
         now, seen, inbox = self.broker.clock(), self.time(), self.broker.inbox
         before = inbox.count
@@ -310,6 +321,7 @@ class MqttServer:
         most = min(_FEW, len(runs) + len(rests))
         if inbox.is_awaited or inbox.count - before > most or size > _FEW_BYTES:
             self._brisk_until = max(self._brisk_until, seen + _BRISK)
+        return bool(runs or rests)
 
     def opened(self, sock: Socket | Remote) -> None:
         self._sockets[sock.connection] = sock
