@@ -140,6 +140,22 @@ def test_the_tree_opens_level_by_level_and_shows_where_a_twin_is(
     assert line.get_attribute("aria-setsize") == str(EACH)
 
 
+def test_the_outline_of_a_plant_too_large_to_know_opens_branch_by_branch(
+    plant: Running, visit: Visit
+) -> None:
+    ann = visit(plant).log_in("viewer", at="/app/plant")
+    ann.find("no-scene").get_by_role("link", name="Place").wait_for()
+    outline = ann.find("outline")
+    site = outline.locator("[data-tree-id=site]")
+    site.focus()
+    ann.page.keyboard.press("ArrowRight")
+    outline.locator("[data-tree-id=line-1]").focus()
+    ann.page.keyboard.press("ArrowRight")
+    outline.locator("[data-tree-id=m-1]").click()
+    ann.find("selected-twin", twin_id="m-1").wait_for()
+    assert "/app/plant?twin=m-1" in ann.page.url
+
+
 def test_the_graph_grows_from_a_twin_and_nothing_that_stands_moves(
     plant: Running, visit: Visit
 ) -> None:

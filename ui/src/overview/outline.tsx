@@ -2,10 +2,11 @@
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { priorityOfTwin } from "@/core/alarms.ts";
-import { children, nameOf, rows } from "@/core/plant.ts";
+import { children, nameOf, rows, rowsMissing } from "@/core/plant.ts";
 import type { Scene } from "@/core/types.ts";
 import { Badge } from "@/shell/badge.tsx";
 import { useVirtual } from "@/shell/virtual.ts";
+import { Tree } from "@/twins/tree.tsx";
 import { select } from "./page.tsx";
 
 interface Line {
@@ -19,7 +20,17 @@ const ALL = 200;
 const ROW = 28;
 const TOUCH_ROW = 44;
 
-export function Outline({ scene, selected }: { scene: Scene; selected: string }) {
+/** Of a plant that is too large to be known whole, the tree whose branches are asked for when they are opened. */
+export function Outline(props: { scene: Scene; selected: string }) {
+  if (rowsMissing.value === 0) return <SceneOutline {...props} />;
+  return (
+    <div class="plant-outline show-tree" data-testid="outline">
+      <Tree selected={props.selected} choose={select} />
+    </div>
+  );
+}
+
+function SceneOutline({ scene, selected }: { scene: Scene; selected: string }) {
   const box = useRef<HTMLDivElement>(null);
   const inScene = useMemo(() => new Set(scene.objects.map((object) => object.twin ?? "").filter(Boolean)), [scene]);
   const lines = useMemo(() => {
@@ -77,14 +88,14 @@ export function Outline({ scene, selected }: { scene: Scene; selected: string })
   );
 }
 
-/** Twins that stand in the scene or contain such twins, in the order of the plant. */
+/** Twins that stand in the scene or contain such twins, in the order of the plant; all where nothing stands in it. */
 function linesOf(parent: string, depth: number, inScene: Set<string>, seen: Set<string>): Line[] {
   const found: Line[] = [];
   for (const id of children.value.get(parent) ?? []) {
     if (seen.has(id)) continue;
     seen.add(id);
     const inner = linesOf(id, depth + 1, inScene, seen);
-    if (inScene.has(id) || inner.length || priorityOfTwin.value.has(id)) {
+    if (inScene.size === 0 || inScene.has(id) || inner.length || priorityOfTwin.value.has(id)) {
       found.push({ id, depth });
       for (const line of inner) found.push(line);
     }

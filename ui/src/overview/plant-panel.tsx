@@ -53,7 +53,7 @@ export function PlantPanel({ selected, usual }: { selected: string; usual: strin
   }
   const isListed = isOutline || problem !== "" || isEmpty;
   return (
-    <section class="plant" aria-label="Plant" data-testid="plant">
+    <section class={`plant${isEmpty ? " bare" : ""}`} aria-label="Plant" data-testid="plant">
       <div ref={box} class="plant-box" hidden={Boolean(problem) || isEmpty} />
       {!isAnswered && !error && (
         <div class="plant-cover">
@@ -67,9 +67,11 @@ export function PlantPanel({ selected, usual }: { selected: string; usual: strin
       )}
       <div class="plant-tools">
         {!problem && !isEmpty && <Part load={colours} by={by} usual={usual} />}
-        <button class="button" aria-pressed={isListed} aria-expanded={isListed} data-testid="outline-toggle" onClick={() => setOutline(!isOutline)}>
-          <Icon name="list" small /> <span class="tool-words">Outline</span>
-        </button>
+        {!isEmpty && (
+          <button class="button" aria-pressed={isListed} aria-expanded={isListed} data-testid="outline-toggle" onClick={() => setOutline(!isOutline)}>
+            <Icon name="list" small /> <span class="tool-words">Outline</span>
+          </button>
+        )}
         {!problem && !isEmpty && (
           <>
             <Tool icon="home" words="Show the whole plant (h)" act={() => view.current?.home()} />
@@ -82,13 +84,14 @@ export function PlantPanel({ selected, usual }: { selected: string; usual: strin
       </div>
       {by !== "alarm" && !problem && !isEmpty && !isListed && <Part load={legend} by={by} twins={inScene} />}
       {problem && <p class="plant-problem meta">The 3D view is not available here ({problem}); the outline shows the same.</p>}
-      {isEmpty && <p class="plant-problem meta">This plant has no scene yet: put one at scene/plant to see it in 3D.</p>}
+      {isEmpty && <Part load={noScene} selected={selected} />}
       {isListed && scene && <Part load={outline} scene={scene} selected={selected} />}
     </section>
   );
 }
 
 const outline = async (): Promise<FunctionComponent<{ scene: Scene; selected: string }>> => (await import("./outline.tsx")).Outline;
+const noScene = async (): Promise<FunctionComponent<{ selected: string }>> => (await import("./no-scene.tsx")).NoScene;
 const colours = async (): Promise<FunctionComponent<{ by: string; usual: string }>> => (await import("./colour-by.tsx")).ColourBy;
 const legend = async (): Promise<FunctionComponent<{ by: string; twins: string[] }>> => (await import("./colour-by.tsx")).Legend;
 

@@ -10,6 +10,7 @@ import { place, setSearch } from "@/core/router.ts";
 import { reducedMotion, themeVersion } from "@/core/theme.ts";
 import type { Scene } from "@/core/types.ts";
 import { useTwins } from "@/live/client.ts";
+import { NoScene } from "@/overview/no-scene.tsx";
 import { Outline } from "@/overview/outline.tsx";
 import { SelectedTwin } from "@/overview/selected.tsx";
 import { movingTwins, sceneTwins, useScene } from "@/scene/source.ts";
@@ -42,22 +43,26 @@ export function PlantPage() {
   const selected = place.value.search.get("twin") ?? "";
   if (source.error) return <Failed error={source.error} what="The scene" retry={source.retry} />;
   if (scene && scene.objects.length === 0 && rowsLoaded.value && rows.value.size === 0) return <NoTwins />;
+  const isBare = scene?.objects.length === 0;
+  const isListed = isOutline || isBare;
   return (
     <div class={`with-panel plant-page${selected ? "" : " no-panel"}`}>
       <h1 class="visually-hidden">Plant 3D</h1>
-      <div class={`plant-main${isOutline ? " with-outline" : ""}`}>
-        {isOutline && (
+      <div class={`plant-main${isListed ? " with-outline" : ""}`}>
+        {isListed && (
           <section class="plant-side" aria-label="Outline of the scene">
             <div class="panel-head">
               <h2 class="grow">Outline</h2>
-              <button class="button quiet square" aria-label="Hide the outline" onClick={() => setOutline(false)}>
-                <Icon name="close" small />
-              </button>
+              {!isBare && (
+                <button class="button quiet square" aria-label="Hide the outline" onClick={() => setOutline(false)}>
+                  <Icon name="close" small />
+                </button>
+              )}
             </div>
             {scene && <Outline scene={scene} selected={selected} />}
           </section>
         )}
-        {scene ? <Space scene={scene} sceneKey={source.key} selected={selected} showOutline={isOutline ? null : () => setOutline(true)} /> : <Skeleton height="100%" />}
+        {isBare ? <NoScene selected={selected} /> : scene ? <Space scene={scene} sceneKey={source.key} selected={selected} showOutline={isOutline ? null : () => setOutline(true)} /> : <Skeleton height="100%" />}
       </div>
       {selected && (
         <aside class="panel" aria-label="The selected twin">

@@ -12,7 +12,7 @@ export function TwinsPage({ id }: { id: string }) {
   const isGraph = place.value.search.get("view") === "graph";
   return (
     <div class={`twins${id ? " has-twin" : ""}${isTree ? " show-tree" : ""}`}>
-      <Tree selected={id} isOpen={isTree} toggle={() => setTree(!isTree)} />
+      <Tree selected={id} fold={{ isOpen: isTree, toggle: () => setTree(!isTree) }} />
       <div class="twins-main">{isDiscovered ? <Discovered /> : isGraph && !id ? <TwinGraph /> : id ? <Faceplate key={id} id={id} /> : <TwinTable />}</div>
     </div>
   );

@@ -16,7 +16,17 @@ import { branchError, hasBranch, isOpenBranch, lineAt, lineCount, lineOf, lookAt
 const ALL = 300;
 const RENEW_MS = 3000;
 
-export function Tree({ selected, isOpen, toggle }: { selected: string; isOpen: boolean; toggle: () => void }) {
+interface Props {
+  selected: string;
+  /** What a click or Enter does. */
+  choose?: (id: string) => void;
+  /** Its head, with the button that folds it where there is little room; none within another panel. */
+  fold?: { isOpen: boolean; toggle: () => void };
+}
+
+const openTwin = (id: string): void => go(href("twins", id));
+
+export function Tree({ selected, choose = openTwin, fold }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const count = lineCount.value;
   const height = matchMedia("(max-width: 719px)").matches ? 40 : 28;
@@ -64,7 +74,7 @@ export function Tree({ selected, isOpen, toggle }: { selected: string; isOpen: b
     else if (event.key === "End") focus(count - 1);
     else if (event.key === "ArrowRight" && isBranch) isClosed ? setOpen(line.row.id, true) : focus(at + 1);
     else if (event.key === "ArrowLeft") isBranch && !isClosed ? setOpen(line.row.id, false) : focus(lineOf(line.parent));
-    else if (event.key === "Enter" || event.key === " ") go(href("twins", line.row.id));
+    else if (event.key === "Enter" || event.key === " ") choose(line.row.id);
     else return;
     event.preventDefault();
   };
@@ -73,22 +83,24 @@ export function Tree({ selected, isOpen, toggle }: { selected: string; isOpen: b
   const current = [active, selected, lines[0]?.line?.row?.id ?? ""].find((id) => id && known.has(id)) ?? "";
   return (
     <section class="tree" aria-label="Plant tree">
-      <div class="tree-head">
-        <button class="button quiet tree-toggle" aria-expanded={isOpen} onClick={toggle}>
-          <Icon name="list" small /> Plant tree
-        </button>
-        <h2>Plant</h2>
-        <a class={`button quiet${selected ? "" : " on"}`} href={href("twins")}>
-          All twins
-        </a>
-      </div>
+      {fold && (
+        <div class="tree-head">
+          <button class="button quiet tree-toggle" aria-expanded={fold.isOpen} onClick={fold.toggle}>
+            <Icon name="list" small /> Plant tree
+          </button>
+          <h2>Plant</h2>
+          <a class={`button quiet${selected ? "" : " on"}`} href={href("twins")}>
+            All twins
+          </a>
+        </div>
+      )}
       {rowsError.value && !rowsLoaded.value && <Failed error={rowsError.value} what="The tree" retry={() => void loadTwins()} />}
       {branchError.value && <Failed error={branchError.value} what="A part of the tree" retry={() => lookAt(first, last)} />}
       {!rowsLoaded.value && !rowsError.value && count === 0 && <SkeletonRows count={8} height={28} />}
       <div class="tree-box" ref={box} role="tree" aria-label="Twins by what contains them" onKeyDown={onKey} onFocusIn={(event) => setActive((event.target as HTMLElement).dataset["treeId"] ?? "")}>
         <div role="presentation" style={{ height: `${count > ALL ? size : count * height}px`, position: "relative" }}>
           {lines.map(({ index, start, line }) => (
-            <TreeLine key={line?.row?.id ?? `line ${index}`} line={line} top={start} height={height} selected={selected} current={current} />
+            <TreeLine key={line?.row?.id ?? `line ${index}`} line={line} top={start} height={height} selected={selected} current={current} choose={choose} />
           ))}
         </div>
       </div>
@@ -96,7 +108,16 @@ export function Tree({ selected, isOpen, toggle }: { selected: string; isOpen: b
   );
 }
 
-function TreeLine({ line, top, height, selected, current }: { line: Line | null; top: number; height: number; selected: string; current: string }) {
+interface LineProps {
+  line: Line | null;
+  top: number;
+  height: number;
+  selected: string;
+  current: string;
+  choose: (id: string) => void;
+}
+
+function TreeLine({ line, top, height, selected, current, choose }: LineProps) {
   const place = { transform: `translateY(${top}px)`, height: `${height}px`, paddingLeft: `${8 + (line?.depth ?? 0) * 14}px` };
   const row = line?.row;
   if (!line || !row) return <div class="tree-row waiting" role="presentation" style={place} />;
@@ -104,7 +125,7 @@ function TreeLine({ line, top, height, selected, current }: { line: Line | null;
   const isOpen = isOpenBranch(row.id);
   const worst = worstOf.value(row);
   return (
-    <div id={`tree-${row.id}`} data-tree-id={row.id} class="tree-row" role="treeitem" aria-level={line.depth + 1} aria-setsize={line.setSize} aria-posinset={line.index + 1} aria-expanded={isBranch ? isOpen : undefined} aria-selected={row.id === selected} tabIndex={row.id === current ? 0 : -1} style={place} onClick={() => go(href("twins", row.id))}>
+    <div id={`tree-${row.id}`} data-tree-id={row.id} class="tree-row" role="treeitem" aria-level={line.depth + 1} aria-setsize={line.setSize} aria-posinset={line.index + 1} aria-expanded={isBranch ? isOpen : undefined} aria-selected={row.id === selected} tabIndex={row.id === current ? 0 : -1} style={place} onClick={() => choose(row.id)}>
       <span
         class={`twist${isBranch ? "" : " none"}${isOpen ? " open" : ""}`}
         onClick={(event) => {

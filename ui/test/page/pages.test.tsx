@@ -53,7 +53,7 @@ const settle = async (done: () => void): Promise<void> => {
 
 describe("hostile text", () => {
   it("in the name of a twin stays text in the tree and on its page", async () => {
-    await show(<Tree selected="" isOpen={false} toggle={() => undefined} />);
+    await show(<Tree selected="" />);
     expect(home.textContent).toContain(HOSTILE);
     expect(home.querySelector("img, b")).toBeNull();
     render(null, home);
