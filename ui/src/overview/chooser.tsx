@@ -3,6 +3,12 @@
 import { setSearch } from "@/core/router.ts";
 import { chosenLook, LOOKS, lookName, lookOfRole, type LookName } from "./looks.ts";
 
+const ABOUT: Readonly<Record<LookName, string>> = {
+  operator: "what needs attention, what waits for approval",
+  engineer: "a large trend, how well models fit, how good the data is",
+  manager: "value, key figures with a target, energy",
+  technician: "work orders with their checklists, what is due next, scan",
+};
 const NAMES = Object.keys(LOOKS) as LookName[];
 
 export function LookChooser({ id }: { id: string }) {
@@ -16,7 +22,7 @@ export function LookChooser({ id }: { id: string }) {
       <option value="">As my role: {LOOKS[lookOfRole.value].words.toLowerCase()}</option>
       {NAMES.map((name) => (
         <option key={name} value={name}>
-          {LOOKS[name].words}: {LOOKS[name].about}
+          {LOOKS[name].words}: {ABOUT[name]}
         </option>
       ))}
     </select>

@@ -14,7 +14,6 @@ export type Part = "attention" | "selected" | "pending" | "data" | "fits" | "wor
 
 export interface Look {
   words: string;
-  about: string;
   /** Beside the picture, from the top. */
   panel: readonly Part[];
   /** What gives the plant its colours. */
@@ -26,10 +25,10 @@ export interface Look {
 }
 
 export const LOOKS: Readonly<Record<LookName, Look>> = {
-  operator: { words: "Operator", about: "what needs attention, what waits for approval", panel: ["attention", "selected", "pending", "data"], by: "alarm", trend: "alarm", kpis: "all" },
-  engineer: { words: "Engineer", about: "a large trend, how well models fit, how good the data is", panel: ["fits", "data", "attention", "selected", "pending"], by: "state", trend: "alarm", kpis: "all" },
-  manager: { words: "Manager", about: "value, key figures with a target, energy", panel: ["worth", "attention", "selected", "pending", "data"], by: "alarm", trend: "energy", kpis: "targets" },
-  technician: { words: "Technician", about: "work orders with their checklists, what is due next, scan", panel: ["work", "attention", "selected"], by: "alarm", trend: "alarm", kpis: "none" },
+  operator: { words: "Operator", panel: ["attention", "selected", "pending", "data"], by: "alarm", trend: "alarm", kpis: "all" },
+  engineer: { words: "Engineer", panel: ["fits", "data", "attention", "selected", "pending"], by: "state", trend: "alarm", kpis: "all" },
+  manager: { words: "Manager", panel: ["worth", "attention", "selected", "pending", "data"], by: "alarm", trend: "energy", kpis: "targets" },
+  technician: { words: "Technician", panel: ["work", "attention", "selected"], by: "alarm", trend: "alarm", kpis: "none" },
 };
 
 const OF_ROLE: Readonly<Record<string, LookName>> = { admin: "operator", operator: "operator", engineer: "engineer", viewer: "manager" };

@@ -7,13 +7,11 @@ import { place, setSearch } from "@/core/router.ts";
 import { rows, rowsLoaded } from "@/core/plant.ts";
 import type { Route } from "@/core/routes.ts";
 import type { Kpi } from "@/core/types.ts";
+import { Later } from "@/shell/later.tsx";
 import { Lazy } from "@/shell/lazy.tsx";
 import { Attention } from "./attention.tsx";
-import { LookChooser } from "./chooser.tsx";
-import { DataHealth } from "./data-health.tsx";
 import { Kpis } from "./kpis.tsx";
 import { isEnergy, LOOKS, lookName, type Look, type Part } from "./looks.ts";
-import { Pending } from "./pending.tsx";
 import { PlantPanel } from "./plant-panel.tsx";
 import { SelectedTwin } from "./selected.tsx";
 import { OverviewTrend } from "./trend.tsx";
@@ -47,14 +45,15 @@ function firstHeard(): string {
   return "";
 }
 
-/** What a look has beside the others is loaded when it is first shown. */
-const part = (route: string, load: Route["load"]): Route => ({ route, words: route, letter: "", icon: "", load });
-const LATER: Partial<Record<Part, Route>> = {
-  fits: part("fits", async () => (await import("./fits.tsx")).Fits),
-  worth: part("worth", async () => (await import("./worth.tsx")).Worth),
-  work: part("work", async () => (await import("./work.tsx")).Work),
+/** All but what needs attention comes after the first look. */
+const PARTS: Partial<Record<Part, () => Promise<FunctionComponent>>> = {
+  fits: async () => (await import("./fits.tsx")).Fits,
+  worth: async () => (await import("./worth.tsx")).Worth,
+  work: async () => (await import("./work.tsx")).Work,
+  pending: async () => (await import("./pending.tsx")).Pending,
+  data: async () => (await import("./data-health.tsx")).DataHealth,
 };
-const AT_ONCE: Partial<Record<Part, FunctionComponent>> = { attention: Attention, pending: Pending, data: DataHealth };
+const chooser = async (): Promise<FunctionComponent<{ id: string }>> => (await import("./chooser.tsx")).LookChooser;
 
 /** Of whom nothing is known yet, and of a twin that is not chosen by hand, a manager's trend is about energy. */
 function firstOf(look: Look, isChosen: boolean): Kpi | null | undefined {
@@ -87,9 +86,9 @@ function Overview() {
       </div>
       <aside class="panel" aria-label="What needs attention">
         {look.panel.map((one) => {
-          const [Known, later] = [AT_ONCE[one], LATER[one]];
-          if (Known) return <Known key={one} />;
-          if (later) return <Lazy key={one} of={later} id="" />;
+          const load = PARTS[one];
+          if (load) return <Later key={one} load={load} />;
+          if (one === "attention") return <Attention key={one} />;
           return twin && (isChosen || look.trend === "alarm") ? <SelectedTwin key={one} id={twin} isChosen={isChosen} /> : null;
         })}
         {!isKiosk.value && (
@@ -97,7 +96,7 @@ function Overview() {
             <label class="meta" for="overview-for">
               This page is for
             </label>
-            <LookChooser id="overview-for" />
+            <Later load={chooser} id="overview-for" />
           </p>
         )}
       </aside>

@@ -11,6 +11,7 @@ import type { Scene } from "@/core/types.ts";
 import { useTwins } from "@/live/client.ts";
 import { Failed, NoTwins, Skeleton } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
+import { Later } from "@/shell/later.tsx";
 import { useView } from "@/scene/shown.ts";
 import { movingTwins, sceneTwins, useScene } from "@/scene/source.ts";
 import type { Look } from "@/scene/look.ts";
@@ -66,7 +67,7 @@ export function PlantPanel({ selected, usual }: { selected: string; usual: strin
         </div>
       )}
       <div class="plant-tools">
-        {!problem && !isEmpty && <Part load={colours} by={by} usual={usual} />}
+        {!problem && !isEmpty && <Later load={colours} by={by} usual={usual} />}
         {!isEmpty && (
           <button class="button" aria-pressed={isListed} aria-expanded={isListed} data-testid="outline-toggle" onClick={() => setOutline(!isOutline)}>
             <Icon name="list" small /> <span class="tool-words">Outline</span>
@@ -82,10 +83,10 @@ export function PlantPanel({ selected, usual }: { selected: string; usual: strin
           </>
         )}
       </div>
-      {by !== "alarm" && !problem && !isEmpty && !isListed && <Part load={legend} by={by} twins={inScene} />}
+      {by !== "alarm" && !problem && !isEmpty && !isListed && <Later load={legend} by={by} twins={inScene} />}
       {problem && <p class="plant-problem meta">The 3D view is not available here ({problem}); the outline shows the same.</p>}
-      {isEmpty && <Part load={noScene} selected={selected} />}
-      {isListed && scene && <Part load={outline} scene={scene} selected={selected} />}
+      {isEmpty && <Later load={noScene} selected={selected} />}
+      {isListed && scene && <Later load={outline} scene={scene} selected={selected} />}
     </section>
   );
 }
@@ -94,17 +95,6 @@ const outline = async (): Promise<FunctionComponent<{ scene: Scene; selected: st
 const noScene = async (): Promise<FunctionComponent<{ selected: string }>> => (await import("./no-scene.tsx")).NoScene;
 const colours = async (): Promise<FunctionComponent<{ by: string; usual: string }>> => (await import("./colour-by.tsx")).ColourBy;
 const legend = async (): Promise<FunctionComponent<{ by: string; twins: string[] }>> => (await import("./colour-by.tsx")).Legend;
-
-/** What is not needed for the first look comes after it: the outline when it is asked for, the colours behind the scene. */
-function Part<P extends object>({ load, ...props }: P & { load: () => Promise<FunctionComponent<P>> }) {
-  const [found, setFound] = useState<{ Shown: FunctionComponent<P> } | null>(null);
-  useEffect(() => {
-    let isGone = false;
-    void load().then((Shown) => !isGone && setFound({ Shown }));
-    return () => void (isGone = true);
-  }, []);
-  return found && <found.Shown {...(props as unknown as P)} />;
-}
 
 function Tool({ icon, words, act }: { icon: string; words: string; act: () => void }) {
   return (
