@@ -18,7 +18,6 @@ import "@/style/overview.css";
 import "@/style/twins.css";
 import "@/style/alarms.css";
 import "@/style/timebar.css";
-import "@/style/plant.css";
 import "@/style/kiosk.css";
 
 startTheme();

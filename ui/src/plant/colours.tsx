@@ -1,5 +1,6 @@
 /** What the colours show, and what they mean. */
 
+import "@/style/plant.css";
 import { useEffect, useState } from "preact/hooks";
 import { moment, wall } from "@/core/clock.ts";
 import { themeVersion } from "@/core/theme.ts";
