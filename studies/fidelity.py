@@ -22,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from gemel.services.fidelity.advisor import Advice, advise
-from gemel.services.fidelity.ladder import LEVELS, costs, tuned, views
-from gemel.services.fidelity.study import GUESSES, advice
-from gemel.services.fidelity.wear import Lives, Prices, Wear, draw, learnt, plausible
-from studies import Options
+from gemel.services.fidelity.ladder import LEVELS, costs, settled, views
+from gemel.services.fidelity.posterior import posterior
+from gemel.services.fidelity.study import advice
+from gemel.services.fidelity.wear import Lives, Prices, Wear, draw
+from studies import Options, StudyError
 
 TOLERANCE = 0.02
 RECORDED = 40
@@ -40,8 +41,10 @@ def run(options: Options) -> dict[str, Any]:
         random = [np.random.default_rng(seed) for seed in seeds]
         wear, prices = _plant(random[0])
         recorded = draw(wear, RECORDED, random[1])
-        guesses = plausible(learnt(recorded, Wear()), RECORDED, GUESSES, random[4])
-        chosen, _ = advice(guesses, prices, TOLERANCE, number)
+        known = posterior(recorded, random[4])
+        if known is None:
+            raise StudyError(f"plant {number}: too few of {RECORDED} lives ended worn")
+        chosen, _ = advice(known.middle(), prices, TOLERANCE, number)
         truth = _truth(wear, prices, random[2], random[3], options.small)
         naive = _least_rmse(recorded)
         rows.append(
@@ -69,8 +72,7 @@ def _truth(
 ) -> Advice:
     """What the levels cost on the plant itself; until it is sure, by one rule for all."""
     lives, times, first, most = (1_000, 1, 80, 80) if is_small else (2_000, 4, 600, 3_600)
-    each = [tuned(views(draw(wear, lives, tuning)), prices) for _ in range(times)]
-    limits = tuple(np.mean(each, axis=0).tolist())
+    limits = settled(wear, prices, tuning, lives, times)
     return advise(
         LEVELS, lambda count: costs(wear, prices, limits, count, judging), TOLERANCE, first, most
     )

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
+from gemel.core.errors import InvalidInput
 from gemel.services.contract import Instance, Job
 from gemel.services.fidelity import advise
 from gemel.services.fidelity.advisor import judge
 from gemel.services.fidelity.kind import KIND
 from gemel.services.fidelity.ladder import LEVELS, costs, outcome, tuned, views
-from gemel.services.fidelity.study import advice, advise_run
-from gemel.services.fidelity.wear import Prices, Wear, draw, learnt, plausible
+from gemel.services.fidelity.study import advise_run
+from gemel.services.fidelity.wear import Prices, Wear, draw
 from gemel.services.schema import completed
 
 
@@ -75,41 +78,6 @@ def test_where_lives_are_alike_age_is_enough_and_where_not_it_is_not() -> None:
         assert (found.level == 0) is enough
 
 
-def test_a_plant_is_learnt_from_its_lives() -> None:
-    true = Wear(0.15, 0.03, 0.3, 0.05)
-    found = learnt(draw(true, 60, np.random.default_rng(3)), Wear())
-    assert found.rate == pytest.approx(0.03, rel=0.2)
-    assert found.begin == pytest.approx(0.15, rel=0.25)
-    assert found.noise == pytest.approx(0.05, rel=0.1)
-    assert found.rate_spread == pytest.approx(0.3, abs=0.12)
-
-
-def test_bend_jitter_and_sudden_failures_are_learnt_too() -> None:
-    true = Wear(0.1, 0.03, 0.3, 0.03, bend=1.4, jitter=0.8, sudden=0.002)
-    found = [learnt(draw(true, 40, np.random.default_rng(seed)), Wear()) for seed in range(10)]
-    middle = {name: np.median([getattr(one, name) for one in found]) for name in Wear.__slots__}
-    assert middle["bend"] == pytest.approx(1.4, abs=0.1)
-    assert middle["begin"] == pytest.approx(0.1, rel=0.1)
-    assert middle["rate"] == pytest.approx(0.03, rel=0.1)
-    assert middle["jitter"] == pytest.approx(0.8, abs=0.25)
-    assert middle["sudden"] == pytest.approx(0.002, rel=0.4)
-    plain = Wear(0.1, 0.03, 0.3, 0.03)
-    assert learnt(draw(plain, 40, np.random.default_rng(1)), Wear()).jitter < 0.4
-
-
-def test_few_lives_leave_more_plants_possible_than_many() -> None:
-    middle = Wear(0.1, 0.03, 0.3, 0.03, bend=1.2, jitter=0.5, sudden=0.001)
-    few, many = (plausible(middle, n, 8, np.random.default_rng(1)) for n in (10, 160))
-    for name in ("rate", "rate_spread", "sudden"):
-        spread = [np.std([getattr(one, name) for one in found]) for found in (few, many)]
-        assert spread[0] > 1.5 * spread[1]
-    assert np.median([one.rate for one in many]) == pytest.approx(0.03, rel=0.1)
-    prices, levels = Prices(10, 1, 5), len(LEVELS)
-    found, limits = advice(many, prices, 0.02, 1)
-    assert np.shape(limits) == (8, levels)
-    assert found.scenarios >= 100
-
-
 def test_limits_are_set_finer_than_the_readings_that_were_met() -> None:
     prices = Prices(10, 1, 5)
     found = [
@@ -120,16 +88,34 @@ def test_limits_are_set_finer_than_the_readings_that_were_met() -> None:
     assert spread[2] < 0.1
 
 
-def test_too_few_lives_leave_what_was_assumed() -> None:
-    prior = Wear(0.2)
-    assert learnt(draw(Wear(), 1, np.random.default_rng(1)), prior) is prior
-
-
 def test_the_run_says_which_level_and_why() -> None:
-    schema = KIND.runs[0].parameters
-    parameters = completed(schema, {"rateSpread": 0.05, "rate": 0.05})
-    job = Job(Instance("free", "fidelity", (), {"tolerance": 0.1}), parameters)
-    found = advise_run(job, lambda *_: None).document
+    found = advise_run(job(rateSpread=0.05, rate=0.05), lambda *_: None).document
     assert found["level"] in LEVELS
     assert [one["name"] for one in found["levels"]] == list(LEVELS)
     assert min(one["regret"] for one in found["levels"]) == 0
+
+
+def job(**parameters: Any) -> Job:
+    instance = Instance("free", "fidelity", (), {"tolerance": 0.1})
+    return Job(instance, completed(KIND.runs[0].parameters, parameters))
+
+
+def test_the_run_learns_the_plant_from_recorded_lives_and_says_how_open_the_level_is() -> None:
+    true = Wear(0.3, 0.1, 0.3, 0.05, 1.2, 0.3, 0.002)
+    lives = draw(true, 30, np.random.default_rng(4))
+    recorded = [row[:end].tolist() for row, end in zip(lives.seen, lives.end, strict=True)]
+    recorded[0][2] = None
+    found = advise_run(job(recorded=recorded, lead=3), lambda *_: None).document
+    assert found["plant"]["begin"] == pytest.approx(0.3, rel=0.15)
+    assert found["plant"]["rateSpread"] == pytest.approx(0.3, abs=0.15)
+    chances = {one["name"]: one["chance"] for one in found["levels"]}
+    assert sum(chances.values()) == pytest.approx(1)
+    assert chances[found["level"]] >= 0.25
+
+
+def test_recorded_lives_that_tell_nothing_are_refused_in_words() -> None:
+    with pytest.raises(InvalidInput, match="fewer than 2 lives") as caught:
+        advise_run(job(recorded=[[0.1, 0.2, 0.1], [0.1] * 20]), lambda *_: None)
+    assert "describe the plant" in str(caught.value.hint)
+    with pytest.raises(InvalidInput, match="recorded"):
+        job(recorded=[["worn"]])

@@ -22,6 +22,7 @@ AT_ONCE = 10
 """Scenarios in memory together."""
 SETTINGS, FINE = 40, 25
 """Limits that are tried, and then again about the best of them."""
+TUNING_LIVES = 2_000
 LONGEST = 2_000.0
 FIRST = 5
 """The first day on which an order may be made."""
@@ -94,6 +95,18 @@ def tuned(seen: Views, prices: Prices) -> tuple[float, ...]:
         fine = np.linspace(coarse[max(at - 1, 0)], coarse[min(at + 1, len(coarse) - 1)], FINE)
         limits.append(_lowest(fine, _rates(most, fine, seen.end, prices)))
     return tuple(limits)
+
+
+def settled(
+    wear: Wear,
+    prices: Prices,
+    random: np.random.Generator,
+    lives: int = TUNING_LIVES,
+    times: int = 4,
+) -> tuple[float, ...]:
+    """The limit of each level for a plant: the mean of those tuned on so many lives, each time."""
+    each = [tuned(views(draw(wear, lives, random)), prices) for _ in range(times)]
+    return tuple(np.mean(each, axis=0).tolist())
 
 
 def _rates(most: F64, limits: F64, end: F64, prices: Prices) -> F64:

@@ -1,72 +1,104 @@
-"""The run `advise`, and the same choice for a plant that is known by its recorded lives."""
+"""The run `advise`: the level of model for a plant that is known, or that recorded lives tell."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import fields
 
 import numpy as np
 
 from gemel.core.batch import F64
 from gemel.core.document import Json
+from gemel.core.errors import InvalidInput
 from gemel.services.contract import Job, Progress, Result
-from gemel.services.fidelity.advisor import Advice, advise
-from gemel.services.fidelity.ladder import LEVELS, costs, tuned, views
-from gemel.services.fidelity.wear import Prices, Wear, draw, plausible
+from gemel.services.fidelity.advisor import Advice, advise, judge
+from gemel.services.fidelity.ladder import LEVELS, costs, settled
+from gemel.services.fidelity.posterior import LEAST_DAYS, LEAST_LIVES, Posterior, posterior
+from gemel.services.fidelity.wear import Lives, Prices, Wear
 
-TUNING_LIVES, LEAST_TUNING = 2_000, 1_500
-GUESSES = 12
-"""Plants that are thought possible."""
+POSSIBLE, POSSIBLE_LIVES, POSSIBLE_FLEETS = 16, 1_000, 20
+"""Plants that recorded lives leave possible, and what each is tuned and run on."""
 
 
 def advice(
-    plants: Sequence[Wear], prices: Prices, tolerance: float, seed: int
-) -> tuple[Advice, tuple[tuple[float, ...], ...]]:
+    plant: Wear, prices: Prices, tolerance: float, seed: int
+) -> tuple[Advice, tuple[float, ...]]:
     """Tunes every level on lives of their own, then judges them on others.
 
     Args:
-        plants: those that it may be, each as likely; every level is tuned for each of them.
+        plant: as it is known, or the middle one of those that recorded lives leave possible.
         prices: of failures and replacements.
         tolerance: in shares of the best level's cost.
         seed: the same gives the same.
     """
-    random = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2)]
-    lives = max(TUNING_LIVES // len(plants), LEAST_TUNING)
-    limits = tuple(tuned(views(draw(wear, lives, random[0])), prices) for wear in plants)
+    tuning, judging = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(2)]
+    limits = settled(plant, prices, tuning)
 
     def more(count: int) -> F64:
-        each = -(-count // len(plants))
-        return np.concatenate(
-            [
-                costs(wear, prices, own, each, random[1])
-                for wear, own in zip(plants, limits, strict=True)
-            ],
-            axis=1,
-        )
+        return costs(plant, prices, limits, count, judging)
 
     return advise(LEVELS, more, tolerance), limits
+
+
+def chances(
+    known: Posterior, prices: Prices, tolerance: float, random: np.random.Generator
+) -> list[float]:
+    """Of each level, on how many of the plants that recorded lives leave possible it is the one."""
+    found = np.zeros(len(LEVELS))
+    for plant in known.drawn(POSSIBLE, random):
+        limits = settled(plant, prices, random, POSSIBLE_LIVES, 1)
+        found[
+            judge(LEVELS, costs(plant, prices, limits, POSSIBLE_FLEETS, random), tolerance).level
+        ] += 1 / POSSIBLE
+    shares: list[float] = found.tolist()
+    return shares
 
 
 def advise_run(job: Job, progress: Progress) -> Result:
     """The run of the kind `fidelity`."""
     p, tolerance = job.parameters, job.instance.parameters["tolerance"]
-    wear = Wear(
+    plant = Wear(
         p["begin"], p["rate"], p["rateSpread"], p["noise"], p["bend"], p["jitter"], p["sudden"]
     )
     prices = Prices(p["failure"], p["planned"], p["lead"])
-    plants = [wear]
-    if p["lives"]:
-        plants = plausible(wear, p["lives"], GUESSES, np.random.default_rng([p["seed"], 1]))
+    began, known = time.process_time(), None
+    if p["recorded"]:
+        progress(0.05, "what the recorded lives tell")
+        known = learnt(p["recorded"], p["seed"])
+        plant = known.middle()
     progress(0.1, "every level on the same lives")
-    began = time.process_time()
-    found, limits = advice(plants, prices, tolerance, p["seed"])
-    return Result(
-        document(found, limits)
-        | {"tolerance": tolerance, "cpuSeconds": time.process_time() - began}
-    )
+    found, limits = advice(plant, prices, tolerance, p["seed"])
+    answer = document(found, limits) | {"tolerance": tolerance, "plant": _plant(plant)}
+    if known:
+        progress(0.5, "plants that the recorded lives leave possible")
+        random = np.random.default_rng([p["seed"], 1])
+        each = chances(known, prices, tolerance, random)
+        for row, chance in zip(answer["levels"], each, strict=True):
+            row["chance"] = chance
+    return Result(answer | {"cpuSeconds": time.process_time() - began})
 
 
-def document(found: Advice, limits: tuple[tuple[float, ...], ...]) -> Json:
+def learnt(recorded: Sequence[Sequence[float | None]], seed: int) -> Posterior:
+    """What lives tell, each a list of a reading a day until it failed; None where there is none.
+
+    Raises:
+        InvalidInput: fewer than two of them ended worn.
+    """
+    end = np.array([len(one) for one in recorded])
+    seen = np.full((len(end), int(end.max(initial=1))), np.nan)
+    for row, one in zip(seen, recorded, strict=True):
+        row[: len(one)] = np.array(one, np.float64)
+    found = posterior(Lives(seen, end), np.random.default_rng([seed, 2]))
+    if found is None:
+        raise InvalidInput(
+            f"recorded: fewer than {LEAST_LIVES} lives of {LEAST_DAYS} days and more ended worn",
+            hint="give damage in shares of failure, to the day of it, or describe the plant",
+        )
+    return found
+
+
+def document(found: Advice, limits: tuple[float, ...]) -> Json:
     return {
         "level": found.levels[found.level].name,
         "best": found.levels[found.best].name,
@@ -81,6 +113,11 @@ def document(found: Advice, limits: tuple[tuple[float, ...], ...]) -> Json:
                 "high": one.high,
                 "limit": limit if one.name in ("age", "level") else -limit,
             }
-            for one, limit in zip(found.levels, np.median(limits, axis=0).tolist(), strict=True)
+            for one, limit in zip(found.levels, limits, strict=True)
         ],
     }
+
+
+def _plant(wear: Wear) -> Json:
+    names = {"rate_spread": "rateSpread"}
+    return {names.get(one.name, one.name): getattr(wear, one.name) for one in fields(wear)}
