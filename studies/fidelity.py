@@ -1,9 +1,9 @@
 """The fidelity advisor on 20 random plants: does it name the level that a full evaluation names?
 
 Decision: when to order the replacement of a part that wears. The advisor sees 40 recorded lives of
-the plant, fits its own simulator to them, and tunes and runs the four levels in closed loop on
-plants that such lives leave possible. Its simulator can bend, jitter and fail suddenly as the
-plant does; only numbers have to be learnt.
+the plant, learns from them which plants may have had such lives, and tunes and runs the four levels
+in closed loop on the middle one. Its simulator can bend, jitter and fail suddenly as the plant
+does; only numbers have to be learnt.
 The truth runs the levels on 30,000 of the plant's own lives, and on up to 180,000 until it is sure
 of the level; each limit is the mean of those set on four times 2,000 others. Tolerance: 2 % of the
 cost. Where the last trial is not sure, its estimate decides, of the truth as of the advisor.
@@ -35,32 +35,33 @@ MARKS = Path(__file__).parent / "marks" / "fidelity.json"
 
 def run(options: Options) -> dict[str, Any]:
     plants = 2 if options.small else 20
-    rows = []
-    for number in range(plants):
-        seeds = np.random.SeedSequence([options.seed, number]).spawn(5)
-        random = [np.random.default_rng(seed) for seed in seeds]
-        wear, prices = _plant(random[0])
-        recorded = draw(wear, RECORDED, random[1])
-        known = posterior(recorded, random[4])
-        if known is None:
-            raise StudyError(f"plant {number}: too few of {RECORDED} lives ended worn")
-        chosen, _ = advice(known.middle(), prices, TOLERANCE, number)
-        truth = _truth(wear, prices, random[2], random[3], options.small)
-        naive = _least_rmse(recorded)
-        rows.append(
-            {
-                "advised": LEVELS[chosen.level],
-                "true": LEVELS[truth.level],
-                "naive": LEVELS[naive],
-                "isSure": chosen.is_sure,
-                "truthIsSure": truth.is_sure,
-                "advisedRegret": truth.levels[chosen.level].regret,
-                "naiveRegret": truth.levels[naive].regret,
-                "regrets": [one.regret for one in truth.levels],
-                "lead": prices.lead,
-            }
-        )
-    return _summary(rows)
+    return _summary([_judged(options.seed, number, options.small) for number in range(plants)])
+
+
+def _judged(seed: int, number: int, is_small: bool) -> dict[str, Any]:
+    """One plant: what is advised, what is true, and what the least error would have chosen."""
+    seeds = np.random.SeedSequence([seed, number]).spawn(5)
+    random = [np.random.default_rng(one) for one in seeds]
+    wear, prices = _plant(random[0])
+    recorded = draw(wear, RECORDED, random[1])
+    known = posterior(recorded, random[4])
+    if known is None:
+        raise StudyError(f"plant {number}: too few of {RECORDED} lives ended worn")
+    chosen, _ = advice(known.middle(), prices, TOLERANCE, number)
+    truth = _truth(wear, prices, random[2], random[3], is_small)
+    naive = _least_rmse(recorded)
+    return {
+        "advised": LEVELS[chosen.level],
+        "true": LEVELS[truth.level],
+        "naive": LEVELS[naive],
+        "isSure": chosen.is_sure,
+        "truthIsSure": truth.is_sure,
+        "advisedRegret": truth.levels[chosen.level].regret,
+        "naiveRegret": truth.levels[naive].regret,
+        "advisedRegrets": [one.regret for one in chosen.levels],
+        "regrets": [one.regret for one in truth.levels],
+        "lead": prices.lead,
+    }
 
 
 def _truth(

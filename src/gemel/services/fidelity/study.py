@@ -17,6 +17,8 @@ from gemel.services.fidelity.ladder import LEVELS, costs, settled
 from gemel.services.fidelity.posterior import LEAST_DAYS, LEAST_LIVES, Posterior, posterior
 from gemel.services.fidelity.wear import Lives, Prices, Wear
 
+FIRST, MOST = 400, 1_200
+"""Fleets to begin with and at most: the trial is to be surer than the recorded lives are."""
 POSSIBLE, POSSIBLE_LIVES, POSSIBLE_FLEETS = 16, 1_000, 20
 """Plants that recorded lives leave possible, and what each is tuned and run on."""
 
@@ -38,7 +40,7 @@ def advice(
     def more(count: int) -> F64:
         return costs(plant, prices, limits, count, judging)
 
-    return advise(LEVELS, more, tolerance), limits
+    return advise(LEVELS, more, tolerance, FIRST, MOST), limits
 
 
 def chances(
