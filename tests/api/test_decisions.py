@@ -41,6 +41,13 @@ def test_bottleneck_and_level_are_named_by_runs(tmp_path: Path) -> None:
             server, run="advise", kind="fidelity", parameters={"rateSpread": 0, "rate": 0.1}
         )
         assert advice["level"] == "age"
+        days = np.arange(1, 24) / 23.5
+        noise = np.random.default_rng(1).normal(0, 0.02, (12, 23))
+        recorded = (0.1 ** (1 - days) + noise).tolist()
+        learnt = result(server, run="advise", kind="fidelity", parameters={"recorded": recorded})
+        assert learnt["levels"][0]["regret"] < 0.1
+        assert abs(learnt["plant"]["begin"] - 0.1) < 0.02
+        assert abs(sum(one["chance"] for one in learnt["levels"]) - 1) < 1e-9
 
 
 def test_a_forecast_is_stored_with_its_band(tmp_path: Path) -> None:
