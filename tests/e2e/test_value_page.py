@@ -86,8 +86,29 @@ def test_a_service_learns_again_and_goes_back_to_what_it_knew(
         ann.page.wait_for_selector(f"{row} [data-testid=version-in-use]", timeout=60_000)
     assert ann.page.locator("[data-testid=service-run][data-state=succeeded]").count() == 2
     ann.page.locator("[data-version='1'] [data-testid=use-version]").click()
+    ann.find("use-dialog").get_by_text("Version 2 stays kept").wait_for()
+    assert watched.call("GET", "/services/odd/status")["version"] == 2, "not before it is confirmed"
+    ann.find("use-confirm").click()
     ann.page.wait_for_selector("[data-version='1'] [data-testid=version-in-use]")
     assert watched.call("GET", "/services/odd/status")["version"] == 1
+
+
+def test_advice_is_asked_for_and_read_as_a_table(watched: Running, visit: Visit) -> None:
+    ann = visit(watched).log_in("engineer", "ann", at="/app/value?show=services")
+    ann.find("free-runs").get_by_text("None was started").wait_for()
+    ann.find("start-free").click()
+    ann.page.select_option("#start-run", "fidelity advise")
+    ann.page.fill("#start-lead", "21")
+    ann.find("start-confirm").click()
+    row = ann.find("free-runs").locator("[data-run=advise][data-state=succeeded]")
+    row.locator("[data-testid=show-result]").click(timeout=60_000)
+    told = ann.find("run-result", run="advise")
+    told.get_by_text("Chosen:").wait_for()
+    names = told.locator("[data-testid=told-row] th").all_inner_texts()
+    assert names == ["age", "level", "trend", "growth"]
+    assert told.locator("[data-label=Chosen]", has_text="chosen").count() == 1
+    [run] = watched.call("GET", "/runs", kind="fidelity")["value"]
+    assert run["parameters"]["lead"] == 21
 
 
 def test_a_run_that_cannot_be_done_says_why_on_the_page(watched: Running, visit: Visit) -> None:

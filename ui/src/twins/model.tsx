@@ -7,6 +7,7 @@ import type { Behaviour, ServiceView, Twin } from "@/core/types.ts";
 import { formatNumber, formatPlain } from "@/core/words.ts";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { FidelityView } from "@/value/fidelity.tsx";
+import { ServiceLearnt } from "@/value/versions.tsx";
 
 const DAYS = "30";
 const list = <Row,>(path: string) => (abort: AbortSignal): Promise<{ value: Row[] }> => get<{ value: Row[] }>(path, abort);
@@ -110,6 +111,7 @@ function Services({ twin }: { twin: Twin }) {
               {one.kind} · {one.id}
             </span>
             <span class="push tag">{one.problem || (one.isRunning ? "Running" : one.enabled ? "Runs when asked" : "Turned off")}</span>
+            <ServiceLearnt service={one} twin={twin.id} />
           </li>
         ))}
       </ul>

@@ -1,19 +1,19 @@
 /** What computes beside the plant: services, what they have learnt and their runs; start, call off, roll back. */
 
 import { useEffect, useState } from "preact/hooks";
-import { get, post, put } from "@/core/api.ts";
-import { serverNow } from "@/core/clock.ts";
+import { get, post } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { toast } from "@/core/toasts.ts";
-import { formatMoment, formatPlain, parseTime } from "@/core/words.ts";
+import { formatPlain } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { ActionButton, Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
-import type { ServiceKind, ServiceRun, ServiceStatus, ServiceVersion, ServiceView } from "@/core/types.ts";
+import type { ServiceKind, ServiceRun, ServiceStatus, ServiceView } from "@/core/types.ts";
+import { RunResult } from "./results.tsx";
+import { named, StartDialog } from "./start.tsx";
+import { loadStatus, Versions, when } from "./versions.tsx";
 
 const LOOK_MS = 1000;
-const path = (id: string): string => `/services/${encodeURIComponent(id)}`;
 const list = <Row,>(from: string) => (abort: AbortSignal): Promise<{ value: Row[] }> => get<{ value: Row[] }>(from, abort);
-const when = (text: string | null): string => (text ? formatMoment(parseTime(text) ?? 0, serverNow()) : "—");
 const isUnderWay = (run: ServiceRun): boolean => run.state === "queued" || run.state === "running";
 
 export function ServicesView() {
@@ -21,40 +21,31 @@ export function ServicesView() {
   const kinds = useResource("service kinds", list<ServiceKind>("/services/kinds"));
   if (found.error && !found.data) return <Failed error={found.error} what="The services" retry={found.retry} />;
   if (!found.data) return <SkeletonRows count={6} />;
-  if (found.data.value.length === 0)
-    return (
-      <Empty title="No service is set up">
-        <p>A service computes on what devices send: anomalies, remaining life, forecasts, calibrated behaviour. `gemel service put FILE` sets one up.</p>
-      </Empty>
-    );
   return (
-    <ul class="value-services" data-testid="services">
-      {found.data.value.map((one) => (
-        <Service key={one.id} service={one} kind={kinds.data?.value.find((kind) => kind.kind === one.kind)} />
-      ))}
-    </ul>
+    <div class="value-services">
+      {found.data.value.length === 0 && (
+        <Empty title="No service is set up">
+          <p>A service computes on what devices send: anomalies, remaining life, forecasts, calibrated behaviour. `gemel service put FILE` sets one up.</p>
+        </Empty>
+      )}
+      <ul data-testid="services">
+        {found.data.value.map((one) => (
+          <Service key={one.id} service={one} kind={kinds.data?.value.find((kind) => kind.kind === one.kind)} />
+        ))}
+      </ul>
+      <FreeRuns kinds={kinds.data?.value ?? []} />
+    </div>
   );
 }
 
 function Service({ service, kind }: { service: ServiceView; kind: ServiceKind | undefined }) {
   const [tick, setTick] = useState(0);
-  const { data, error, retry } = useResource(`service ${service.id}`, (abort) => get<ServiceStatus>(`${path(service.id)}/status`, abort), String(tick));
-  const isWaiting = (data?.runs ?? []).some(isUnderWay);
-  useEffect(() => {
-    if (!isWaiting) return undefined;
-    const timer = setInterval(() => !document.hidden && setTick((old) => old + 1), LOOK_MS);
-    return () => clearInterval(timer);
-  }, [isWaiting]);
-  const act = async (work: Promise<unknown>): Promise<void> => {
-    try {
-      await work;
-    } catch (problem) {
-      toast(problem instanceof Error ? problem.message : String(problem));
-    }
-    setTick((old) => old + 1);
-  };
+  const { data, error, retry } = useResource(`service ${service.id}`, (abort) => loadStatus(service.id, abort), tick);
+  const [isAsking, setAsking] = useState(false);
+  const look = (): void => setTick((old) => old + 1);
+  useLooking((data?.runs ?? []).some(isUnderWay), look);
+  const act = (work: Promise<unknown>): Promise<void> => tried(work).then(look);
   const start = (run: string): Promise<void> => act(post("/runs", { service: service.id, run }));
-  const use = (version: number): Promise<void> => act(put(`${path(service.id)}/version`, { version }));
   const cancel = (run: string): Promise<void> => act(post(`/runs/${encodeURIComponent(run)}/cancel`));
   const state = service.problem || (service.isRunning ? "Running" : service.enabled ? "Runs when asked" : "Turned off");
   return (
@@ -68,21 +59,74 @@ function Service({ service, kind }: { service: ServiceView; kind: ServiceKind | 
         <span class="push row wrap">
           {(kind?.runs ?? []).map((run) => (
             <ActionButton key={run.run} blocked={blockedFrom("runs:start")} testId={`start-${run.run}`} label={`Start ${run.run} of ${service.title}: ${run.about}`} onAct={() => void start(run.run)}>
-              {run.run}
+              {named(run.run)}
             </ActionButton>
           ))}
+          {kind && kind.runs.length > 0 && (
+            <ActionButton blocked={blockedFrom("runs:start")} testId="start-with" label={`Run with… other parameters: ${service.title}`} onAct={() => setAsking(true)}>
+              Run with…
+            </ActionButton>
+          )}
         </span>
       </div>
+      {isAsking && kind && <StartDialog service={service} kinds={[kind]} close={() => setAsking(false)} done={look} />}
       {error && !data && <Failed error={error} what="How it fares" retry={retry} />}
       {!data && !error && <SkeletonRows count={2} />}
       {data && (
         <>
           <Knows status={data} />
-          {data.versions.length > 0 && <Versions status={data} service={service} use={use} />}
-          {data.runs.length > 0 && <Runs runs={data.runs} service={service} cancel={cancel} />}
+          {data.versions.length > 0 && <Versions status={data} service={service} changed={look} />}
+          {data.runs.length > 0 && <Runs runs={data.runs} of={service.title} cancel={cancel} />}
         </>
       )}
     </li>
+  );
+}
+
+/** Looks again while something is under way. */
+function useLooking(isWaiting: boolean, look: () => void): void {
+  useEffect(() => {
+    if (!isWaiting) return undefined;
+    const timer = setInterval(() => !document.hidden && look(), LOOK_MS);
+    return () => clearInterval(timer);
+  }, [isWaiting]);
+}
+
+async function tried(work: Promise<unknown>): Promise<void> {
+  try {
+    await work;
+  } catch (problem) {
+    toast(problem instanceof Error ? problem.message : String(problem));
+  }
+}
+
+/** Studies and one-off questions: advice, savings, a forecast of some twins. Scenarios have a page of their own. */
+function FreeRuns({ kinds }: { kinds: ServiceKind[] }) {
+  const [tick, setTick] = useState(0);
+  const [isAsking, setAsking] = useState(false);
+  const { data, error, retry } = useResource("runs", list<ServiceRun>("/runs"), tick);
+  const runs = (data?.value ?? []).filter((one) => !one.service && one.kind !== "whatif");
+  const look = (): void => setTick((old) => old + 1);
+  useLooking(runs.some(isUnderWay), look);
+  const cancel = (run: string): Promise<void> => tried(post(`/runs/${encodeURIComponent(run)}/cancel`)).then(look);
+  const able = kinds.filter((one) => one.kind !== "whatif" && one.runs.length > 0);
+  return (
+    <section class="value-service" aria-label="Runs without a service" data-testid="free-runs">
+      <div class="row wrap">
+        <h2>Runs without a service</h2>
+        <span class="meta">advice on fidelity, savings, a forecast of some twins</span>
+        <span class="push">
+          <ActionButton blocked={blockedFrom("runs:start")} testId="start-free" label="Run with… parameters of its own, without a service" onAct={() => setAsking(true)}>
+            Run with…
+          </ActionButton>
+        </span>
+      </div>
+      {isAsking && <StartDialog service={null} kinds={able} close={() => setAsking(false)} done={look} />}
+      {error && !data && <Failed error={error} what="The runs" retry={retry} />}
+      {!data && !error && <SkeletonRows count={1} />}
+      {data && runs.length === 0 && <p class="muted">None was started.</p>}
+      {runs.length > 0 && <Runs runs={runs} of="" cancel={cancel} />}
+    </section>
   );
 }
 
@@ -108,93 +152,69 @@ function Fact({ name, value }: { name: string; value: number | boolean }) {
   );
 }
 
-function Versions({ status, service, use }: { status: ServiceStatus; service: ServiceView; use: (version: number) => Promise<void> }) {
+function Runs({ runs, of, cancel }: { runs: ServiceRun[]; of: string; cancel: (run: string) => Promise<void> }) {
+  const [open, setOpen] = useState("");
   return (
-    <table class="value-versions">
-      <caption>What it has learnt</caption>
-      <thead>
-        <tr>
-          <th scope="col">Version</th>
-          <th scope="col">Made</th>
-          <th scope="col">Gate</th>
-          <th scope="col">Scores</th>
-          <th scope="col">In use</th>
-        </tr>
-      </thead>
-      <tbody>
-        {status.versions.map((one) => (
-          <tr key={one.version} data-testid="service-version" data-version={one.version}>
-            <th scope="row">{one.version}</th>
-            <td>{when(one.made)}</td>
-            <td>{one.passed ? "passed" : "not passed"}</td>
-            <td class="soft">{scores(one)}</td>
-            <td>
-              {status.version === one.version ? (
-                <span class="tag" data-testid="version-in-use">
-                  In use
-                </span>
-              ) : (
-                <ActionButton blocked={blockedFrom("services:write")} testId="use-version" label={`Take version ${one.version} of ${service.title} into use`} onAct={() => void use(one.version)}>
-                  Use
-                </ActionButton>
-              )}
-            </td>
+    <>
+      <table class="value-runs">
+        <caption>Its latest runs</caption>
+        <thead>
+          <tr>
+            <th scope="col">Run</th>
+            <th scope="col">Asked</th>
+            <th scope="col">State</th>
+            <th scope="col">By</th>
+            <th scope="col">Result</th>
           </tr>
-        ))}
-      </tbody>
-    </table>
+        </thead>
+        <tbody>
+          {runs.map((run) => (
+            <tr key={run.id} data-testid="service-run" data-state={run.state} data-run={run.run}>
+              <th scope="row">{of ? run.run : `${run.kind} ${run.run}`}</th>
+              <td>{when(run.requested)}</td>
+              <td>
+                <RunState run={run} of={of} cancel={cancel} />
+              </td>
+              <td>{run.who}</td>
+              <td>
+                {run.state === "succeeded" && (
+                  <button class="button" aria-expanded={open === run.id} aria-label={`${open === run.id ? "Hide" : "Show"} the result of ${run.run}, ${when(run.requested)}`} data-testid="show-result" onClick={() => setOpen(open === run.id ? "" : run.id)}>
+                    {open === run.id ? "Hide" : "Show"}
+                  </button>
+                )}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {runs.filter((one) => one.id === open).map((one) => (
+        <RunResult key={one.id} run={one} />
+      ))}
+    </>
   );
 }
 
-const scores = (one: ServiceVersion): string =>
-  Object.entries(one.scores)
-    .filter(([, value]) => typeof value === "number" || typeof value === "string" || typeof value === "boolean")
-    .map(([name, value]) => `${name} ${formatPlain(value as number | string | boolean)}`)
-    .join(", ") || "—";
-
-function Runs({ runs, service, cancel }: { runs: ServiceRun[]; service: ServiceView; cancel: (run: string) => Promise<void> }) {
+function RunState({ run, of, cancel }: { run: ServiceRun; of: string; cancel: (run: string) => Promise<void> }) {
+  if (isUnderWay(run))
+    return (
+      <span class="row">
+        <progress value={run.progress} max={1} aria-label={`Progress of ${run.run}`} /> {run.message || run.state}
+        <ActionButton blocked={blockedFrom("runs:start")} testId="cancel-run" label={`Call off: ${run.run}${of && ` of ${of}`}`} onAct={() => void cancel(run.id)}>
+          Call off
+        </ActionButton>
+      </span>
+    );
   return (
-    <table class="value-runs">
-      <caption>Its latest runs</caption>
-      <thead>
-        <tr>
-          <th scope="col">Run</th>
-          <th scope="col">Asked</th>
-          <th scope="col">State</th>
-          <th scope="col">By</th>
-        </tr>
-      </thead>
-      <tbody>
-        {runs.map((run) => (
-          <tr key={run.id} data-testid="service-run" data-state={run.state}>
-            <th scope="row">{run.run}</th>
-            <td>{when(run.requested)}</td>
-            <td>
-              {isUnderWay(run) ? (
-                <span class="row">
-                  <progress value={run.progress} max={1} aria-label={`Progress of ${run.run}`} /> {run.message || run.state}
-                  <ActionButton blocked={blockedFrom("runs:start")} testId="cancel-run" label={`Call ${run.run} of ${service.title} off`} onAct={() => void cancel(run.id)}>
-                    Call off
-                  </ActionButton>
-                </span>
-              ) : (
-                <>
-                  {run.state}
-                  {run.fit !== null && <span class="meta"> made version {run.fit}</span>}
-                  {run.error && (
-                    <span class="soft">
-                      {" "}
-                      {run.error}
-                      {run.hint && ` (${run.hint})`}
-                    </span>
-                  )}
-                </>
-              )}
-            </td>
-            <td>{run.who}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <>
+      {run.state}
+      {run.fit !== null && <span class="meta"> made version {run.fit}</span>}
+      {run.error && (
+        <span class="soft">
+          {" "}
+          {run.error}
+          {run.hint && ` (${run.hint})`}
+        </span>
+      )}
+    </>
   );
 }
