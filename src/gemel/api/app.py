@@ -58,8 +58,8 @@ from gemel.api.page import SECURITY_HEADERS
 from gemel.api.routes import ANYONE, Route
 from gemel.api.session import LOGGED_IN, authenticate
 from gemel.app.platform import Platform
-from gemel.core.access import Principal
-from gemel.core.errors import Forbidden, GemelError, InvalidInput, NotFound
+from gemel.core.access import Principal, lacks
+from gemel.core.errors import GemelError, InvalidInput, NotFound
 
 log = logging.getLogger("gemel.http")
 NOBODY = Principal("nobody", "")
@@ -129,10 +129,7 @@ def _endpoint(platform: Platform, route: Route) -> Callable[[Request], Awaitable
             if route.allow != ANYONE:
                 who = authenticate(platform, request)
                 if route.allow != LOGGED_IN and not who.allows(route.allow):
-                    raise Forbidden(
-                        f"role '{who.role}' lacks the permission {route.allow}",
-                        hint="ask an admin for a token with another role",
-                    )
+                    raise lacks(who.role, route.allow)
             response = packed(request, await guarded(platform, route, request, who))
         except GemelError as error:
             response = error_response(error)

@@ -15,9 +15,9 @@ from graphql import (
 
 from gemel.api.moments import asked_in
 from gemel.app.past import Moment, Then
-from gemel.core.access import Principal
+from gemel.core.access import Principal, lacks
 from gemel.core.document import Json
-from gemel.core.errors import Forbidden, InvalidInput
+from gemel.core.errors import InvalidInput
 from gemel.twins.graph import Graph
 from gemel.twins.records import Link, Twin
 
@@ -39,10 +39,7 @@ class Caller:
 
     def require(self, permission: str) -> None:
         if not self.who.allows(permission):
-            raise Forbidden(
-                f"role '{self.who.role}' lacks the permission {permission}",
-                hint="ask an admin for a token with another role",
-            )
+            raise lacks(self.who.role, permission)
 
 
 @dataclass(frozen=True, slots=True)

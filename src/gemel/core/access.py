@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Protocol
 
+from gemel.core.errors import Forbidden
+
 VIEWER = frozenset(
     {
         "models:read",
@@ -57,6 +59,16 @@ class Narrowing(Protocol):
 
     def covers(self, action: str, twin: str) -> bool:
         """Whether an action is allowed on all of a twin."""
+
+
+def lacks(role: str, permission: str) -> Forbidden:
+    """What to answer a role that does not have a permission: names those that do."""
+    people = [name for name in reversed(ROLES) if name != "device"]
+    able = [name for name in people if permission in ROLES[name]]
+    return Forbidden(
+        f"role '{role}' lacks the permission {permission}",
+        hint=f"it takes {' or '.join(able)}: ask an admin for a token with that role",
+    )
 
 
 @dataclass(frozen=True, slots=True)

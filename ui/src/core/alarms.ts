@@ -6,7 +6,7 @@
 import { batch, computed, signal } from "@preact/signals";
 import { get, post, query } from "./api.ts";
 import { on, status } from "@/live/client.ts";
-import type { Alarm, AlarmGroup, Page } from "./types.ts";
+import type { Alarm, AlarmActed, AlarmGroup, Page } from "./types.ts";
 
 /** Labels in a picture of the plant at once. */
 export const MOST_LABELS = 30;
@@ -230,7 +230,7 @@ export async function act(what: Act, ids: string[], text: string, seconds = 0): 
     adopt(await post<Alarm | undefined>(`/alarms/${encodeURIComponent(ids[0]!)}/${what}`, body));
     return [];
   }
-  const answer = await post<Page<{ id: string; code?: string; message?: string }>>("/alarms/acts", { act: what, ids, text, seconds });
+  const answer = await post<{ value: AlarmActed[] }>("/alarms/acts", { act: what, ids, text, seconds });
   return answer.value.filter((one) => one.code).map((one) => one.message ?? one.code ?? "");
 }
 

@@ -16,11 +16,13 @@ const WORDS: Record<string, string> = {
   "runs:start": "run services and scenarios",
   "services:write": "change services or keep scenarios in the history",
 };
+/** The first role of docs/reference/roles.md that may; else an engineer. */
+const LEAST: Record<string, string> = { "alarms:write": "an operator", "commands:send": "an operator", "runs:start": "an operator", "tokens:write": "an admin", "system:write": "an admin" };
 
 export function blockedFrom(...permissions: string[]): string {
   if (link.value.state === "offline") return "Offline: nothing can be written until the connection is back";
   if (moment.value !== null && !permissions.includes("plant:write")) return "Another moment is shown: go back to live first";
   const missing = permissions.find((permission) => !may(permission));
-  if (missing) return `Your role (${me.value?.role ?? "none"}) may not ${WORDS[missing] ?? missing}`;
+  if (missing) return `Your role (${me.value?.role ?? "none"}) may not ${WORDS[missing] ?? missing}; it takes ${LEAST[missing] ?? "an engineer"}`;
   return "";
 }

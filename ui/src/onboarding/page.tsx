@@ -5,7 +5,7 @@ import { get, getTwin, post, put } from "@/core/api.ts";
 import { rows } from "@/core/plant.ts";
 import { useResource } from "@/core/resource.ts";
 import { href, place, setSearch } from "@/core/router.ts";
-import type { Discovered as Device, Installation, Rule, Scene, Twin } from "@/core/types.ts";
+import type { Discovered as Device, Installation, NewToken, Rule, Scene, Twin } from "@/core/types.ts";
 import { formatNumber } from "@/core/words.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { status, useTwins } from "@/live/client.ts";
@@ -76,7 +76,7 @@ function Connect() {
     if (blocked) return;
     if (!isName(name)) return setProblem("Letters, figures, '.', '_' and '-', at most 64.");
     try {
-      setToken((await post<{ token: string }>("/tokens", { role: "device", name, twins: [name] })).token);
+      setToken((await post<NewToken>("/tokens", { role: "device", name, twins: [name] })).token);
       setProblem("");
     } catch (error) {
       setProblem(error instanceof Error ? error.message : String(error));

@@ -10,13 +10,13 @@ import { ActionButton, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { Copied } from "@/shell/copied.tsx";
 import { attempt } from "./act.ts";
 import { Text } from "./connectors.tsx";
-import type { Token } from "@/core/types.ts";
+import type { NewToken as Made, Role, Token } from "@/core/types.ts";
 
 export function People() {
   const [version, setVersion] = useState(0);
   const mayRead = may("tokens:read");
   const { data, error, retry } = useResource(mayRead ? "tokens" : null, (abort) => get<{ value: Token[] }>("/tokens", abort), version);
-  const roles = useResource("roles", (abort) => get<{ value: { role: string; permissions: string[] }[] }>("/roles", abort));
+  const roles = useResource("roles", (abort) => get<{ value: Role[] }>("/roles", abort));
   const renew = (): void => setVersion((old) => old + 1);
   return (
     <div class="stack settings-part">
@@ -86,7 +86,7 @@ function NewToken({ roles, done }: { roles: string[]; done: () => void }) {
     if (days > 0) body["days"] = days;
     setProblem(
       await attempt(
-        async () => setSecret((await post<{ token: string }>("/tokens", body)).token),
+        async () => setSecret((await post<Made>("/tokens", body)).token),
         `A token for ${name} is made`,
         () => {
           form.reset();

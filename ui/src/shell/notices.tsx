@@ -9,13 +9,11 @@ const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text
 
 export function Failed({ error, retry, what }: { error: Error; retry?: () => void; what: string }) {
   const known = error instanceof ApiError ? error : null;
-  const role = known?.status === 403 ? " Your role does not include this." : "";
   return (
     <div class="notice" role="alert">
       <h3>{what} could not be loaded</h3>
       <p>
         {sentence(error.message)} {known?.hint ? sentence(known.hint) : ""}
-        {role}
       </p>
       {known?.request && <p class="meta">Request {known.request}</p>}
       {retry && (
