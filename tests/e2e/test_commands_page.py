@@ -24,11 +24,20 @@ COMMANDS = {
 }
 
 
+MODEL_OF_MOTORS = {
+    "model": MOTOR,
+    "parameters": {"heat": {"value": 0.4, "spread": 0.05}},
+    "outputs": {"temperature": "20 + setpoint * heat"},
+    "commands": {"setpoint": "setSpeed"},
+}
+
+
 @pytest.fixture(scope="module")
 def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     with Running(tmp_path_factory.mktemp("commands") / "data") as running:
         running_plant(running, 3)
         running.call("PUT", f"/settings/{MOTOR}", {"staleAfter": STALE_AFTER, "commands": COMMANDS})
+        running.call("PUT", "/behaviours/motors", MODEL_OF_MOTORS)
         send(running, "motor-1", temperature=40.0, vibration=1.0)
         send(running, "motor-2", temperature=95.0, vibration=1.0)
         yield running
@@ -102,6 +111,27 @@ def test_a_guard_that_refuses_says_why_and_nothing_can_be_sent(
     assert ann.find("ask").get_attribute("aria-disabled") == "true"
     press(ann, "Enter")
     assert plant.call("GET", "/commands", twin="motor-2")["value"] == []
+
+
+def test_what_a_command_would_do_is_simulated_and_held_against_what_it_did(
+    plant: Running, visit: Visit
+) -> None:
+    send(plant, "motor-1", setpoint=20.0)
+    ann = visit(plant).log_in("operator", "ann", at="/app/commands")
+    ask(ann, "motor-1", "50")
+    ann.find("simulate").click()
+    foreseen = ann.find("foreseen")
+    foreseen.wait_for()
+    assert "Temperature" in foreseen.inner_text()
+    assert "in 90 of 100 draws" in foreseen.inner_text()
+    assert ann.find("request").get_by_text("exactly as it is written").count() == 0
+    ann.find("confirm-input").fill("motor-1")
+    ann.find("ask").click()
+    ann.find("foretold").get_by_text("foreseen at the end").wait_for()
+    link = ann.find("foretold").get_by_role("link")
+    assert link.inner_text() == "Effect of setSpeed 50 on Motor 1"
+    (scenario,) = plant.call("GET", "/scenarios")["value"]
+    assert scenario["id"] == f"effect-{ann.find('command-detail').get_attribute('data-id')}"
 
 
 def test_the_kill_switch_stands_in_the_status_bar(plant: Running, visit: Visit) -> None:

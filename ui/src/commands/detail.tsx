@@ -10,12 +10,13 @@ import { formatClock, parseTime } from "@/core/words.ts";
 import { Failed } from "@/shell/notices.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Life } from "@/twins/command.tsx";
+import { Foretold } from "./effect.tsx";
 import { CommandActs, type Act } from "./line.tsx";
 import { asked, short, waitsFor } from "./words.ts";
 
 export function CommandDetail({ command, act, close }: { command: Command; act: (what: Act, command: Command) => void; close: () => void }) {
   return (
-    <div class="command-detail" data-testid="command-detail" data-state={command.state}>
+    <div class="command-detail" data-testid="command-detail" data-id={command.id} data-state={command.state}>
       <div class="panel-head">
         <h2 class="grow">
           {command.command} {asked(command)} <span class="soft">to</span> <a href={href("twins", command.twin)}>{nameOf(command.twin)}</a>
@@ -29,6 +30,7 @@ export function CommandDetail({ command, act, close }: { command: Command; act: 
         <CommandActs command={command} act={act} />
       </section>
       {command.confirm && <Comparison command={command} />}
+      <Foretold command={command} />
       <section class="panel-part" aria-label="What happened">
         <h3>What happened</h3>
         <Life command={command} />

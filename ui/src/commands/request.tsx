@@ -1,8 +1,8 @@
 /** Asking for a command: twin, command, arguments; a dry run with what every guard answers; then send. */
 
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { getTwin } from "@/core/api.ts";
-import { dryRun, send } from "@/core/commands.ts";
+import { dryRun, freshId, send } from "@/core/commands.ts";
 import { rows } from "@/core/plant.ts";
 import { useResource } from "@/core/resource.ts";
 import { go, href } from "@/core/router.ts";
@@ -13,6 +13,7 @@ import { Icon } from "@/shell/icon.tsx";
 import { Failed } from "@/shell/notices.tsx";
 import { Field, TypedId } from "@/twins/command.tsx";
 import { argumentsOf, byUse, fieldsOf } from "@/twins/form.ts";
+import { Effect } from "./effect.tsx";
 import { short } from "./words.ts";
 
 const DEADLINES = [30, 120, 600, 3600];
@@ -81,6 +82,7 @@ function Arguments({ twin, model, blocked }: { twin: Twin; model: CommandModel; 
   const [typed, setTyped] = useState("");
   const { value, problems } = argumentsOf(fields, values);
   const now = JSON.stringify(value);
+  const id = useMemo(freshId, [now]); // what was simulated under it is what is asked for
   const isChecked = checked !== null && checked.of === now;
   const isPassed = isChecked && checked.run.wouldBe !== "refused" && !blocked;
   const isConfirmed = typed.trim() === twin.id;
@@ -99,7 +101,7 @@ function Arguments({ twin, model, blocked }: { twin: Twin; model: CommandModel; 
   const ask = async (): Promise<void> => {
     if (!isConfirmed) return setProblem(`Type ${twin.id} exactly as it is written`);
     try {
-      const sent = await send(twin.id, model.name, value as Json, deadline);
+      const sent = await send(twin.id, model.name, value as Json, deadline, id);
       toast(sent.state === "awaiting" ? "Asked: another person must approve" : "Asked");
       go(href("commands", sent.id));
     } catch (error) {
@@ -130,6 +132,7 @@ function Arguments({ twin, model, blocked }: { twin: Twin; model: CommandModel; 
         </select>
       </div>
       {isChecked && <Answers run={checked.run} />}
+      {isPassed && <Effect id={id} twin={twin} command={model.name} value={value as Json} />}
       {isPassed && <TypedId id={twin.id} typed={typed} change={setTyped} />}
       <p id="command-problem" class="problem" role="alert">
         {problem}

@@ -4,6 +4,7 @@ import { computed, signal } from "@preact/signals";
 import { get, post } from "./api.ts";
 import { on, status } from "@/live/client.ts";
 import type { Command, DryRun, Json, KillSwitch } from "./types.ts";
+import { uuid } from "./uuid.ts";
 
 const MOST = 300;
 export const commands = signal<ReadonlyMap<string, Command>>(new Map());
@@ -34,8 +35,10 @@ export function takeCommand(command: Command): void {
   commands.value = next;
 }
 
-export async function send(twin: string, command: string, body: Json, deadline: number): Promise<Command> {
-  const sent = await post<Command>("/commands", { id: `c-${crypto.randomUUID()}`, twin, command, arguments: body, deadline });
+export const freshId = (): string => `c-${uuid()}`;
+
+export async function send(twin: string, command: string, body: Json, deadline: number, id = freshId()): Promise<Command> {
+  const sent = await post<Command>("/commands", { id, twin, command, arguments: body, deadline });
   takeCommand(sent);
   return sent;
 }

@@ -5,6 +5,7 @@ import { me } from "./api.ts";
 import { canKeep, online, waitingCount } from "./offline.ts";
 import { link } from "@/live/client.ts";
 import type { Waiting } from "./saved.ts";
+import { uuid } from "@/core/uuid.ts";
 
 export const waiting = signal<Waiting[]>([]);
 /** Grows when something of it was taken in by the server. */
@@ -18,7 +19,7 @@ async function look(): Promise<void> {
 }
 
 export function newId(): string {
-  return crypto.randomUUID();
+  return uuid();
 }
 
 /** Sends it now, or keeps it until it can be sent. Returns whether the server has it. */

@@ -61,10 +61,10 @@ export function SkeletonRows({ count, height = 34 }: { count: number; height?: n
 }
 
 /** A button that writes: when it cannot, it stays reachable and says why. */
-export function ActionButton(props: { onAct: () => void; blocked: string; children: ComponentChildren; class?: string; testId?: string; label?: string; data?: Record<string, string> }) {
+export function ActionButton(props: { onAct: () => void; blocked: string; children: ComponentChildren; class?: string; testId?: string; label?: string; data?: Record<string, string>; type?: "button" | "submit" }) {
   const { onAct, blocked, children, testId, label } = props;
   return (
-    <button class={`button ${props.class ?? ""}`} aria-disabled={blocked ? "true" : undefined} title={blocked || undefined} aria-label={blocked && label ? `${label}: ${blocked}` : label} data-testid={testId} {...props.data} onClick={(event) => {
+    <button type={props.type} class={`button ${props.class ?? ""}`} aria-disabled={blocked ? "true" : undefined} title={blocked || undefined} aria-label={blocked && label ? `${label}: ${blocked}` : label} data-testid={testId} {...props.data} onClick={(event) => {
         event.stopPropagation();
         if (!blocked) onAct();
       }}
