@@ -20,6 +20,10 @@ class StudyError(Exception):
     """It cannot be run; the message says why and what to do."""
 
 
+class NotThere(StudyError):
+    """A folder or file of the data is not there."""
+
+
 @dataclass(frozen=True)
 class Options:
     data: Path = SHARED
@@ -33,12 +37,12 @@ class Options:
         """The data set of a study: a folder below `data`, or `data` itself if it is that folder.
 
         Raises:
-            StudyError: it is not there.
+            NotThere: it is not.
         """
         for found in (self.data / name, self.data):
             if found.name == name and found.is_dir():
                 return found
-        raise StudyError(
+        raise NotThere(
             f"there is no folder '{name}' in {self.data}; --data names the folder that holds it"
         )
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import math
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import numpy as np
 
 from gemel.services.rul.lives import Life, Paths
 from studies import StudyError
+from studies._tables import number_of, text_of
 
 COLUMNS = 26
 """Unit, cycle, three settings, 21 sensors."""
@@ -61,32 +59,17 @@ def _table(file: Path, columns: int) -> np.ndarray:
     Raises:
         StudyError: a line that is not so many finite numbers; names file and line.
     """
-    data = file.read_bytes()
-    try:
-        text = (gzip.decompress(data) if file.suffix == ".gz" else data).decode("utf-8")
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise StudyError(f"{file} cannot be read: {error}") from None
     rows = []
-    for number, line in enumerate(text.replace(",", " ").splitlines(), 1):
+    for number, line in enumerate(text_of(file).replace(",", " ").splitlines(), 1):
         words = line.split()
         if not words or (number == 1 and words[0][0].isalpha()):
             continue
         if len(words) != columns:
             raise StudyError(f"{file}, line {number}: {len(words)} columns, not {columns}")
-        rows.append([_number(word, file, number) for word in words])
+        rows.append([number_of(word, file, number) for word in words])
     if not rows:
         raise StudyError(f"{file} has no rows")
     return np.array(rows)
-
-
-def _number(word: str, file: Path, line: int) -> float:
-    try:
-        found = float(word)
-    except ValueError:
-        found = math.nan
-    if not math.isfinite(found):
-        raise StudyError(f"{file}, line {line}: '{word}' is not a finite number")
-    return found
 
 
 def _lives(file: Path, failed: bool) -> list[Life]:

@@ -6,7 +6,6 @@ go, and a thermometer with noise. All seeds are one array.
 
 from __future__ import annotations
 
-import gzip
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from gemel.core.batch import F64
 from gemel.services.behaviour import behaviour_of
 from studies import StudyError
+from studies._tables import number_of, text_of
 
 STEP = 900.0
 DAY = 96
@@ -28,14 +28,15 @@ def weather(folder: Path) -> tuple[F64, F64]:
     Source: Brussels.mos of BOPTEST; column 2 dry bulb, column 9 global horizontal.
     """
     file = folder / "bestest_hydronic" / "Brussels.mos.gz"
-    if not file.exists():
-        raise StudyError(f"there is no {file}")
     rows = []
-    with gzip.open(file, "rt") as lines:
-        for line in lines:
-            if line[:1].isdigit():
-                words = line.split()
-                rows.append((float(words[0]), float(words[1]), float(words[8])))
+    for number, line in enumerate(text_of(file).splitlines(), 1):
+        if line[:1].isdigit():
+            words = line.split()
+            if len(words) < 9:
+                raise StudyError(f"{file}, line {number}: {len(words)} cells; 9 are needed")
+            rows.append([number_of(words[place], file, number) for place in (0, 1, 8)])
+    if not rows:
+        raise StudyError(f"{file} has no rows")
     table = np.array(rows)
     times = np.arange(365 * DAY) * STEP
     outdoor = np.interp(times, table[:, 0], table[:, 1])

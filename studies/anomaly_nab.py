@@ -8,8 +8,6 @@ for each file in turn. NAB itself chooses the limit on the files that it scores:
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import numpy as np
 from gemel.services.anomaly.statistics import Settings, Statistics
 from studies import Options, StudyError
 from studies._nab_score import PROFILES, normalised, raw
+from studies._tables import Table, object_of
 
 MEMORIES, WEIGHTS = (1_000.0, 10_000.0), (0.05, 0.2)
 LIMITS = (2.0, 2.3, 2.6, 3.0, 3.4, 3.8, 4.3, 5.0, 6.0, 8.0, 12.0, 20.0, 40.0)
@@ -63,7 +62,7 @@ def run(options: Options) -> dict[str, Any]:
 
 def _files(options: Options) -> list[tuple[np.ndarray, list[tuple[int, int]]]]:
     folder = options.folder("nab")
-    labels = json.loads((folder / "windows.json").read_text("utf-8"))
+    labels = object_of(folder / "windows.json")
     names = sorted(name for name in labels if (folder / name).exists())
     if options.set:
         names = [name for name in names if name.startswith(options.set)]
@@ -73,15 +72,14 @@ def _files(options: Options) -> list[tuple[np.ndarray, list[tuple[int, int]]]]:
 
 
 def _file(path: Path, labels: list[list[str]]) -> tuple[np.ndarray, list[tuple[int, int]]]:
-    with path.open(encoding="utf-8") as lines:
-        rows = list(csv.reader(lines))[1:]
-    times = np.array([row[0][:19] for row in rows])
+    table = Table(path)
+    times = np.array([row[0][:19] for row in table.rows])
     windows = []
     for begin, end in labels:
         inside = np.flatnonzero((times >= begin[:19]) & (times <= end[:19]))
         if len(inside):
             windows.append((int(inside[0]), int(inside[-1])))
-    return np.array([float(row[1]) for row in rows]), windows
+    return table.column("value"), windows
 
 
 def _statistics(values: list[np.ndarray], memory: float, weight: float) -> Any:

@@ -8,7 +8,6 @@ the optimistic figure, as in published tables.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 
 from studies import Options, StudyError, left_out
 from studies._detection import STATISTICS, WEIGHTS, held, judged, shares
+from studies._tables import Table
 
 TRAIN = 400
 LIMITS = np.geomspace(0.3, 60, 60)
@@ -75,15 +75,13 @@ def files_of(options: Options) -> list[tuple[np.ndarray, np.ndarray]]:
     found.sort(key=lambda p: (p.parent.name, int(p.stem) if p.stem.isdigit() else 0, p.stem))
     if len(found) < 2:
         raise StudyError(f"{folder} holds fewer than two experiments (folders of *.csv)")
-    return [_file(p) for p in (found[:4] if options.small else found)]
+    return [experiment_of(p) for p in (found[:4] if options.small else found)]
 
 
-def _file(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    with path.open(encoding="utf-8") as lines:
-        rows = list(csv.reader(lines, delimiter=";"))
-    label = rows[0].index("anomaly")
-    table = np.array([[float(v) for v in row[1:label]] for row in rows[1:]])
-    return table, np.array([float(row[label]) > 0 for row in rows[1:]])
+def experiment_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The signals of an experiment by the second, and when it was not as usual."""
+    table = Table(path, ";")
+    return table.block(range(1, table.place("anomaly"))), table.column("anomaly") > 0
 
 
 def _half(tables: Any, truth: Any, names: Iterable[str]) -> dict[str, Any]:

@@ -9,7 +9,6 @@ baselines below do.
 
 from __future__ import annotations
 
-import gzip
 from collections import Counter
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from studies import Options, StudyError, left_out
 from studies._detection import STATISTICS, judged
+from studies._tables import matrix_of
 
 BEGIN, MINUTES, RATE = 160, 3, 0.01
 WEIGHTS, SHARES = (0.02, 0.05, 0.1, 0.2), (0.5, 0.7, 0.9)
@@ -78,10 +78,7 @@ def faults_of(folder: Any, is_small: bool) -> dict[int, np.ndarray]:
 
 
 def table_of(path: Any) -> np.ndarray:
-    if not path.exists():
-        raise StudyError(f"{path} is missing")
-    with gzip.open(path) as lines:
-        found = np.loadtxt(lines)
+    found = matrix_of(path)
     return found.T if found.shape[0] == 52 else found  # one file is stored transposed
 
 

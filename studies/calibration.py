@@ -13,9 +13,6 @@ part.
 
 from __future__ import annotations
 
-import csv
-import gzip
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from gemel.services.calibration.offline import Calibrated, Data, calibrate
 from gemel.services.calibration.watch import Watch
 from studies import Options, StudyError
 from studies._house import DAY, STEP, Houses, at_home, weather
+from studies._tables import Table
 
 CELL = {
     "rc1": {"loss": 10.0, "capacity": 1e6, "aperture": 0.3},
@@ -90,12 +88,10 @@ def _summary(found: Calibrated) -> dict[str, Any]:
 
 
 def _cell(file: Path) -> Data:
-    with file.open() as lines:
-        rows = list(csv.DictReader(lines))
-    column = {k: np.array([float(r[k]) for r in rows]) for k in rows[0]}
+    column = Table(file).column
     held = {"outdoor": "T_ext", "heat": "P_hea", "solar": "I_sol"}
     return Data(
-        {name: column[key][:-1] for name, key in held.items()}, column["T_int"][1:], 1800.0,
+        {name: column(key)[:-1] for name, key in held.items()}, column("T_int")[1:], 1800.0,
         "temperature",
     )  # fmt: skip
 
@@ -115,7 +111,14 @@ def _homes(folder: Path, kinds: list[str], small: bool) -> dict[str, Any]:
 def _home(file: Path, sky: Path) -> Data:
     """44 days of hours: heat is what was cooled away, gains what appliances and people gave."""
     hours = 44 * 24
-    home, air = _table(file, hours + 1), _table(sky, hours + 1)
+    home_table, sky_table = Table(file, most=hours + 1), Table(sky, most=hours + 1)
+
+    def home(name: str) -> F64:
+        return home_table.column(name, empty=0.0)
+
+    def air(name: str) -> F64:
+        return sky_table.column(name, empty=0.0)
+
     gains = 1000 * home("Equipment Electric Power") + 100 * home("Occupant Count")
     sun = air("Diffuse Solar Radiation [") + air("Direct Solar Radiation [")
     cooled = -1000 * home("Cooling Load")
@@ -124,18 +127,6 @@ def _home(file: Path, sky: Path) -> Data:
         "gains": gains[1:],
     }  # fmt: skip
     return Data(inputs, home("Indoor Temperature")[1:], 3600.0, "temperature")
-
-
-def _table(file: Path, rows: int) -> Callable[[str], F64]:
-    with gzip.open(file, "rt") as lines:
-        reader = csv.DictReader(lines)
-        first = [row for _, row in zip(range(rows), reader, strict=False)]
-
-    def column(begin: str) -> F64:
-        name = next(n for n in first[0] if n.startswith(begin))
-        return np.array([float(row[name] or 0) for row in first])
-
-    return column
 
 
 # ---- online --------------------------------------------------------------------------------------

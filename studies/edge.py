@@ -14,8 +14,6 @@ JSON on the pump (SKAB), and neither detection rate nor F1 is lower by more than
 
 from __future__ import annotations
 
-import csv
-import gzip
 import zlib
 from pathlib import Path
 from typing import Any
@@ -24,8 +22,11 @@ import numpy as np
 
 from gemel.core.coded import coded, decoded
 from gemel.core.reduction import deadband, held, integral, interpolated, swinging_door
-from studies import Options, StudyError
+from studies import NotThere, Options, StudyError
 from studies._detection import judged, shares
+from studies._tables import Table, matrix_of
+from studies.anomaly_skab import experiment_of
+from studies.anomaly_tep import table_of
 
 BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.05)
 MOST_ROWS = 20_000
@@ -42,7 +43,7 @@ def run(options: Options) -> dict[str, Any]:
             continue
         try:
             table = load(options)
-        except StudyError:
+        except NotThere:
             continue
         sets[name] = _set(table[:most], step, bounds)
     if not sets:
@@ -95,7 +96,7 @@ def _hydraulic(options: Options) -> np.ndarray:
     found = [folder / f"{name}.txt.gz" for name in names]
     parts = [_numbers(path).ravel() for path in found if path.exists()]
     if not parts:
-        raise StudyError(f"{folder} holds no sensor")
+        raise NotThere(f"{folder} holds no sensor")
     return np.stack(parts, axis=1)
 
 
@@ -111,26 +112,26 @@ SETS: dict[str, Any] = {
 
 
 def _numbers(path: Path) -> np.ndarray:
-    if not path.exists():
-        raise StudyError(f"{path} is missing")
-    with gzip.open(path) as lines:
-        return np.loadtxt(lines, max_rows=2_205)
+    return matrix_of(path, 2_205)
 
 
 def _columns(path: Path, delimiter: str, places: slice) -> np.ndarray:
-    if not path.exists():
-        raise StudyError(f"{path} is missing")
-    data = path.read_bytes()
-    text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
-    rows = [row[places] for row in csv.reader(text.splitlines(), delimiter=delimiter)][1:]
-    width = len(rows[0])
+    """Rows of finite numbers; those with a cell that is none, as "#VALUE!", are left out."""
+    table = Table(path, delimiter, MOST_ROWS)
+    width = len(table.head[places])
+    if width != places.stop - places.start:
+        raise StudyError(f"{path} has {len(table.head)} columns; {places.stop} are needed")
     found = []
-    for row in rows[:MOST_ROWS]:
+    for row in table.rows:
         try:
-            found.append([float(cell) for cell in row])
+            found.append([float(cell) for cell in row[places]])
         except ValueError:
-            continue  # a cell that is no number, as "#VALUE!"
-    return np.array([row for row in found if len(row) == width])
+            continue
+    kept = np.array(found).reshape(-1, width)
+    kept = kept[np.isfinite(kept).all(axis=1)]
+    if len(kept) < 2 or not np.ptp(kept, axis=0).any():
+        raise StudyError(f"{path} has no rows of numbers that change")
+    return kept
 
 
 # ---- points and bytes ----------------------------------------------------------------------------
@@ -231,8 +232,8 @@ def _twin(options: Options, sets: dict[str, Any]) -> dict[str, Any]:
 
 def _tep_twin(options: Options, share: float) -> dict[str, float]:
     folder = options.folder("tep")
-    tables = {p.name[:3]: _tep_table(p) for p in sorted(folder.glob("d??_te.dat.gz"))}
-    train = _tep_table(folder / "d00.dat.gz")
+    tables = {p.name[:3]: table_of(p) for p in sorted(folder.glob("d??_te.dat.gz"))}
+    train = table_of(folder / "d00.dat.gz")
     faults = [name for name in tables if name != "d00"][: 2 if options.small else None]
     ranges = _ranges(train)
 
@@ -240,18 +241,10 @@ def _tep_twin(options: Options, share: float) -> dict[str, float]:
         return _reduced(table, ranges, share) if share else table
 
     normal = view(train)
-    calm = judged(normal, len(train), view(tables["d00"]), 0.05, 0.7)["spe-ewma"]
+    calm = judged(normal, view(tables["d00"]), 0.05, 0.7)["spe-ewma"]
     limit = float(np.quantile(calm, 0.99))
-    each = [
-        judged(normal, len(train), view(tables[f]), 0.05, 0.7)["spe-ewma"][160:] > limit
-        for f in faults
-    ]
+    each = [judged(normal, view(tables[f]), 0.05, 0.7)["spe-ewma"][160:] > limit for f in faults]
     return {"rate": float(np.mean([one.mean() for one in each])), "faults": len(faults)}
-
-
-def _tep_table(path: Path) -> np.ndarray:
-    found = _numbers(path)
-    return found.T if found.shape[0] == 52 else found
 
 
 def _skab_twin(options: Options, share: float) -> dict[str, float]:
@@ -261,11 +254,10 @@ def _skab_twin(options: Options, share: float) -> dict[str, float]:
         raise StudyError(f"{folder} holds no experiment")
     alarms, truth = [], []
     for path in files:
-        table = _columns(path, ";", slice(1, 10))
-        x, y = table[:, :8], table[:, 8] > 0
+        x, y = experiment_of(path)
         if share:
             x = _reduced(x, _ranges(x[:400]), share)
-        score = judged(x[:400], 280, x[400:], 0.05)["ewma"]
+        score = judged(x[:400], x[400:], 0.05)["ewma"]
         alarms.append(score > 5.0)
         truth.append(y[400:])
     return shares(np.concatenate(alarms), np.concatenate(truth))

@@ -10,8 +10,6 @@ judged on. UK meters: a year before, 90 days after; CityLearn homes have one yea
 
 from __future__ import annotations
 
-import csv
-import gzip
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from gemel.services.forecast.kind import KIND
 from gemel.services.forecast.saved import DAY, HOUR, savings_run
 from gemel.services.schema import completed
 from studies import Options, StudyError
+from studies._tables import Table
 
 PERIODS = {"day": DAY, "hour": HOUR}
 CUT = 0.1
@@ -126,31 +125,25 @@ def _uk(options: Options) -> dict[str, Meter]:
 
 
 def _stamped(path: Path, column: int) -> Column:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        rows = list(csv.reader(lines))[1:]
-    rows = [row for row in rows if row[-1]]
-    moments = [datetime.fromisoformat(row[column]).replace(tzinfo=UTC) for row in rows]
+    table = Table(path)
+    table.rows = [row for row in table.rows if row[-1]]
+    moments = [datetime.fromisoformat(row[column]).replace(tzinfo=UTC) for row in table.rows]
     time: I64 = np.array([round(m.timestamp()) for m in moments], np.int64) * SECOND
-    return Column(time, np.array([float(row[-1]) for row in rows]))
+    return Column(time, table.block([-1]).ravel())
 
 
 def _homes(options: Options) -> dict[str, Meter]:
     weather = options.beside("building_energy", "weather.csv.gz")
     if weather is None:
         return {}
-    outdoor = _column(weather, "Outdoor Drybulb Temperature [C]")
+    outdoor = Table(weather).column("Outdoor Drybulb Temperature [C]")
     time = (round(AUGUST.timestamp()) + HOUR * np.arange(len(outdoor))) * SECOND
     homes = {}
     for path in sorted(weather.parent.glob("Building_*.csv.gz")):
-        homes[path.name.split(".")[0]] = _column(path, "Equipment Electric Power [kWh]")
+        homes[path.name.split(".")[0]] = Table(path).column("Equipment Electric Power [kWh]")
     if len(homes) > 1:
         homes[f"all {len(homes)} homes"] = np.sum(list(homes.values()), axis=0)
     return {
         name: ((Column(time, use), Column(time, outdoor)), 180, 56, 28)
         for name, use in homes.items()
     }
-
-
-def _column(path: Path, name: str) -> F64:
-    with gzip.open(path, "rt", encoding="utf-8") as lines:
-        return np.array([float(row[name]) for row in csv.DictReader(lines)])

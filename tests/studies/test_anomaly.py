@@ -110,6 +110,13 @@ def test_studies_are_listed_without_a_name() -> None:
     }
 
 
+def test_the_edge_keeps_what_detectors_see_in_data_of_this_form(data: Path) -> None:
+    found = figures("edge", data)
+    assert found["isWithinBound"] is True
+    assert found["twin"]["skab"]["full"]["f1"] > 0.6
+    assert found["twin"]["tep"]["full"]["rate"] > 0.8
+
+
 def test_data_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     done = study("anomaly-tep", "--data", str(tmp_path))
     assert done.returncode == 1
