@@ -35,7 +35,7 @@ from gemel.connect.mqtt.connection import Connection
 from gemel.connect.mqtt.journal import MemorySessions
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.packets import Connect
-from gemel.core import chain, fast
+from gemel.core import fast
 from gemel.core.batch import Batch
 from gemel.core.clock import system_clock
 from gemel.ingest.duplicates import Recent
@@ -50,12 +50,10 @@ PARTS = {
     "repeated rows": ("mark_repeated", ["columns.h"]),
     "a limit": ("judge", ["judge.h"]),
     "a percentile": ("slide, percentiles", ["ranks.h"]),
-    "edits": ("chain", ["chain.h"]),
 }
 UNITS = dict.fromkeys(PARTS, "reading") | {
     "sockets": "message",
     "packets": "message",
-    "edits": "edit",
 }
 
 
@@ -150,15 +148,6 @@ def judged(name: str) -> Callable[[], float]:
     return run
 
 
-def edits() -> float:
-    doc = json.dumps({"id": "pump-7", "contents": ["x" * 400]}).encode()
-    rows: list[fast.Link] = [
-        ("twin", f"pump-{n}", doc, 1_763_800_000_000_000_000 + n, "admin", "", str(n))
-        for n in range(2_000)
-    ]
-    return least(lambda: chain.links(chain.BEGIN, 0, rows), len(rows))
-
-
 WORKS: dict[str, Callable[[], float]] = {
     "sockets": sockets,
     "packets": packets,
@@ -167,7 +156,6 @@ WORKS: dict[str, Callable[[], float]] = {
     "repeated rows": repeated,
     "a limit": judged("threshold"),
     "a percentile": judged("percentile"),
-    "edits": edits,
 }
 
 

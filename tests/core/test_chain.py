@@ -1,4 +1,4 @@
-"""Hashes of many edits at once, compiled or not, are those of one after the other."""
+"""Hashes of edits are what docs/formats/audit.md says."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gemel.core import chain, fast
+from gemel.core import chain
 
 texts = st.text(max_size=90)
 docs = st.one_of(st.none(), st.binary(max_size=300))
@@ -19,7 +19,7 @@ CONTROLS = "".join(map(chr, range(0x30))) + '"\\\x7f\u2028é€\U0001f600'
 ODD = ("twin", "\ud800", b"{}", 0, "ann", "", "")
 
 
-def one_by_one(before: bytes, seq: int, found: list[fast.Link]) -> list[bytes]:
+def one_by_one(before: bytes, seq: int, found: list[chain.Link]) -> list[bytes]:
     """As docs/formats/audit.md says it."""
     made = []
     for number, (kind, key, doc, *rest) in enumerate(found, seq + 1):
@@ -35,7 +35,7 @@ def one_by_one(before: bytes, seq: int, found: list[fast.Link]) -> list[bytes]:
 @given(st.lists(rows, max_size=8), st.integers(0, 2**40))
 @example([("twin", CONTROLS, b"", 1, "a", "b", "c")], 0)
 @example([("twin", "a", bytes(size), 1, "a", "b", "c") for size in range(130)], 7)
-def test_hashes_of_many_are_those_of_each(found: list[fast.Link], seq: int) -> None:
+def test_hashes_are_those_of_the_format(found: list[chain.Link], seq: int) -> None:
     assert chain.links(chain.BEGIN, seq, found) == one_by_one(chain.BEGIN, seq, found)
 
 
@@ -43,13 +43,6 @@ def test_no_edits_have_no_hashes() -> None:
     assert chain.links(chain.BEGIN, 3, []) == []
 
 
-@pytest.mark.parametrize("row", [ODD, ("twin", "a", "text", 0, "", "", ""), ("twin",)])
-def test_an_odd_row_is_left_to_python(row: fast.Link) -> None:
-    good: fast.Link = ("twin", "a", b"{}", 0, "ann", "", "")
-    assert fast.chain(chain.BEGIN, 0, [good, row]) is None
-    assert fast.chain(b"short", 0, [good]) is None
-
-
-def test_a_text_that_is_no_text_is_refused_either_way() -> None:
+def test_a_text_that_is_no_text_is_refused() -> None:
     with pytest.raises(TypeError):
         chain.links(chain.BEGIN, 0, [ODD])

@@ -28,7 +28,7 @@ import numpy as np
 from core.payloads import LIMIT, NOW, TOPICS, WHO, Maker, columns_of, routes
 from gemel.connect.mqtt.codec import Decoder, encode_publish
 from gemel.connect.mqtt.packets import Publish
-from gemel.core import chain, fast
+from gemel.core import fast
 from gemel.core.batch import make_batch
 from gemel.core.message import Message
 from gemel.ingest.columns import Columns
@@ -243,21 +243,6 @@ class Feed:
             fast.IS_COMPILED = True
             assert repr(found[0]) == repr(found[1])
 
-    def chain(self) -> None:
-        """Damaged bytes as documents and as texts of edits."""
-        rows: list[fast.Link] = []
-        for _ in range(self.rng.randrange(9)):
-            doc = self.payload()
-            text, key = doc.decode("utf-8", "replace"), doc.decode("latin-1")[:90]
-            time_ = self.rng.randrange(-(2**63), 2**63)
-            rows.append((text[:9], key, doc, time_, text, "", key))
-        found, seq = fast.chain(chain.BEGIN, 7, rows), 7
-        before = chain.BEGIN
-        for made, (kind, key, doc, *rest) in zip(found or (), rows, strict=found is not None):
-            seq += 1
-            before = chain.link(before, seq, kind, key, chain.digest(doc), *rest)
-            assert made == before
-
     def names(self) -> None:
         """Tables grow, names meet, and all is given back."""
         table = fast.Names()
@@ -274,7 +259,6 @@ def main() -> None:
             feed.decode()
             feed.scan()
         feed.columns()
-        feed.chain()
         feed.rules()
         feed.names()
         feed.count += 100

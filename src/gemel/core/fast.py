@@ -29,7 +29,6 @@ __all__ = [
     "Messages",
     "Names",
     "Plan",
-    "chain",
     "decode",
     "judge",
     "mark_repeated",
@@ -43,12 +42,10 @@ __all__ = [
 ]
 
 L = TypeVar("L", bound="Line")
-VERSION = 6
+VERSION = 7
 """Of what is compiled: another than the one there (older, from before an update) is not used."""
 FRACTION, WHOLE, BOOLEAN = 1, 2, 4
 """What a name takes: any number that is exact as float64, whole ones from low to high, booleans."""
-Link: TypeAlias = tuple[str, str, bytes | None, int, str, str, str]
-"""What an edit's hash is of, its number aside: kind, key, document, time, who, why, etag."""
 Judged: TypeAlias = tuple[bool, list[tuple[int, bool, int, float]], int, int, bool]
 """Whether readings were judged; flips (instance, whether it raises, time, value); when silence
 could next decide anything for those that run; by how much readings got here sooner than before, at
@@ -172,14 +169,6 @@ def percentiles(value: F64, since: I64, upto: I64, room: int, share: float, out:
     raise NotImplementedError("only what is compiled tells them; ask IS_COMPILED first")
 
 
-def chain(before: bytes, seq: int, rows: list[Link]) -> list[bytes] | None:
-    """The hashes of edits behind edit `seq`, whose own is `before`; see core/chain.py.
-
-    None leaves it to Python: the processor has no instructions for it, or a row is odd.
-    """
-    return None
-
-
 def receive(
     poll: int, lines: Mapping[int, L], messages: Messages, now: int
 ) -> tuple[list[tuple[L, int, int, bytes]], list[tuple[L, bytes]], int]:
@@ -232,7 +221,7 @@ slower = _why and f"telemetry is decoded in Python, several times slower than co
 if _c is not None and not TYPE_CHECKING:
     Names, Plan, Messages, Line = _c.Names, _c.Plan, _c.Messages, _c.Line
     scan, decode, judge = _c.scan, _c.decode, _c.judge
-    slide, percentiles, chain = _c.slide, _c.percentiles, _c.chain
+    slide, percentiles = _c.slide, _c.percentiles
     if READS_MANY:
         receive, transmit = _c.receive, _c.transmit
 

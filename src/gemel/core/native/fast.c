@@ -28,7 +28,6 @@ enum { TAKEN = 1, LEFT = 0, FAILED = -1 };
 #include "judge.h"
 #include "ranks.h"
 #include "sockets.h"
-#include "chain.h"
 
 static PyMethodDef functions[] = {
     {"scan", fast_scan, METH_VARARGS, NULL},
@@ -36,7 +35,6 @@ static PyMethodDef functions[] = {
     {"judge", fast_judge, METH_VARARGS, NULL},
     {"mark_repeated", fast_mark_repeated, METH_VARARGS, NULL},
     {"percentiles", fast_percentiles, METH_VARARGS, NULL},
-    {"chain", fast_chain, METH_VARARGS, NULL},
     {"slide", fast_slide, METH_VARARGS, NULL},
 #ifdef __linux__
     {"receive", fast_receive, METH_VARARGS, NULL},
@@ -66,7 +64,7 @@ PyInit__fast(void)
     Py_DECREF(salt);
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || PyModule_AddType(module, &NamesType) < 0 ||
-        PyModule_AddIntConstant(module, "VERSION", 6) < 0 || /* as in core/fast.py */
+        PyModule_AddIntConstant(module, "VERSION", 7) < 0 || /* as in core/fast.py */
         PyModule_AddType(module, &PlanType) < 0 || PyModule_AddType(module, &LineType) < 0 ||
         PyModule_AddType(module, &MessagesType) < 0) {
         Py_XDECREF(module);
