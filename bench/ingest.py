@@ -43,6 +43,7 @@ WAYS: dict[str, Run] = {
     "Mosquitto, paho, InfluxDB": run_influx,
     "Mosquitto, paho, PostgreSQL": run_postgres,
 }
+TO_SUBSCRIBER = "Gemel, to a subscriber"
 PROGRAMS = {"mosquitto": "-h", "influxd": "version", "postgres": "--version"}
 
 
@@ -97,9 +98,9 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
             first = first or rate
             ratio = rate / first if rate and first else None
             yield {"name": f"{load.name}: {name}", **one, "ratio": ratio, "runs": runs}
-        if load.rate and not arguments.way:
+        if load.rate and (arguments.way or "") in TO_SUBSCRIBER:
             one = measured(runs, lambda folder, load=load: run_none(folder, load))  # type: ignore[misc]
-            yield {"name": f"{load.name}: Gemel, to a subscriber", **one, "runs": runs}
+            yield {"name": f"{load.name}: {TO_SUBSCRIBER}", **one, "runs": runs}
     scale = 10 if arguments.quick else 1
     connections, twins = 10_000 // scale, 100_000 // scale
     if wanted("idle connections"):
@@ -122,6 +123,9 @@ def line(row: dict[str, Any]) -> str:
     text += f" {row['messages_per_s']:10,.0f} messages/s  lost {row['lost']:,.0f}"
     if row["p99_ms"] is not None:
         text += f"  p50 {row['p50_ms']:,.1f} p99 {row['p99_ms']:,.1f} ms"
+    if "late_p99_ms" in row:
+        text += "; meanwhile a process that only sleeps woke late by"
+        text += f" p99 {row['late_p99_ms']:,.1f} most {row['late_max_ms']:,.1f} ms"
     text += f"  CPU {row['cpu_s']:.2f} s in {row['seconds']:.2f} s"
     text += f", {1e6 * row['cpu_s'] / row['seconds'] / row['messages_per_s']:.2f} us a message"
     text += f"  {row['rss_mb']:,.0f} MB"

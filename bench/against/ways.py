@@ -22,6 +22,7 @@ from typing import Any
 import orjson
 from against.machine import cpu_seconds, disk_bytes, memory_mb, own_seconds
 from against.servers import Influx, Mosquitto, NotHere, Postgres
+from against.sleeper import sleeper
 
 from gemel.core.series import SeriesTable
 from gemel.history.history import History
@@ -171,19 +172,23 @@ def _ask_gemel(running: Running) -> dict[str, float]:
 
 
 def run_none(folder: Path, load: Load) -> dict[str, Any]:
-    """From a device through Gemel to a paho subscriber, which only looks at the clock."""
-    with gemel(folder, load) as running:
+    """From a device through Gemel to a paho subscriber, which only looks at the clock.
+
+    Beside it another process only sleeps: nobody is woken sooner than that one.
+    """
+    with gemel(folder, load) as running, sleeper() as woken:
         address = f"{running.mqtt_host}:{running.mqtt_port}"
         with _subscriber("none", running.mqtt_port, load, running.token) as process:
             before = cpu_seconds([running.process.pid])
             bench("load", "--mqtt", address, "--token", running.token, "--json", *load.words())
             found = _answer(process)
             used = cpu_seconds([running.process.pid]) - before
+        late = woken()
         memory = memory_mb([running.process.pid])
     seconds = float(load.seconds)
     return row(
         load, seconds, found["messages"] * load.readings, p50_ms=found["p50_ms"],
-        p99_ms=found["p99_ms"], cpu_s=used, rss_mb=memory, bytes_per_reading=None,
+        p99_ms=found["p99_ms"], cpu_s=used, rss_mb=memory, bytes_per_reading=None, **late,
     )  # fmt: skip
 
 
