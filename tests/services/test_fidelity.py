@@ -117,5 +117,8 @@ def test_recorded_lives_that_tell_nothing_are_refused_in_words() -> None:
     with pytest.raises(InvalidInput, match="fewer than 2 lives") as caught:
         advise_run(job(recorded=[[0.1, 0.2, 0.1], [0.1] * 20]), lambda *_: None)
     assert "describe the plant" in str(caught.value.hint)
+    with pytest.raises(InvalidInput, match=r"recorded\[1\] has a reading beyond 3") as caught:
+        advise_run(job(recorded=[[0.1, 0.9], [0.1, 7.1]]), lambda *_: None)
+    assert "shares of failure" in str(caught.value.hint)
     with pytest.raises(InvalidInput, match="recorded"):
         job(recorded=[["worn"]])

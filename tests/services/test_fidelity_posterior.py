@@ -74,6 +74,7 @@ def test_readings_that_are_missing_are_passed_over() -> None:
     lives = draw(Wear(0.1, 0.05, 0.2, 0.03), 40, np.random.default_rng(3))
     seen = lives.seen.copy()
     seen[np.random.default_rng(4).random(seen.shape) < 0.3] = np.nan
+    seen[:, :6] = np.nan
     found = posterior(Lives(seen, lives.end), np.random.default_rng(3))
     assert found is not None
     assert found.middle().begin == pytest.approx(0.1, rel=0.1)

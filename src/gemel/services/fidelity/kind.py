@@ -35,7 +35,11 @@ ADVISE: Json = {
         "planned": _number(1.0, "cost of a replacement in time", 1e-9, 1e12),
         "recorded": {
             "type": "array",
-            "items": {"type": "array", "items": {"type": "number", "nullable": True}},
+            "items": {
+                "type": "array",
+                "items": {"type": "number", "nullable": True},
+                "maxItems": 2_000,
+            },
             "default": [],
             "maxItems": 2_000,
             "description": "lives that tell all this: of each a reading of damage a day to its end",

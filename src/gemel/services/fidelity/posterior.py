@@ -121,10 +121,16 @@ def _looks_worn(readings: _Readings) -> NDArray[np.bool_]:
 
 
 def _first_guess(readings: _Readings) -> F64:
-    begin = np.nanmedian(readings.table[:LEAST_DAYS])
+    begin = _middle(readings.table[:LEAST_DAYS], 0.1)
     moves = np.abs(np.diff(readings.table[: 2 * LEAST_DAYS], axis=0))
-    noise = np.nanmedian(moves) / (0.6745 * math.sqrt(2))
+    noise = _middle(moves, 0.03) / (0.6745 * math.sqrt(2))
     return np.array([math.log(min(max(begin, 0.01), 0.9)), 0.0, math.log(max(noise, 1e-4)), 0.5])
+
+
+def _middle(values: F64, usual: float) -> float:
+    """The median of those that are there."""
+    there = values[np.isfinite(values)]
+    return float(np.median(there)) if len(there) else usual
 
 
 def _about(courses: F64, weights: F64, wider: float) -> tuple[F64, F64]:

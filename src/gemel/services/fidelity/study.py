@@ -19,6 +19,7 @@ from gemel.services.fidelity.wear import Lives, Prices, Wear
 
 FIRST, MOST = 400, 1_200
 """Fleets to begin with and at most: the trial is to be surer than the recorded lives are."""
+MOST_DAMAGE = 3.0
 POSSIBLE, POSSIBLE_LIVES, POSSIBLE_FLEETS = 16, 1_000, 20
 """Plants that recorded lives leave possible, and what each is tuned and run on."""
 
@@ -85,12 +86,18 @@ def learnt(recorded: Sequence[Sequence[float | None]], seed: int) -> Posterior:
     """What lives tell, each a list of a reading a day until it failed; None where there is none.
 
     Raises:
-        InvalidInput: fewer than two of them ended worn.
+        InvalidInput: fewer than two of them ended worn, or what was read is no share of failure.
     """
     end = np.array([len(one) for one in recorded])
     seen = np.full((len(end), int(end.max(initial=1))), np.nan)
     for row, one in zip(seen, recorded, strict=True):
         row[: len(one)] = np.array(one, np.float64)
+    beyond = np.flatnonzero((np.abs(seen) > MOST_DAMAGE).any(axis=1))
+    if len(beyond):
+        raise InvalidInput(
+            f"recorded[{beyond[0]}] has a reading beyond {MOST_DAMAGE:g}",
+            hint="readings are damage in shares of failure: about 1 when a part fails worn",
+        )
     found = posterior(Lives(seen, end), np.random.default_rng([seed, 2]))
     if found is None:
         raise InvalidInput(
