@@ -18,10 +18,14 @@ IN_CI = os.environ.get("CI") == "true"
 os.environ["GEMEL_BALLAST"] = str(SMALL_BALLAST)
 
 # CI judges a change by examples that follow from the tests alone; everywhere else each run looks
-# for new ones.
-hypothesis.settings.register_profile("ci", derandomize=True)
-if IN_CI:
-    hypothesis.settings.load_profile("ci")
+# for new ones. Nowhere is one judged by how long it took.
+hypothesis.settings.register_profile(
+    "ours",
+    deadline=None,
+    derandomize=IN_CI,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")
