@@ -9,6 +9,7 @@ import { themeVersion } from "@/core/theme.ts";
 import type { Scene, SceneObject } from "@/core/types.ts";
 import { painter, shownPriorities, type Layer, type Look } from "@/scene/look.ts";
 import { buildKind } from "@/scene/spec/evaluate.ts";
+import { placed } from "./plan-labels.ts";
 
 interface Foot {
   object: SceneObject;
@@ -68,17 +69,22 @@ interface Props {
 
 export function Plan({ scene, look, selected, choose }: Props) {
   const drawing = useMemo(() => drawingOf(scene), [scene]);
-  const placed = useMemo(() => new Set(drawing.feet.map((foot) => foot.twin).filter(Boolean)), [drawing]);
-  const shown = shownPriorities(placed);
+  const shown = shownPriorities(useMemo(() => new Set(drawing.feet.map((foot) => foot.twin).filter(Boolean)), [drawing]));
   const unit = Math.max(drawing.box[2], drawing.box[3]) / 90;
+  const size = unit * 1.3;
+  const first = new Map([...drawing.feet].reverse().map((foot) => [foot.twin, foot]));
+  const wanted = look.hidden.has("labels") ? [] : [...first.values()].filter(({ twin }) => twin && (shown.has(twin) || twin === selected));
+  const names = placed(
+    wanted.map(({ twin, at, rect }) => ({ twin, words: `${shown.get(twin) ?? ""} ${nameOf(twin)}`.trim(), at: [at[0], at[1] - rect[3] / 2 - unit * 0.5] as const, urgency: twin === selected ? 0 : shown.get(twin)! })),
+    size,
+  );
   return (
     <svg class="plan" viewBox={drawing.box.join(" ")} role="group" aria-label="Plan of the plant" data-testid="plan" onClick={() => choose(null)}>
       <Floor scene={scene} look={look} unit={unit} hasWords />
       <Feet drawing={drawing} look={look} selected={selected} choose={choose} isTabbed />
-      {!look.hidden.has("labels") && drawing.feet.filter((foot, i, all) => foot.twin && (shown.has(foot.twin) || foot.twin === selected) && all.findIndex((one) => one.twin === foot.twin) === i).slice(0, 30).map((foot) => (
-        <text key={foot.twin} class="plan-label" x={foot.at[0]} y={foot.at[1] - foot.rect[3] / 2 - unit * 0.5} font-size={unit * 1.3} text-anchor="middle">
-          {shown.has(foot.twin) ? `${shown.get(foot.twin)} ` : ""}
-          {nameOf(foot.twin)}
+      {names.map((one) => (
+        <text key={one.twin} class="plan-label" x={one.at[0]} y={one.y} font-size={size} text-anchor="middle">
+          {one.words}
         </text>
       ))}
     </svg>

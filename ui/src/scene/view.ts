@@ -1,7 +1,7 @@
 /** The 3D view of the plant: draws only when something changed. */
 
 import { effect, type Signal } from "@preact/signals";
-import { Color, DirectionalLight, Fog, HemisphereLight, PCFShadowMap, Plane, Raycaster, Scene as Stage, Vector2, Vector3, WebGLRenderer } from "three";
+import { Color, Fog, PCFShadowMap, Plane, Raycaster, Scene as Stage, Vector2, Vector3, WebGLRenderer } from "three";
 import { openAlarms, priorityOfTwin } from "@/core/alarms.ts";
 import { tick } from "@/core/clock.ts";
 import { rows } from "@/core/plant.ts";
@@ -15,12 +15,13 @@ import { Ghost } from "./ghost.ts";
 import { Ground } from "./ground.ts";
 import { labelled } from "./labelled.ts";
 import { Labels } from "./labels.ts";
+import { Light } from "./light.ts";
 import { ALARM_LOOK, painter, type Layer, type Look } from "./look.ts";
 import { NO_SHAPES, loadShapes, type OwnShapes } from "./own.ts";
+import { Pace, isSoftwareRenderer } from "./pace.ts";
 import { Ruler } from "./ruler.ts";
 import { Things, type Thing } from "./things.ts";
 
-const MOTION_FRAME = 33;
 const STALE_AFTER = 30;
 /** Above this many things the baked shade under each has to do: a shadow map would draw all of them twice. */
 const MOST_SHADOWS = 300;
@@ -83,21 +84,16 @@ class View implements PlantView {
   #driver: CameraDriver;
   #ruler: Ruler;
   #ghost = new Ghost();
-  #sun = new DirectionalLight(0xffffff, 2.1);
-  #sky = new HemisphereLight(0xffffff, 0x888888, 1.5);
+  #light = new Light();
+  #pace: Pace;
   #look: Look;
   #selected = "";
-  #frame = 0;
-  #timer = 0;
   #lastFrame = 0;
-  #cost = 0;
-  #isSoftware: boolean;
   #stops: (() => void)[] = [];
   #frames = 0;
   #hasMoved = false;
   #eyeTold = "";
   #painted = 0;
-  #isImmersed = false;
   #shells: ReadonlyMap<string, string> = new Map();
   #own: OwnShapes;
   /** The latest scene that was asked for; null once the view is gone. */
@@ -117,10 +113,11 @@ class View implements PlantView {
     this.#canvas.setAttribute("role", "application");
     this.#canvas.setAttribute("aria-label", "Plant in 3D. Arrow keys turn, plus and minus zoom, n and p go through abnormal twins, f and h frame. The outline lists the same things.");
     home_.append(this.#canvas);
-    this.#isSoftware = isSoftwareRenderer();
-    const isSmooth = !this.#isSoftware || new URLSearchParams(location.search).get("quality") === "high";
+    const isSoftware = isSoftwareRenderer();
+    const isSmooth = !isSoftware || new URLSearchParams(location.search).get("quality") === "high";
     this.#renderer = new WebGLRenderer({ canvas: this.#canvas, antialias: isSmooth, powerPreference: "low-power" });
-    this.#renderer.setPixelRatio(Math.min(devicePixelRatio, this.#isSoftware ? 1 : 2));
+    this.#renderer.setPixelRatio(Math.min(devicePixelRatio, isSoftware ? 1 : 2));
+    this.#pace = new Pace(this.#renderer, isSoftware, (now) => this.#render(now));
     this.#renderer.localClippingEnabled = true;
     this.#things = new Things(scene, this.#own.shapes);
     this.#renderer.shadowMap.enabled = this.#things.all.length <= MOST_SHADOWS && this.#budget === BUDGET;
@@ -130,8 +127,8 @@ class View implements PlantView {
     this.#labels = new Labels(home_, options.choose);
     this.#driver = new CameraDriver(this.#canvas, () => this.draw());
     this.#ruler = new Ruler((words) => options.measured?.(words));
-    this.#stage.add(this.#things.group, this.#ground.group, this.#ruler.group, this.#sky, this.#sun, this.#sun.target);
-    this.#light();
+    this.#stage.add(this.#things.group, this.#ground.group, this.#ruler.group, ...this.#light.parts);
+    this.#illuminate();
     this.#resize();
     this.#goHome(true);
     this.#listen();
@@ -148,7 +145,7 @@ class View implements PlantView {
   setScene = async (scene: Scene): Promise<void> => {
     this.#asked = scene;
     const own = scene.geometries ? await loadShapes(scene) : NO_SHAPES;
-    if (this.#asked === scene && !this.#isImmersed) this.#show(scene, own);
+    if (this.#asked === scene && !this.#pace.isHeld) this.#show(scene, own);
   };
 
   #show(scene: Scene, own: OwnShapes): void {
@@ -162,7 +159,7 @@ class View implements PlantView {
     this.#ground.dispose();
     this.#ground = new Ground(scene, this.#things);
     this.#stage.add(this.#ground.group);
-    this.#light();
+    this.#illuminate();
     this.recolor();
     this.setLook(this.#look);
     this.setGhost(this.#shells);
@@ -228,9 +225,7 @@ class View implements PlantView {
     const reach = this.#things.bounds.getSize(new Vector3()).length();
     this.#stage.fog = new Fog(floor, reach * 1.6, reach * 5 + 60);
     const isDark = floor.getHSL({ h: 0, s: 0, l: 0 }).l < 0.4;
-    this.#sky.groundColor.set(isDark ? 0x4a525c : 0x9aa4ae);
-    this.#sky.intensity = isDark ? 1.15 : 1.9;
-    this.#sun.intensity = isDark ? 2.2 : 2.4;
+    this.#light.suit(isDark);
     this.#ground.recolor();
     this.#paint();
   };
@@ -262,10 +257,8 @@ class View implements PlantView {
 
   enterXr = async (mode: XrMode): Promise<void> => {
     const { enter } = await import("./xr/session.ts");
-    cancelAnimationFrame(this.#frame);
-    clearTimeout(this.#timer);
-    [this.#frame, this.#timer] = [0, 0];
-    this.#isImmersed = true;
+    this.#pace.stop();
+    this.#pace.isHeld = true;
     this.#driver.controls.enabled = false;
     const sky = this.#stage.background;
     const fog = this.#stage.fog;
@@ -280,7 +273,7 @@ class View implements PlantView {
     try {
       await enter({ renderer: this.#renderer, stage: this.#stage, things: this.#things, camera: this.#driver.camera, canvas: this.#canvas, fixed: this.#ground.triangles + 200, showing: (twin) => this.#showing(twin), choose: this.options.choose, before: (now) => this.#move(now), after: () => this.#tell(), showPlant, showSky }, mode);
     } finally {
-      this.#isImmersed = false;
+      this.#pace.isHeld = false;
       this.#driver.controls.enabled = true;
       this.#resize();
       this.recolor();
@@ -293,8 +286,7 @@ class View implements PlantView {
   dispose = (): void => {
     this.#asked = null;
     void this.#renderer.xr.getSession()?.end();
-    cancelAnimationFrame(this.#frame);
-    clearTimeout(this.#timer);
+    this.#pace.stop();
     for (const stop of this.#stops) stop();
     this.#labels.dispose();
     this.#driver.dispose();
@@ -309,7 +301,7 @@ class View implements PlantView {
 
   /** Asks for one frame. */
   draw(): void {
-    if (!this.#frame && !this.#isImmersed) this.#frame = requestAnimationFrame((now) => this.#render(now));
+    this.#pace.draw();
   }
 
   #planes(section: number[]): Plane[] {
@@ -336,18 +328,8 @@ class View implements PlantView {
     this.#driver.fit(reach < LEAST_REACH ? [this.#things.bounds.clone().expandByScalar((LEAST_REACH - reach) / 4)] : boxes, direction, isInstant);
   }
 
-  #light(): void {
-    const { bounds } = this.#things;
-    const centre = bounds.getCenter(new Vector3());
-    const reach = bounds.getSize(new Vector3()).length() / 2 + 2;
-    this.#sun.position.copy(centre).add(new Vector3(-0.55, 1.1, 0.5).normalize().multiplyScalar(reach * 2));
-    this.#sun.target.position.copy(centre);
-    this.#sun.castShadow = this.#renderer.shadowMap.enabled;
-    this.#sun.shadow.mapSize.set(2048, 2048);
-    this.#sun.shadow.bias = -0.0006;
-    this.#sun.shadow.normalBias = 0.05;
-    Object.assign(this.#sun.shadow.camera, { left: -reach, right: reach, top: reach, bottom: -reach, near: reach * 0.5, far: reach * 4 });
-    this.#sun.shadow.camera.updateProjectionMatrix();
+  #illuminate(): void {
+    this.#light.reach(this.#things.bounds, this.#renderer.shadowMap.enabled);
     this.#renderer.shadowMap.needsUpdate = true;
   }
 
@@ -417,7 +399,7 @@ class View implements PlantView {
 
   #resize(): void {
     const [width, height] = [this.home_.clientWidth, this.home_.clientHeight];
-    if (!width || !height || this.#isImmersed) return;
+    if (!width || !height || this.#pace.isHeld) return;
     this.#renderer.setSize(width, height, false);
     this.#driver.resize(width, height);
     this.draw();
@@ -482,7 +464,7 @@ class View implements PlantView {
     if (this.#look.by !== "alarm" && this.#look.by !== "state" && performance.now() - this.#painted > REPAINT_EVERY * 0.9) this.#paint();
     this.#name();
     if (isChanged) this.draw();
-    if (!this.#timer && !this.#frame && this.#isAnyMoving()) this.draw();
+    if (!this.#pace.isDue && this.#isAnyMoving()) this.draw();
   }
 
   #isAnyMoving(): boolean {
@@ -490,18 +472,16 @@ class View implements PlantView {
   }
 
   #render(now: number): void {
-    this.#frame = 0;
     const start = performance.now();
     const isFlying = this.#driver.advance(now);
     const isMoving = this.#move(now);
     this.#things.refine(this.#driver.camera, this.#budget - this.#ground.triangles);
     this.#renderer.render(this.#stage, this.#driver.camera);
     this.#labels.layout(this.#driver.camera, this.home_.clientWidth, this.home_.clientHeight, this.options.covered);
-    this.#cost = performance.now() - start;
+    this.#pace.cost = performance.now() - start;
     this.#tell();
     if (isFlying) this.draw();
-    else if (isMoving && this.#isSoftware) this.#whenDone(start, () => this.#drawLater());
-    else if (isMoving) this.#drawLater();
+    else if (isMoving) this.#pace.goOn(start);
     if (!isFlying) this.#tellEye();
   }
 
@@ -515,7 +495,7 @@ class View implements PlantView {
   /** What a frame cost, for those who measure: on the canvas itself. */
   #tell(): void {
     const { calls, triangles } = this.#renderer.info.render;
-    Object.assign(this.#canvas.dataset, { frames: String(++this.#frames), calls: String(calls), triangles: String(triangles), cost: this.#cost.toFixed(2) });
+    Object.assign(this.#canvas.dataset, { frames: String(++this.#frames), calls: String(calls), triangles: String(triangles), cost: this.#pace.cost.toFixed(2) });
   }
 
   #tellEye(): void {
@@ -526,16 +506,6 @@ class View implements PlantView {
     this.options.moved?.(eye);
   }
 
-  /** Motion alone is drawn at 30 frames a second, and on slow machines so that it takes a tenth of the time. */
-  #drawLater(): void {
-    clearTimeout(this.#timer);
-    const wait = this.#isSoftware ? Math.max(250, this.#cost * 12) : Math.max(0, MOTION_FRAME - this.#cost - 4);
-    this.#timer = setTimeout(() => {
-      this.#timer = 0;
-      this.draw();
-    }, wait) as unknown as number;
-  }
-
   #advance(seconds: number): void {
     for (const thing of this.#things.all) {
       if (thing.speed === 0) continue;
@@ -544,41 +514,12 @@ class View implements PlantView {
       if (thing.detail === 0) this.#things.pose(thing);
     }
   }
-
-  /** Learns what a frame really costs a software renderer, without waiting for it. */
-  #whenDone(start: number, then: () => void): void {
-    const gl = this.#renderer.getContext() as WebGL2RenderingContext;
-    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
-    gl.flush();
-    const look = (): void => {
-      this.#timer = 0;
-      if (fence && gl.getSyncParameter(fence, gl.SYNC_STATUS) !== gl.SIGNALED && performance.now() - start < 5000) {
-        this.#timer = setTimeout(look, 30) as unknown as number;
-        return;
-      }
-      if (fence) gl.deleteSync(fence);
-      this.#cost = performance.now() - start;
-      then();
-    };
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(look, 30) as unknown as number;
-  }
 }
 
 function layerOf({ object, twin }: Thing): Layer {
   if (object.kind === "building" || object.kind === "room") return "buildings";
   if (object.kind === "sensor") return "sensors";
   return twin ? "machines" : "scenery";
-}
-
-/** Smoothing makes a frame four times dearer without a graphics card; `?quality=high` asks for it all the same. */
-function isSoftwareRenderer(): boolean {
-  const gl = document.createElement("canvas").getContext("webgl2");
-  if (!gl) return false;
-  const info = gl.getExtension("WEBGL_debug_renderer_info");
-  const name = String(gl.getParameter(info ? info.UNMASKED_RENDERER_WEBGL : gl.RENDERER));
-  gl.getExtension("WEBGL_lose_context")?.loseContext();
-  return /swiftshader|llvmpipe|software|basic render/i.test(name);
 }
 
 export type { Thing };
