@@ -84,7 +84,7 @@ def test_bytes_may_be_made_by_hand() -> None:
         (2, [0], "out of order"),
         (2, [-1], "out of order"),
         (3, [1], "has not 3 ends"),
-        (2**31, [1], "has not"),
+        (2**31, [1], "at most"),
         (2, [MOST_ROWS], "out of order"),
         (3, [MOST_ROWS - 1, MOST_ROWS - 1], "values"),
     ],

@@ -69,16 +69,20 @@ def _coded(value: F64, bound: float, share: float) -> bytes:
     return body + SUM.pack(zlib.crc32(body))
 
 
-def decoded(data: bytes) -> F64:
+def decoded(data: bytes, most: int = MOST_ROWS) -> F64:
     """The column that `coded` was given, within its bound.
 
     Raises:
-        InvalidInput: these are not such bytes, or they are damaged.
+        InvalidInput: these are not such bytes, they are damaged, or they are of more than `most`
+            values; that is known before so many are made.
     """
+    most = min(most, MOST_ROWS)
     try:
         mark, grid, begin, count, gap, step, first = HEAD.unpack_from(data)
         if mark != MARK or gap not in WIDTHS or step not in WIDTHS or not 0 < grid < np.inf:
             raise InvalidInput("not a coded column", hint="bytes that begin with GCC1")
+        if count > most:
+            raise InvalidInput(f"a coded column of {count} ends", hint=f"at most {most} values")
         body = data[: -SUM.size]
         if SUM.unpack_from(data, len(body)) != (zlib.crc32(body),):
             raise InvalidInput("a coded column is damaged: its checksum is another", hint=AGAIN)
@@ -92,8 +96,8 @@ def decoded(data: bytes) -> F64:
     if not ((gaps >= 1) & (gaps < MOST_ROWS)).all():
         raise InvalidInput("a coded column is damaged: its ends are out of order", hint=AGAIN)
     rows = np.concatenate(([0], np.cumsum(gaps)))
-    if rows[-1] >= MOST_ROWS:
-        raise InvalidInput(f"a coded column of {rows[-1] + 1} values", hint=f"at most {MOST_ROWS}")
+    if rows[-1] >= most:
+        raise InvalidInput(f"a coded column of {rows[-1] + 1} values", hint=f"at most {most}")
     levels = begin + np.concatenate(([0], np.cumsum(steps)))
     found: F64 = np.interp(np.arange(rows[-1] + 1), rows, levels * grid)
     return found

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.core.batch import EMPTY, F64, I32, NO_TEXT, U8, Batch
+from gemel.core.batch import EMPTY, F64, I32, I64, NO_TEXT, U8, Batch
 from gemel.core.quality import Quality
 from gemel.ingest.slots import CONVERTED, RANGED, Checks, Slots
 
@@ -40,6 +40,12 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.slots)
+
+    def extend(self, slot: int, time: I64, value: F64) -> None:
+        """Adds the values of one slot."""
+        self.slots.extend(array("q", (slot,)) * len(value))
+        self.times.frombytes(time.tobytes())
+        self.values.frombytes(value.tobytes())
 
     def cut(self, rows: int) -> None:
         """Takes back all rows from this one on."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from gemel.ingest.decode import Route
+from gemel.ingest.evenly import Evenly, columns_of, is_coded
 from gemel.ingest.senml import Problem, Record, candidates, is_senml, resolve
 from gemel.ingest.times import EARLIEST_T_NS, read_time
 
@@ -30,8 +31,10 @@ class Piece(NamedTuple):
     """Why this part could not be read; `values` then shows it."""
 
 
-def pieces(data: Any, route: Route, received: int, content_type: str) -> Iterator[Piece]:
-    """The parts of a decoded payload.
+def pieces(
+    data: Any, route: Route, received: int, content_type: str, limit: int
+) -> Iterator[Piece | Evenly]:
+    """The parts of a decoded payload; columns that were coded are whole, and not after `limit`.
 
     Raises:
         Problem: the payload as a whole has no form that is known.
@@ -42,7 +45,11 @@ def pieces(data: Any, route: Route, received: int, content_type: str) -> Iterato
     elif route.name:
         yield from _of_named(data, route)
     elif type(data) is dict:
-        yield from _of_object(data, route)
+        if is_coded(data, route.entry.points):
+            name = time_name(data, route)
+            yield from columns_of(data, data.get(name), name, limit)
+        else:
+            yield from _of_object(data, route)
     elif type(data) is list:
         yield from _of_list(data, route)
     elif route.fallback:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from gemel.core.batch import Reject
 from gemel.core.errors import InvalidInput
@@ -12,10 +12,11 @@ from gemel.core.quality import Quality
 from gemel.core.series import MEASURED, SeriesTable, quantile_of
 from gemel.ingest.columns import Columns
 from gemel.ingest.decode import Route, take_object
+from gemel.ingest.evenly import Evenly
 from gemel.ingest.forms import NO_TIME, Piece, pieces
 from gemel.ingest.judge import judge
 from gemel.ingest.payload import FIRST_CBOR, decode, is_flat, show
-from gemel.ingest.points import NUMBERS, OBJECTS, OPEN, Point, PointTable, TwinPoints
+from gemel.ingest.points import FRACTIONS, NUMBERS, OBJECTS, OPEN, Point, PointTable, TwinPoints
 from gemel.ingest.senml import Problem
 from gemel.ingest.times import read_time
 
@@ -71,8 +72,12 @@ class Intake:
             if self._take_flat(data, route, message):
                 return
             data = self._as_text(data, route)
-            for piece in pieces(data, route, message.received, message.content_type):
-                self._piece(route, piece)
+            kind = message.content_type
+            for piece in pieces(data, route, message.received, kind, self.limit):
+                if type(piece) is Evenly:
+                    self._column(route, piece)
+                else:
+                    self._piece(route, cast("Piece", piece))
         except Problem as problem:
             raw = f"{problem}: {show(message.payload)}"
             self.reject(message, route.twin, "undecodable", raw=raw)
@@ -159,6 +164,35 @@ class Intake:
             raw=f"{show(piece.time)[:100]}: {show(piece.values)}",
             time=read if late and read is not None and read < 2**63 else None,
         )
+
+    def _column(self, route: Route, column: Evenly) -> None:
+        """All values of one name at once."""
+        if not len(column.value):
+            return
+        path, unit, entry, moment = column.name, "", route.entry, int(column.time[0])
+        if route.binding is not None:
+            mapped = route.binding.fields.get(path)
+            if mapped is not None:
+                path, unit = mapped.property, mapped.unit
+            elif route.binding.only:
+                return
+        last = float(column.value[-1])
+        point = entry.points.get(path) or self._open(route, column.name, path, last, moment)
+        if point is None:
+            return
+        if point.kind not in FRACTIONS and point.kind != OPEN:
+            raw = f"{len(column.value)} coded values; a {point.kind} is not within a bound"
+            self.reject(self._message, entry.twin, "wrong-type", name=path, raw=raw, time=moment)
+            return
+        try:
+            point = self._points.in_unit(entry, path, unit) if unit else point
+        except InvalidInput as problem:
+            raw = f"{len(column.value)} coded values {unit}: {problem}"
+            self.reject(self._message, entry.twin, "wrong-unit", name=path, raw=raw, time=moment)
+            return
+        self.columns.extend(entry.first + point.slot, column.time, column.value)
+        if self._sample is not None:
+            self._sample[path] = last
 
     def _value(self, route: Route, name: str, value: Any, moment: int, unit: str) -> None:
         """One value under its source name; objects that are no property are gone into."""
