@@ -14,6 +14,7 @@ from gemel.app import backup
 from gemel.app.event_routes import CURSORS
 from gemel.app.folder import INCOMPLETE
 from gemel.app.snapshot import BESIDES, DOCUMENTS, FOLDER, HISTORY, IMPORTS, SESSIONS
+from gemel.backends.sqlite_log import fault_in
 from gemel.backends.upkeep import problems
 from gemel.connect.mqtt import spool
 from gemel.core.document import Json
@@ -80,6 +81,8 @@ def _in_the_rest(data: Path) -> Iterator[Json]:
     if not (data / DOCUMENTS).exists():
         yield {"file": DOCUMENTS, "what": "is missing; so is everything but the readings"}
     for name, tables in TABLES.items():
+        if hidden := fault_in(data / f"{name}-wal"):
+            yield {"file": f"{name}-wal", **hidden._asdict()}
         if (data / name).exists():
             try:
                 found = problems(data / name, tables)
