@@ -164,7 +164,7 @@ def test_files_that_changed_places_are_named(whole, tmp_path, capsys, first, sec
     [
         ("history/series.jsonl", "the names of series 0 to"),
         ("history/log/00000004.wal", "records at the end of log file 4 are missing"),
-        ("gemel.sqlite", "has no documents and no edits"),
+        ("gemel.sqlite", "it was emptied"),
         ("mqtt.sqlite", "has no row"),
         ("history/checkpoints/00000004.ckpt", "ends inside its header"),
     ],
