@@ -56,17 +56,27 @@ class Adjacency:
         return found.values() if isinstance(found, dict) else found
 
     def find(self, twin: str, place: Hashable) -> Link | None:
-        found = self._there(twin)
-        if isinstance(found, dict):
-            return found.get(place)
-        for link in found:
-            if self._place(link) == place:
-                return link
-        return None
+        return self._find(self._there(twin), place)
 
     def add(self, twin: str, link: Link) -> None:
         """Adds a relationship that is not there yet."""
-        there = self._there(twin)
+        there = self.by_twin.get(twin)
+        self._add_to(self._there(twin) if there is None else there, twin, link)
+
+    def put(self, twin: str, link: Link) -> Link | None:
+        """Adds a relationship in place of the one that stands in its place; returns that one."""
+        there = self.by_twin.get(twin)
+        if there is None:
+            there = self._there(twin)
+        old = self._find(there, self._place(link)) if there else None
+        if old is None:
+            self._add_to(there, twin, link)
+        else:
+            self.drop(twin, old)
+            self.add(twin, link)
+        return old
+
+    def _add_to(self, there: Links, twin: str, link: Link) -> None:
         if isinstance(there, dict):
             there[self._place(link)] = link
         elif len(there) < MOST_IN_TUPLE:
@@ -74,13 +84,14 @@ class Adjacency:
         else:
             self.by_twin[twin] = self._keyed((*there, link))
 
-    def put(self, twin: str, link: Link) -> Link | None:
-        """Adds a relationship in place of the one that stands in its place; returns that one."""
-        old = self.find(twin, self._place(link))
-        if old is not None:
-            self.drop(twin, old)
-        self.add(twin, link)
-        return old
+    def _find(self, there: Links, place: Hashable) -> Link | None:
+        if isinstance(there, dict):
+            return there.get(place)
+        place_of = self._place
+        for link in there:
+            if place_of(link) == place:
+                return link
+        return None
 
     def drop(self, twin: str, link: Link) -> None:
         """Takes away a relationship that is there."""

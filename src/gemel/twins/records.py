@@ -57,8 +57,13 @@ class Twin:
     @property
     def doc(self) -> Json:
         """A fresh copy: properties, components, `$metadata`, and `$desired` if there is any."""
-        found: Json = orjson.loads(self.stored.partition(b"\n")[2])
+        found: Json = self.etag_and_doc()[1]
         return found
+
+    def etag_and_doc(self) -> tuple[str, Json]:
+        stored = self.stored
+        end = stored.index(b"\n")
+        return stored[:end].decode(), orjson.loads(stored[end:])  # JSON may begin with a line feed
 
 
 @dataclass(slots=True, eq=False)

@@ -19,6 +19,8 @@ from gemel.core.errors import Damaged
 
 NEVER = 0
 """The time of a series that has had no reading; ingest lets none from before 1970 in."""
+FEW = 64
+"""Numbers of which Python finds the largest sooner than numpy."""
 
 MAGIC = b"GMLSTATE"
 VERSION = 1
@@ -111,8 +113,12 @@ class State:
 
     def has_any(self, series: range) -> bool:
         """Whether one of some series that follow each other has a last value."""
+        if series.start >= min(series.stop, self.size):
+            return False
         found = self._time[series.start : min(series.stop, self.size)]
-        return bool(len(found)) and bool(found.max() != NEVER)
+        if len(found) <= FEW:
+            return bool(max(found.tolist()) != NEVER)
+        return bool(found.max() != NEVER)
 
     def apply(self, batch: Batch, received: I64 | None = None) -> I32:
         """Folds a batch in and returns the series that have a new last value.

@@ -22,13 +22,13 @@ def adt_view(graph: Graph, twin: Twin, value_of: ValueOf | None = None) -> Json:
     A property that the device reported later than it was last edited shows the device's value,
     with the device's time; telemetry is never part of a twin.
     """
-    doc = twin.doc
+    etag, doc = twin.etag_and_doc()
     doc.pop("$desired", None)
     metadata = doc.pop("$metadata")
     interface = graph.find_model(twin.model)
     if interface is not None and value_of is not None:
         _merge(graph, interface, doc, metadata, value_of, "")
-    return {"$dtId": twin.id, "$etag": twin.etag, **doc, "$metadata": metadata}
+    return {"$dtId": twin.id, "$etag": etag, **doc, "$metadata": metadata}
 
 
 def incoming_view(link: Link) -> Json:

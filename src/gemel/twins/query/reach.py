@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from gemel.twins.graph import Graph
@@ -43,33 +43,53 @@ def edges(graph: Graph, twin: str, names: frozenset[str], direction: str) -> lis
 def _nearest(graph: Graph, start: Twin, hop: Hop, direction: str, meter: Meter) -> Options:
     """Up to so many hops: the shortest path to another twin never uses a relationship twice."""
     seen, level = {start.id}, [start.id]
-    is_circular = False
-    find, is_either = graph.find_twin, direction == "any"
+    is_circular, is_either = False, direction == "any"
+    find, ends = graph.find_twin, _ends(graph, hop.names, direction)
     for _ in range(hop.highest):
         following: list[str] = []
         for twin in level:
-            near = edges(graph, twin, hop.names, direction)
+            near = ends(twin)
             if meter.spend(len(near)):
                 yield []
-            for link, far in near:
+            if start.id in near and not is_circular:
+                is_circular = not is_either or _has_loop(graph, twin, start.id, hop)
+            for far in near:
                 if far not in seen:
                     seen.add(far)
                     following.append(far)
-                elif far == start.id and (not is_either or link.source == link.target):
-                    is_circular = True
         for begin in range(0, len(following), MOST_AT_ONCE):
             found = map(find, following[begin : begin + MOST_AT_ONCE])
             yield [(None, twin) for twin in found if twin is not None]
         level = following
         if not level:
             break
-    if not is_circular and direction == "any":
+    if not is_circular and is_either:
         for answer in _returns(graph, start, hop, meter):
             if answer is None:
                 yield []
             is_circular = bool(answer)
     if is_circular:
         yield [(None, start)]
+
+
+def _ends(graph: Graph, names: frozenset[str], direction: str) -> Callable[[str], list[str]]:
+    """From a twin to the other ends of the relationships that a hop may take."""
+    if direction == "any":
+        return lambda twin: [far for _, far in edges(graph, twin, names, direction)]
+    if direction == "out":
+        near = graph.outgoing
+        if not names:
+            return lambda twin: [link.target for link in near(twin)]
+        return lambda twin: [link.target for link in near(twin) if link.name in names]
+    near = graph.incoming
+    if not names:
+        return lambda twin: [link.source for link in near(twin)]
+    return lambda twin: [link.source for link in near(twin) if link.name in names]
+
+
+def _has_loop(graph: Graph, twin: str, start: str, hop: Hop) -> bool:
+    """Whether a relationship leads from the start to itself."""
+    return twin == start and any(far == start for _, far in edges(graph, start, hop.names, "any"))
 
 
 def _returns(graph: Graph, start: Twin, hop: Hop, meter: Meter) -> Iterator[bool | None]:
