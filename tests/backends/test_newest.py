@@ -65,7 +65,8 @@ def test_every_way_of_reading_gives_the_fold_of_all_edits(
             assert [d.key for d in store.back(kind, "", 3)] == back[:3]
             for enough in (0.0, 2.0):
                 monkeypatch.setattr(newest, "ENOUGH", enough)
-                last = {key: doc for key, doc, _ in store.load_encoded(kind)}
+                pieces = store.load_encoded(kind)
+                last = {key: doc for piece in pieces for key, doc, _ in piece.each()}
                 found = {key for key, doc in last.items() if doc is not None}
                 assert found == set(wanted)
     with closing(sqlite3.connect(path)) as connection:

@@ -7,7 +7,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from twin_plant import PUMP, PUMP_TWIN, STATION, built, everything
 
 from gemel.backends.memory import MemoryDocuments
-from gemel.core.document import Document
+from gemel.core.document import Document, Encoded
 from gemel.core.errors import Conflict, Damaged, GemelError, NotFound
 from gemel.twins.draft import Draft
 from gemel.twins.graph import Graph
@@ -136,7 +136,7 @@ def test_a_stored_document_that_cannot_be_used_is_damage(kind: str, doc: dict) -
 @pytest.mark.parametrize("encoded", [b"{", b"[]", b"{}", b'{"$metadata":{}}', b"\xff"])
 def test_stored_bytes_that_cannot_be_used_are_damage(kind: str, encoded: bytes) -> None:
     with pytest.raises(Damaged, match=f"the stored {kind} 'k'") as caught:
-        Graph().load_encoded(kind, [("k", encoded, "")])
+        Graph().load_encoded(kind, [Encoded(["k"], b"[%b]" % encoded, [len(encoded)], [""])])
     assert caught.value.hint
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twin_plant import PUMP
 
 from gemel.backends.memory import MemoryDocuments
-from gemel.core.document import Edit
+from gemel.core.document import Edit, Encoded
 from gemel.core.errors import Damaged
 from gemel.twins import shelf
 from gemel.twins.adjacency import MOST_IN_TUPLE
@@ -93,9 +93,11 @@ def test_keys_of_one_hash_stay_apart(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("bad", [b"{", b"[]", b"{},{}", b'{"$relationshipId":"r"}'])
 def test_a_relationship_that_is_damaged_is_named_among_sound_ones(bad: bytes) -> None:
     good = orjson.dumps(link(1, "a", "b", "feeds").doc)
-    rows = [("a\nr001", good, ""), ("a\nr002", bad, ""), ("a\nr003", good, "")]
+    docs = [good, bad, good]
+    keys = [f"a\nr00{number}" for number in (1, 2, 3)]
+    piece = Encoded(keys, b"[" + b",".join(docs) + b"]", list(map(len, docs)), [""] * 3)
     with pytest.raises(Damaged, match="r002"):
-        Graph().load_encoded("relationship", rows)
+        Graph().load_encoded("relationship", [piece])
 
 
 @pytest.mark.parametrize("count", [1, MOST_IN_TUPLE, MOST_IN_TUPLE + 2])

@@ -35,9 +35,14 @@ class MemoryDocuments:
 
     def load_encoded(self, kind: str) -> Iterator[Encoded]:
         self._check_open()
-        for doc, edit in self._edits:
-            if edit.kind == kind:
-                yield edit.key, doc, edit.etag
+        found = [(doc or b"null", edit) for doc, edit in self._edits if edit.kind == kind]
+        docs = [doc for doc, _ in found]
+        yield Encoded(
+            [edit.key for _, edit in found],
+            b"[" + b",".join(docs) + b"]",
+            list(map(len, docs)),
+            [edit.etag for _, edit in found],
+        )
 
     def get(self, kind: str, key: str) -> Document | None:
         self._check_open()

@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from gemel.core.batch import I64
+from gemel.core.document import Encoded
 
 Rows = list[tuple[Any, ...]]
 SCAN = (
@@ -31,17 +32,25 @@ SKIP = (
 )
 """Searches twice for each document, however many edits it has."""
 KEY = "SELECT key FROM edits WHERE seq = ?"
+LAST = "SELECT ifnull(max(seq), 0) FROM edits"
 NEXT_KIND = "SELECT min(kind) FROM edits WHERE kind > ?"
 PIECE = 10_000
 MANY = 30
 """Edits a document from which searching is quicker than looking at all of them."""
 SKIPPED = 10
 """So many pieces are searched before the edits of one are counted again."""
-ROWS = 1_000
+ROWS = 500
 """Rows that are read at a time."""
 DOCUMENT = "kind key doc time who etag"
 """Columns of a whole document."""
-ALL = "SELECT key, doc, etag FROM edits NOT INDEXED WHERE kind = ? ORDER BY seq"
+ENCODED = (
+    "SELECT json_group_array(edits.key),"
+    " CAST('[' || group_concat(ifnull(edits.doc, 'null')) || ']' AS BLOB),"
+    " json_group_array(ifnull(length(CAST(edits.doc AS BLOB)), 4)), json_group_array(edits.etag)"
+)
+"""Many rows as one: SQLite puts them together, while Python does something else."""
+ENCODED_RANGE = f"{ENCODED} FROM edits NOT INDEXED WHERE seq BETWEEN ? AND ? AND kind = ?"
+ENCODED_LIST = f"{ENCODED} FROM json_each(?) AS wanted CROSS JOIN edits ON edits.seq = wanted.value"
 SAMPLED = (
     "SELECT count(*) FROM json_each(?) AS wanted CROSS JOIN edits ON edits.seq = wanted.value"
     " WHERE edits.kind = ? AND edits.seq = (SELECT max(other.seq) FROM edits AS other"
@@ -91,26 +100,37 @@ def documents(connection: sqlite3.Connection, kind: str) -> Iterator[Rows]:
     yield from rows_of(connection, numbers_of(connection, kind), DOCUMENT)
 
 
-def every(connection: sqlite3.Connection, kind: str) -> Iterator[Rows]:
-    """(key, document, etag) of the newest edits of a kind, behind older ones or among them.
+def every(connection: sqlite3.Connection, kind: str) -> Iterator[Encoded]:
+    """The newest edits of a kind, behind older ones or among them.
 
     Where most edits are the newest of a document, all are read in a row, which is quicker than to
     look for those that are.
     """
-    if _share(connection, kind) < ENOUGH:
+    (last,) = connection.execute(LAST).fetchone()
+    if _share(connection, kind, last) < ENOUGH:
         numbers = numbers_of(connection, kind)
         numbers.sort()
-        yield from rows_of(connection, numbers, "key doc etag")
-        return
-    cursor = connection.execute(ALL, (kind,))
-    while rows := cursor.fetchmany(ROWS):
-        yield rows
+        asked: Iterator[tuple[str, tuple[int | str, ...]]] = (
+            (ENCODED_LIST, (_listed(numbers[begin : begin + ROWS]),))
+            for begin in range(0, len(numbers), ROWS)
+        )
+    else:
+        asked = (
+            (ENCODED_RANGE, (begin, begin + ROWS - 1, kind)) for begin in range(1, last + 1, ROWS)
+        )
+    for query, values in asked:
+        keys, docs, sizes, etags = connection.execute(query, values).fetchone()
+        if docs is not None:
+            yield Encoded(orjson.loads(keys), docs, orjson.loads(sizes), orjson.loads(etags))
 
 
-def _share(connection: sqlite3.Connection, kind: str) -> float:
+def _listed(numbers: I64) -> str:
+    return orjson.dumps(numbers.tolist()).decode()
+
+
+def _share(connection: sqlite3.Connection, kind: str, last: int) -> float:
     """Of a sample of all edits, those that are the newest of a document of a kind."""
-    (last,) = connection.execute("SELECT ifnull(max(seq), 0) FROM edits").fetchone()
-    sample = {(n * GOLDEN % 1.0) * last // 1 + 1 for n in range(SAMPLE)}
+    sample = {int(n * GOLDEN % 1.0 * last) + 1 for n in range(SAMPLE)}
     found = connection.execute(SAMPLED, (orjson.dumps([*sample]).decode(), kind)).fetchone()[0]
     return float(found / len(sample))
 
@@ -119,8 +139,7 @@ def rows_of(connection: sqlite3.Connection, numbers: I64, columns: str) -> Itera
     """Some columns of edits by their numbers, in the order of these, without deletions."""
     query = LISTED.format(columns=", ".join(f"edits.{name}" for name in columns.split()))
     for begin in range(0, len(numbers), ROWS):
-        wanted = orjson.dumps(numbers[begin : begin + ROWS].tolist()).decode()
-        yield connection.execute(query, (wanted,)).fetchall()
+        yield connection.execute(query, (_listed(numbers[begin : begin + ROWS]),)).fetchall()
 
 
 def back(connection: sqlite3.Connection, kind: str, before: str, limit: int) -> Rows:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import orjson
 
@@ -35,6 +36,7 @@ ROWS = (500, 50, 5, 1)
 SLACK = 3_600 * 10**9
 """How far back the clock may have been set between two edits."""
 
+T = TypeVar("T")
 Migration = Callable[[sqlite3.Connection], None]
 
 GET = (
@@ -189,13 +191,20 @@ class SqliteDocuments:
             yield from map(self._document, rows)
 
     def load_encoded(self, kind: str) -> Iterator[Encoded]:
-        """Edits of a kind, none decoded: of each document the newest, as its last if not alone."""
-        for rows in self._pieces(partial(newest.every, kind=kind)):
-            yield from rows
+        """Edits of a kind, none decoded: of each document the newest, as its last if not alone.
+
+        SQLite, which needs no interpreter for it, puts the next ones together meanwhile.
+        """
+        pieces = self._pieces(partial(newest.every, kind=kind))
+        with closing(pieces), ThreadPoolExecutor(1) as executor:
+            following = executor.submit(next, pieces, None)
+            while (piece := following.result()) is not None:
+                following = executor.submit(next, pieces, None)
+                yield piece
 
     def _pieces(
-        self, read: Callable[[sqlite3.Connection], Iterator[newest.Rows]]
-    ) -> Iterator[newest.Rows]:
+        self, read: Callable[[sqlite3.Connection], Iterator[T]]
+    ) -> Generator[T, None, None]:
         """What is read as of one moment, some rows at a time, over a connection of its own."""
         with self._apart(READ_CACHE_KB) as connection:
             with self._mapped("read"):

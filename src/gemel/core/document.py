@@ -7,13 +7,11 @@ all edits, so "what was it last Tuesday" is a read of the same log.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 Json = dict[str, Any]
-Encoded = tuple[str, bytes | None, str]
-"""An edit as it is stored: the document's key, its JSON (None for a deletion) and its etag."""
-
 KINDS = (
     "model",
     "settings",
@@ -94,3 +92,22 @@ class Version:
     time: int
     who: str
     why: str
+
+
+class Encoded(NamedTuple):
+    """Edits in their order as they are stored, none decoded."""
+
+    keys: list[str]
+    docs: bytes
+    """Their documents as one JSON array; null is a deletion."""
+    sizes: list[int]
+    """How many bytes of the array each document takes."""
+    etags: list[str]
+
+    def each(self) -> Iterator[tuple[str, bytes | None, str]]:
+        """Key, document and etag of each."""
+        docs, begin = self.docs, 1
+        for key, size, etag in zip(self.keys, self.sizes, self.etags, strict=True):
+            doc = docs[begin : begin + size]
+            yield key, None if doc == b"null" else doc, etag
+            begin += size + 1

@@ -243,7 +243,7 @@ class Graph:
                 raise unusable(document.kind, document.key, error) from error
         self._put_models(models)
 
-    def load_encoded(self, kind: str, rows: Iterable[Encoded]) -> None:
+    def load_encoded(self, kind: str, pieces: Iterable[Encoded]) -> None:
         """As `load`, for all twins or all relationships as they are stored; models are there.
 
         Cost: 4 us a row, a fourth of it that of reading rows.
@@ -255,9 +255,9 @@ class Graph:
         self._recent.clear()
         self._by_model = None
         if kind == "twin":
-            load_twins(rows, self.twins)
+            load_twins(pieces, self.twins)
         else:
-            self._outgoing.side, self._incoming.side = load_links(rows, self.twins)
+            self._outgoing.side, self._incoming.side = load_links(pieces, self.twins)
 
     def stage(self, interfaces: dict[str, Interface]) -> None:
         """Keeps what planning has parsed, so that applying need not parse it again."""

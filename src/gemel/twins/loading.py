@@ -1,13 +1,12 @@
 """Takes in millions of stored twins and relationships at the start: few steps for each, no checks.
 
-The rows are edits in their order, of each document the newest and maybe older ones; nothing of what
-they say is in the graph yet.
+What comes are edits in their order, of each document the newest and maybe older ones; nothing of
+what they say is in the graph yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import islice
 
 import orjson
 
@@ -16,8 +15,6 @@ from gemel.core.errors import Damaged
 from gemel.twins.records import Twin, make_twin
 from gemel.twins.shelf import Columns, Shelf, Side, Twins
 
-PIECE = 200
-"""Rows at a time: what is made of them stays in the processor's cache."""
 UNUSABLE = (KeyError, TypeError, ValueError, AttributeError)
 """What reading a document that this program did not write comes to."""
 
@@ -29,7 +26,7 @@ def unusable(kind: str, key: str, error: Exception) -> Damaged:
     )
 
 
-def load_twins(rows: Iterable[Encoded], twins: dict[str, Twin]) -> None:
+def load_twins(pieces: Iterable[Encoded], twins: dict[str, Twin]) -> None:
     """Adds stored twins.
 
     Cost: 4 us a row of 300 bytes, most of it reading its JSON.
@@ -39,16 +36,17 @@ def load_twins(rows: Iterable[Encoded], twins: dict[str, Twin]) -> None:
     """
     loads, key = orjson.loads, ""
     try:
-        for key, encoded, etag in rows:
-            if encoded is None:
-                twins.pop(key, None)
-            else:
-                twins[key] = make_twin(key, loads(encoded), etag, encoded)
+        for piece in pieces:
+            for key, encoded, etag in piece.each():
+                if encoded is None:
+                    twins.pop(key, None)
+                else:
+                    twins[key] = make_twin(key, loads(encoded), etag, encoded)
     except UNUSABLE as error:
         raise unusable("twin", key, error) from error
 
 
-def load_links(rows: Iterable[Encoded], twins: dict[str, Twin]) -> tuple[Side, Side]:
+def load_links(pieces: Iterable[Encoded], twins: dict[str, Twin]) -> tuple[Side, Side]:
     """Reads stored relationships; their twins are there.
 
     Cost: 2 us a row.
@@ -60,11 +58,10 @@ def load_links(rows: Iterable[Encoded], twins: dict[str, Twin]) -> tuple[Side, S
         Damaged: a document is not what this program writes.
     """
     numbers = Twins(twins)
-    columns, rows = Columns(numbers), iter(rows)
-    while piece := list(islice(rows, PIECE)):
-        keys, docs, etags = zip(*piece, strict=True)
+    columns = Columns(numbers)
+    for piece in pieces:
         try:
-            columns.add(keys, docs, etags)
+            columns.add(piece.keys, piece.docs, piece.etags)
         except UNUSABLE:  # one that is damaged, or a deletion
             _add_singly(columns, piece)
     columns.finish()
@@ -72,12 +69,12 @@ def load_links(rows: Iterable[Encoded], twins: dict[str, Twin]) -> tuple[Side, S
     return Side(shelf, columns.sources), Side(shelf, columns.targets)
 
 
-def _add_singly(columns: Columns, rows: Iterable[Encoded]) -> None:
-    for key, encoded, etag in rows:
+def _add_singly(columns: Columns, piece: Encoded) -> None:
+    for key, encoded, etag in piece.each():
         if encoded is None:
             columns.drop(key)
             continue
         try:
-            columns.add([key], [encoded], [etag])
+            columns.add([key], b"[%b]" % encoded, [etag])
         except UNUSABLE as error:
             raise unusable("relationship", key, error) from error

@@ -118,10 +118,14 @@ class Columns:
         self._read: list[tuple[I64, I32, I32]] = []
         """Hashes of keys, sources and targets."""
 
-    def add(self, keys: Sequence[str], docs: Sequence[bytes], etags: Sequence[str]) -> None:
-        """Takes in relationships; fails, and takes none, if one of them is not one."""
-        read = orjson.loads(b"[" + b",".join(docs) + b"]")
-        if len(read) != len(docs):
+    def add(self, keys: Sequence[str], docs: bytes, etags: Sequence[str]) -> None:
+        """Takes in relationships; fails, and takes none, if one of them is not one.
+
+        Args:
+            docs: a JSON array of them.
+        """
+        read = orjson.loads(docs)
+        if len(read) != len(keys):
             raise ValueError("it is not one JSON object")
         ids, sources, targets, names = zip(*map(FIELDS, read), strict=True)
         usual, first = len(LINK_FIELDS), len(self.ids)
