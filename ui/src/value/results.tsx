@@ -95,7 +95,7 @@ function advice(result: Row): Told {
       between(row.low, row.high, percent),
       typeof row.secondsADecision === "number" ? `${number(row.secondsADecision * 1000, 2)} ms a decision` : "next to none",
       typeof row.parameters === "number" ? `${row.parameters} parameters` : `lives for one limit (${number(row.limit, 2)})`,
-      row.name === result.level ? "chosen" : "",
+      [row.name === result.level ? "chosen" : "", typeof row.chance === "number" ? `on ${percent(row.chance)} of the possible plants` : ""].filter(Boolean).join(", "),
     ]),
   };
 }
