@@ -36,6 +36,9 @@ def test_value_is_measured_from_the_record_and_prices_outlive_a_restart(tmp_path
         server.ask("POST", f"/work-orders/{made['id']}/acts", {"act": "finish", "note": "bearing"})
         server.ask("PUT", "/value/prices", {"failed": 50_000, "planned": 5_000, "currency": "EUR"})
         assert server.http.put("/value/prices", json={"failed": -1}).status_code == 400
+        refused = server.http.put("/value/prices", json={"currency": "euro"})
+        assert refused.status_code == 400
+        assert "ISO 4217" in refused.json()["error"]["hint"]
     with inside(tmp_path / "data") as server:
         assert server.ask("GET", "/value/prices")["failed"] == 50_000
         found = server.ask("GET", "/value/measured", **{"from": "-7d"})

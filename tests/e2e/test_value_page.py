@@ -33,12 +33,12 @@ def test_an_input_changes_the_figures_and_each_opens_to_its_formula(
     ann.page.keyboard.press("g")
     ann.page.keyboard.press("v")
     ann.find("case-energy").click()
-    ann.find("value-saving").get_by_text("360 k").wait_for()
+    ann.find("value-saving").get_by_text("360 000 USD").wait_for()
     assert ann.find("value-paybackNet").get_by_text("5.8 months").count() == 1
     ann.page.fill("#value-cut-value", "6")
-    ann.find("value-saving").get_by_text("180 k").wait_for()
+    ann.find("value-saving").get_by_text("180 000 USD").wait_for()
     ann.until("decodeURIComponent(location.search).includes('cut:value:0.06')")
-    ann.find("figure-saving").locator("summary").click()
+    ann.find("value-saving").click()  # what stands large opens to its formula
     assert ann.find("figure-saving").get_by_text("saving = bill * cut").is_visible()
     assert ann.find("figure-saving").get_by_text("cut = 0.06 (entered)").is_visible()
     with ann.page.expect_download() as download:
@@ -57,6 +57,15 @@ def test_prices_turn_the_record_into_money(plant: Running, visit: Visit) -> None
         ann.page.fill(f"#price-{name}", text)
     ann.find("prices-save").click()
     ann.find("value-total").get_by_text("0 EUR").wait_for()
+    ann.find("item-total").locator("summary").click()
+    ann.find("item-total").get_by_text("total = ahead + false + commands").wait_for()
+    ann.move("/app/value")
+    ann.find("value-saving").locator("strong").get_by_text("EUR").wait_for()
+    ann.move("/app/value?show=measured")
+    ann.allowed = "400"
+    ann.page.fill("#price-currency", "euro")
+    ann.find("prices-save").click()
+    ann.page.get_by_text("three capital letters of ISO 4217").wait_for()
     assert plant.call("GET", "/value/prices")["failed"] == 50_000
 
 

@@ -9,11 +9,12 @@ import numpy as np
 
 from gemel.core.batch import Columns
 from gemel.core.document import Json
+from gemel.core.errors import InvalidInput
 from gemel.core.quality import Quality
 from gemel.core.series import MEASURED, PREDICTED, quantile_of, quantile_path, word_of
 from gemel.services.roi.fidelity import Column, fidelity
 from gemel.services.roi.measured import measured
-from gemel.services.roi.prices import Prices, read_prices
+from gemel.services.roi.prices import Prices, is_currency, read_prices
 from gemel.services.roi.record import Record, stood
 
 if TYPE_CHECKING:
@@ -50,7 +51,12 @@ class Value:
         Raises:
             InvalidInput: names the field and what was expected.
         """
-        kept = read_prices(found).to_json()
+        prices = read_prices(found)
+        if not is_currency(prices.currency):
+            raise InvalidInput(
+                f"currency: '{prices.currency}'", hint="three capital letters of ISO 4217: EUR, USD"
+            )
+        kept = prices.to_json()
         await self._platform.put(KIND, KEY, kept, who, "prices")
         return self.prices().to_json()
 

@@ -8,7 +8,7 @@ import { Failed, Skeleton } from "@/shell/notices.tsx";
 import { Course, Spread, Tornado } from "./charts.tsx";
 import type { Case, CaseFigure, CaseInput, CaseWorked } from "@/core/types.ts";
 import { saveCsv } from "@/core/saving.ts";
-import { amount, entered, money, shown } from "./words.ts";
+import { amount, cash, currency, entered, money, shown, typed, useCurrency } from "./words.ts";
 
 const WAIT_MS = 250;
 type End = "value" | "low" | "high";
@@ -27,6 +27,7 @@ const asText = (values: Given): string => Object.entries(values).flatMap(([name,
 
 export function Calculator({ cases }: { cases: Case[] }) {
   const { search } = place.value;
+  useCurrency();
   const chosen = cases.find((one) => one.case === search.get("case")) ?? cases[0]!;
   const set = given(search.get("set"));
   const key = JSON.stringify({ case: chosen.case, inputs: set });
@@ -70,7 +71,7 @@ export function Calculator({ cases }: { cases: Case[] }) {
 }
 
 function InputRow({ input, change }: { input: CaseInput; change: (name: string, end: End, value: number) => void }) {
-  const unit = input.kind === "share" ? "%" : input.kind === "years" ? "years" : "";
+  const unit = input.kind === "share" ? "%" : input.kind === "years" ? "years" : input.kind === "money" ? currency.value : "";
   const isRanged = input.low < input.high;
   return (
     <div class="value-input">
@@ -101,7 +102,7 @@ function Amount({ input, end, label, words, unit, change }: { input: CaseInput; 
     clearTimeout(timer.current);
     timer.current = setTimeout(() => {
       isTyping.current = false;
-      if (now.trim() !== "" && Number.isFinite(Number(now))) change(input.name, end, entered(now, input.kind));
+      if (Number.isFinite(typed(now))) change(input.name, end, entered(now, input.kind));
     }, WAIT_MS) as unknown as number;
   };
   const id = `value-${input.name}-${end}`;
@@ -118,7 +119,7 @@ function Amount({ input, end, label, words, unit, change }: { input: CaseInput; 
         )}
       </label>
       <span class="row">
-        <input id={id} class="input" inputMode="decimal" autocomplete="off" value={text} aria-invalid={Number.isFinite(Number(text)) ? undefined : "true"} onInput={(event) => tell(event.currentTarget.value)} />
+        <input id={id} class="input" inputMode="decimal" autocomplete="off" value={text} aria-invalid={Number.isFinite(typed(text)) ? undefined : "true"} onInput={(event) => tell(event.currentTarget.value)} />
         {unit && <span class="unit">{unit}</span>}
       </span>
     </div>
@@ -133,18 +134,18 @@ function Results({ worked }: { worked: CaseWorked }) {
   const { band } = worked;
   const beside: Record<string, string> = {
     paybackNet: figure("payback").value === figure("paybackNet").value ? "as usually told" : `${amount(figure("payback").value, "months")} without the running cost`,
-    presentValue: `90 %: ${money(band.presentValue[0])} to ${money(band.presentValue[2])}`,
-    saving: `${money(figure("net").value)} after the running cost`,
+    presentValue: `90 %: ${money(band.presentValue[0])} to ${cash(band.presentValue[2])}`,
+    saving: `${cash(figure("net").value)} after the running cost`,
   };
   return (
     <>
       <div class="value-tiles">
         {HEAD.map((name) => (
-          <div key={name} class="value-tile" data-testid={`value-${name}`}>
+          <button key={name} class="value-tile" title="Show the formula" data-testid={`value-${name}`} onClick={() => openFigure(name)}>
             <span class="meta">{figure(name).title}</span>
             <strong>{amount(figure(name).value, figure(name).kind)}</strong>
             <span class="meta">{beside[name]}</span>
-          </div>
+          </button>
         ))}
       </div>
       {worked.notes.map((note) => (
@@ -178,13 +179,13 @@ function Results({ worked }: { worked: CaseWorked }) {
       <div class="value-pair">
         <figure>
           <h2>What it hangs on</h2>
-          <figcaption class="meta">Net present value with one input at either end of its range</figcaption>
+          <figcaption class="meta">Net present value{currency.value && ` in ${currency.value}`} with one input at either end of its range</figcaption>
           <Tornado bars={worked.tornado} base={base.value ?? 0} />
         </figure>
         <figure>
           <h2>How sure it is</h2>
           <figcaption class="meta">
-            Cash summed by year, 5, 50 and 95 %; above zero in {Math.round(band.shareAboveZero * 100)} % of {band.samples} draws
+            Cash summed by year{currency.value && ` in ${currency.value}`}, 5, 50 and 95 %; above zero in {Math.round(band.shareAboveZero * 100)} % of {band.samples} draws
           </figcaption>
           <Course band={band} />
           <Spread band={band} />
@@ -192,6 +193,14 @@ function Results({ worked }: { worked: CaseWorked }) {
       </div>
     </>
   );
+}
+
+/** Opens a figure to its formula and sources, and goes there. */
+function openFigure(name: string): void {
+  const found = document.querySelector<HTMLDetailsElement>(`[data-testid="figure-${name}"]`);
+  if (!found) return;
+  found.open = true;
+  found.querySelector("summary")?.focus();
 }
 
 function sourceOf(worked: CaseWorked, name: string): string {

@@ -1,7 +1,7 @@
 /** Tornado and band in plain SVG; each has its table beside it for those who do not see it. */
 
 import type { CaseBand, CaseBar } from "@/core/types.ts";
-import { amount, money } from "./words.ts";
+import { amount, money, short } from "./words.ts";
 
 const WIDTH = 640;
 const ROW = 30;
@@ -31,17 +31,17 @@ export function Tornado({ bars, base }: { bars: CaseBar[]; base: number }) {
             <rect class={isTurned ? "high" : "low"} x={x(left)} y={y + 5} width={Math.max(0, x(base) - x(left))} height={16} />
             <rect class={isTurned ? "low" : "high"} x={x(base)} y={y + 5} width={Math.max(0, x(right) - x(base))} height={16} />
             <text x={x(left) - 5} y={y + 17} class="small end">
-              {money(left)}
+              {short(left)}
             </text>
             <text x={x(right) + 5} y={y + 17} class="small">
-              {money(right)}
+              {short(right)}
             </text>
           </g>
         );
       })}
       <line class="axis" x1={x(base)} x2={x(base)} y1={0} y2={height - 18} />
       <text x={x(base)} y={height - 4} class="small middle">
-        {money(base)}
+        {short(base)}
       </text>
     </svg>
   );
@@ -67,7 +67,7 @@ export function Course({ band }: { band: CaseBand }) {
         <g key={tick}>
           <line class={tick === 0 ? "axis" : "grid"} x1={LEFT} x2={WIDTH - RIGHT} y1={y(tick)} y2={y(tick)} />
           <text x={LEFT - 8} y={y(tick) + 4} class="small end">
-            {money(tick)}
+            {short(tick)}
           </text>
         </g>
       ))}
@@ -104,13 +104,13 @@ export function Spread({ band }: { band: CaseBand }) {
       ))}
       {first < 0 && last > 0 && <line class="axis" x1={x(0)} x2={x(0)} y1={0} y2={76} />}
       <text x={0} y={90} class="small">
-        {money(first)}
+        {short(first)}
       </text>
       <text x={WIDTH / 2} y={90} class="small middle">
         net present value of {band.samples} draws, blue: 90 %
       </text>
       <text x={WIDTH} y={90} class="small end">
-        {money(last)}
+        {short(last)}
       </text>
     </svg>
   );

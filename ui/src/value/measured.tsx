@@ -1,18 +1,19 @@
 /** Value from the twin's own record, and the prices it is counted with. */
 
 import { useState } from "preact/hooks";
-import { get, put } from "@/core/api.ts";
+import { ApiError, get, put } from "@/core/api.ts";
 import { useResource } from "@/core/resource.ts";
 import { href } from "@/core/router.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { ActionButton, Failed, SkeletonRows } from "@/shell/notices.tsx";
 import type { Prices, ValueItem, ValueMeasured } from "@/core/types.ts";
-import { money } from "./words.ts";
+import { cash, loadPrices, money, typed, useCurrency } from "./words.ts";
 
 export const loadMeasured = (days: string): Promise<ValueMeasured> => get<ValueMeasured>(`/value/measured?from=-${days}d`);
 
 export function MeasuredView({ days }: { days: string }) {
   const [version, setVersion] = useState(0);
+  useCurrency();
   const found = useResource(`value measured ${days}`, () => loadMeasured(days), version);
   if (found.error && !found.data) return <Failed error={found.error} what="The record" retry={found.retry} />;
   if (!found.data) return <SkeletonRows count={5} height={56} />;
@@ -27,6 +28,14 @@ export function MeasuredView({ days }: { days: string }) {
         </div>
       </div>
       <div class="value-figures">
+        <details data-testid="item-total">
+          <summary>
+            <span>In all</span>
+            <strong>{total.value === null ? "—" : `${money(total.value)} (${money(total.low)} to ${cash(total.high)})`}</strong>
+          </summary>
+          <code>total = {COUNTED.join(" + ")}</code>
+          <p class="meta">Least and most are the 5 and 95 % of 10 000 draws of what is not known. Prices are those below, as entered; the counts come from this server's own alarms, work orders and commands. Downtime stands beside it: it may be what the others count already.</p>
+        </details>
         {items.map((item) => (
           <details key={item.name} data-testid={`item-${item.name}`}>
             <summary>
@@ -53,13 +62,15 @@ export function MeasuredView({ days }: { days: string }) {
   );
 }
 
+const COUNTED = ["ahead", "false", "commands"];
+
 function worth(item: ValueItem): string {
   if (item.value === null) return "—";
-  return item.low === item.high ? money(item.value) : `${money(item.value)} (${money(item.low)} to ${money(item.high)})`;
+  return item.low === item.high ? cash(item.value) : `${money(item.value)} (${money(item.low)} to ${cash(item.high)})`;
 }
 
 const WORDS: Record<string, string> = {
-  currency: "Currency",
+  currency: "Currency of the site, ISO code (EUR)",
   failed: "A failure, with all that follows",
   planned: "The part replaced in time",
   inspection: "Looking after a false alarm",
@@ -73,7 +84,7 @@ const WORDS: Record<string, string> = {
 };
 
 function PriceForm({ saved }: { saved: () => void }) {
-  const found = useResource("value prices", () => get<Prices>("/value/prices"));
+  const found = useResource("value prices", loadPrices);
   const [edited, setEdited] = useState<Partial<Prices>>({});
   const [problem, setProblem] = useState("");
   if (!found.data) return null;
@@ -86,10 +97,10 @@ function PriceForm({ saved }: { saved: () => void }) {
       found.retry();
       saved();
     } catch (error) {
-      setProblem(error instanceof Error ? error.message : String(error));
+      setProblem(error instanceof ApiError ? `${error.message}. ${error.hint}` : String(error));
     }
   };
-  const read = (name: string, text: string): number | string | null => (name === "currency" ? text : text.trim() === "" ? null : Number(text));
+  const read = (name: string, text: string): number | string | null => (name === "currency" ? text.trim().toUpperCase() : text.trim() === "" ? null : typed(text));
   return (
     <form
       class="value-prices"

@@ -9,7 +9,7 @@ from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 ABOUT = {
-    "currency": "how money is named",
+    "currency": "what money is counted in, an ISO 4217 code",
     "failed": "a failure: repair, damage, lost production",
     "planned": "the same part replaced in time",
     "inspection": "looking after an alarm that was none",
@@ -42,6 +42,11 @@ class Prices:
 
     def to_json(self) -> Json:
         return asdict(self)
+
+
+def is_currency(name: str) -> bool:
+    """Whether a name is one of the form of ISO 4217; what was stored before may not be."""
+    return len(name) == 3 and name.isascii() and name.isalpha() and name.isupper()
 
 
 def read_prices(found: Json) -> Prices:
