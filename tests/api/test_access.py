@@ -112,6 +112,7 @@ TABLE = {
     "GET /history/series": READERS,
     "GET /history/statistics": READERS,
     "GET /twins/{twin}/limits": READERS,
+    "GET /risks": READERS,
     "POST /graph": READERS,
     "GET /twins/{twin}/explain": READERS,
     "POST /graph/path": READERS,

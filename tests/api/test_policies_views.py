@@ -265,3 +265,23 @@ def test_a_container_is_explained_by_what_of_it_is_seen(views: Views) -> None:
         because = dora.get("/twins/line-a/explain").json()["status"]["because"]
     server.ask("DELETE", "/policies/few")
     assert "the 1 it contains" in because
+
+
+def test_risks_are_of_predictions_that_may_be_read(views: Views) -> None:
+    time = views.server.clock() // 1_000_000 + 3_600_000
+    band = {"flow": 700, "flow@q0.05": 500, "flow@q0.95": 900, "temperature": 85}
+    body = {"time": time, **band, "temperature@q0.05": 70, "temperature@q0.95": 99}
+    for twin in ("a-1", "a-2", HIDDEN_ID):
+        views.server.ask("POST", f"/ingest/{twin}?provenance=predicted", body)
+
+    def risks(who: httpx.Client) -> set[tuple[str, str]]:
+        found = views.asked(who, "GET", "/risks")["value"]
+        return {(one["twin"], one["property"]) for one in found}
+
+    until(lambda: risks(views.server.http), "the risks")
+    assert risks(views.server.http) == {("a-1", "flow")}, "of the others the alarms are active"
+    views.server.ask("PUT", "/policies/no-flow", {**TEAM[1], "twins": ["a-1", "a-2"]})
+    try:
+        assert risks(views.anna) == {("a-1", "temperature"), ("a-2", "temperature")}
+    finally:
+        views.server.ask("PUT", "/policies/no-flow", TEAM[1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -98,6 +100,18 @@ def test_a_click_on_an_alarm_shows_its_twin_and_enter_opens_the_alarm(
     alarm = row.get_attribute("data-alarm-id")
     row.locator("button.choosing").press("Enter")
     visitor.find("alarm-detail", alarm_id=str(alarm)).wait_for()
+
+
+def test_what_is_foretold_stands_among_the_alarms(plant: Running, visit: Visit) -> None:
+    ahead = {"time": round(time.time() + 3_600) * 1000, "temperature": 85}
+    band = {"temperature@q0.05": 70, "temperature@q0.95": 100}
+    plant.call("POST", "/ingest/motor-3?provenance=predicted", {**ahead, **band})
+    visitor = visit(plant).log_in("operator", at="/app/overview")
+    row = visitor.find("risk-row", twin_id="motor-3")
+    row.filter(has_text="Winding hot").wait_for()
+    assert re.search(r"P\(above 80 °C in \d+ min\) = 0\.65", row.inner_text())
+    row.locator("button.choosing").click()
+    visitor.find("selected-twin", twin_id="motor-3").wait_for()
 
 
 def test_the_plant_on_the_overview_takes_its_colours_by_state(plant: Running, visit: Visit) -> None:

@@ -99,6 +99,7 @@ SEEN = frozenset(
         "POST /graph",
         "POST /graph/path",
         "GET /twins/{twin}/limits",
+        "GET /risks",
         "GET /state",
         "GET /alarms",
         "GET /alarms/{id}",

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemel.api.answers.alarms import RuleLimit
+from gemel.api.answers.alarms import Risk, RuleLimit
 from gemel.api.answers.rules import Backtest, BacktestUnderWay, Rule, RuleChecked
 from gemel.api.answers.schema import Rows
 from gemel.api.bodies import read_object, read_time, text_field
@@ -16,6 +16,7 @@ from gemel.api.routes import Route
 from gemel.app.backtest import Label
 from gemel.app.limits import limits_of
 from gemel.app.platform import Platform
+from gemel.app.risks import risks_of
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
 from gemel.services.rules.design import FIELDS as DESIGN_FIELDS
@@ -53,6 +54,10 @@ async def put_rule(platform: Platform, request: Request, who: Principal) -> Resp
 async def delete_rule(platform: Platform, request: Request, who: Principal) -> Response:
     await platform.reactions.delete_rule(request.path_params["id"], who.name)
     return Response(status_code=204)
+
+
+async def risks(platform: Platform, _: Request, __: Principal) -> Response:
+    return json_response({"value": risks_of(platform)})
 
 
 async def limits(platform: Platform, request: Request, _: Principal) -> Response:
@@ -176,6 +181,14 @@ ROUTES = [
         "rules:read",
         "The limits that rules hold its values against",
         answer=Rows[RuleLimit],
+    ),
+    Route(
+        "GET",
+        "/risks",
+        risks,
+        "rules:read",
+        "Limits that predictions are about to break, the gravest first",
+        answer=Rows[Risk],
     ),
     Route("GET", "/rules", rules, "rules:read", "All rules", answer=Rows[Rule]),
     Route(

@@ -1,10 +1,14 @@
+import { useMemo } from "preact/hooks";
 import { alarmsError, alarmsLoaded, loadAlarms, needsAck, rankedAlarms } from "@/core/alarms.ts";
-import { tick } from "@/core/clock.ts";
+import { get } from "@/core/api.ts";
+import { moment, tick, wall } from "@/core/clock.ts";
+import { useResource } from "@/core/resource.ts";
+import { plainAsRead, unitAsRead } from "@/core/units.ts";
 import { href, place } from "@/core/router.ts";
-import type { Alarm } from "@/core/types.ts";
+import type { Alarm, Risk } from "@/core/types.ts";
 import { AckButton } from "@/alarms/actions.tsx";
 import { factsOf } from "@/alarms/words.ts";
-import { formatMoment } from "@/core/words.ts";
+import { formatAge, formatMoment } from "@/core/words.ts";
 import { Badge, STATE_WORDS } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
@@ -14,6 +18,8 @@ const SHOWN = 6;
 
 export function Attention() {
   const ranked = rankedAlarms.value;
+  const foretold = useRisks();
+  const lines = useMemo(() => withRisks(ranked, foretold), [ranked, foretold]);
   return (
     <section class="panel-section attention" data-testid="attention">
       <div class="panel-head">
@@ -26,13 +32,52 @@ export function Attention() {
       </div>
       {alarmsError.value && !alarmsLoaded.value && <Failed error={alarmsError.value} what="The alarms" retry={() => void loadAlarms()} />}
       {!alarmsLoaded.value && !alarmsError.value && <SkeletonRows count={3} height={52} />}
-      {alarmsLoaded.value && ranked.length === 0 && <p class="notice">No open alarms. Everything runs inside its limits.</p>}
+      {alarmsLoaded.value && lines.length === 0 && <p class="notice">No open alarms. Everything runs inside its limits.</p>}
       <ul>
-        {ranked.slice(0, SHOWN).map((alarm) => (
-          <Row key={alarm.id} alarm={alarm} />
-        ))}
+        {lines.slice(0, SHOWN).map((one) => ("id" in one ? <Row key={one.id} alarm={one} /> : <RiskRow key={`${one.rule} ${one.twin}`} risk={one} />))}
       </ul>
     </section>
+  );
+}
+
+const CONSEQUENCE = [0, 8, 4, 2, 1];
+/** What is over and was not seen by anybody, against what is active. */
+const RETURNED = 0.25;
+const scoreOf = (alarm: Alarm): number => (CONSEQUENCE[alarm.priority] ?? 1) * (alarm.isActive ? 1 : RETURNED);
+
+/** Alarms in their order, each foretold one before the first that weighs less than its chance times its consequence. */
+export function withRisks(alarms: readonly Alarm[], foretold: readonly Risk[]): (Alarm | Risk)[] {
+  const found: (Alarm | Risk)[] = [];
+  let next = 0;
+  for (const alarm of alarms) {
+    while (next < foretold.length && foretold[next]!.score > scoreOf(alarm)) found.push(foretold[next++]!);
+    found.push(alarm);
+  }
+  return [...found, ...foretold.slice(next)];
+}
+
+const NONE: readonly Risk[] = [];
+
+/** Asked for each minute; who looks at another moment sees its alarms alone. */
+function useRisks(): readonly Risk[] {
+  const { data } = useResource(moment.value === null ? "risks" : null, (abort) => get<{ value: Risk[] }>("/risks", abort), Math.floor(wall.value / 60_000));
+  return data?.value ?? NONE;
+}
+
+function RiskRow({ risk }: { risk: Risk }) {
+  const ahead = (Date.parse(risk.time) - wall.value) / 1000;
+  return (
+    <li class={`alarm-row${place.value.search.get("twin") === risk.twin ? " chosen" : ""}`} data-testid="risk-row" data-twin-id={risk.twin}>
+      <Badge priority={risk.priority} outline />
+      <Choosing twin={risk.twin} to={href("trends", "", { panels: `${risk.twin}:${risk.property}` })}>
+        <strong>
+          {risk.twinName} <span class="alarm-title">{risk.title}</span>
+        </strong>
+        <span class="meta ellipsis">
+          foreseen · P({risk.isAbove ? "above" : "below"} {plainAsRead(risk.limit, risk.unit)} {unitAsRead(risk.unit)} in {formatAge(ahead)}) = {risk.chance.toFixed(2)}
+        </span>
+      </Choosing>
+    </li>
   );
 }
 

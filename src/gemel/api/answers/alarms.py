@@ -295,6 +295,23 @@ class Attachment(TypedDict):
     who: str
 
 
+class Risk(TypedDict):
+    """A limit that a prediction is about to break."""
+
+    twin: str
+    twinName: str
+    rule: str
+    title: str
+    priority: int
+    property: str
+    unit: str | None
+    limit: float
+    isAbove: Annotated[bool, "The limit is broken from below."]
+    time: Annotated[str, "The moment that is predicted."]
+    chance: Annotated[float, "Of the value beyond the limit at that moment."]
+    score: Annotated[float, "The chance times 8, 4, 2 or 1 for priority 1 to 4."]
+
+
 class RuleLimit(TypedDict):
     """What a running rule holds a twin's property against."""
 

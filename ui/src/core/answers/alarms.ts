@@ -246,6 +246,26 @@ export interface Philosophy {
   timeZone: string;
 }
 
+/** A limit that a prediction is about to break. */
+export interface Risk {
+  twin: string;
+  twinName: string;
+  rule: string;
+  title: string;
+  priority: number;
+  property: string;
+  unit: string | null;
+  limit: number;
+  /** The limit is broken from below. */
+  isAbove: boolean;
+  /** The moment that is predicted. */
+  time: string;
+  /** Of the value beyond the limit at that moment. */
+  chance: number;
+  /** The chance times 8, 4, 2 or 1 for priority 1 to 4. */
+  score: number;
+}
+
 /** What a running rule holds a twin's property against. */
 export interface RuleLimit {
   rule: string;

@@ -1,6 +1,6 @@
 /** What the server answers, a file for each face: made by scripts/page_types.py, never changed by hand. */
 
-import type { Alarm, AlarmActed, AlarmCorrection, AlarmFigures, AlarmGroup, AlarmGroupWhole, AlarmHandover, AlarmStep, Attachment, Philosophy, RuleLimit, WorkOrder } from "./alarms.ts";
+import type { Alarm, AlarmActed, AlarmCorrection, AlarmFigures, AlarmGroup, AlarmGroupWhole, AlarmHandover, AlarmStep, Attachment, Philosophy, Risk, RuleLimit, WorkOrder } from "./alarms.ts";
 import type { Command, DryRun, KillSwitch } from "./commands.ts";
 import type { Differences, Explained, ExportForm, GraphDrawn, GraphWay, Models, TwinDifference, TwinEdits, TwinPair } from "./graph.ts";
 import type { History, SeriesLast, SeriesNow, Statistics } from "./history.ts";
@@ -93,6 +93,7 @@ export interface Answers {
   "GET /receivers": { value: Receiver[]; };
   "PUT /receivers/{id}": Receiver;
   "GET /rejects": Rejects;
+  "GET /risks": { value: Risk[]; };
   "GET /roles": { value: Role[]; };
   "GET /rules": { value: Rule[]; };
   "GET /rules/backtest": { value: BacktestUnderWay[]; };
