@@ -10,7 +10,13 @@ from starlette.responses import PlainTextResponse, Response
 
 from gemel.api.answers.scenarios import ServiceRun
 from gemel.api.answers.schema import Rows
-from gemel.api.answers.services import ServiceKind, ServiceStatus, ServiceVersions, ServiceView
+from gemel.api.answers.services import (
+    RunResult,
+    ServiceKind,
+    ServiceStatus,
+    ServiceVersions,
+    ServiceView,
+)
 from gemel.api.bodies import read_number, read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
@@ -284,6 +290,7 @@ ROUTES = [
         READ,
         "What a run came to",
         query=(("array", "the values of this array instead"),),
+        answer=RunResult,
     ),
     Route("GET", "/runs/{id}/log", run_log, READ, "What its worker printed"),
 ]

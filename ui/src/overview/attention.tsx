@@ -1,16 +1,17 @@
+import type { FunctionComponent } from "preact";
 import { useMemo } from "preact/hooks";
 import { alarmsError, alarmsLoaded, loadAlarms, needsAck, rankedAlarms } from "@/core/alarms.ts";
 import { get } from "@/core/api.ts";
 import { moment, tick, wall } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
-import { plainAsRead, unitAsRead } from "@/core/units.ts";
 import { href, place } from "@/core/router.ts";
 import type { Alarm, Risk } from "@/core/types.ts";
 import { AckButton } from "@/alarms/actions.tsx";
 import { factsOf } from "@/alarms/words.ts";
-import { formatAge, formatMoment } from "@/core/words.ts";
+import { formatMoment } from "@/core/words.ts";
 import { Badge, STATE_WORDS } from "@/shell/badge.tsx";
 import { Icon } from "@/shell/icon.tsx";
+import { Later } from "@/shell/later.tsx";
 import { Failed, SkeletonRows } from "@/shell/notices.tsx";
 import { Choosing } from "./choosing.tsx";
 
@@ -34,7 +35,7 @@ export function Attention() {
       {!alarmsLoaded.value && !alarmsError.value && <SkeletonRows count={3} height={52} />}
       {alarmsLoaded.value && lines.length === 0 && <p class="notice">No open alarms. Everything runs inside its limits.</p>}
       <ul>
-        {lines.slice(0, SHOWN).map((one) => ("id" in one ? <Row key={one.id} alarm={one} /> : <RiskRow key={`${one.rule} ${one.twin}`} risk={one} />))}
+        {lines.slice(0, SHOWN).map((one) => ("id" in one ? <Row key={one.id} alarm={one} /> : <Later key={`${one.rule} ${one.twin}`} load={riskRow} risk={one} />))}
       </ul>
     </section>
   );
@@ -56,29 +57,13 @@ export function withRisks(alarms: readonly Alarm[], foretold: readonly Risk[]): 
   return [...found, ...foretold.slice(next)];
 }
 
+const riskRow = async (): Promise<FunctionComponent<{ risk: Risk }>> => (await import("./risk-row.tsx")).RiskRow;
 const NONE: readonly Risk[] = [];
 
 /** Asked for each minute; who looks at another moment sees its alarms alone. */
 function useRisks(): readonly Risk[] {
   const { data } = useResource(moment.value === null ? "risks" : null, (abort) => get<{ value: Risk[] }>("/risks", abort), Math.floor(wall.value / 60_000));
   return data?.value ?? NONE;
-}
-
-function RiskRow({ risk }: { risk: Risk }) {
-  const ahead = (Date.parse(risk.time) - wall.value) / 1000;
-  return (
-    <li class={`alarm-row${place.value.search.get("twin") === risk.twin ? " chosen" : ""}`} data-testid="risk-row" data-twin-id={risk.twin}>
-      <Badge priority={risk.priority} outline />
-      <Choosing twin={risk.twin} to={href("trends", "", { panels: `${risk.twin}:${risk.property}` })}>
-        <strong>
-          {risk.twinName} <span class="alarm-title">{risk.title}</span>
-        </strong>
-        <span class="meta ellipsis">
-          foreseen · P({risk.isAbove ? "above" : "below"} {plainAsRead(risk.limit, risk.unit)} {unitAsRead(risk.unit)} in {formatAge(ahead)}) = {risk.chance.toFixed(2)}
-        </span>
-      </Choosing>
-    </li>
-  );
 }
 
 function Row({ alarm }: { alarm: Alarm }) {

@@ -13,7 +13,6 @@ import { Attention } from "./attention.tsx";
 import { Kpis } from "./kpis.tsx";
 import { isEnergy, LOOKS, lookName, type Look, type Part } from "./looks.ts";
 import { PlantPanel } from "./plant-panel.tsx";
-import { SelectedTwin } from "./selected.tsx";
 import { OverviewTrend } from "./trend.tsx";
 
 /** The key figures in their order: what the trend shows when nothing is wrong and nothing is chosen. */
@@ -53,6 +52,7 @@ const PARTS: Partial<Record<Part, () => Promise<FunctionComponent>>> = {
   pending: async () => (await import("./pending.tsx")).Pending,
   data: async () => (await import("./data-health.tsx")).DataHealth,
 };
+const selected = async (): Promise<FunctionComponent<{ id: string; isChosen: boolean }>> => (await import("./selected.tsx")).SelectedTwin;
 const chooser = async (): Promise<FunctionComponent<{ id: string }>> => (await import("./chooser.tsx")).LookChooser;
 
 /** Of whom nothing is known yet, and of a twin that is not chosen by hand, a manager's trend is about energy. */
@@ -89,7 +89,7 @@ function Overview() {
           const load = PARTS[one];
           if (load) return <Later key={one} load={load} />;
           if (one === "attention") return <Attention key={one} />;
-          return twin && (isChosen || look.trend === "alarm") ? <SelectedTwin key={one} id={twin} isChosen={isChosen} /> : null;
+          return twin && (isChosen || look.trend === "alarm") ? <Later key={one} load={selected} id={twin} isChosen={isChosen} /> : null;
         })}
         {!isKiosk.value && (
           <p class="overview-for">

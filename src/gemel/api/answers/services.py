@@ -27,6 +27,27 @@ ServiceView = TypedDict(
 )
 
 
+class RunArray(TypedDict):
+    name: str
+    type: str
+    shape: list[int]
+
+
+class RunSeries(TypedDict):
+    twin: str
+    path: str
+    provenance: str
+    values: int
+
+
+class RunResult(TypedDict):
+    """What a run came to; what `result` holds is the kind's own."""
+
+    result: dict[str, Value]
+    arrays: list[RunArray]
+    series: list[RunSeries]
+
+
 class ServiceProposals(TypedDict):
     made: int
     problem: str

@@ -3,6 +3,26 @@
 import type { Json } from "./json.ts";
 import type { ServiceRun } from "./scenarios.ts";
 
+export interface RunArray {
+  name: string;
+  type: string;
+  shape: number[];
+}
+
+/** What a run came to; what `result` holds is the kind's own. */
+export interface RunResult {
+  result: Record<string, Json>;
+  arrays: RunArray[];
+  series: RunSeries[];
+}
+
+export interface RunSeries {
+  twin: string;
+  path: string;
+  provenance: string;
+  values: number;
+}
+
 export interface ServiceCost {
   microsecondsAReading: number;
   bytesASignal: number;
