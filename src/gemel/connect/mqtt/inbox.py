@@ -48,7 +48,7 @@ _puback = Struct(">BBH").pack
 _run = tuple.__new__
 ENOUGH_BYTES = 512 * 1024
 """So much is handed over at once: what follows is quickest with columns that fit into a cache."""
-GATHER_NS = 20_000_000
+GATHER_NS = 30_000_000
 """So long after the last call at most, what nobody waits for is gathered for the next one."""
 PATIENCE_NS = 5_000_000
 """So long at most, those who wait for an acknowledgement wait for others like them."""
