@@ -313,13 +313,16 @@ class MqttServer:
             inbox.ran(runs, size, now)
         if inbox.is_congested:
             self.congest()
+        is_queued = False
         for connection, data in rests:
             size += len(data)
+            is_queued |= connection.session is not None and connection.session.is_backlogged
             sock = self._sockets.get(connection)
             if isinstance(sock, Socket):
                 sock.received(data)
         most = min(_FEW, len(runs) + len(rests))
-        if inbox.is_awaited or inbox.count - before > most or size > _FEW_BYTES:
+        much = inbox.count - before > most or size > _FEW_BYTES
+        if inbox.is_awaited or is_queued or much:
             self._brisk_until = max(self._brisk_until, seen + _BRISK)
         return bool(runs or rests)
 
