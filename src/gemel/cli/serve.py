@@ -17,6 +17,7 @@ from gemel.app import plant_files, tokens
 from gemel.app.folder import announced
 from gemel.app.platform import Platform
 from gemel.app.serve import Addresses, Server, run
+from gemel.app.values import ONLY_MEASURED, shown_series
 from gemel.backends.sqlite import SqliteDocuments
 from gemel.core.clock import system_clock
 from gemel.core.errors import Unavailable
@@ -176,9 +177,21 @@ async def _bring_services(platform: Platform) -> None:
     twins = {twin for one in plant["services"] for twin in one.get("twins", ())}
     for model in models:
         twins |= set(platform.services.runs.plant.twins_of(model))
-    while any(platform.presence.last_seen(twin) <= begun for twin in twins):  # noqa: ASYNC110
+    while not all(_is_read_after(platform, twin, begun) for twin in twins):  # noqa: ASYNC110
         await asyncio.sleep(LOOK_SECONDS)  # of readings there is no event
     await plant_files.import_plant(platform, plant, "demo")
+
+
+def _is_read_after(platform: Platform, twin: str, begun: int) -> bool:
+    """Whether a signal of a twin has a reading of a later time.
+
+    What people set is left out: a device tells that as soon as it is connected, before its past.
+    """
+    model = platform.catalogue.model_of(twin)
+    signals = platform.catalogue.signals.of(model) if model else {}
+    paths = [path for path, signal in signals.items() if not signal.is_writable]
+    found = (shown_series(platform, twin, path, ONLY_MEASURED) for path in paths)
+    return any(int(platform.state.time[one]) > begun for one in found if one is not None)
 
 
 def _start_plant(
