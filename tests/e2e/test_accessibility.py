@@ -108,6 +108,8 @@ def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         )
         running.call("POST", f"/alarms/{alarms[1]['id']}/acknowledge", {"comment": "seen"})
         running.call("POST", "/ingest", {"twin": "press-7", "force": 5.5, "mode": "auto"})
+        odd = {"kind": "anomaly", "model": "dtmi:gemel:demo:Bearing;1", "title": "Odd bearings"}
+        running.call("PUT", "/services/odd-bearings", odd)
         command = {"twin": TWIN, "command": "repair", "deadline": 600}
         running.call("POST", "/commands", command)
         yield running
