@@ -183,13 +183,13 @@ async def _bring_services(platform: Platform) -> None:
 
 
 def _is_read_after(platform: Platform, twin: str, begun: int) -> bool:
-    """Whether a signal of a twin has a reading of a later time.
+    """Whether telemetry of a twin is of a later time.
 
-    What people set is left out: a device tells that as soon as it is connected, before its past.
+    A device may report its properties as soon as it is connected, before it tells its past.
     """
     model = platform.catalogue.model_of(twin)
     signals = platform.catalogue.signals.of(model) if model else {}
-    paths = [path for path, signal in signals.items() if not signal.is_writable]
+    paths = [path for path, signal in signals.items() if signal.category == "telemetry"]
     found = (shown_series(platform, twin, path, ONLY_MEASURED) for path in paths)
     return any(int(platform.state.time[one]) > begun for one in found if one is not None)
 
