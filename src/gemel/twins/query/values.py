@@ -27,7 +27,7 @@ class Undefined:
 UNDEFINED: Final = Undefined()
 Truth = bool | None
 
-UNDEFINED_KIND, NULL, BOOL, NUMBER, TEXT, OTHER = range(6)
+UNDEFINED_KIND, NULL, BOOL, NUMBER, TEXT, OBJECT, ARRAY = range(7)
 """Kinds of values, in the order in which they are sorted."""
 
 ORDERS: dict[str, Callable[[Any, Any], bool]] = {
@@ -50,7 +50,9 @@ def kind_of(value: object) -> int:
         return BOOL
     if isinstance(value, int | float):
         return NUMBER
-    return TEXT if isinstance(value, str) else OTHER
+    if isinstance(value, str):
+        return TEXT
+    return OBJECT if isinstance(value, dict) else ARRAY
 
 
 def compare(sign: str, left: object, right: object) -> Truth:
@@ -116,8 +118,8 @@ def order_key(value: object) -> tuple[int, Any]:
     kind = kind_of(value)
     if kind in (UNDEFINED_KIND, NULL):
         return kind, 0
-    if kind == OTHER:
-        return kind, orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    if kind in (OBJECT, ARRAY):
+        return OBJECT, orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     return kind, value
 
 
