@@ -392,6 +392,7 @@ def test_a_backup_of_a_running_server_serves_the_same(tmp_path: Path) -> None:
         sleeper.subscribe("devices/pump-2/commands/#")
         secret = server.token("device", "pump-2")
         sleeper.close()
+        until(lambda: not server.ask("GET", "/twins/pump-2/explain")["device"]["isConnected"])
         server.ask("POST", "/commands", {"twin": "pump-2", "command": "stop", "id": "c-1"})
         before = face(server)
         answer = server.ask("POST", "/backup", {"name": "one"})

@@ -11,6 +11,7 @@ from starlette.responses import PlainTextResponse, Response
 from gemel.api.answers.scenarios import ServiceRun
 from gemel.api.answers.schema import Rows
 from gemel.api.answers.services import (
+    RunArrayValues,
     RunResult,
     ServiceKind,
     ServiceStatus,
@@ -290,7 +291,7 @@ ROUTES = [
         READ,
         "What a run came to",
         query=(("array", "the values of this array instead"),),
-        answer=RunResult,
+        answer=RunResult | RunArrayValues,
     ),
     Route("GET", "/runs/{id}/log", run_log, READ, "What its worker printed"),
 ]

@@ -48,6 +48,11 @@ class RunResult(TypedDict):
     series: list[RunSeries]
 
 
+class RunArrayValues(TypedDict):
+    name: str
+    values: list[Value]
+
+
 class ServiceProposals(TypedDict):
     made: int
     problem: str

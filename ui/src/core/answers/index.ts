@@ -10,7 +10,7 @@ import type { Notice, Notification, Receiver } from "./notify.ts";
 import type { Backtest, BacktestUnderWay, Rule, RuleChecked } from "./rules.ts";
 import type { Behaviour, Promotion, Scenario, ScenarioKept, ScenarioResult, ScenarioSeries, ScenarioState, ScenariosCompared, ServiceRun } from "./scenarios.ts";
 import type { Scene, SceneGeometryNamed, SceneObject } from "./scene.ts";
-import type { RunResult, ServiceKind, ServiceStatus, ServiceVersions, ServiceView } from "./services.ts";
+import type { RunArrayValues, RunResult, ServiceKind, ServiceStatus, ServiceVersions, ServiceView } from "./services.ts";
 import type { Discovered, Faceplate, Kpi, PathUnits, Rejects, State, TwinRow } from "./twins.ts";
 import type { Case, CaseWorked, FidelityOf, Prices, ValueMeasured } from "./value.ts";
 
@@ -105,7 +105,7 @@ export interface Answers {
   "POST /runs": ServiceRun;
   "GET /runs/{id}": ServiceRun;
   "POST /runs/{id}/cancel": ServiceRun;
-  "GET /runs/{id}/result": RunResult;
+  "GET /runs/{id}/result": RunResult | RunArrayValues;
   "GET /scenarios": { value: Scenario[]; };
   "GET /scenarios/{id}": Scenario;
   "PUT /scenarios/{id}": Scenario;

@@ -9,6 +9,11 @@ export interface RunArray {
   shape: number[];
 }
 
+export interface RunArrayValues {
+  name: string;
+  values: Json[];
+}
+
 /** What a run came to; what `result` holds is the kind's own. */
 export interface RunResult {
   result: Record<string, Json>;
