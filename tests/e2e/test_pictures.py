@@ -213,7 +213,7 @@ BROKEN = {
     "an icon is gone": (
         "document.querySelector('.nav a .icon').style.visibility = 'hidden'",
         "document.querySelector('.nav a .icon').style.visibility = ''",
-        "outline",
+        "pixels outline",
     ),
     "a margin is of another size": (
         "document.querySelector('[data-testid=attention] .panel-head').style.paddingTop = '20px'",
