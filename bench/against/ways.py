@@ -58,7 +58,7 @@ class Load:
         found = ["--devices", self.devices, "--readings", self.readings, "--qos", self.qos]
         count = self.count or self.messages // self.devices
         found += ["--window", self.window, "--count", count, "--rate", self.rate]
-        found += ["--one-a-packet"] if self.is_apart else []
+        found += ["--one-a-packet", "--processes", 2] if self.is_apart else []
         return [str(word) for word in found]
 
 

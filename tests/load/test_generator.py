@@ -263,3 +263,20 @@ def test_any_broker_takes_the_load(broker: int, tmp_path: Path) -> None:
     client.disconnect()
     assert len(set(got)) == 60
     assert all(json.loads(payload)["s00"] > 0 for payload in got)
+
+
+def test_processes_share_a_load_out(shared_server: Running, prefix: str, tmp_path: Path) -> None:
+    words = ["load", *at(shared_server, prefix), "--devices", 5, "--readings", 3, "--json"]
+    found = bench(*words, "--count", 40, "--window", 7, "--processes", 2)
+    assert found["messages"] == found["acknowledged"] == 200
+    assert found["problem"] == ""
+    for device in range(5):
+        answer = shared_server.call(
+            "GET", "/history", twin=f"{prefix}{device:05d}", property="s00", **{"from": "-2d"}
+        )
+        assert len(answer["series"][0]["time"]) == 40
+    refused = bench(*words, "--processes", 2, "--ledger", tmp_path / "ledger", code=1)
+    assert "--processes" in refused["error"]
+    stranger = [word if word != shared_server.token else "a stranger" for word in words]
+    refused = bench(*stranger, "--count", 1, "--processes", 2, code=1)
+    assert "refused the connection" in refused["error"]

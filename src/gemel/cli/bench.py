@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import ssl
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from gemel.load.ledger import read_ledger
 from gemel.load.link import Server
 from gemel.load.plan import Plan
 from gemel.load.prepare import plant
+from gemel.load.spread import Spread, shares
 from gemel.load.verify import Verifier
 from gemel.simulate.mqtt import find_token, parse_address
 
@@ -63,6 +65,8 @@ def _add_load(parser: argparse.ArgumentParser) -> None:
     add("--window", type=int, default=400, metavar="N",
         help="QoS 1: messages of a connection on their way at one time (%(default)s)")  # fmt: skip
     add("--one-a-packet", action="store_true", help="each message in a TCP packet of its own")
+    add("--processes", type=int, default=1, metavar="N",
+        help="that share the devices out, where one is too slow (%(default)s)")  # fmt: skip
     add("--rate", type=float, default=0, metavar="N",
         help="readings a second over all; 0: as fast as possible (%(default)s)")  # fmt: skip
     add("--seconds", type=float, default=0, metavar="N", help="end after so long")
@@ -92,13 +96,7 @@ def load(arguments: argparse.Namespace) -> int:
         GemelError: an argument is wrong, or the server refuses the devices.
     """
     pace = _pace(arguments)
-    generator = Generator(
-        _plan(arguments, pace),
-        pace,
-        _server(arguments),
-        arguments.topic,
-        Path(arguments.ledger) if arguments.ledger else None,
-    )
+    generator = _generator(arguments, pace)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: generator.stop())
     tally, readings = generator.run(), arguments.readings
@@ -124,6 +122,17 @@ def load(arguments: argparse.Namespace) -> int:
     else:
         _tell(found)
     return 1 if tally.problem else 0
+
+
+def _generator(arguments: argparse.Namespace, pace: Pace) -> Generator | Spread:
+    plan, server, topic = _plan(arguments, pace), _server(arguments), arguments.topic
+    ledger = Path(arguments.ledger) if arguments.ledger else None
+    if arguments.processes == 1:
+        return Generator(plan, pace, server, topic, ledger)
+    if ledger:
+        raise ConfigInvalid("--ledger is written by one process: leave --processes out")
+    parts = shares(plan, pace, arguments.processes)
+    return Spread([partial(Generator, *part, server, topic) for part in parts])
 
 
 def _pace(arguments: argparse.Namespace) -> Pace:

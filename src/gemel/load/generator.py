@@ -117,8 +117,8 @@ class Generator:
         """Sends no more, and waits for what is on its way."""
         self.is_stopped = True
 
-    def connect(self) -> None:
-        """Opens all connections, and has their first packets at hand.
+    def connect(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Opens all connections, and has their first packets at hand; then `ready` is called.
 
         At a steady rate the first message is due when all is ready, not before.
         """
@@ -126,8 +126,9 @@ class Generator:
         for link in self.links:
             self._open(link)
             link.prepare()
+        ahead = self._clock() - began
+        ready()
         if self.pace.rate:
-            ahead = self._clock() - began
             self._began = self._clock() + ahead
             self.plan = replace(self.plan, start=system_clock() // 1_000 + round(ahead * 1e6))
             self._frames.plan = self.plan
@@ -145,9 +146,13 @@ class Generator:
         assert link.socket is not None
         self._selector.register(link.socket, selectors.EVENT_READ, link)
 
-    def run(self) -> Tally:
-        """Connects, sends, and returns when all is acknowledged or nothing more comes."""
-        self.connect()
+    def run(self, ready: Callable[[], None] = lambda: None) -> Tally:
+        """Connects, sends, and returns when all is acknowledged or nothing more comes.
+
+        Args:
+            ready: called when all is ready to be sent; sending begins when it returns.
+        """
+        self.connect(ready)
         clock, pace, tally = self._clock, self.pace, self.tally
         self._began = self._moved = began = flushed = self._began or clock()
         tally.began = system_clock()
@@ -182,9 +187,9 @@ class Generator:
         return len(self._selector.get_map())
 
     def _is_under_way(self) -> bool:
-        """Whether something was sent, or begun, and is not with the server yet."""
-        qos = self.pace.qos
-        return any(link.rest or (qos and link.acknowledged < link.sent) for link in self.links)
+        """Whether something was sent, or is to be, and the server has not taken it yet."""
+        is_awaited = self.pace.qos and any(link.acknowledged < link.sent for link in self.links)
+        return bool(is_awaited or self._asleep)
 
     def _is_over(self) -> bool:
         if self._lost:

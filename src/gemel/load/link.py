@@ -125,21 +125,35 @@ class Link:
         assert self.socket is not None
         length = self._frames.length
         most = length if is_apart else max(WRITE // length, 1) * length
-        while self.rest or self.sent < until:
-            if not self.rest:
-                at = (self.sent - self._chunk_first) * length
-                if not 0 <= at < len(self._chunk):
-                    self.prepare()
-                    at = 0
-                end = min((until - self._chunk_first) * length, len(self._chunk), at + most)
-                self.rest = self._chunk[at:end]
-                self.sent += (end - at) // length
-            try:
-                done = self.socket.send(self.rest)
-            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
-                return False
-            self.rest = self.rest[done:]
+        try:
+            while self.rest:
+                self.rest = self.rest[self.socket.send(self.rest) :]
+            while self.sent < until:
+                self._send_some(until, most)
+        except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+            return False
         return True
+
+    def _send_some(self, until: int, most: int) -> None:
+        """Sends what is prepared of messages up to a number, at most so many bytes at once.
+
+        The loop is all that a small message costs this program: the system has the rest.
+        """
+        assert self.socket is not None
+        length, send, done = self._frames.length, self.socket.send, 0
+        at = (self.sent - self._chunk_first) * length
+        if not 0 <= at < len(self._chunk):
+            self.prepare()
+            at = 0
+        packets = self._chunk[at : (until - self._chunk_first) * length]
+        size = len(packets)
+        try:
+            while done < size:
+                done += send(packets[done : done - done % length + most])
+        finally:
+            begun = -(-done // length)
+            self.sent += begun
+            self.rest = packets[done : begun * length]
 
     def read(self) -> int:
         """Takes what came; how many more messages are acknowledged.

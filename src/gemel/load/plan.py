@@ -41,6 +41,8 @@ class Plan:
     """Microseconds between the first messages of two neighbouring connections."""
     seed: int = 1
     prefix: str = "load-"
+    first: int = 0
+    """The number in the name of the first device."""
 
     def __post_init__(self) -> None:
         for name, most in (("devices", MOST_DEVICES), ("readings", MOST_READINGS)):
@@ -60,7 +62,7 @@ class Plan:
             raise ConfigInvalid("the messages of a connection are less than 1 microsecond apart")
 
     def name(self, device: int) -> str:
-        return f"{self.prefix}{device:05d}"
+        return f"{self.prefix}{self.first + device:05d}"
 
     @property
     def signals(self) -> list[str]:
