@@ -75,7 +75,7 @@ class Spread:
         ends = []
         for make in self._makers:
             end, other = system.Pipe(duplex=False)
-            process = system.Process(target=_work, args=(make, barrier, other))
+            process: BaseProcess = system.Process(target=_work, args=(make, barrier, other))
             process.start()
             other.close()
             self._processes.append(process)
