@@ -7,6 +7,7 @@ import random
 import struct
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pytest
@@ -157,6 +158,65 @@ def test_halfway_cases_are_rounded_to_even() -> None:
         middle = f"{(low + (np.nextafter(low, 1e9) - low) / 2):.19f}"
         one(b'{"a":' + middle.encode() + b"}")
         one(b'{"a":' + middle[: rng.randrange(18, 22)].encode() + b"}")
+
+
+ROW = b'["a",1763799999000,0.1234567890123456789]'
+LONG = {
+    "rows": b'{"r":[' + b",".join([ROW] * 2_000) + b"]}",
+    "objects": b"[" + b",".join([b'{"ts":1763799999000,"a":1.5,"s00":-2}'] * 2_000) + b"]",
+    "columns": b'{"ts":['
+    + b",".join([b"1763799999000"] * 8_000)
+    + b'],"a":['
+    + b",".join([b"72.10000000000001"] * 8_000)
+    + b"]}",
+    "space": b" " * 70_000 + b'{"a":1}',
+}
+
+
+@compiled
+@pytest.mark.parametrize("form", LONG)
+def test_long_payloads_give_the_same_columns(form: str) -> None:
+    short = Message(TOPICS[0], b'{"b":3}', NOW + 1, WHO)
+    messages = [short, Message(TOPICS[0], LONG[form], NOW, WHO), short]
+    assert taken_by_both(messages)[0] == 3
+    broken = Message(TOPICS[0], LONG[form][:-1], NOW, WHO)
+    assert taken_by_both([short, broken])[0] == 1
+
+
+@compiled
+def test_other_threads_run_while_a_long_payload_is_read() -> None:
+    long = Message(TOPICS[0], b'{"r":[' + b",".join([ROW] * 50_000) + b"]}", NOW, WHO)
+    short = Message(TOPICS[0], b'{"b":3}', NOW, WHO)
+    gate, found = threading.Lock(), []
+
+    def take(message: Message) -> int:
+        columns = Columns()
+        arrays = (columns.slots, columns.times, columns.values)
+        return fast.decode([message], 0, ROUTES, *arrays, LIMIT, {})
+
+    def meanwhile() -> None:
+        with gate:
+            try:
+                ROUTES[TOPICS[0]].table.add("new", 0, fast.WHOLE, 0, 1)
+            except RuntimeError as error:
+                found.append(str(error))
+            found.append(take(short))
+
+    thread = threading.Thread(target=meanwhile)
+    before = sys.getswitchinterval()
+    try:
+        with gate:
+            thread.start()
+            sys.setswitchinterval(1e6)  # nobody is made to give way
+        rounds = 0
+        while not found and rounds < 1_000:
+            assert take(long) == 1
+            rounds += 1
+        seen = list(found)
+    finally:
+        sys.setswitchinterval(before)
+        thread.join()
+    assert seen == ["names are added while a payload is read", 0]
 
 
 @compiled

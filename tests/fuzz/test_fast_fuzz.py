@@ -53,6 +53,7 @@ def build(folder: Path) -> tuple[Path, str]:
     run([compiler, "-O2", "-fPIC", "-c", str(COVERAGE), "-o", str(counts)])
     command += [
         "-DGEMEL_COUNTED",
+        "-DGEMEL_LONG=100",  # so that much is read without the GIL, and much with it
         "-fsanitize-coverage=trace-pc",
         str(NATIVE / "fast.c"),
         str(counts),

@@ -26,6 +26,7 @@ typedef struct {
     uint32_t mask;
     uint32_t first; /* the name that came first last time */
     uint32_t turn;
+    char is_in_use; /* by a payload that is read without the GIL */
 } Names;
 
 static uint32_t
@@ -102,6 +103,10 @@ names_add(Names *self, PyObject *args)
     long long low, high;
     if (!PyArg_ParseTuple(args, "UiiLL", &name, &slot, &classes, &low, &high))
         return NULL;
+    if (self->is_in_use) {
+        PyErr_SetString(PyExc_RuntimeError, "names are added while a payload is read");
+        return NULL;
+    }
     Py_ssize_t length;
     const char *text = PyUnicode_AsUTF8AndSize(name, &length);
     if (text == NULL) { /* a lone surrogate: JSON cannot bring it */

@@ -71,12 +71,13 @@ read_slowly(const char *begin, const char *end, double *fraction)
         return LEFT;
     memcpy(copy, begin, (size_t)(end - begin));
     copy[end - begin] = 0;
+    PyGILState_STATE state = PyGILState_Ensure(); /* a long payload is read without it */
     *fraction = PyOS_string_to_double(copy, NULL, NULL);
-    if (*fraction == -1.0 && PyErr_Occurred()) {
+    int has_failed = *fraction == -1.0 && PyErr_Occurred();
+    if (has_failed)
         PyErr_Clear();
-        return LEFT;
-    }
-    return isfinite(*fraction) ? 2 : LEFT;
+    PyGILState_Release(state);
+    return !has_failed && isfinite(*fraction) ? 2 : LEFT;
 }
 
 /* A JSON number: 1 a whole one, 2 one with a fraction or exponent, LEFT neither or too large. */

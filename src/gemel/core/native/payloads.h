@@ -1,7 +1,16 @@
-/* The forms of a payload that are plain; see ingest/decode.py for their meaning. */
+/* The forms of a payload that are plain; see ingest/decode.py for their meaning.
+ * All of it runs without the GIL where the payload is long: no Python object is touched, and
+ * FAILED means that there is no memory. */
 
 #define MOST_NAMES 10000
 #define EARLIEST_T 100000000000000000LL /* see ingest/times.py */
+
+#define MOST_TIME_NAMES 8
+
+typedef struct {
+    const char *text;
+    Py_ssize_t length;
+} Word;
 
 typedef struct {
     int64_t *slots, *times;
@@ -11,18 +20,17 @@ typedef struct {
     size_t moment_count, moment_room;
     int64_t limit;
     Names *names;
-    PyObject *time_names;
+    Word name, time_names[MOST_TIME_NAMES];
+    int time_count;
     int64_t first; /* the twin's first slot, from which those of names are counted */
 } Work;
 
 static int
 more_room(void **column, size_t room)
 {
-    void *more = room > SIZE_MAX / 8 ? NULL : PyMem_Realloc(*column, room * 8);
-    if (more == NULL) {
-        PyErr_NoMemory();
+    void *more = room > SIZE_MAX / 8 ? NULL : PyMem_RawRealloc(*column, room * 8);
+    if (more == NULL)
         return FAILED;
-    }
     *column = more;
     return TAKEN;
 }
@@ -173,12 +181,9 @@ is_text(const char *begin, size_t length, const char *word)
 static int
 is_time_name(const Work *work, const char *begin, size_t length)
 {
-    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(work->time_names); i++) {
-        Py_ssize_t size;
-        const char *name = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(work->time_names, i), &size);
-        if (name == NULL)
-            PyErr_Clear();
-        else if ((size_t)size == length && !memcmp(begin, name, length))
+    for (int i = 0; i < work->time_count; i++) {
+        const Word *word = &work->time_names[i];
+        if ((size_t)word->length == length && !memcmp(begin, word->text, length))
             return 1;
     }
     return 0;
@@ -352,19 +357,13 @@ read_object(Work *work, Text *text, int64_t moment, int where)
 }
 
 static int
-read_payload(Work *work, const Plan *plan, Text *text, int64_t received)
+read_payload(Work *work, Text *text, int64_t received)
 {
     int found = LEFT;
     space(text);
-    Py_ssize_t length;
-    const char *name = PyUnicode_AsUTF8AndSize(plan->name, &length);
-    if (name == NULL) {
-        PyErr_Clear();
-        return LEFT;
-    }
-    if (length) {
+    if (work->name.length) {
         double value = 0;
-        uint32_t place = names_find(work->names, name, (size_t)length);
+        uint32_t place = names_find(work->names, work->name.text, (size_t)work->name.length);
         if (place == NONE || !read_value(text, &work->names->entries[place], &value))
             return LEFT;
         found = push(work, work->names->entries[place].slot, received, value);
