@@ -1,12 +1,14 @@
 """Studies: figures on recorded data, by the product's own code; `scripts/study NAME` runs one.
 
-A study is a module with `run(options) -> dict`; its first line says what it finds. Modules that
-begin with `_` are what several share. Choices are made on one part of the data, and judged on
+A study is a module with `run(options) -> dict`; its first line says what it finds, `sets(options)`
+the sets that it can be asked for, where it has some. Modules that begin with `_` are what several
+share. Choices are made on one part of the data, and judged on
 another.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,11 +42,25 @@ class Options:
             NotThere: it is not.
         """
         for found in (self.data / name, self.data):
-            if found.name == name and found.is_dir():
+            if found.resolve().name == name and found.is_dir():
                 return found
+        if not self.data.is_dir():
+            raise NotThere(f"there is no folder {self.data}; --data names one that holds '{name}'")
         raise NotThere(
             f"there is no folder '{name}' in {self.data}; --data names the folder that holds it"
         )
+
+    def file(self, folder: str, name: str, others: str) -> Path:
+        """A file of a data set, or the first that is named alike where it holds other data.
+
+        Raises:
+            NotThere: neither is there.
+        """
+        where = self.folder(folder)
+        found = [where / name] if (where / name).is_file() else sorted(where.glob(others))
+        if not found:
+            raise NotThere(f"{where} holds no {name}, nor another {others}")
+        return found[0]
 
     def beside(self, name: str, file: str) -> Path | None:
         """A file of a data set, None where either is not there."""
@@ -59,11 +75,13 @@ def left_out(count: int) -> Iterator[tuple[list[int], int]]:
 
 
 def rounded(value: Any, digits: int = 4) -> Any:
-    """Figures for people: floats of a nested document with so many digits."""
+    """Figures for people: floats with so many digits, None for what could not be told (NaN)."""
     if isinstance(value, dict):
         return {str(k): rounded(v, digits) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [rounded(v, digits) for v in value]
     if hasattr(value, "item"):
         value = value.item()
-    return round(value, digits) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return round(value, digits) if math.isfinite(value) else None
+    return value

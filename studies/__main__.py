@@ -10,7 +10,9 @@ import sys
 import time
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
+from gemel.core.errors import GemelError
 from studies import SHARED, Options, StudyError, rounded
 
 HERE = Path(__file__).parent
@@ -24,6 +26,19 @@ def names() -> dict[str, str]:
             about = ast.get_docstring(ast.parse(file.read_text("utf-8"))) or ""
             found[file.stem.replace("_", "-")] = about.partition("\n")[0]
     return found
+
+
+def check_set(module: ModuleType, options: Options) -> None:
+    """Whether the study has the set that is asked for.
+
+    Raises:
+        StudyError: it has not; names those it has.
+    """
+    if options.set:
+        known = module.sets(options) if hasattr(module, "sets") else []
+        if options.set not in known:
+            there = "there are: " + "; ".join(known) if known else "the study has none"
+            raise StudyError(f"there is no set '{options.set}'; {there}")
 
 
 def main(words: list[str]) -> int:
@@ -50,8 +65,9 @@ def main(words: list[str]) -> int:
     begin, begin_cpu = time.perf_counter(), time.process_time()
     try:
         with contextlib.redirect_stdout(sys.stderr):
+            check_set(module, options)
             found = module.run(options)
-    except (StudyError, FileNotFoundError) as error:
+    except (StudyError, GemelError, OSError) as error:
         sys.stderr.write(f"study {given.name}: {error}\n")
         return 1
     document = {

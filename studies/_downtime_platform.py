@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import numpy as np
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from gemel.core.clock import from_iso, system_clock
 from studies import Options, StudyError
@@ -46,7 +47,7 @@ def through_platform(
     work = Work(horizon=200 if options.small else 500)
     draw = fleet(plant.judging, 1_000 * options.seed + 900, len(plant.paths.values))
     model, _ = learnt(plant, options)
-    expected = simulate(draw, work, Known(plant.paths, [model]).two_levels(*levels))
+    expected = simulate(draw, work, Known(plant, [model]).two_levels(*levels))
     begin = time.perf_counter()
     with server() as (client, link):
         closed = Closed(client, link, plant, work, draw)
@@ -114,7 +115,7 @@ class Link:
     """One MQTT connection for all machines; `send` returns when all is acknowledged."""
 
     def __init__(self, port: int, token: str) -> None:
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id="study")
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id="study")
         self._client.max_inflight_messages_set(100)
         self._client.username_pw_set(token, token)
         self._client.connect("127.0.0.1", port)

@@ -127,8 +127,11 @@ class Remote:
             runs = server.ask("GET", "/runs", service=SERVICE, limit=1000)["value"]
             return [r for r in runs if r["run"] == "plan"]
 
+        def newest_of_all() -> Any:
+            return len(there := plans()) == self.asked and there[0]
+
         server.tick()
-        newest = until(lambda: len(p := plans()) == self.asked and p[0], "the scheduled plan")
+        newest = until(newest_of_all, "the scheduled plan")
         self._ended(newest["id"])
         planned = server.ask("GET", f"/runs/{newest['id']}/result")["result"]["twins"]
         wanted = {twin: one["first"] for twin, one in planned.items()}
@@ -151,8 +154,8 @@ def through_platform(options: Options, tuned: dict[str, tuple[float, ...]]) -> d
     """A day of every house by the server, beside the rules and the oracle in the same houses."""
     from studies import energy
 
-    weeks, houses = energy.WEEKS, [10 * options.seed + i for i in range(3)]
-    steps = DAY
+    weeks: tuple[int, ...] = energy.WEEKS
+    houses, steps = [10 * options.seed + i for i in range(3)], DAY
     if options.small:
         weeks, houses, steps = weeks[:1], houses[:1], DAY // 12
     now = energy.setting(options, weeks, houses)

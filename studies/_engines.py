@@ -11,6 +11,8 @@ from gemel.services.rul.lives import Life, Paths
 from studies import StudyError
 from studies._tables import number_of, text_of
 
+USUAL = "FD001"
+ENDS = (".csv.gz", ".csv", ".txt.gz", ".txt")
 COLUMNS = 26
 """Unit, cycle, three settings, 21 sensors."""
 SENSORS = tuple(f"s{i}" for i in range(1, 22))
@@ -26,11 +28,12 @@ class Engines:
 
 
 def load(folder: Path, name: str) -> Engines:
-    """One set, such as FD001.
+    """One set, such as FD001; "" for FD001, or the first where that is not there.
 
     Raises:
         StudyError: its files are not there, or not of this form; names file and line.
     """
+    name = name or default_of(folder)
     files = [_found(folder, f"{part}_{name}") for part in ("train", "test")]
     truth = _found(folder, f"RUL_{name}")
     lives = [_lives(file, part == 0) for part, file in enumerate(files)]
@@ -38,18 +41,32 @@ def load(folder: Path, name: str) -> Engines:
     if (remaining < 0).any():
         raise StudyError(f"{truth} has a number below 0: cycles that remain are asked for")
     if len(remaining) != len(lives[1]):
-        raise StudyError(f"{truth} has {len(remaining)} lines for {len(lives[1])} units")
+        raise StudyError(
+            f"{truth} has {len(remaining)} lines, {files[1].name} has {len(lives[1])} units: "
+            "one line for each unit is needed, in their order"
+        )
     return Engines(lives[0], lives[1], remaining)
 
 
+def sets_of(folder: Path) -> list[str]:
+    """The sets with a training file."""
+    found = (p.name.removeprefix("train_") for p in folder.glob("train_*") if p.is_file())
+    return sorted({n.removesuffix(end) for n in found for end in ENDS if n.endswith(end)})
+
+
+def default_of(folder: Path) -> str:
+    """The set that is meant where none is named."""
+    there = sets_of(folder)
+    return USUAL if USUAL in there or not there else there[0]
+
+
 def _found(folder: Path, stem: str) -> Path:
-    for end in (".csv.gz", ".csv", ".txt.gz", ".txt"):
+    for end in ENDS:
         if (folder / (stem + end)).is_file():
             return folder / (stem + end)
-    have = sorted({p.name.split("_")[1].split(".")[0] for p in folder.glob("train_*")})
     raise StudyError(
         f"{folder} has no {stem} (.txt, .csv, or either with .gz); sets with a training file: "
-        + (", ".join(have) or "none")
+        + (", ".join(sets_of(folder)) or "none")
     )
 
 

@@ -25,9 +25,11 @@ CAPACITIES = ("air", "wallCapacity", "massCapacity")
 def weather(folder: Path) -> tuple[F64, F64]:
     """Outdoor temperature (°C) and sun on the horizontal (W/m²) of a year in steps of 15 minutes.
 
-    Source: Brussels.mos of BOPTEST; column 2 dry bulb, column 9 global horizontal.
+    Source: Brussels.mos of BOPTEST, or the first other there is; column 2 dry bulb, column 9 global
+    horizontal.
     """
-    file = folder / "bestest_hydronic" / "Brussels.mos.gz"
+    usual = folder / "bestest_hydronic" / "Brussels.mos.gz"
+    file = usual if usual.is_file() else next(iter(sorted(folder.glob("*/*.mos*"))), usual)
     rows = []
     for number, line in enumerate(text_of(file).splitlines(), 1):
         if line[:1].isdigit():
@@ -79,12 +81,14 @@ class Houses:
             self._step, self._made = self.behaviour.prepare(values, STEP), self.outer
         inputs = np.stack((np.full(len(heat), outdoor), heat, np.full(len(heat), sun), gains))
         self.state, outputs = self._step(self.state, inputs)
-        return outputs[0].copy()
+        true: F64 = outputs[0].copy()
+        return true
 
     def stored(self) -> F64:
         """Heat in all its parts above 0 °C, J."""
         rows = [self.behaviour.place("parameters", n) for n in CAPACITIES[: len(self.state)]]
-        return (self.parameters[rows] * self.state).sum(axis=0)
+        heat: F64 = (self.parameters[rows] * self.state).sum(axis=0)
+        return heat
 
     def noise(self, size: float) -> F64:
         return np.array([r.normal(0.0, size) for r in self.random])

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import httpx
 import paho.mqtt.client as paho
+from paho.mqtt.enums import CallbackAPIVersion
 
 from gemel.api.app import create_app
 from gemel.app import tokens
@@ -121,7 +122,7 @@ class Device:
         self.heard: list[tuple[str, Any]] = []
         """Commands and their payloads."""
         self._ready = threading.Event()
-        self._client = paho.Client(paho.CallbackAPIVersion.VERSION2, client_id=twin)
+        self._client = paho.Client(CallbackAPIVersion.VERSION2, client_id=twin)
         self._client.max_inflight_messages_set(100)
         self._client.username_pw_set(twin, token)
         self._client.on_message = self._on_message

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gemel.core.batch import F64
+from gemel.core.batch import F64, I64
 from gemel.services.airhandler.equipment import AIR_HEAT, mixed
 from studies._house import DAY, weather
 
@@ -45,7 +45,7 @@ class Scenario:
     noise: F64
     carbon: F64
 
-    def take(self, columns: F64) -> Scenario:
+    def take(self, columns: I64) -> Scenario:
         """Some columns, also more than once."""
         return Scenario(
             [self.offices[int(c)] for c in columns], self.outdoor[:, columns], self.sun[:, columns],
@@ -137,7 +137,7 @@ class Offices:
     warm_cop: F64
     meter: F64
 
-    def copy(self, columns: F64, ahead: Scenario) -> Offices:
+    def copy(self, columns: I64, ahead: Scenario) -> Offices:
         """Columns of it, with what is to come for them."""
         found = Offices(ahead)
         for name in ("air", "wall", "mass", "co2", "opened", "warmed", "damper", "read"):
@@ -202,7 +202,8 @@ class Offices:
     def _fan(self, total: F64, pressure: F64) -> F64:
         load = total / MOST.sum()
         head = pressure + 420.0 * load**2
-        return total * head / (self.fan_best * (1 - 0.5 * (1 - load) ** 2)) / 1000 + 0.08
+        kw: F64 = total * head / (self.fan_best * (1 - 0.5 * (1 - load) ** 2)) / 1000 + 0.08
+        return kw
 
     def _chiller(self, cooled: F64, outdoor: F64) -> F64:
         load = cooled / 35_000

@@ -138,8 +138,11 @@ class Remote:
             runs = server.ask("GET", "/runs", service=SERVICE, limit=1000)["value"]
             return [r for r in runs if r["run"] == "plan"]
 
+        def newest_of_all() -> Any:
+            return len(there := plans()) == self.asked and there[0]
+
         server.tick()
-        newest = until(lambda: len(p := plans()) == self.asked and p[0], "the scheduled plan")
+        newest = until(newest_of_all, "the scheduled plan")
         self._ended(newest["id"])
         planned = server.ask("GET", f"/runs/{newest['id']}/result")["result"]["twins"]
         moment = to_iso(server.clock())

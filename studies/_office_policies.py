@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 from typing import Any, Protocol
 
@@ -134,7 +135,7 @@ SCHEDULES = list(product((6.0, 6.5, 7.0, 7.5, 7.75), (13.0, 14.0, 15.0, 16.0),
 RESETS = list(product((0.0, 0.25, 0.5, 1.0), (0.0, 0.05), (15.0, 16.0, 17.0, 18.0),
                       (30.0, 45.0, 60.0, 80.0), (900.0, 1000.0, 1100.0),
                       (17.5, 17.75, 18.0)))  # fmt: skip
-RULES: list[tuple[str, Any, list[tuple[float, ...]]]] = [
+RULES: list[tuple[str, Any, Sequence[tuple[float, ...]]]] = [
     ("practice", Practice, PRACTICES), ("tuned schedule", Schedule, SCHEDULES),
     ("resets", Resets, RESETS),
 ]  # fmt: skip
@@ -346,7 +347,7 @@ def tuned(now: Scenario, small: bool, steps: int) -> dict[str, Json]:
     return found
 
 
-def _cheapest(tried: list[tuple[float, ...]], means: dict[str, F64], steps: int) -> Json:
+def _cheapest(tried: Sequence[tuple[float, ...]], means: dict[str, F64], steps: int) -> Json:
     share = 7 * DAY / steps
     fit = (means["outside"] * share <= 1.0) & (means["excess"] * share <= 300.0)
     order = np.where(fit, means["kwh"], np.inf)

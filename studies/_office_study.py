@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gemel.core.batch import F64
+from gemel.core.batch import F64, I64
 from studies import Options
 from studies._house import DAY
 from studies._office import Scenario, scenario
@@ -21,7 +21,8 @@ T = 2.07
 
 
 def setting(options: Options, days: int, *, is_judged: bool = True) -> Scenario:
-    weeks, offices = (WEEKS, [10 * options.seed + i for i in range(3)])
+    weeks: tuple[int, ...] = WEEKS
+    offices = [10 * options.seed + i for i in range(3)]
     if not is_judged:
         weeks, offices = TUNING, [5000 + options.seed]
     if options.small:
@@ -93,7 +94,7 @@ def seasons(found: dict[str, dict[str, F64]], now: Scenario) -> list[dict[str, f
     return rows
 
 
-def plant_weeks(count: int, offices: int) -> list[F64]:
+def plant_weeks(count: int, offices: int) -> list[I64]:
     """Columns by week."""
     each = count // offices
     return [np.arange(offices) * each + week for week in range(each)]

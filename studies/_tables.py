@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import json
 import math
 import zlib
@@ -57,11 +58,13 @@ class Table:
     def __init__(self, file: Path, delimiter: str = ",", most: int | None = None) -> None:
         self.file = file
         lines = csv.reader(text_of(file).splitlines(), delimiter=delimiter)
-        self.head = next(lines, [])
-        self.rows = [row for row, _ in zip(lines, range(most or 1 << 40), strict=False)]
-        if not self.rows:
+        self.head = [name.strip() for name in next(lines, [])]
+        there = ((lines.line_num, row) for row in lines if row)  # blank lines say nothing
+        numbered = list(itertools.islice(there, most))
+        if not numbered:
             raise StudyError(f"{file} has no rows")
-        for number, row in enumerate(self.rows, 2):
+        self.lines, self.rows = [n for n, _ in numbered], [row for _, row in numbered]
+        for number, row in numbered:
             if len(row) != len(self.head):
                 raise StudyError(
                     f"{file}, line {number}: {len(row)} cells, not {len(self.head)} as line 1"
@@ -85,10 +88,10 @@ class Table:
         return np.array([[self.number(n, at) for at in places] for n in range(len(self.rows))])
 
     def number(self, row: int, at: int, empty: float | None = None) -> float:
-        cell = self.rows[row][at]
+        cell = self.rows[row][at].strip()
         if not cell and empty is not None:
             return empty
-        return number_of(cell, self.file, row + 2)
+        return number_of(cell, self.file, self.lines[row])
 
 
 def number_of(word: str, file: Path, line: int) -> float:

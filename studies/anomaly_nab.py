@@ -63,17 +63,28 @@ def run(options: Options) -> dict[str, Any]:
 def _files(options: Options) -> list[tuple[np.ndarray, list[tuple[int, int]]]]:
     folder = options.folder("nab")
     labels = object_of(folder / "windows.json")
-    names = sorted(name for name in labels if (folder / name).exists())
-    if options.set:
-        names = [name for name in names if name.startswith(options.set)]
+    names = sorted(name for name in labels if (folder / name).is_file())
+    names = [name for name in names if options.set in ("", name.rpartition("/")[0])]
     if len(names) < 2:
         raise StudyError(f"{folder} holds fewer than two of the files that windows.json names")
     return [_file(folder / name, labels[name]) for name in (names[:6] if options.small else names)]
 
 
-def _file(path: Path, labels: list[list[str]]) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def sets(options: Options) -> list[str]:
+    """The folders of files with labels."""
+    folder = options.folder("nab")
+    labels = object_of(folder / "windows.json")
+    return sorted({name.rpartition("/")[0] for name in labels if (folder / name).is_file()})
+
+
+def _file(path: Path, labels: Any) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    if not isinstance(labels, list) or not all(
+        isinstance(pair, list) and [type(moment) for moment in pair] == [str, str]
+        for pair in labels
+    ):
+        raise StudyError(f"windows.json: what it says of {path} is no list of [begin, end]")
     table = Table(path)
-    times = np.array([row[0][:19] for row in table.rows])
+    times = np.array([row[0].strip()[:19] for row in table.rows])
     windows = []
     for begin, end in labels:
         inside = np.flatnonzero((times >= begin[:19]) & (times <= end[:19]))

@@ -67,20 +67,38 @@ def run(options: Options) -> dict[str, Any]:
     }
 
 
-def files_of(options: Options) -> list[tuple[np.ndarray, np.ndarray]]:
+def sets(options: Options) -> list[str]:
+    """The folders that hold experiments."""
+    return sorted({path.parent.name for path in _paths(options)})
+
+
+def _paths(options: Options) -> list[Path]:
     folder = options.folder("skab")
-    found = [p for p in folder.rglob("*.csv") if "anomaly-free" not in p.parts]
-    if options.set:
-        found = [p for p in found if p.parent.name == options.set]
-    found.sort(key=lambda p: (p.parent.name, int(p.stem) if p.stem.isdigit() else 0, p.stem))
+    found = [p for p in folder.rglob("*.csv*") if p.is_file() and "anomaly-free" not in p.parts]
+
+    def order(path: Path) -> tuple[str, int, str]:
+        name = path.name.split(".")[0]
+        return path.parent.name, int(name) if name.isdigit() else 0, name
+
+    return sorted(found, key=order)
+
+
+def files_of(options: Options) -> list[tuple[np.ndarray, np.ndarray]]:
+    found = [p for p in _paths(options) if options.set in ("", p.parent.name)]
     if len(found) < 2:
-        raise StudyError(f"{folder} holds fewer than two experiments (folders of *.csv)")
+        raise StudyError(
+            f"{options.folder('skab')} holds fewer than two experiments (folders of *.csv)"
+        )
     return [experiment_of(p) for p in (found[:4] if options.small else found)]
 
 
 def experiment_of(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """The signals of an experiment by the second, and when it was not as usual."""
     table = Table(path, ";")
+    if len(table.rows) <= TRAIN:
+        raise StudyError(
+            f"{path} has {len(table.rows)} rows: the first {TRAIN} teach, the others are judged"
+        )
     return table.block(range(1, table.place("anomaly"))), table.column("anomaly") > 0
 
 

@@ -10,6 +10,7 @@ baselines below do.
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from studies import Options, StudyError, left_out
 from studies._detection import STATISTICS, judged
 from studies._tables import matrix_of
 
-BEGIN, MINUTES, RATE = 160, 3, 0.01
+SIGNALS, BEGIN, MINUTES, RATE, HELD = 52, 160, 3, 0.01, 3
 WEIGHTS, SHARES = (0.02, 0.05, 0.1, 0.2), (0.5, 0.7, 0.9)
 HARD = (3, 9, 15)
 BASELINES = {  # mean detection rate of 21 faults; without 3, 9 and 15 (all faults, limit on d00_te)
@@ -31,9 +32,7 @@ BASELINES = {  # mean detection rate of 21 faults; without 3, 9 and 15 (all faul
 
 
 def run(options: Options) -> dict[str, Any]:
-    folder = options.folder("tep")
-    train, normal = table_of(folder / "d00.dat.gz"), table_of(folder / "d00_te.dat.gz")
-    faults = faults_of(folder, options.small)
+    train, normal, faults = runs_of(options, options.small)
     weights, shares = ((0.05,), (0.7,)) if options.small else (WEIGHTS, SHARES)
     tables: dict[Any, Any] = {}
     for weight in weights:
@@ -54,7 +53,7 @@ def run(options: Options) -> dict[str, Any]:
         "faults": numbers,
         "judgedApart": {
             "rate": float(np.mean([apart[f]["rate"] for f in numbers])),
-            "rateWithoutHard": float(np.mean([apart[f]["rate"] for f in easy])),
+            "rateWithoutHard": _mean([apart[f]["rate"] for f in easy]),
             "far": float(np.mean([apart[f]["far"] for f in numbers])),
             "alarmed": sum(apart[f]["delayMinutes"] is not None for f in numbers),
             "medianDelayMinutes": _median([apart[f]["delayMinutes"] for f in numbers]),
@@ -69,17 +68,37 @@ def run(options: Options) -> dict[str, Any]:
     }
 
 
-def faults_of(folder: Any, is_small: bool) -> dict[int, np.ndarray]:
+def runs_of(
+    options: Options, is_small: bool
+) -> tuple[np.ndarray, np.ndarray, dict[int, np.ndarray]]:
+    """The normal training run, the normal test run, and the runs with a fault by its number."""
+    train = table_of(options.file("tep", "d00.dat.gz", "d00.dat"))
+    normal = table_of(options.file("tep", "d00_te.dat.gz", "d00_te.dat"))
+    return train, normal, faults_of(options.folder("tep"), is_small)
+
+
+def faults_of(folder: Path, is_small: bool) -> dict[int, np.ndarray]:
     """The runs with a fault, by its number."""
-    paths = [p for p in sorted(folder.glob("d??_te.dat.gz")) if "d00" not in p.name]
-    if not paths:
-        raise StudyError(f"{folder} holds no fault (dNN_te.dat.gz)")
-    return {int(p.name[1:3]): table_of(p) for p in (paths[:4] if is_small else paths)}
+    paths = [p for p in sorted(folder.glob("d[0-9][0-9]_te.dat*")) if "d00" not in p.name]
+    if len(paths) < 2:
+        raise StudyError(
+            f"{folder} holds {len(paths)} faults (dNN_te.dat.gz); two at least are needed, as each "
+            "is judged by what was chosen on the others"
+        )
+    found = {int(p.name[1:3]): table_of(p) for p in (paths[:4] if is_small else paths)}
+    for path in paths[: len(found)]:
+        rows = len(found[int(path.name[1:3])])
+        if rows < BEGIN + HELD:
+            raise StudyError(f"{path} has {rows} rows; its fault begins at row {BEGIN}")
+    return found
 
 
-def table_of(path: Any) -> np.ndarray:
+def table_of(path: Path) -> np.ndarray:
     found = matrix_of(path)
-    return found.T if found.shape[0] == 52 else found  # one file is stored transposed
+    found = found.T if found.shape[0] == SIGNALS else found  # one file is stored transposed
+    if found.shape[1] != SIGNALS:
+        raise StudyError(f"{path} has {found.shape[1]} columns, not {SIGNALS}")
+    return found
 
 
 def _limit(calm: np.ndarray) -> float:
@@ -111,6 +130,10 @@ def _judge(table: Any, fault: int) -> dict[str, Any]:
     }
 
 
+def _mean(values: list[float]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
 def _median(values: list[Any]) -> float | None:
     known = [v for v in values if v is not None]
     return float(np.median(known)) if known else None
@@ -124,7 +147,7 @@ def _as_published(tables: Any, numbers: list[int], easy: list[int]) -> dict[str,
         row = {
             "far": float(np.mean([(each[f][:BEGIN] > limit).mean() for f in numbers])),
             "rate": float(np.mean(list(rates.values()))),
-            "rateWithoutHard": float(np.mean([rates[f] for f in easy])),
+            "rateWithoutHard": _mean([rates[f] for f in easy]),
             "weight": weight,
             "share": share,
         }

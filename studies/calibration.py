@@ -40,18 +40,14 @@ NOISE = Noise(reading=0.1, state=0.15, walk=0.03)
 CASES = ("none", "drift", "step", "bias", "creepingBias")
 
 
+def sets(options: Options) -> list[str]:
+    return ["offline", "rc2", "rc3", "hindsight"]
+
+
 def run(options: Options) -> dict[str, Any]:
-    if options.set not in ("", "offline", "rc2", "rc3", "hindsight"):
-        raise StudyError(
-            f"there is no set '{options.set}'; there are: offline, rc2, rc3, hindsight"
-        )
     found: dict[str, Any] = {}
     if options.set in ("", "offline"):
-        folder = options.folder("building_thermal")
-        cell = _cell(folder / "armadillo_H2.csv")
-        kinds = list(CELL)[: 2 if options.small else 3]
-        found["testCell"] = {n: _summary(_free(n, cell, CELL[n], 1 / 3)) for n in kinds}
-        found["homes"] = _homes(folder, kinds, options.small)
+        found |= _offline(options)
     seeds = [100 * options.seed + i for i in range(1 if options.small else 10)]
     cases = CASES[1:2] if options.small else CASES
     for kind in ("rc2",) if options.small else ("rc2", "rc3"):
@@ -68,6 +64,31 @@ def run(options: Options) -> dict[str, Any]:
 
 
 # ---- offline -------------------------------------------------------------------------------------
+
+
+def _offline(options: Options) -> dict[str, Any]:
+    """The test cells and homes that are there; a folder may hold either.
+
+    Raises:
+        StudyError: it holds neither.
+    """
+    folder = options.folder("building_thermal")
+    kinds = list(CELL)[: 2 if options.small else 3]
+    homes = sorted(folder.glob("Building_*.csv*"))[: 1 if options.small else None]
+    cells = sorted(folder.glob("armadillo_*.csv*"))
+    if not homes and not cells:
+        raise StudyError(f"{folder} holds no test cell (armadillo_*.csv) and no Building_*.csv.gz")
+    found: dict[str, Any] = {}
+    for file in cells[:1]:
+        cell = _cell(file)
+        found["testCell"] = {n: _summary(_free(n, cell, CELL[n], 1 / 3)) for n in kinds}
+    found["homes"] = {}
+    for file in homes:
+        data = _home(file, options.file("building_thermal", "weather.csv.gz", "weather.csv*"))
+        found["homes"][file.name.split(".")[0].replace("Building_", "home ")] = {
+            name: _free(name, data, {}, 14 / 44).holdout_rmse for name in kinds
+        }
+    return found
 
 
 def _free(name: str, data: Data, usual: dict[str, float], holdout: float) -> Calibrated:
@@ -94,18 +115,6 @@ def _cell(file: Path) -> Data:
         {name: column(key)[:-1] for name, key in held.items()}, column("T_int")[1:], 1800.0,
         "temperature",
     )  # fmt: skip
-
-
-def _homes(folder: Path, kinds: list[str], small: bool) -> dict[str, Any]:
-    found = {}
-    for number in (1, 2, 3, 4):
-        file = folder / f"Building_{number}.csv.gz"
-        if file.exists() and not (small and number > 1):
-            data = _home(file, folder / "weather.csv.gz")
-            found[f"home {number}"] = {
-                name: _free(name, data, {}, 14 / 44).holdout_rmse for name in kinds
-            }
-    return found
 
 
 def _home(file: Path, sky: Path) -> Data:

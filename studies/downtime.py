@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from gemel.services.rul import learning
+from gemel.services.rul import conditions, learning
+from gemel.services.rul.conditions import Scaling
 from gemel.services.rul.lives import Life, Paths
 from gemel.services.rul.model import Model
-from studies import Options
-from studies._engines import PATHS, load
+from studies import Options, StudyError
+from studies._engines import PATHS, load, sets_of
 from studies._fleet import (
     BEARING,
     NEVER,
@@ -61,6 +62,14 @@ class Plant:
     paths: Paths
     own: list[Life]
     judging: list[Life]
+    scaling: Scaling | None = None
+    """Where it runs in several conditions: what each sensor reads in each, from its own lives."""
+
+    def alike(self, life: Life) -> np.ndarray:
+        """The readings of a life as if it had run in one condition, as a limit needs them."""
+        if self.scaling is None:
+            return life.values
+        return self.scaling.apply(life.settings, life.values)
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,10 @@ class Policy:
     """The setting, from days of standstill (settings, fleets); without, that with the least."""
 
 
+def sets(options: Options) -> list[str]:
+    return sets_of(options.folder("cmapss"))
+
+
 def run(options: Options) -> dict[str, Any]:
     marks = json.loads(MARKS.read_text("utf-8"))["marks"]
     work = Work(horizon=800 if options.small else 2_000)
@@ -82,8 +95,8 @@ def run(options: Options) -> dict[str, Any]:
     plants = [turbines(options), bearing_plant(options)]
     for plant in plants:
         model, left_out = learnt(plant, options)
-        known = Known(plant.paths, [model])
-        crossed = Known(plant.paths, *crosswise(plant, options))
+        known = Known(plant, [model])
+        crossed = Known(plant, *crosswise(plant, options))
         size = tuning, judging, options.seed
         rows = closed_loop(plant, known, crossed, work, HARD, *size)
         rows["model"] = left_out
@@ -123,10 +136,15 @@ def against_age(
 
 
 def turbines(options: Options) -> Plant:
-    engines = load(options.folder("cmapss"), options.set or "FD001").train
+    engines = load(options.folder("cmapss"), options.set).train
     order = np.random.default_rng([options.seed, 5]).permutation(len(engines)).tolist()
-    lives, own = [engines[i] for i in order], len(engines) * 3 // 4
-    return Plant("turbines", TURBINE, lives[:own], lives[own:])
+    count = len(engines) * 3 // 4
+    own, judging = [engines[i] for i in order[:count]], [engines[i] for i in order[count:]]
+    scaling = conditions.learn(
+        np.concatenate([life.settings for life in own]), np.concatenate([x.values for x in own])
+    )
+    one = len(scaling.centres) == 1
+    return Plant("turbines", TURBINE, own, judging, None if one else scaling)
 
 
 def bearing_plant(options: Options) -> Plant:
@@ -222,11 +240,11 @@ def robust(pairs: Sequence[Any], down: np.ndarray) -> Any:
 class Known:
     """What policies may know of a life: its readings so far, and what a model says of them."""
 
-    def __init__(self, paths: Paths, models: Sequence[Model], part: Sequence[int] = ()) -> None:
+    def __init__(self, plant: Plant, models: Sequence[Model], part: Sequence[int] = ()) -> None:
         """With several models, `part` says which of them has not seen a life."""
-        self._models, self._part = models, part
-        order = sorted_paths(paths).values
-        self._order = ordered(paths)
+        self._plant, self._models, self._part = plant, models, part
+        order = sorted_paths(plant.paths).values
+        self._order = ordered(plant.paths)
         self._keep = [np.array([order.index(p) for p in m.paths], np.intp) for m in models]
         self._days: dict[Any, Any] = {}
         self._smooth: dict[Any, Any] = {}
@@ -265,7 +283,7 @@ class Known:
             key = (part.key, sensor)
             path = self._smooth.get(key)
             if path is None:
-                path = self._smooth[key] = _smooth(part.life, sensor)
+                path = self._smooth[key] = _smooth(self._plant.alike(part.life)[:, sensor])
             return _held(sign * path >= sign * limit)
 
         return trigger
@@ -274,8 +292,9 @@ class Known:
 def limits(plant: Plant) -> list[tuple[int, float, float]]:
     """(sensor, sign, limit) at shares of how far each sensor comes in the lives to tune on."""
     found = []
+    lives = [plant.alike(life) for life in plant.own]
     for sensor in range(len(plant.paths.values)):
-        paths = [_smooth(life, sensor) for life in plant.own]
+        paths = [_smooth(values[:, sensor]) for values in lives]
         begin = np.concatenate([p[10:40] for p in paths])
         ends = np.array([p[-1] for p in paths])
         sign = 1.0 if np.median(ends) > np.median(begin) else -1.0
@@ -285,6 +304,8 @@ def limits(plant: Plant) -> list[tuple[int, float, float]]:
                 (sensor, sign, float(np.median(begin) + sign * share * gap))
                 for share in (0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9)
             ]
+    if not found:
+        raise StudyError(f"{plant.name}: no sensor shows wear, so no limit can be set on one")
     return found
 
 
@@ -295,13 +316,14 @@ def _held(is_beyond: np.ndarray) -> int:
     return int(at[0]) + HOLD + 1 if len(at) else NEVER
 
 
-def _smooth(life: Life, sensor: int) -> np.ndarray:
+def _smooth(values: np.ndarray) -> np.ndarray:
     """The mean of five days; a day without a reading says nothing."""
-    values = life.values[:, sensor]
     there = np.isfinite(values)
     total = np.convolve(np.where(there, values, 0.0), np.ones(5))[: len(values)]
     count = np.convolve(there, np.ones(5))[: len(values)]
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    mean = np.full(len(values), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 # ---- tuned, then judged --------------------------------------------------------------------------

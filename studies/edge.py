@@ -15,6 +15,7 @@ JSON on the pump (SKAB), and neither detection rate nor F1 is lower by more than
 from __future__ import annotations
 
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,8 @@ from gemel.core.reduction import deadband, held, integral, interpolated, swingin
 from studies import NotThere, Options, StudyError
 from studies._detection import judged, shares
 from studies._tables import Table, matrix_of
-from studies.anomaly_skab import experiment_of
-from studies.anomaly_tep import table_of
+from studies.anomaly_skab import files_of
+from studies.anomaly_tep import BEGIN, runs_of, table_of
 
 BOUNDS = (0.001, 0.005, 0.01, 0.02, 0.05)
 MOST_ROWS = 20_000
@@ -34,24 +35,29 @@ SECOND = 10**9
 MARK_BYTES, MARK_LOSS = 0.04, 0.02
 
 
+def sets(options: Options) -> list[str]:
+    return list(SETS)
+
+
 def run(options: Options) -> dict[str, Any]:
     bounds = (0.01,) if options.small else BOUNDS
     most = 1_000 if options.small else MOST_ROWS
-    sets: dict[str, Any] = {}
+    found: dict[str, Any] = {}
     for name, (load, step) in SETS.items():
-        if options.set and options.set != name:
+        if options.set not in ("", name):
             continue
         try:
             table = load(options)
         except NotThere:
             continue
-        sets[name] = _set(table[:most], step, bounds)
-    if not sets:
-        raise StudyError(f"{options.data} holds none of: " + ", ".join(SETS))
-    twin = {} if options.set else _twin(options, sets)
-    worst = max(one["worstOfBound"] for one in sets.values())
+        found[name] = _set(table[:most], step, bounds)
+    if not found:
+        asked = [options.set] if options.set else SETS
+        raise StudyError(f"{options.data} holds no data of: " + "; ".join(asked))
+    twin = {} if options.set else _twin(options, found)
+    worst = max(one["worstOfBound"] for one in found.values())
     return {
-        "sets": sets,
+        "sets": found,
         "twin": twin,
         "worstErrorOfBound": worst,
         "isWithinBound": worst <= 1 + 1e-6,
@@ -63,31 +69,33 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _skab(options: Options) -> np.ndarray:
-    path = options.folder("skab") / "anomaly-free" / "anomaly-free.csv.gz"
-    return _columns(path, ";", slice(1, 9))
+    calm = options.beside("skab", "anomaly-free/anomaly-free.csv.gz")
+    if calm:
+        return _columns(calm, ";", slice(1, 9))
+    return files_of(replace(options, set=""))[0][0]
 
 
 def _tep(options: Options) -> np.ndarray:
-    found = _numbers(options.folder("tep") / "d00_te.dat.gz")
-    return found.T if found.shape[0] == 52 else found
+    return table_of(options.file("tep", "d00_te.dat.gz", "d??_te.dat*"))
 
 
 def _ett(options: Options) -> np.ndarray:
-    return _columns(options.folder("ett") / "ETTh1.csv", ",", slice(1, 8))
+    return _columns(options.file("ett", "ETTh1.csv", "ETTh*.csv*"), ",", slice(1, 8))
 
 
 def _machine(options: Options) -> np.ndarray:
-    folder = options.folder("nab") / "realKnownCause"
-    return _columns(folder / "machine_temperature_system_failure.csv", ",", slice(1, 2))
+    name = "realKnownCause/machine_temperature_system_failure.csv"
+    return _columns(options.file("nab", name, "*/machine_temperature*.csv"), ",", slice(1, 2))
 
 
 def _wind(options: Options) -> np.ndarray:
-    path = options.folder("wind_scada") / "turbine_2018_jan_aug.csv.gz"
+    path = options.file("wind_scada", "turbine_2018_jan_aug.csv.gz", "turbine_*.csv*")
     return _columns(path, ",", slice(1, 4))
 
 
 def _air(options: Options) -> np.ndarray:
-    return _columns(options.folder("hvac_fdd") / "MZVAV-2-1.csv.gz", ",", slice(1, 14))
+    path = options.file("hvac_fdd", "MZVAV-2-1.csv.gz", "MZVAV*.csv*")
+    return _columns(path, ",", slice(1, 14))
 
 
 def _hydraulic(options: Options) -> np.ndarray:
@@ -127,7 +135,7 @@ def _columns(path: Path, delimiter: str, places: slice) -> np.ndarray:
             found.append([float(cell) for cell in row[places]])
         except ValueError:
             continue
-    kept = np.array(found).reshape(-1, width)
+    kept: np.ndarray = np.array(found).reshape(-1, width)
     kept = kept[np.isfinite(kept).all(axis=1)]
     if len(kept) < 2 or not np.ptp(kept, axis=0).any():
         raise StudyError(f"{path} has no rows of numbers that change")
@@ -203,7 +211,8 @@ def _reduced(table: np.ndarray, ranges: np.ndarray, share: float) -> np.ndarray:
 
 
 def _ranges(table: np.ndarray) -> np.ndarray:
-    return np.subtract(*np.quantile(table, (0.99, 0.01), axis=0))
+    high, low = np.quantile(table, (0.99, 0.01), axis=0)
+    return np.asarray(high - low)
 
 
 def _twin(options: Options, sets: dict[str, Any]) -> dict[str, Any]:
@@ -231,30 +240,25 @@ def _twin(options: Options, sets: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tep_twin(options: Options, share: float) -> dict[str, float]:
-    folder = options.folder("tep")
-    tables = {p.name[:3]: table_of(p) for p in sorted(folder.glob("d??_te.dat.gz"))}
-    train = table_of(folder / "d00.dat.gz")
-    faults = [name for name in tables if name != "d00"][: 2 if options.small else None]
+    train, quiet, faults = runs_of(options, options.small)
     ranges = _ranges(train)
 
     def view(table: np.ndarray) -> np.ndarray:
         return _reduced(table, ranges, share) if share else table
 
     normal = view(train)
-    calm = judged(normal, view(tables["d00"]), 0.05, 0.7)["spe-ewma"]
+    calm = judged(normal, view(quiet), 0.05, 0.7)["spe-ewma"]
     limit = float(np.quantile(calm, 0.99))
-    each = [judged(normal, view(tables[f]), 0.05, 0.7)["spe-ewma"][160:] > limit for f in faults]
-    return {"rate": float(np.mean([one.mean() for one in each])), "faults": len(faults)}
+    each = [
+        judged(normal, view(table), 0.05, 0.7)["spe-ewma"][BEGIN:] > limit
+        for table in list(faults.values())[: 2 if options.small else None]
+    ]
+    return {"rate": float(np.mean([one.mean() for one in each])), "faults": len(each)}
 
 
 def _skab_twin(options: Options, share: float) -> dict[str, float]:
-    folder = options.folder("skab")
-    files = sorted(p for p in folder.rglob("*.csv"))[: 3 if options.small else None]
-    if not files:
-        raise StudyError(f"{folder} holds no experiment")
     alarms, truth = [], []
-    for path in files:
-        x, y = experiment_of(path)
+    for x, y in files_of(options)[: 3 if options.small else None]:
         if share:
             x = _reduced(x, _ranges(x[:400]), share)
         score = judged(x[:400], x[400:], 0.05)["ewma"]

@@ -14,18 +14,19 @@ zones, is `studies._office`. `--set house`, `platform`, `office`, `office-platfo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from gemel.core.batch import F64
+from gemel.core.batch import F64, I64
 from gemel.services.behaviour import behaviour_of
 from gemel.services.calibration.ensemble import Ensemble, Noise
 from gemel.services.calibration.offline import Data, calibrate
 from gemel.services.optimise.horizon import Response, Wanted, plan, response_of
 from gemel.services.optimise.verify import verify
-from studies import Options, StudyError, _office_platform, _office_study
+from studies import Options, _office_platform, _office_study
 from studies._energy_platform import through_platform
 from studies._house import DAY, STEP, Houses, at_home, weather
 
@@ -68,10 +69,11 @@ def setting(options: Options, weeks: tuple[int, ...], houses: list[int]) -> Sett
     return Setting([h for _, h in pairs], outdoor[rows].T, sun[rows].T, walk)
 
 
+def sets(options: Options) -> list[str]:
+    return ["house", "platform", "office", "office-platform"]
+
+
 def run(options: Options) -> dict[str, Any]:
-    sets = ("", "house", "platform", "office", "office-platform")
-    if options.set not in sets:
-        raise StudyError(f"there is no set '{options.set}'; there are: {', '.join(sets[1:])}")
     found: dict[str, Any] = {}
     if options.set in ("", "house"):
         found |= _houses(options)
@@ -87,7 +89,8 @@ def run(options: Options) -> dict[str, Any]:
 
 
 def _houses(options: Options) -> dict[str, Any]:
-    judged_weeks, houses = WEEKS, [10 * options.seed + i for i in range(3)]
+    judged_weeks: tuple[int, ...] = WEEKS
+    houses = [10 * options.seed + i for i in range(3)]
     if options.small:
         judged_weeks, houses = WEEKS[:1], houses[:1]
     chosen = setting(options, tuple(w + 1 for w in judged_weeks[::2]), [5000 + options.seed])
@@ -133,7 +136,7 @@ class Rule:
         hour = (k % DAY) / 4
         wanted = self.day if 7 - self.preheat <= hour < 22 else self.night
         off = wanted - read
-        raw = 2500.0 * off + self.sum
+        raw: F64 = 2500.0 * off + self.sum
         self.sum = np.clip(self.sum + 2500.0 * off * STEP / 7200.0, 0.0, MOST_HEAT)
         return np.clip(raw, 0.0, MOST_HEAT)
 
@@ -282,7 +285,9 @@ def _tune_rules(now: Setting, small: bool) -> dict[str, tuple[float, ...]]:
     return found
 
 
-def _cheapest(tried: list[tuple[tuple[float, ...], dict[str, F64]]]) -> tuple[float, ...]:
+def _cheapest(
+    tried: Sequence[tuple[tuple[float, ...], dict[str, F64]]],
+) -> tuple[float, ...]:
     warm = [(f["kwh"].mean(), g) for g, f in tried if f["cold"].mean() <= LIMIT]
     if warm:
         return min(warm)[1]
@@ -347,7 +352,7 @@ def _audited(
     return rows
 
 
-def _days(now: Setting, columns: F64) -> F64:
+def _days(now: Setting, columns: I64) -> F64:
     """Mean outdoor temperature and sun of each day of the week, house after house."""
     parts = [
         part[WARM_UP:, columns].reshape(7, DAY, -1).mean(axis=1).T.ravel()

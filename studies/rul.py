@@ -19,7 +19,7 @@ from gemel.services.rul.features import WINDOW
 from gemel.services.rul.lives import Life
 from gemel.services.rul.model import AGE, LEARNT, LEVELS, TREND, Model
 from studies import Options, StudyError
-from studies._engines import PATHS, load
+from studies._engines import PATHS, default_of, load, sets_of
 
 CAP = 125.0
 PUBLISHED = {  # RMSE and score, test capped at 125; LLerDagu/RUL-FFVE, Benchmark.md
@@ -30,9 +30,14 @@ PUBLISHED = {  # RMSE and score, test capped at 125; LLerDagu/RUL-FFVE, Benchmar
 }
 
 
+def sets(options: Options) -> list[str]:
+    return sets_of(options.folder("cmapss"))
+
+
 def run(options: Options) -> dict[str, Any]:
-    name = options.set or "FD001"
-    engines = load(options.folder("cmapss"), name)
+    folder = options.folder("cmapss")
+    name = options.set or default_of(folder)
+    engines = load(folder, name)
     train, test, truth = engines.train, engines.test, engines.remaining
     settings = learning.Settings(seed=options.seed)
     if options.small:

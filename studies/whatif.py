@@ -35,7 +35,7 @@ BEGIN = 1_790_000_000
 AREAS = ("motors", "utilities", "building", "line")
 MINUTE, HOUR = 60, 3600
 NS = 10**9
-MARKS = {"coverage": [0.75, 0.99], "skill": 0.5, "sign": 0.95, "difference": 0.75}
+MARKS: dict[str, Any] = {"coverage": [0.75, 0.99], "skill": 0.5, "sign": 0.95, "difference": 0.75}
 CHANGES: list[dict[str, Any]] = [
     {"model": "dtmi:gemel:demo:Zone;1", "property": "temperatureSetpoint", "value": 23.5},
     {"twin": "pump-3", "property": "speedSetpoint", "value": 70},

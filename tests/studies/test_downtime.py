@@ -104,8 +104,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_loop_judges_every_policy_on_other_lives(plant: Plant, quick: None) -> None:
-    known = Known(plant.paths, [learnt(plant, Options())[0]])
-    crossed = Known(plant.paths, *crosswise(plant, Options()))
+    known = Known(plant, [learnt(plant, Options())[0]])
+    crossed = Known(plant, *crosswise(plant, Options()))
     rows = closed_loop(plant, known, crossed, Work(horizon=500), HARD, 4, 3, 1)
     down = {name: row["downPercent"] for name, row in rows["policies"].items()}
     assert down["oracle"] <= down["oracle of wear"]

@@ -119,7 +119,7 @@ BROKEN = [
     ("train", lambda t: t.replace("\n2 ", "\n2 7 ", 1), r"train_X1\.txt, line \d+: 27 columns"),
     ("test", lambda t: t + "5 900 0 0\n", r"test_X1\.txt, line \d+: 4 columns, not 26"),
     ("test", lambda t: t + t.splitlines()[-1] + "\n", r"test_X1\.txt: unit 4 has cycle \d+ twice"),
-    ("RUL", lambda t: t + "7\n", "has 5 lines for 4 units"),
+    ("RUL", lambda t: t + "7\n", "has 5 lines, test_X1.txt has 4 units"),
     ("RUL", lambda t: t.replace("4", "-4"), "below 0"),
     ("RUL", lambda t: t.replace("4", "nan"), r"RUL_X1\.txt, line 4: 'nan' is not a finite number"),
     ("RUL", lambda t: "", "has no rows"),
