@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from app.inside import PUMP, Inside, inside, until
 from gemel.app.plant_files import demo_plant, import_plant
+from gemel.services.contract import Series
 
 BEGIN = 1_700_000_000
 LINE = "dtmi:test:Hall;1"
@@ -116,6 +119,28 @@ def test_a_rule_names_a_derived_property_and_what_a_service_gives(server: Inside
     server.ask("PUT", "/services/watch", {"kind": "anomaly", "model": PUMP, "parameters": {}})
     found = server.ask("POST", "/rules/check", score)
     assert (found["reads"], found["lateness"]) == (["anomaly.score@derived"], 5.0)
+
+
+def test_a_formula_sees_predictions_and_what_services_give(server: Inside) -> None:
+    server.ask("PUT", "/services/watch", {"kind": "anomaly", "model": PUMP, "parameters": {}})
+    health = {"model": PUMP, "property": "health", "formula": "1 / max(1, anomaly.score)"}
+    error = {"model": PUMP, "property": "error", "formula": "abs(flow - predicted flow)"}
+    whole = {"model": LINE, "property": "health", "formula": "min of health of Pump in contains"}
+    for key, body in (("health", health), ("error", error), ("whole", whole)):
+        assert server.ask("PUT", f"/derived/{key}", body)["lateness"] == 5.0
+    time, score = np.array([(BEGIN + 1) * 10**9]), np.array([4.0])
+    scores = [Series("pump-1", "anomaly.score", "derived", time, score)]
+    server.run(server.platform.services.writer.write_series(scores))
+    server.ask("POST", "/ingest", rows("pump-1", 1, [50.0]), provenance="predicted")
+    server.ask("POST", "/ingest", rows("pump-1", 2, [40.0, 41.0]))
+    server.ask("POST", "/ingest", rows("pump-1", 60, [42.0]))
+    server.clock.advance(30)
+    expected = {2.0: 10.0, 3.0: 9.0, 60.0: 8.0}
+    for twin, name in (("pump-1", "error"), ("pump-1", "health"), ("line-1", "health")):
+        until(partial(derived, server, twin, name), f"{name} of {twin}")
+    until(lambda: expected.items() <= values(server, "error", "pump-1").items(), "the errors")
+    until(lambda: 0.25 in values(server, "health", "pump-1").values(), "the health")
+    until(lambda: 0.25 in values(server, "health").values(), "the health of the whole")
 
 
 def test_a_rule_sees_the_predictions_that_it_names_and_no_other(server: Inside) -> None:

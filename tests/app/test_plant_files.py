@@ -307,6 +307,18 @@ def test_the_demo_plant_imports(tmp_path: Path) -> None:
         assert server.ask("POST", "/plant", exported) == {}
 
 
+def test_the_demo_services_import_with_the_formulas_that_name_them(tmp_path: Path) -> None:
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/plant", plant_files.demo_plant())
+        learning = plant_files.demo_services()
+        idle = [{k: v for k, v in one.items() if k != "schedule"} for one in learning["services"]]
+        server.ask("POST", "/plant", {**learning, "services": idle})
+        found = server.ask("GET", "/derived")["value"]
+        healthy = {one["model"] for one in found if one["property"] == "health"}
+        assert len(healthy) == 11
+        assert [one["problem"] for one in found if one["problem"]] == []
+
+
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 VALUE = st.recursive(
     st.none()

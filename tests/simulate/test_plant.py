@@ -1,13 +1,16 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
 from gemel.core.errors import InvalidInput
+from gemel.simulate.beginning import begin, leave_floors
 from gemel.simulate.device import Refusal
 from gemel.simulate.fault import FAULTS, parse_fault, parse_faults
 from gemel.simulate.floor import AREAS, MOTORS, Floor, map_slots
 from gemel.simulate.plant import Area, check_faults
+from gemel.simulate.runner import Plan
 
 START = 1_763_800_000.0
 
@@ -376,14 +379,23 @@ def test_what_is_lived_through_privately_shows_only_at_its_end(tmp_path):
     assert (other["motor-1.speed"], own["motor-1.speed"]) == (1500.0, 1500.0)
 
 
-def test_an_area_is_kept_with_its_faults_and_the_others_are_let_go():
-    area = plant("motor-3:bearing-wear@10s", "turbine-1:pitch-stuck@10s")
-    area.advance(5)
-    area.keep(["motors"])
-    area.advance(10)
-    assert {device.name for device in area.devices} == set(MOTORS)
-    assert area.owner["motor-3"].level("bearing-wear") == 1.0
-    assert not area.command("turbine-1", "stop", None).succeeded
+def test_an_area_lives_through_its_part_of_the_past_by_the_floor_of_all(tmp_path):
+    plan = Plan(("motors", "utilities"), past=60.0, lived=3)
+    leave_floors(plan, round(START) * 10**9, tmp_path / "floors")
+    alone = replace(plan, areas=("utilities",), floors=str(tmp_path / "floors"))
+    floor = Floor()
+    whole, part = (
+        begin(plan, Floor(), round(START) * 10**9),
+        begin(alone, floor, round(START) * 10**9),
+    )
+    rows, expected = part.past["pump-1"], whole.past["pump-1"]
+    assert [time for time, _ in rows] == [(START - ago) * 1000 for ago in range(50, -1, -10)]
+    assert [time for time, _ in rows] == [time for time, _ in expected]
+    flows = [readings["pump-1"]["flow"] for _, readings in rows]
+    assert flows == pytest.approx([r["pump-1"]["flow"] for _, r in expected], rel=0.05)
+    assert min(flows) > 50
+    assert set(part.past) == {device.name for device in part.area.devices}
+    assert floor["motor-1.speed"] > 1000
 
 
 def test_unknown_fault_on_a_device_is_a_refusal():

@@ -125,7 +125,7 @@ class Behaviours:
         every = {
             key: _read(key, doc, foreign) for key, doc in self._stored.items() if key not in given
         }
-        signals = self._platform.catalogue.signals_with(graph, settings or {})
+        signals = self._platform.catalogue.signals_with(graph, {"settings": settings or {}})
         check = _Check(graph, signals, [*every.values(), *read.values()])
         stored = self._stored
         following = 1 + max((int(d.get("order", 0)) for d in stored.values()), default=-1)

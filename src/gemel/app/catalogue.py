@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from gemel.app.signals import Signals, series_of
+from gemel.app.signals import NOTHING_PLANNED, Planned, Signals, series_of
 from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
 from gemel.core.units import symbol
@@ -209,13 +209,10 @@ class Catalogue:
             points.set_twin(key, found[0], series_of(series, key, found[0]))
             presence.add(key, found[1])
 
-    def signals_with(
-        self, graph: Graph, settings: Mapping[str, Json], derived: Mapping[str, Json] | None = None
-    ) -> Signals:
-        """The signals as they will be with a draft's models, further settings and formulas."""
-        plain = self.plain
-        formulas = {**plain["derived"], **(derived or {})}
-        return Signals(Models(graph), {**plain["settings"], **settings}, formulas, plain["service"])
+    def signals_with(self, graph: Graph, planned: Planned = NOTHING_PLANNED) -> Signals:
+        """The signals as they will be with a draft's models, and with what else is planned."""
+        names = ("settings", "derived", "service")
+        return Signals(Models(graph), *({**self.plain[n], **planned.get(n, {})} for n in names))
 
     # ---- questions -----------------------------------------------------------------------
 

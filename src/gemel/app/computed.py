@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gemel.app.service_documents import outputs_of
+from gemel.app.service_documents import outputs_for
 from gemel.app.signals import Signal
 from gemel.app.values import shown_series
 from gemel.core.document import Json
@@ -34,12 +34,14 @@ def computed_of(platform: Platform, twin: str) -> dict[str, Computed]:
     catalogue, usual = platform.catalogue, platform.presence.stale_after(twin)
     model = catalogue.model_of(twin) or ""
     signals, found = catalogue.signals, {}
+    own = signals.of(model)
+    units = {path: signal.unit for path, signal in own.items()}
     for doc in signals.services.values():
         subject = doc.get("model")
         if not (signals.is_a(model, subject) if subject else twin in (doc.get("twins") or ())):
             continue
         try:
-            outputs = outputs_of(doc)
+            outputs = outputs_for(doc, units)
         except GemelError:  # its package is gone; the service says so itself
             continue
         for output in outputs:
@@ -51,7 +53,6 @@ def computed_of(platform: Platform, twin: str) -> dict[str, Computed]:
         every = float(derived.get("every") or 1.0) + float(derived.get("lateness") or 0.0)
         signal = _signal(path, str(derived.get("title") or ""), platform.derived.unit_of(key))
         found[path] = Computed(signal, max(usual, MISSED * every))
-    own = signals.of(model)
     return {path: one for path, one in found.items() if path not in own}
 
 

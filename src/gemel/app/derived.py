@@ -17,7 +17,9 @@ import orjson
 
 from gemel.app.correction import Correction, correct
 from gemel.app.formulas import FIELDS, formula_of, read_formula
+from gemel.app.results import without_supposed
 from gemel.app.service_writer import ServiceWriter
+from gemel.app.signals import NOTHING_PLANNED, Planned
 from gemel.core.batch import F64, I64, Batch
 from gemel.core.clock import SECOND
 from gemel.core.document import Edit, Json
@@ -25,6 +27,7 @@ from gemel.core.errors import Conflict, GemelError, NotFound
 from gemel.core.quality import Quality
 from gemel.core.series import DERIVED
 from gemel.services.rules.derived import DerivedEngine, Formula
+from gemel.services.rules.features import every_path
 from gemel.twins.graph import EditContext, Graph
 
 if TYPE_CHECKING:
@@ -60,6 +63,13 @@ class Derived:
             self._waiting.append(batch)
         elif self._engines:
             self._judge(batch)
+
+    def react_supposed(self, batch: Batch) -> None:
+        """As `react`, for predicted and simulated readings: formulas see those that are named."""
+        platform = self._platform
+        named = without_supposed(batch, platform.series, platform.reactions.means.is_named)
+        if len(named):
+            self.react(named)
 
     def _judge(self, batch: Batch) -> None:
         counts = (batch.quality < Quality.BAD) & np.isfinite(batch.value)
@@ -121,6 +131,7 @@ class Derived:
             return
         self._is_changed = False
         platform = self._platform
+        means = platform.reactions.means
         self._formulas, self._broken = {}, {}
         for key in sorted(platform.catalogue.plain["derived"]):
             try:
@@ -133,6 +144,8 @@ class Derived:
             for key in engine.formulas:
                 if key not in self._formulas or _engine_of(self._formulas[key]) != name:
                     engine.drop_formula(key)
+        for formula in self._formulas.values():
+            means.note(every_path(formula.inner.paths, formula.inner.features))
         for formula in self._formulas.values():
             self._set(formula)
         for name, engine in list(self._engines.items()):
@@ -198,7 +211,7 @@ class Derived:
         graph: Graph,
         context: EditContext,
         wanted: Mapping[str, Json],
-        settings: Mapping[str, Json] | None = None,
+        planned: Planned = NOTHING_PLANNED,
     ) -> list[Edit]:
         """The edits that make or change derived properties; what has not changed is left alone.
 
@@ -208,7 +221,7 @@ class Derived:
         """
         stored = self._platform.catalogue.plain["derived"]
         bodies = {k: {n: v for n, v in d.items() if n != "id"} for k, d in wanted.items()}
-        signals = self._platform.catalogue.signals_with(graph, settings or {}, bodies)
+        signals = self._platform.catalogue.signals_with(graph, {**planned, "derived": bodies})
         edits = []
         for key, body in bodies.items():
             formula = read_formula(graph, signals, key, body)
@@ -228,7 +241,7 @@ class Derived:
             InvalidInput: as `plan`.
         """
         platform = self._platform
-        signals = platform.catalogue.signals_with(platform.graph, {}, {key: body})
+        signals = platform.catalogue.signals_with(platform.graph, {"derived": {key: body}})
         formula = read_formula(platform.graph, signals, key, body)
         _check_alone(platform.graph, signals.derived, formula)
         graph = platform.graph
@@ -266,7 +279,7 @@ class Derived:
 
     def _check_unused(self, graph: Graph, key: str, doc: Json) -> None:
         platform = self._platform
-        signals = platform.catalogue.signals_with(graph, {})
+        signals = platform.catalogue.signals_with(graph)
         rest = signals.derived = {k: d for k, d in signals.derived.items() if k != key}
         who = ""
         try:

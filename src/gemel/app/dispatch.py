@@ -142,7 +142,7 @@ class Dispatch:
         Raises:
             InvalidInput: names the rule and what does not fit.
         """
-        signals = self._platform.catalogue.signals_with(graph, {})
+        signals = self._platform.catalogue.signals_with(graph)
         found = signals.commands_of(model).get(action.command)
         if found is None:
             names = ", ".join(signals.commands_of(model)) or "none"

@@ -18,7 +18,7 @@ from gemel.services.rules.derived import Formula
 from gemel.services.rules.expression import Relation
 from gemel.services.rules.measures import Kin, compile_formula
 from gemel.services.rules.parser import parse_formula
-from gemel.services.rules.rule import LATENESS, LONGEST_LATENESS
+from gemel.services.rules.rule import LONGEST_LATENESS, lateness_of
 
 if TYPE_CHECKING:
     from gemel.app.signals import Signals
@@ -139,7 +139,8 @@ def read_formula(graph: Graph, signals: Signals, key: str, doc: Json) -> Formula
     unit = _unit(place, doc.get("unit"), measured_shapes(signals, model).get(path))
     inner, unit = compile_formula(expression, shapes, kin, unit)
     every = _number(place, "every", doc.get("every", 1), 1, LONGEST_EVERY)
-    lateness = _number(place, "lateness", doc.get("lateness", LATENESS), 1, LONGEST_LATENESS)
+    usual = lateness_of(inner.paths, inner.features)
+    lateness = _number(place, "lateness", doc.get("lateness", usual), 1, LONGEST_LATENESS)
     return Formula(key, model, path, doc["formula"], unit, inner, round(every), lateness)
 
 

@@ -201,10 +201,15 @@ async def import_plant(platform: Platform, plant: Json, who: str) -> dict[str, i
         edits += _plan_relationships(draft, context, twins)
         edits += _plan_plain(platform, draft, context, plant)
         settings = _mapping(plant, "settings")
-        derived = _by_id(plant, "derived")
-        edits += platform.derived.plan(draft, context, derived, settings)
-        edits += platform.reactions.plan_rules(draft, context, rules, settings, derived)
-        edits += platform.services.plan(draft, context, _by_id(plant, "services"))
+        services = platform.services.plan(draft, context, _by_id(plant, "services"))
+        planned = {
+            "settings": settings,
+            "derived": _by_id(plant, "derived"),
+            "service": {e.key: e.doc for e in services if e.kind == "service" and e.doc},
+        }
+        edits += services  # formulas and rules may name what they give
+        edits += platform.derived.plan(draft, context, planned["derived"], planned)
+        edits += platform.reactions.plan_rules(draft, context, rules, planned)
         attached = _by_id(plant, "behaviours")
         edits += platform.behaviours.plan(draft, context, attached, settings)
         edits += platform.scenarios.plan(context, _by_id(plant, "scenarios"))
@@ -468,7 +473,7 @@ def _check_settings(platform: Platform, graph: Graph, model: str, settings: Json
             raise InvalidInput(f"{place}.properties.{name}: minimum is above maximum")
     commands = _object(settings, "commands", place)
     if commands:
-        signals = platform.catalogue.signals_with(graph, {model: settings})
+        signals = platform.catalogue.signals_with(graph, {"settings": {model: settings}})
         check_settings(graph, signals, model, commands, f"{place}.commands")
 
 

@@ -214,6 +214,7 @@ class Platform:
             self.events.readings(batch)
         else:
             self.reactions.react_supposed(batch)
+            self.derived.react_supposed(batch)
 
     async def ingest(self, messages: Sequence[Message], stage: Ingest | None = None) -> Accepted:
         """As `accept`, for callers that wait; alarms that it raised at once are listed then.

@@ -22,7 +22,7 @@ from gemel.app.late_alarms import LateAlarms
 from gemel.app.notify import Notify
 from gemel.app.results import without_supposed
 from gemel.app.rule_means import RuleMeans
-from gemel.app.signals import Signals
+from gemel.app.signals import NOTHING_PLANNED, Planned, Signals
 from gemel.app.surroundings import GraphSurroundings
 from gemel.core.batch import Batch
 from gemel.core.clock import to_iso
@@ -368,14 +368,13 @@ class Reactions:
         key: str,
         doc: Json,
         graph: Graph,
-        settings: Mapping[str, Json] | None = None,
-        derived: Mapping[str, Json] | None = None,
+        planned: Planned = NOTHING_PLANNED,
     ) -> Rule:
         """A rule's document, checked against a model as it is or will be."""
         platform = self._platform
         signals = platform.catalogue.signals
-        if graph is not platform.graph or settings or derived:
-            signals = platform.catalogue.signals_with(graph, settings or {}, derived)
+        if graph is not platform.graph or planned:
+            signals = platform.catalogue.signals_with(graph, planned)
         model = doc.get("model")
         if not isinstance(model, str) or graph.find_model(model) is None:
             raise NotFound(
@@ -403,8 +402,7 @@ class Reactions:
         graph: Graph,
         context: EditContext,
         rules: Mapping[str, Json],
-        settings: Mapping[str, Json] | None = None,
-        derived: Mapping[str, Json] | None = None,
+        planned: Planned = NOTHING_PLANNED,
     ) -> list[Edit]:
         """The edits that make or change rules; one that has not changed is left alone.
 
@@ -419,7 +417,7 @@ class Reactions:
             if old is not None and {**doc, "version": old.get("version")} == old:
                 continue
             doc["version"] = 1 if old is None else int(old.get("version", 0)) + 1
-            rule = self.load_rule(key, doc, graph, settings, derived)
+            rule = self.load_rule(key, doc, graph, planned)
             if rule.then is not None:
                 self.dispatch.check_action(graph, rule.model, rule.then, key)
             edits.append(context.edit("rule", key, doc))

@@ -35,8 +35,9 @@ def rebuild(platform: Platform) -> None:
     values = _Values(platform.state)
     for batch in platform.history.replay():
         values.take(batch)
-        platform.reactions.replay(without_supposed(batch, platform.series, named))
-        platform.derived.react(without_supposed(batch, platform.series))
+        believed = without_supposed(batch, platform.series, named)
+        platform.reactions.replay(believed)
+        platform.derived.react(believed)
         platform.services.replay(batch)
     values.apply()
     platform.reactions.recall()

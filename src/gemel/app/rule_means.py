@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from gemel.app.service_documents import outputs_of as service_outputs
+from gemel.app.service_documents import outputs_for
 from gemel.app.signals import Signal, Signals
 from gemel.core.batch import Batch, make_batch
 from gemel.core.errors import GemelError
@@ -113,11 +113,12 @@ def _is_a(graph: Graph, model: str, base: str) -> bool:
 def outputs_of(signals: Signals, model: str) -> dict[str, PropertyShape]:
     """What services give for the twins of a model, by the name of the output."""
     found = {}
+    units = {path: signal.unit for path, signal in signals.of(model).items()}
     for doc in signals.services.values():
         if not doc.get("model") or not signals.is_a(model, doc["model"]):
             continue
         try:
-            outputs = service_outputs(doc)
+            outputs = outputs_for(doc, units)
         except GemelError:  # its package is gone; the service says so itself
             continue
         for output in outputs:

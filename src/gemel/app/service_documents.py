@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -90,6 +90,24 @@ def outputs_of(document: Json) -> tuple[Output, ...]:
     """
     outputs = kind_of(document["kind"]).outputs
     return tuple(replace(one, name=named(document, one.name)) for one in outputs)
+
+
+def outputs_for(document: Json, units: Mapping[str, str]) -> tuple[Output, ...]:
+    """As `outputs_of`; what should meet a reading of a twin has its unit.
+
+    Args:
+        document: of an instance.
+        units: of a twin's model, by path.
+
+    Raises:
+        NotFound: its kind is gone.
+    """
+    expects = kind_of(document["kind"]).expects(document["parameters"])
+    met = {named(document, name): path for name, path in expects.items()}
+    return tuple(
+        replace(one, unit=one.unit or units.get(met.get(one.name, ""), ""))
+        for one in outputs_of(document)
+    )
 
 
 def subject_of(body: Json, kind: Kind, place: str, find_model: ModelOf, find_twin: TwinOf) -> Json:

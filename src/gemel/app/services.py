@@ -233,7 +233,7 @@ class Services:
             NotFound: no such kind, model or twin.
         """
         stored = self._platform.catalogue.plain["service"]
-        signals = self._platform.catalogue.signals_with(graph, {})
+        signals = self._platform.catalogue.signals_with(graph)
         edits = []
         planned: dict[str, Json] = {}
         for key, body in services.items():

@@ -24,6 +24,9 @@ from gemel.twins.dtdl.interface import (
 from gemel.twins.dtdl.schema import Array, Primitive
 
 COMPONENT_DEPTH = 8
+Planned = Mapping[str, Mapping[str, Json]]
+"""Documents that are to come, by kind (`settings`, `derived`, `service`) and key."""
+NOTHING_PLANNED: Planned = {}
 DISCOVERED = "dtmi:discovered:"
 """How the ids of inferred models begin."""
 

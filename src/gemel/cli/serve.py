@@ -124,6 +124,11 @@ def demo(arguments: argparse.Namespace) -> int:
     config = _config(arguments, data=DEMO_DATA)
     children: list[subprocess.Popen[bytes]] = []
     waiting: list[asyncio.Task[None]] = []
+    log = logging.getLogger("gemel.demo")
+
+    def tell(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("the demo's services are not set up: %s", task.exception())
 
     async def ready(server: Server, found: Addresses) -> None:
         platform = server.platform
@@ -144,6 +149,7 @@ def demo(arguments: argparse.Namespace) -> int:
             )
             children.append(_start_plant(arguments, found, new.secret, is_new))
         waiting.append(asyncio.create_task(_bring_services(platform)))
+        waiting[-1].add_done_callback(tell)
         _details(found)
         link = _link(server, found)
         _say(f"Gemel is running at {link}")

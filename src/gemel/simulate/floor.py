@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterator, MutableSequence
+from collections.abc import Iterator, MutableSequence, Sequence
 from contextlib import contextmanager
 
 MOTORS = tuple(f"motor-{n}" for n in range(1, 11))
@@ -47,6 +47,15 @@ class Floor:
     def __setitem__(self, name: str, value: float) -> None:
         self._slots[_INDEX[name]] = value
 
+    def slots(self) -> list[float]:
+        """All quantities, in the order of their names."""
+        return [float(value) for value in self._slots]
+
+    def become(self, slots: Sequence[float]) -> None:
+        """Takes all quantities over, as `slots` gave them."""
+        for index, value in enumerate(slots):
+            self._slots[index] = value
+
     @contextmanager
     def privately(self) -> Iterator[None]:
         """Within it a plant of its own is lived through; at its end all areas see how it stands."""
@@ -55,9 +64,8 @@ class Floor:
         try:
             yield
         finally:
-            for index, value in enumerate(self._slots):
-                shared[index] = value
-            self._slots = shared
+            lived, self._slots = self.slots(), shared
+            self.become(lived)
 
     def reset(self) -> None:
         """The plant as it is found on a working day: everything on, near its usual speed."""

@@ -32,25 +32,15 @@ class Area:
         faults: Sequence[Fault] = (),
     ) -> None:  # fmt: skip
         """`start` in seconds since 1970 UTC; `faults` of other areas are left out."""
-        self._built = {name: BUILDERS[name](seed, floor) for name in names}
-        self._faults = faults
-        self.keep(names)
+        self.devices = [device for name in names for device in BUILDERS[name](seed, floor)]
+        self.owner: dict[str, Device] = {t: d for d in self.devices for t in d.twins}
+        self.plan = [fault for fault in faults if fault.device in self.owner]
         self.weather = Weather(seed)
         self.start = start
         self.elapsed = 0.0
         self._levels: dict[Fault, float] = {}
         self._ramps: list[tuple[str, str, str, float, float, float]] = []
         self._step(0.0)
-
-    def of(self, names: Sequence[str]) -> list[Device]:
-        """The devices of some areas."""
-        return [device for name in names for device in self._built[name]]
-
-    def keep(self, names: Sequence[str]) -> None:
-        """Lets go of all other areas: from now on somebody else runs them."""
-        self.devices = self.of(names)
-        self.owner: dict[str, Device] = {t: d for d in self.devices for t in d.twins}
-        self.plan = [fault for fault in self._faults if fault.device in self.owner]
 
     @property
     def now(self) -> float:

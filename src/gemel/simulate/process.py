@@ -1,5 +1,8 @@
 """What the process of one area runs: its plan on standard input, its tally on standard output.
 
+With a file as second argument it runs nothing: it lives through the past of the whole plant and
+leaves the floor there, so that each area can live through its own part.
+
 Standard input stays open as long as the supervisor lives; its end is the end of this process too.
 """
 
@@ -11,11 +14,14 @@ import logging
 import signal
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import orjson
 
+from gemel.core.clock import system_clock
 from gemel.core.errors import GemelError
+from gemel.simulate.beginning import leave_floors
 from gemel.simulate.fault import Fault
 from gemel.simulate.floor import Floor, map_slots
 from gemel.simulate.mqtt import connector
@@ -63,7 +69,7 @@ def plan_to_json(plan: Plan) -> bytes:
 
 def plan_from_json(line: bytes) -> Plan:
     body: dict[str, Any] = orjson.loads(line)
-    body["areas"], body["beside"] = tuple(body["areas"]), tuple(body["beside"])
+    body["areas"] = tuple(body["areas"])
     body["faults"] = tuple(Fault(**fault) for fault in body["faults"])
     return Plan(**body)
 
@@ -71,9 +77,13 @@ def plan_from_json(line: bytes) -> Plan:
 def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     plan = plan_from_json(sys.stdin.buffer.readline())
-    descriptor = int(sys.argv[1])
+    if len(sys.argv) > 2:
+        start = system_clock() if plan.start is None else plan.start
+        leave_floors(plan, start, Path(sys.argv[2]))
+        return 0
+    slots = map_slots(int(sys.argv[1]))
     try:
-        tally = asyncio.run(run_here(plan, map_slots(descriptor), sys.stdin.fileno()))
+        tally = asyncio.run(run_here(plan, slots, sys.stdin.fileno()))
     except GemelError as error:
         _say({"error": error.message, "hint": error.hint})
         return CANNOT

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
 from gemel.core.clock import Clock, system_clock
 from gemel.core.errors import GemelError
-from gemel.simulate.device import Device, Readings
+from gemel.simulate.beginning import begin
 from gemel.simulate.fault import Fault
 from gemel.simulate.floor import AREAS, Floor
 from gemel.simulate.link import Connect, DeviceLink
-from gemel.simulate.plant import Area
 
 log = logging.getLogger(__name__)
 TICK = 1.0
@@ -22,11 +20,6 @@ TICK = 1.0
 MOST_BEHIND = 5.0
 """Wall seconds; a run that is further behind gives up catching up."""
 FLUSH_SECONDS = 10.0
-PAST_EVERY = 10.0
-"""Plant seconds between two readings of the time before the beginning."""
-DAY_MS = 86_400_000
-SETTLE_SECONDS = 600.0
-"""Plant seconds before all that, unseen, in which what has just been switched on settles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +33,13 @@ class Plan:
     """ns since 1970 UTC; None is now, by the system's clock."""
     duration: float | None = None
     """Plant seconds."""
-    beside: tuple[str, ...] = ()
-    """Areas of the same plant that other processes run."""
     past: float = 0.0
     """Plant seconds lived through, without faults, before the beginning; sent first."""
     lived: int = 0
     """Days of wear before that, one reading a day of what wears; sent before all else."""
     faults: tuple[Fault, ...] = ()
+    floors: str = ""
+    """A file with the floor of every second of that time, for an area that is not alone."""
     begun: float | None = None
     """Reading of the monotonic clock when the whole plant began, for an area that starts anew."""
     host: str = "127.0.0.1"
@@ -74,12 +67,12 @@ class Runner:
         self.floor = floor
         self._clock = clock
         self._start_ns = clock() if plan.start is None else plan.start
-        self._past: defaultdict[str, list[tuple[int, Readings]]] = defaultdict(list)
-        self.area: Area
-        self.links = [DeviceLink(self.area, device, connect) for device in self._begin()]
+        found = begin(plan, floor, self._start_ns)
+        self.area = found.area
+        self.links = [DeviceLink(self.area, device, connect) for device in self.area.devices]
         for link in self.links:
             link.set_time(self.time_ms)
-            link.tell_the_past(self._past.pop(link.device.name, ()))
+            link.tell_the_past(found.past.get(link.device.name, ()))
         self._failed: asyncio.Future[None] | None = None
         self._changes: dict[str, asyncio.Task[None]] = {}
         self._due = dict.fromkeys((device.name for device in self.area.devices), 0.0)
@@ -152,36 +145,6 @@ class Runner:
                     self._failed.result()
         finally:
             stopped.cancel()
-
-    def _begin(self) -> list[Device]:
-        """The own devices as they are at the beginning, after what they lived through before.
-
-        The machines of other areas are lived through here as well: without what they ask for
-        and give, this area would begin in a state that the plant is never in.
-        """
-        plan, past = self.plan, self.plan.past
-        start = self._start_ns / 1e9
-        if not past and not plan.lived:
-            self.area = Area(plan.areas, plan.seed, self.floor, start, plan.faults)
-            return self.area.devices
-        whole = tuple(dict.fromkeys((*plan.areas, *plan.beside)))
-        with self.floor.privately():
-            self.area = Area(whole, plan.seed, self.floor, start, plan.faults)
-            own = self.area.of(plan.areas)
-            self.area.elapsed = -past - SETTLE_SECONDS
-            self.area.advance(SETTLE_SECONDS)
-            begin = self._start_ns // 1_000_000 - round(past * 1000)
-            for device in own if plan.lived else ():
-                for ago, readings in device.lived(plan.lived):
-                    self._past[device.name].append((begin - ago * DAY_MS, readings))
-            while self.area.elapsed < -1e-6:
-                self.area.advance(min(PAST_EVERY, -self.area.elapsed))
-                time = (self._start_ns + round(self.area.elapsed * 1e9)) // 1_000_000
-                for device in own:
-                    self._past[device.name].append((time, device.readings()))
-        self.area.elapsed = 0.0
-        self.area.keep(plan.areas)
-        return own
 
     def _publish(self) -> None:
         now = self.area.elapsed

@@ -9,6 +9,7 @@ import tempfile
 from asyncio.subprocess import PIPE, Process
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import orjson
 
@@ -44,38 +45,54 @@ class Supervisor:
         for number in ENDS:
             loop.add_signal_handler(number, stop.set)
         try:
-            with tempfile.TemporaryFile(prefix="gemel-floor-") as file:
+            with (
+                tempfile.TemporaryFile(prefix="gemel-floor-") as file,
+                tempfile.TemporaryDirectory(prefix="gemel-past-") as folder,
+            ):
                 Floor(map_slots(file.fileno())).reset()
-                await self._all(file.fileno(), loop.time(), stop)
+                await self._all(file.fileno(), Path(folder), stop)
         finally:
             for number in ENDS:
                 loop.remove_signal_handler(number)
         return self.tally
 
-    async def _all(self, floor: int, begun: float, stop: asyncio.Event) -> None:
-        """Runs every area in a task; the first that can never work, or `stop`, ends all."""
+    async def _all(self, floor: int, folder: Path, stop: asyncio.Event) -> None:
+        """Runs the plant; an area that can never work, or `stop`, ends all."""
         stopped = asyncio.create_task(stop.wait())
-        keepers = [
-            asyncio.create_task(
-                self._keep(
-                    replace(self.plan, areas=(name,), beside=self.plan.areas, begun=begun), floor
-                )
-            )
-            for name in self.plan.areas
-        ]
-        whole = asyncio.gather(*keepers)
+        whole = asyncio.create_task(self._plant(floor, folder))
         try:
-            watched: list[asyncio.Future[object]] = [stopped, whole]  # type: ignore[list-item]
-            await asyncio.wait(watched, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((stopped, whole), return_when=asyncio.FIRST_COMPLETED)
             if whole.done():
                 await whole
         finally:
             stopped.cancel()
+            whole.cancel()
+            with suppress(asyncio.CancelledError, GemelError):
+                await whole
+
+    async def _plant(self, floor: int, folder: Path) -> None:
+        """Lives through the past once, then runs every area in a task.
+
+        Raises:
+            GemelError: there is no past to be had, or an area can never work.
+        """
+        loop, plan = asyncio.get_running_loop(), self.plan
+        if (plan.past or plan.lived) and len(plan.areas) > 1:
+            plan = replace(plan, floors=str(folder / "floors"))
+            code, _ = await self._once(plan, floor)
+            if code != 0:
+                raise GemelError(f"the past of the plant ended with code {code}")
+        plan = replace(plan, begun=loop.time())
+        keepers = [
+            asyncio.create_task(self._keep(replace(plan, areas=(name,)), floor))
+            for name in plan.areas
+        ]
+        try:
+            await asyncio.gather(*keepers)
+        finally:
             for keeper in keepers:
                 keeper.cancel()
             await asyncio.gather(*keepers, return_exceptions=True)
-            with suppress(asyncio.CancelledError, GemelError):
-                await whole
 
     async def _keep(self, plan: Plan, floor: int) -> None:
         """Runs one area, anew with longer and longer pauses as often as it dies.
@@ -98,12 +115,13 @@ class Supervisor:
             await asyncio.sleep(pause)
             pause = min(LONGEST_PAUSE, pause * 2)
             self.restarts += 1
-            plan = replace(plan, past=0.0)  # it was sent already
+            plan = replace(plan, past=0.0, lived=0, floors="")  # it was sent already
 
     async def _once(self, plan: Plan, floor: int) -> tuple[int, dict[str, object]]:
-        """One life of an area's process: its exit code and its last word."""
+        """One life of an area's process, or the past of all: its exit code and its last word."""
+        more = [plan.floors] if len(plan.areas) > 1 else []
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "gemel.simulate.process", str(floor),
+            sys.executable, "-m", "gemel.simulate.process", str(floor), *more,
             stdin=PIPE, stdout=PIPE, pass_fds=(floor,), start_new_session=True,
         )  # fmt: skip
         self.processes[plan.areas[0]] = process

@@ -14,7 +14,7 @@ from gemel.services.rules.compiler import Kernel, PropertyShape
 from gemel.services.rules.design import FIELDS as DESIGN_FIELDS
 from gemel.services.rules.design import PLAIN, Design, read_design
 from gemel.services.rules.expression import Comparison, Number
-from gemel.services.rules.features import every_path
+from gemel.services.rules.features import Feature, every_path
 from gemel.services.rules.measures import Kin, compile_rule, no_kin
 from gemel.services.rules.parser import parse
 
@@ -125,11 +125,15 @@ def load_rule(
     )
 
 
-def _least_lateness(kernel: Kernel) -> float:
+def lateness_of(paths: tuple[str, ...], features: Mapping[str, Feature]) -> float:
     """Of what is judged in order: services and forecasts write their values a moment later."""
-    if any(BESIDE in path for path in every_path(kernel.paths, kernel.features)):
-        return LATENESS_BESIDE
-    return LATENESS if kernel.features else 0.0
+    is_beside = any(BESIDE in path for path in every_path(paths, features))
+    return LATENESS_BESIDE if is_beside else LATENESS
+
+
+def _least_lateness(kernel: Kernel) -> float:
+    least = lateness_of(kernel.paths, kernel.features)
+    return least if kernel.features or least > LATENESS else 0.0
 
 
 def _text(key: str, document: Json, name: str) -> str:
