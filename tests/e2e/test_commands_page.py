@@ -132,6 +132,11 @@ def test_what_a_command_would_do_is_simulated_and_held_against_what_it_did(
     assert link.inner_text() == "Effect of setSpeed 50 on Motor 1"
     (scenario,) = plant.call("GET", "/scenarios")["value"]
     assert scenario["id"] == f"effect-{ann.find('command-detail').get_attribute('data-id')}"
+    ann.open("/app/what-if")
+    ann.find("effects").locator("summary").wait_for()
+    assert not ann.find("scenario-line").is_visible()
+    ann.find("effects").locator("summary").click()
+    ann.find("scenario-line").wait_for()
 
 
 def test_the_kill_switch_stands_in_the_status_bar(plant: Running, visit: Visit) -> None:

@@ -45,6 +45,12 @@ def names(visitor: Visitor) -> list[str]:
     return visitor.page.locator("[data-testid=twin-row] [data-row]").all_inner_texts()
 
 
+def test_where_a_twin_stands_is_told_beyond_those_in_memory(plant: Running, visit: Visit) -> None:
+    ann = visit(plant, size=(1440, 900)).log_in("viewer", at=f"/app/twins/m-{LINES * EACH}")
+    ann.find("crumbs").get_by_role("link", name=f"Line {LINES}", exact=True).wait_for()
+    ann.find("crumbs").get_by_text(f"Motor {LINES * EACH}").wait_for()
+
+
 def test_any_part_of_a_long_table_is_there_when_it_is_looked_at(
     plant: Running, visit: Visit
 ) -> None:

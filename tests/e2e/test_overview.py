@@ -31,6 +31,7 @@ ORDER = {
     "priority": 2,
     "checklist": ["lock it out", "grease it"],
     "due": "2126-01-01T00:00:00Z",
+    "parts": [{"name": "grease", "number": "G-1", "count": 2}],
 }
 
 
@@ -78,8 +79,15 @@ def test_a_technician_sees_what_is_due_and_opens_it_with_enter(
 ) -> None:
     visitor = visit(plant).log_in("operator", at="/app/overview?for=technician")
     visitor.find("work-next").filter(has_text="Motor 2").wait_for()
-    row = visitor.find("work-row")
+    row = visitor.find("work-row").filter(has_text="Grease the bearing")
     assert "0 of 2 checked" in row.inner_text()
+    assert "To check: lock it out" in row.inner_text()
+    own = {**ORDER, "twin": "motor-1", "title": "Oil", "due": None, "assignee": "operator"}
+    plant.call("POST", "/work-orders", own)
+    visitor.find("work-row").first.filter(has_text="mine").wait_for()
+    along = visitor.find("work-along").inner_text().split("\n")
+    assert along[0].lower() == "to take along"
+    assert "2 ×" in along
     row.get_by_role("button").click()
     visitor.find("selected-twin", twin_id="motor-2").wait_for()
     row.get_by_role("button").press("Enter")

@@ -23,7 +23,10 @@ export function handleOf(behaviours: readonly Behaviour[], twin: string, command
   return null;
 }
 
-export const effectId = (command: string): string => `effect-${command}`;
+const EFFECT = "effect-";
+export const effectId = (command: string): string => EFFECT + command;
+/** Made for one command and not kept since: it stands with that command. */
+export const isEffect = (scenario: Scenario): boolean => scenario.id.startsWith(EFFECT) && !scenario.kept;
 
 /** The scenario in which nothing but this command is different. */
 export function askedFor(twin: Twin, words: string, handle: Handle, value: number): Partial<ScenarioAsked> {

@@ -73,6 +73,17 @@ export function nameOf(twin: string): string {
   return rows.value.get(twin)?.name || twin;
 }
 
+/** Twins above one that are shown where it stands in the plant. */
+export const DEEPEST = 4;
+
+/** A twin and those that contain it, asked of the server where they were not fetched. */
+export async function lineTo(twin: string, abort: AbortSignal): Promise<TwinRow[]> {
+  const line: TwinRow[] = [];
+  for (let at: string | null = twin; at && line.length <= DEEPEST && !line.some((row) => row.id === at); at = line[0]!.parent)
+    line.unshift(rows.peek().get(at) ?? (await get<TwinRow>(`/twins/${encodeURIComponent(at)}`, abort)));
+  return line;
+}
+
 /** Twin ids by parent; the key "" holds those at the top. Sorted by name; a circle does not lose twins. */
 export const children = computed(() => {
   const found = new Map<string, string[]>();

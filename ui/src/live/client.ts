@@ -33,6 +33,8 @@ const interest = new Map<string, number>();
 const rowListeners = new Set<(key: string, reading: Reading) => void>();
 let worker: Worker | null = null;
 let subscribeTimer = 0;
+/** Goes up with each work order that is made or changed. */
+export const workTold = signal(0);
 
 interface Listeners {
   alarm: (alarm: Alarm) => void;
@@ -121,6 +123,7 @@ function take(message: ServerMessage): void {
   } else if (message.type === "alarm") listeners.alarm.forEach((listener) => listener(message.alarm));
   else if (message.type === "alarmGroup") listeners.alarmGroup.forEach((listener) => listener(message.group));
   else if (message.type === "command") listeners.command.forEach((listener) => listener(message.command));
+  else if (message.type === "work") workTold.value += 1;
   else if (message.type === "twin") listeners.twin.forEach((listener) => listener(message.id, message.status));
   else if (message.type === "graph") refetches.value += 1;
 }

@@ -10,6 +10,7 @@ export type ServerMessage =
   | { type: "alarm"; alarm: Alarm }
   | { type: "alarmGroup"; group: AlarmGroup }
   | { type: "command"; command: Command }
+  | { type: "work" }
   | { type: "twin"; id: string; status: string }
   | { type: "graph" }
   | { type: "status"; status: Status }

@@ -1,6 +1,8 @@
 import { counts } from "@/core/alarms.ts";
-import { nameOf, rows } from "@/core/plant.ts";
+import { DEEPEST, lineTo, rows, rowsMissing } from "@/core/plant.ts";
+import { useResource } from "@/core/resource.ts";
 import { href, place } from "@/core/router.ts";
+import type { TwinRow } from "@/core/types.ts";
 import { PRIORITY_WORDS } from "@/core/words.ts";
 import { status } from "@/live/client.ts";
 import { layer } from "./app.tsx";
@@ -43,14 +45,18 @@ function Counter({ priority }: { priority: number }) {
 function Crumbs() {
   const { route, id } = place.value;
   const twin = route === "twins" && id ? id : place.value.search.get("twin");
+  const { data } = useResource(twin && rowsMissing.value > 0 && !rows.value.has(twin) ? `line to ${twin}` : null, (abort) => lineTo(twin!, abort));
+  const known = new Map(data?.map((row) => [row.id, row]));
+  const rowOf = (one: string): TwinRow | undefined => known.get(one) ?? rows.value.get(one);
+  const named = (one: string): string => rowOf(one)?.name || one;
   const line: string[] = [];
-  let at = twin ? rows.value.get(twin)?.parent : null;
-  while (at && line.length < 4 && !line.includes(at)) {
+  let at = twin ? rowOf(twin)?.parent : null;
+  while (at && line.length < DEEPEST && !line.includes(at)) {
     line.unshift(at);
-    at = rows.value.get(at)?.parent ?? null;
+    at = rowOf(at)?.parent ?? null;
   }
   const plant = status.value?.plant ?? "";
-  const isTop = (one: string): boolean => nameOf(one) === plant;
+  const isTop = (one: string): boolean => named(one) === plant;
   return (
     <nav class="crumbs" aria-label="Place in the plant" data-testid="crumbs">
       {twin ? <a href={href("overview")}>{plant}</a> : <strong>{plant}</strong>}
@@ -59,13 +65,13 @@ function Crumbs() {
         .map((one) => (
           <span class="row" key={one}>
             <span class="muted">/</span>
-            <a href={href("twins", one)}>{nameOf(one)}</a>
+            <a href={href("twins", one)}>{named(one)}</a>
           </span>
         ))}
       {twin && (
         <span class="row" style={{ minWidth: 0 }}>
           <span class="muted">/</span>
-          <strong class="ellipsis">{nameOf(twin)}</strong>
+          <strong class="ellipsis">{named(twin)}</strong>
         </span>
       )}
     </nav>

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { get, may, patch, post } from "@/core/api.ts";
 import { tick } from "@/core/clock.ts";
 import { useResource } from "@/core/resource.ts";
+import { workTold } from "@/live/client.ts";
 import { href } from "@/core/router.ts";
 import type { Page, Twin, WorkOrder } from "@/core/types.ts";
 import { formatMoment } from "@/core/words.ts";
@@ -29,7 +30,7 @@ const WORDS: Record<Doing, string> = { create: "New work order", note: "Add a no
 const NEEDED: ReadonlySet<Doing> = new Set<Doing>(["create", "note", "finish", "cancel", "reopen"]);
 
 export function MaintenanceTab({ twin }: { twin: Twin }) {
-  const { data, error, retry } = useResource(`work of ${twin.id}`, (abort) => get<Page<WorkOrder>>(`/work-orders?twin=${encodeURIComponent(twin.id)}`, abort), sentCount.value);
+  const { data, error, retry } = useResource(`work of ${twin.id}`, (abort) => get<Page<WorkOrder>>(`/work-orders?twin=${encodeURIComponent(twin.id)}`, abort), `${sentCount.value} ${workTold.value}`);
   const [doing, setDoing] = useState<{ what: Doing; order?: WorkOrder } | null>(null);
   const blocked = blockedFrom("alarms:write");
   if (error && !data) return <Failed error={error} what="The work orders" retry={retry} />;

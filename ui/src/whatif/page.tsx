@@ -7,6 +7,7 @@ import { unitAsRead } from "@/core/units.ts";
 import { blockedFrom } from "@/core/writing.ts";
 import { Icon } from "@/shell/icon.tsx";
 import { ActionButton, Empty, Failed, SkeletonRows } from "@/shell/notices.tsx";
+import { isEffect } from "@/commands/effects.ts";
 import { isUnderWay, loadScenarios, signed, stateWords, version } from "./data.ts";
 import { ScenarioForm } from "./form.tsx";
 import { ScenarioView } from "./scenario.tsx";
@@ -20,6 +21,8 @@ export function WhatIfPage() {
   const [tick, setTick] = useState(0);
   const found = useResource("scenarios", loadScenarios, `${version.value} ${tick}`);
   const list = found.data ?? [];
+  const effects = list.filter(isEffect);
+  const asked = list.filter((one) => !isEffect(one));
   const isWaiting = list.some((one) => isUnderWay(one.run));
   useEffect(() => {
     if (!isWaiting) return undefined;
@@ -30,7 +33,7 @@ export function WhatIfPage() {
   const isEdited = search.get("edit") === "1";
   const chosen = list.find((one) => one.id === id);
   const others = (search.get("with") ?? "").split(",").filter((one) => one && one !== id);
-  useListKeys(list, id);
+  useListKeys([...asked, ...effects], id);
   const blocked = blockedFrom("runs:start");
   return (
     <div class={`whatif${id || isNew ? " has-detail" : ""}`}>
@@ -51,10 +54,22 @@ export function WhatIfPage() {
           </Empty>
         )}
         <ul class="whatif-lines">
-          {list.map((one) => (
+          {asked.map((one) => (
             <Line key={one.id} one={one} chosen={id} others={others} />
           ))}
         </ul>
+        {effects.length > 0 && (
+          <details class="whatif-effects" data-testid="effects" open={effects.some((one) => one.id === id)}>
+            <summary>
+              Effects of commands <span class="meta">{effects.length}</span>
+            </summary>
+            <ul class="whatif-lines">
+              {effects.map((one) => (
+                <Line key={one.id} one={one} chosen={id} others={others} />
+              ))}
+            </ul>
+          </details>
+        )}
       </section>
       <section class="whatif-main" aria-label={chosen ? `Scenario ${chosen.title || chosen.id}` : "Scenario"}>
         {isNew && <ScenarioForm key="new" list={list} />}

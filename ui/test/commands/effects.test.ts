@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { askedFor, effectOf, handleOf, latestMet, numberAsked } from "@/commands/effects.ts";
+import { askedFor, effectOf, handleOf, isEffect, latestMet, numberAsked } from "@/commands/effects.ts";
 import type { Behaviour, Command, Scenario, ScenarioLines, Twin } from "@/core/types.ts";
 
 const fan = { id: "air", of: ["fan-1"], commands: { speedSetpoint: "setSpeed" }, outputs: { flow: "f", power: "p", hidden: "h", speedSetpoint: "s" } } as unknown as Behaviour;
@@ -33,6 +33,13 @@ describe("the scenario of a command", () => {
     const promoted = { ...command, steps: [{ note: "what-if 'warm', run r-1" }] } as unknown as Command;
     expect(effectOf(promoted, [scenario("warm")])?.id).toBe("warm");
     expect(effectOf(command, [scenario("warm"), scenario("effect-c-1", false)])).toBeNull();
+  });
+});
+
+describe("what is listed with its command", () => {
+  it("is what was made for one, until somebody keeps it", () => {
+    const of = (id: string, kept?: string) => isEffect({ id, kept } as unknown as Scenario);
+    expect([of("effect-c-1"), of("effect-c-1", "2026-01-01T00:00:00Z"), of("warmer")]).toEqual([true, false, false]);
   });
 });
 
