@@ -110,3 +110,15 @@ def test_a_house_is_calibrated_and_expected(tmp_path: Path) -> None:
         assert (done["state"], done["service"]) == ("succeeded", "service houses")
         assert 0 <= done["arguments"] <= 8000
         assert "expected gain" in done["steps"][0]["note"]
+        quiet = {"explain": {"every": 0}}
+        server.ask("PUT", "/services/houses", {**SERVICE, "schedule": quiet})
+        server.clock.advance(7 * 86_400)
+        server.call(server.platform.tick, server.clock())
+        assert "explain" not in [r["run"] for r in server.ask("GET", "/runs")["value"]]
+        server.ask("PUT", "/services/houses", SERVICE)
+        server.call(server.platform.tick, server.clock())
+        asked = until(
+            lambda: [r for r in server.ask("GET", "/runs")["value"] if r["run"] == "explain"],
+            "the question in hindsight, asked by itself",
+        )
+        assert asked[0]["why"] == "schedule"

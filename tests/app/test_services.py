@@ -167,6 +167,7 @@ def test_services_are_part_of_a_plant(server: Inside) -> None:
         ({"autonomy": "all"}, "observe"),
         ({"schedule": {"nothing": {"every": 60}}}, "learn"),
         ({"schedule": {"learn": {"every": 1}}}, "at least"),
+        ({"schedule": {"learn": {"every": -1}}}, "0: not by itself"),
         ({"enabled": "yes"}, "true or false"),
     ],
 )

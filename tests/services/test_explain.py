@@ -11,11 +11,19 @@ import pytest
 from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
 from gemel.services.behaviour import behaviour_of
-from gemel.services.calibration.explain import AS_CALIBRATED, CHANGED, SENSOR, explain
+from gemel.services.calibration.explain import (
+    AS_CALIBRATED,
+    CHANGED,
+    SENSOR,
+    explain,
+    explain_alike,
+)
+from gemel.services.calibration.hindsight import HINDSIGHT, explain_twins, need_of_some
 from gemel.services.calibration.kind import KIND
+from gemel.services.calibration.live import BehaviourFollower
 from gemel.services.calibration.offline import Data
-from gemel.services.calibration.runs import HINDSIGHT, explain_twins
-from gemel.services.contract import Column, Fit, Instance, Job, Signal
+from gemel.services.calibration.runs import calibrate_twins
+from gemel.services.contract import Column, Fit, Instance, Job, Readings, Setup, Signal
 from gemel.services.schema import completed
 
 MODEL = behaviour_of("rc2")
@@ -117,9 +125,79 @@ def test_the_run_says_which_it_is_and_writes_what_the_sensor_is_off_by() -> None
     assert changed.series[0].value[0] == 0
 
 
-def test_a_span_that_does_not_reach_the_calibration_is_refused() -> None:
-    with pytest.raises(InvalidInput, match="a longer 'span'"):
-        explain_twins(job(lived(), calibrated_until=1), lambda *_: None)
+def test_a_span_that_does_not_reach_the_calibration_leaves_open_where_lines_begin() -> None:
+    found = explain_twins(job(lived(bias=1.5), calibrated_until=1), lambda *_: None)
+    assert found.document["twins"]["h1"]["bias"] == pytest.approx(1.5, abs=0.3)
+
+
+def test_a_sensor_that_is_off_is_marked_once_in_a_version_of_its_own() -> None:
+    asked = job(lived(bias=1.5))
+    marked = explain_twins(asked, lambda *_: None).fit
+    assert marked is not None
+    assert asked.fit is not None
+    one = marked.document["twins"]["h1"]
+    assert one["parameters"] == asked.fit.document["twins"]["h1"]["parameters"]
+    assert one["sensor"]["bias"] == pytest.approx(1.5, abs=0.25)
+    assert marked.end == asked.fit.end
+    assert explain_twins(replace(asked, fit=marked), lambda *_: None).fit is None
+    mended = explain_twins(replace(job(lived()), fit=marked), lambda *_: None).fit
+    assert mended is not None
+    assert "sensor" not in mended.document["twins"]["h1"]
+    anew = replace(asked, fit=marked, parameters=completed(KIND.runs[0].parameters, {}))
+    with pytest.raises(InvalidInput, match="its sensor is off by 1") as found:
+        calibrate_twins(anew, lambda *_: None)
+    assert "mend the sensor" in found.value.hint
+
+
+def test_the_live_part_goes_on_with_the_parameters_as_calibrated_where_a_sensor_is_marked() -> None:
+    asked = job(lived(bias=1.5))
+    order = np.argsort(np.concatenate([c.time for c in asked.columns]), kind="stable")
+    slot = np.repeat(np.arange(5), [len(c.time) for c in asked.columns])[order].astype(np.int32)
+    value = np.concatenate([c.value for c in asked.columns])[order]
+    time = np.concatenate([c.time for c in asked.columns])[order]
+    cut = len(time) - 5 * DAY * 5
+    live = BehaviourFollower(Setup(asked.instance, asked.fit, 1))
+    raised = live.update(Readings(slot[:cut], time[:cut], value[:cut])).notices
+    before = live.status()["following"]["h1"]
+    assert not before["sensorOff"]
+    assert before["parameters"]["outer"][1] < 0.95 * USUAL["outer"]
+    assert [one.title for one in raised][-1:] == ["no longer as calibrated"]
+    marked = explain_twins(asked, lambda *_: None).fit
+    after = BehaviourFollower(Setup(asked.instance, marked, 2))
+    after.restore(live.snapshot())
+    found = after.update(Readings(slot[cut:], time[cut:], value[cut:]))
+    now = after.status()["following"]["h1"]
+    assert now["sensorOff"]
+    assert now["parameters"]["outer"][1] == pytest.approx(USUAL["outer"], rel=0.06)
+    bias = found.outputs.value[found.outputs.output == 3]
+    assert np.median(bias) == pytest.approx(1.5, abs=0.3)
+    (alarm,) = found.notices
+    assert alarm.title.startswith("indoor is off by 1")
+    again = BehaviourFollower(Setup(asked.instance, asked.fit, 3))
+    again.restore(after.snapshot())
+    assert not again.status()["following"]["h1"]["sensorOff"]
+
+
+def test_of_many_twins_each_day_takes_the_next_ones() -> None:
+    twins = tuple(f"h{i}" for i in range(5))
+    instance = replace(
+        job(lived()).instance, twins=twins, signals=tuple(Signal(t, "indoor") for t in twins)
+    )
+    given = {"span": 86_400.0, "most": 2}
+    days = [need_of_some(given, instance, None, day * 86_400 * SECOND) for day in range(5)]
+    assert [sorted(s.twin for s in one.signals) for one in days[:3]] == [
+        ["h0", "h1"], ["h2", "h3"], ["h0", "h4"]
+    ]  # fmt: skip
+    assert {s.twin for one in days for s in one.signals} == set(twins)
+
+
+def test_twins_of_one_length_are_judged_together_as_alone() -> None:
+    both = [lived(bias=1.5), lived(change=1.3)]
+    found = explain_alike(MODEL, both, [USUAL, USUAL], ["outer"], 0.1)
+    for one, data in zip(found, both, strict=True):
+        alone = judged(data)
+        assert one.verdict == alone.verdict
+        assert one.evidence == pytest.approx(alone.evidence)
 
 
 def test_what_nothing_was_read_of_since_the_calibration_is_named_with_a_way_out() -> None:

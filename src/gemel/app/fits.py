@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemel import __version__
-from gemel.core.clock import to_iso
+from gemel.core.clock import from_iso, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
 from gemel.services.contract import Fit
@@ -37,6 +37,13 @@ class Fits:
         """`{"current": number or None, "versions": [...]}`, the newest first."""
         empty: Json = {"current": None, "versions": []}
         return self._platform.catalogue.plain["fit"].get(service, empty)
+
+    def known_until(self, service: str) -> int | None:
+        """The end (ns) of the data that the version in use was made from."""
+        view = self.view(service)
+        mine = (v["to"] for v in view["versions"] if v["version"] == view["current"])
+        until = next(mine, None)
+        return from_iso(until) if until else None
 
     def current(self, service: str) -> Fit | None:
         """The version in use, read from disk."""

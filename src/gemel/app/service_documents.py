@@ -160,10 +160,10 @@ def _schedule(given: Any, kind: Kind, place: str) -> Json:
         every = plan.get("every")
         if isinstance(every, bool) or not isinstance(every, int | float):
             raise InvalidInput(f"{place}: schedule.{name} needs 'every', in seconds")
-        if every < SHORTEST_SCHEDULE:
+        if 0 != every < SHORTEST_SCHEDULE:
             raise InvalidInput(
                 f"{place}: schedule.{name}.every is {every} s",
-                hint=f"at least {SHORTEST_SCHEDULE:g}",
+                hint=f"at least {SHORTEST_SCHEDULE:g}; 0: not by itself",
             )
         completed(run.parameters, plan.get("parameters"), f"{place}: schedule.{name}.parameters")
         found[name] = plan

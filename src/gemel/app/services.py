@@ -101,11 +101,25 @@ class Services:
         self.writer.write_soon()
         self.proposals.submit_soon()
         for key, hosted in self.hosted.items():
-            for run, plan in hosted.document.get("schedule", {}).items():
+            for run, plan in self._scheduled(hosted, now).items():
                 if hosted.document["enabled"] and self._is_due(key, run, plan, now):
                     self._asked[key, run] = now
                     self._asking.add(key)
                     self._platform.start_task(self._ask(key, run, plan.get("parameters")))
+
+    def _scheduled(self, hosted: Hosted, now: int) -> Json:
+        """Its schedule, and the runs that look after its version where it says nothing of them."""
+        given: Json = hosted.document.get("schedule", {})
+        usual: Json = {}
+        for run in hosted.kind.runs:
+            regular = run.regular
+            if regular is None or run.name in given or not hosted.is_running:
+                continue
+            since = self.fits.known_until(hosted.instance.id)
+            is_old = since is not None and now - since >= round(regular.after * SECOND)
+            if is_old and regular.wanted(hosted.instance.parameters):
+                usual[run.name] = {"every": regular.every}
+        return {**{name: plan for name, plan in given.items() if plan["every"]}, **usual}
 
     async def _ask(self, key: str, run: str, given: Any) -> None:
         try:

@@ -88,6 +88,20 @@ class Run:
     seconds: float = 600.0
     threads: int = 1
     """For numerical libraries."""
+    regular: Regular | None = None
+    """When it is asked for by itself, where the schedule of an instance says nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Regular:
+    """A run that looks after the version in use."""
+
+    every: float
+    """Seconds."""
+    after: float
+    """Seconds from the end of the data that the version was made from to the first."""
+    wanted: Callable[[Json], bool] = lambda parameters: True
+    """Whether an instance with these parameters has use for it."""
 
 
 @dataclass(frozen=True, slots=True)

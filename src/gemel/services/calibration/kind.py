@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gemel.core.document import Json
 from gemel.services.behaviour.registry import REGRESSION, behaviours
+from gemel.services.calibration.hindsight import need_of_some
 from gemel.services.calibration.idle import follower
 from gemel.services.calibration.live import (
     BIAS,
@@ -14,7 +15,7 @@ from gemel.services.calibration.live import (
 )
 from gemel.services.calibration.runs import need
 from gemel.services.calibration.settings import check, foreign, reads
-from gemel.services.contract import Cost, Kind, Output, Run
+from gemel.services.contract import Cost, Kind, Output, Regular, Run
 
 
 def _number(default: float, about: str, low: float, high: float, unit: str = "") -> Json:
@@ -85,7 +86,16 @@ CALIBRATE: Json = {
 }
 EXPLAIN: Json = {
     "type": "object",
-    "properties": {"span": _number(36 * 86_400, "seconds of history", 5 * 86_400, 1e9, "s")},
+    "properties": {
+        "span": _number(36 * 86_400, "seconds of history", 5 * 86_400, 1e9, "s"),
+        "most": {
+            "type": "integer",
+            "default": 50,
+            "minimum": 1,
+            "maximum": 10_000,
+            "description": "twins of one run; of more each day takes the next ones",
+        },
+    },
 }
 PLAN: Json = {
     "type": "object",
@@ -148,9 +158,10 @@ KIND = Kind(
         Run(
             "explain",
             "whether the plant has changed since its calibration, or its sensor is off",
-            "gemel.services.calibration.runs:explain_twins",
+            "gemel.services.calibration.hindsight:explain_twins",
             EXPLAIN,
-            need,
+            need_of_some,
+            regular=Regular(86_400, 6 * 86_400, lambda parameters: bool(parameters["follow"])),
         ),
         Run(
             "plan",
@@ -168,6 +179,7 @@ KIND = Kind(
         ),
     ),
     reads=reads,
+    remembers=True,
     expects=lambda parameters: {VALUE: str(parameters["observed"])},
     foreign=foreign,
     check=check,

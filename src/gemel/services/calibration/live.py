@@ -7,6 +7,7 @@ last reading of the step. So neither how readings are cut into updates nor the c
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,9 @@ class BehaviourFollower:
     """All twins of one instance."""
 
     TABLES = ("base", "state", "log", "bias", "steps")
-    MINE = ("span", "sum", "count", "held", "seen", "alarm", "told", "begun")
+    MINE = ("span", "sum", "count", "held", "seen", "alarm", "told", "begun", "learnt", "marked")
+    WIDE = ("base", "state", "log", "away", "sum", "count", "held")
+    """Tables whose second axis are twins."""
 
     def __init__(self, setup: Setup) -> None:
         self.settings = settings = settings_of(setup.instance)
@@ -73,7 +76,13 @@ class BehaviourFollower:
         self.held = np.full((len(inputs), count), np.nan)
         self.seen = np.full(count, np.nan)
         self.begun = np.zeros(count, np.bool_)
-        self.alarm = np.zeros(count, np.bool_)
+        self.alarm = np.zeros(count)
+        """The state that an alarm stands for; 0: there is none."""
+        entries = [self._entry(twin) for twin in self.twins]
+        self.learnt = np.array([_mark_of(one.get("parameters")) for one in entries], np.int64)
+        """Of the parameters that the version has, what tells them from others."""
+        self.marked = np.array([one.get("sensor", {}).get("bias", np.nan) for one in entries])
+        """What the version says that the sensor is off by; NaN where it is true."""
         self.told: I64 = np.full(count, NEVER, np.int64)
         for row, one in enumerate(inputs):
             if one.name not in settings.paths:
@@ -151,11 +160,15 @@ class BehaviourFollower:
         self.seen[is_open] = np.nan
         self.span[rows] = newest[rows]
 
-    def _begin(self, rows: Rows) -> None:
+    def _entry(self, twin: str) -> Json:
+        """What the version in use knows of a twin."""
         fit = self.setup.fit
-        learnt: Json = fit.document["twins"] if fit is not None else {}
+        found: Json = (fit.document["twins"] if fit is not None else {}).get(twin, {})
+        return found
+
+    def _begin(self, rows: Rows) -> None:
         for row in rows.tolist():
-            mine = learnt.get(self.twins[row], {})
+            mine = self._entry(self.twins[row])
             start = {s.name: s.value for s in self.settings.behaviour.states}
             spread: dict[str, float] = dict(mine.get("spread", {}))
             units = {o.name: o.unit for o in self.settings.behaviour.outputs}
@@ -168,6 +181,8 @@ class BehaviourFollower:
                     spread[one.name] = max(HIDDEN, 10 * self.settings.noise.reading)
             values = {**self.settings.values, **mine.get("parameters", {})}
             self.watch.begin(np.array([row]), values, start, spread)
+        off = rows[np.isfinite(self.marked[rows])]
+        self.watch.distrust(off, self.marked[off])
         self.begun[rows] = True
 
     def _step(
@@ -193,10 +208,11 @@ class BehaviourFollower:
                     time[there], value[there], low, high,
                 )
             )  # fmt: skip
-        turned = np.flatnonzero((kind > 0) != self.alarm[rows])
-        for i in turned.tolist():
-            notices.append(self._notice(int(rows[i]), float(kind[i]), int(time[i])))
-        self.alarm[rows] = kind > 0
+        # an alarm that stands for something else ends first; the next step raises the other
+        turned = np.where((self.alarm[rows] > 0) & (kind != self.alarm[rows]), 0.0, kind)
+        for i in np.flatnonzero(turned != self.alarm[rows]).tolist():
+            notices.append(self._notice(int(rows[i]), float(turned[i]), int(time[i])))
+        self.alarm[rows] = turned
         self.told[rows] = time
 
     def _notice(self, row: int, kind: float, time: int) -> Notice:
@@ -229,23 +245,38 @@ class BehaviourFollower:
                 arrays[f"{name}/{table}"] = getattr(getattr(self.watch, name), table)
         for name in ("evidence", "biased", "away", "changed", "jumps"):
             arrays[f"watch/{name}"] = getattr(self.watch, name)
-        return pack({"twins": list(self.twins)}, arrays)
+        return pack({"twins": list(self.twins), "version": self.setup.version}, arrays)
 
     def restore(self, data: bytes) -> None:
-        """Takes a snapshot over; twins that are not in it begin anew."""
+        """Takes a snapshot over; twins that are not in it, or were calibrated anew, begin anew."""
         document, arrays = unpack(data)
         place = {twin: i for i, twin in enumerate(document["twins"])}
-        mine = [i for i, twin in enumerate(self.twins) if twin in place]
+        known = [i for i, twin in enumerate(self.twins) if twin in place]
+        mine = [i for i in known if self.learnt[i] == arrays["learnt"][place[self.twins[i]]]]
         theirs = [place[self.twins[i]] for i in mine]
+        marked = self.marked.copy()
         for key, before in arrays.items():
             group, _, name = key.rpartition("/")
             owner = {"": self, "watch": self.watch}.get(group) or getattr(self.watch, group)
             table = getattr(owner, name)
-            axis = 1 if name in ("base", "state", "log", "away", "sum", "count", "held") else 0
-            if axis:
+            if name in self.WIDE:
                 table[:, mine] = before[:, theirs]
             else:
                 table[mine] = before[theirs]
+        if document["version"] != self.setup.version:
+            self._take_marks(mine, marked)
+
+    def _take_marks(self, rows: Sequence[int], marked: F64) -> None:
+        """Goes on with another version: what it says of sensors holds; its alarms are its own."""
+        now = np.array(rows, np.intp)
+        was = np.isfinite(self.marked[now])
+        self.marked = marked
+        is_off = np.isfinite(marked[now])
+        fresh = now[is_off & ~was & self.begun[now] & ~self.watch.biased[now]]
+        gone = now[was & ~is_off]
+        self.watch.distrust(fresh, marked[fresh])
+        self.watch.trust(gone)
+        self.alarm[:] = 0.0
 
     def condition(self) -> Condition | None:
         return Condition(STATE, 0.5, title="Behaves unlike its model", alarm_class="service")
@@ -269,3 +300,8 @@ class BehaviourFollower:
             }
         missing = [t for t, ok in zip(self.twins, self.usable, strict=True) if not ok]
         return {**found, "twinsWithoutSignals": missing[:100]}
+
+
+def _mark_of(parameters: Json | None) -> int:
+    """A number that is another one for other parameters."""
+    return zlib.crc32(repr(sorted((parameters or {}).items())).encode())

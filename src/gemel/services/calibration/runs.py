@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-
 import numpy as np
 
 from gemel.core.batch import F64
-from gemel.core.clock import SECOND, to_iso
+from gemel.core.clock import SECOND
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
-from gemel.services.calibration.explain import SENSOR, Explained, explain
 from gemel.services.calibration.offline import Calibrated, Data, calibrate
 from gemel.services.calibration.settings import Settings, prepared, slots_of
 from gemel.services.contract import (
@@ -22,12 +19,9 @@ from gemel.services.contract import (
     Plant,
     Progress,
     Result,
-    Series,
 )
 
 MOST_STEPS = 20_000
-HINDSIGHT = "behaviour.hindsight"
-"""What the sensor is off by, 0 where it is not the sensor."""
 
 
 def need(parameters: Json, instance: Instance, _: Plant, now: int) -> Need:
@@ -48,6 +42,7 @@ def calibrate_twins(job: Job, progress: Progress) -> Result:
     old: Json = job.fit.document["twins"] if job.fit is not None else {}
     found: Json = {}
     problems: Json = {}
+    hint = "a longer 'span'"
     twins = job.instance.twins
     with prepared(job.instance) as settings:
         for i, twin in enumerate(twins):
@@ -58,10 +53,10 @@ def calibrate_twins(job: Job, progress: Progress) -> Result:
             try:
                 found[twin] = _twin(job, settings, twin, old.get(twin, {}), told)
             except InvalidInput as error:
-                problems[twin] = error.message
+                problems[twin], hint = error.message, error.hint or hint
     if not found:
         first = next(iter(problems.values()), "there are no twins")
-        raise InvalidInput(f"nothing was calibrated: {first}", hint="a longer 'span'")
+        raise InvalidInput(f"nothing was calibrated: {first}", hint=hint)
     passed = [twin for twin, one in found.items() if one["passed"]]
     kept = {t: (found[t] if t in passed else old[t]) for t in found if t in passed or t in old}
     scores = {
@@ -77,6 +72,11 @@ def _twin(job: Job, settings: Settings, twin: str, old: Json, told: Progress) ->
     slots = slots_of(job.instance, settings, twin)
     if slots is None:
         raise InvalidInput("it lacks a signal that is named as input or observed")
+    if "sensor" in old:
+        raise InvalidInput(
+            f"its sensor is off by {old['sensor']['bias']:.3g}, as `explain` found",
+            hint="mend the sensor; or take the version before that back into use",
+        )
     given = job.parameters
     columns = {name: job.columns[slot] for name, slot in slots.items()}
     data = data_of(columns, settings, job.begin, job.end)
@@ -174,54 +174,3 @@ def document_of(found: Calibrated) -> Json:
         "holdoutCoverage": None if np.isnan(found.holdout_coverage) else found.holdout_coverage,
         "startsAgree": [found.starts_agree, found.starts],
     }
-
-
-def explain_twins(job: Job, progress: Progress) -> Result:
-    """Says of each twin whether its plant has changed since the version in use, or its sensor.
-
-    Raises:
-        InvalidInput: no twin can be judged; says why.
-    """
-    found: Json = {}
-    problems: Json = {}
-    hint = ""
-    series: list[Series] = []
-    with prepared(job.instance) as settings:
-        for i, twin in enumerate(job.instance.twins):
-            progress(i / len(job.instance.twins), twin)
-            try:
-                one = _explained(job, settings, twin)
-            except InvalidInput as error:
-                problems[twin], hint = error.message, hint or error.hint
-                continue
-            found[twin] = asdict(one)
-            off = one.bias if one.verdict == SENSOR else 0.0
-            time = np.array([job.end - 1], np.int64)
-            series.append(Series(twin, HINDSIGHT, "derived", time, np.array([off])))
-    if not found:
-        first = next(iter(problems.values()), "there are no twins")
-        raise InvalidInput(f"nothing could be judged: {first}", hint=hint)
-    return Result({"twins": found, "problems": problems}, series=series)
-
-
-def _explained(job: Job, settings: Settings, twin: str) -> Explained:
-    fit = job.fit
-    learnt: Json = (fit.document["twins"] if fit is not None else {}).get(twin, {})
-    if fit is None or "parameters" not in learnt:
-        raise InvalidInput("it is not calibrated", hint="the run `calibrate` comes first")
-    if fit.end < job.begin:
-        raise InvalidInput(
-            f"it was calibrated before this span, until {to_iso(fit.end)}", hint="a longer 'span'"
-        )
-    slots = slots_of(job.instance, settings, twin)
-    if slots is None:
-        raise InvalidInput("it lacks a signal that is named as input or observed")
-    columns = {}
-    for name, slot in slots.items():
-        column = job.columns[slot]
-        is_since = column.time >= fit.end
-        columns[name] = Column(column.time[is_since], column.value[is_since])
-    data = data_of(columns, settings, max(job.begin, fit.end), job.end)
-    values = {**settings.values, **learnt["parameters"]}
-    noise = settings.noise.reading
-    return explain(settings.behaviour, data, values, settings.follow, noise)

@@ -116,6 +116,24 @@ class Watch:
         narrow = self.other.bias[rows].std(axis=1) < 0.5 * size
         self.other.bias[rows[narrow]] += size[narrow, None] * steps
 
+    def distrust(self, rows: Rows, bias: F64) -> None:
+        """Takes sensors as off by so much, and parameters as those of the version."""
+        for k, log in enumerate(self.plain.log):
+            self.plain.log[k][rows] = log[rows] - log[rows].mean(axis=1, keepdims=True)
+        unit = self.plain.behaviour.outputs[self.plain.row].unit
+        for k, state in enumerate(self.plain.behaviour.states):
+            if state.unit == unit:
+                self.plain.state[k, rows] -= bias[:, None]
+        self.other.take(rows, self.plain)
+        steps = np.linspace(-1.5, 1.5, self.other.members)
+        self.other.bias[rows] = bias[:, None] + 2 * self.noise.reading * steps
+        self.away[:, rows], self.evidence[rows] = 0, self.care.evidence
+        self.biased[rows], self.changed[rows] = True, False
+
+    def trust(self, rows: Rows) -> None:
+        """Takes sensors as true: what they were off by was the plant."""
+        self.biased[rows], self.evidence[rows] = False, 0.0
+
     def _judge(self, rows: Rows) -> None:
         care = self.care
         bias = np.abs(self.other.bias[rows].mean(axis=1))
