@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import random
 import shutil
+import sqlite3
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
 from app.inside import Inside, inside
-from gemel.app import certificates
-from gemel.app.event_routes import CURSORS
+from gemel.app import certificates, event_cursors
+from gemel.app.event_cursors import FILE as CURSORS
 from gemel.cli.main import main
 from gemel.connect.mqtt import spool
 from gemel.core.clock import system_clock
+from gemel.services.contract import Fit
+from gemel.services.packing import pack
+from scene.shapes import cube
 
 WHO = b'{"name": "d", "role": "device", "twins": ["d"], "session": "d", "five": false}'
 SILENT = ("lock", "ballast", "server.json", "-wal", "-shm", "taken")
@@ -33,6 +39,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if day == 2:
                 server.platform.history.compact()
         _readings(server, 4)
+        _keep_files(server)
     writer = spool.Writer(folder / spool.FOLDER / "00000001")
     for _ in range(2):
         writer.rotate()
@@ -45,8 +52,31 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             )
     writer.close()
     certificates.server_files(folder / "tls", ["localhost"], system_clock)
-    (folder / CURSORS).write_text("{}")
+    event_cursors.write(folder / CURSORS, "urn:uuid:1", {"alarms": 1234})
+    for name in ("scenarios/wider.pack", "runs/r-1/result.pack"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_bytes(pack({"of": name}, {"value": np.arange(50.0)}))
     return folder
+
+
+def _keep_files(server: Inside) -> None:
+    """What documents name, an edit of every kind of value, a retained message, a checkpoint."""
+    key = "00000000-0000-4000-8000-000000000001"
+    server.http.put(
+        f"/attachments/{key}",
+        params={"twin": "pump-1"},
+        content=b"looks worn",
+        headers={"Content-Type": "text/plain"},
+    ).raise_for_status()
+    server.http.post("/geometries", content=cube()).raise_for_status()
+    fits = server.platform.services.fits
+    fit = Fit({"a": 1}, {"w": np.arange(20.0)})
+    server.run(fits.add("mine", server.call(fits.write, "mine", fit), fit, "r-1", "test"))
+    with server.device("pump-1", client_id="pump-1", clean=False) as device:
+        device.subscribe("devices/pump-1/#")
+        message = device.client.publish("devices/pump-1/telemetry", b'{"flow": 2}', 1, retain=True)
+        message.wait_for_publish(60)
+    server.ask("POST", "/audit/checkpoint")
 
 
 def _readings(server: Inside, day: int) -> None:
@@ -110,6 +140,65 @@ def checked(folder: Path, capsys: pytest.CaptureFixture[str]) -> tuple[int, dict
 
 STRICT = ("history/segments/", "history/checkpoints/", "history/rejects/")
 """Every byte of these has a checksum, and none of them ever ends torn."""
+
+
+def content(folder: Path, name: str) -> Any:
+    """What stands in a database, or that it cannot be read."""
+    try:
+        with sqlite3.connect(folder / name) as database:
+            database.text_factory = bytes
+            tables = database.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            names = sorted(one.decode() for (one,) in tables.fetchall())
+            found = [database.execute(f'SELECT * FROM "{one}"').fetchall() for one in names]
+            version = database.execute("PRAGMA user_version").fetchall()
+        return names, found, version
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
+    finally:
+        database.close()
+
+
+UNPROTECTED = ("imports/", "log.txt")
+"""Files of users and what runs have printed: nothing says what they were."""
+
+
+@pytest.mark.parametrize("part", range(4))
+def test_every_flipped_bit_that_means_something_is_named(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], part: int
+) -> None:
+    every = [n for n in files(whole) if not n.endswith((*SILENT, *UNPROTECTED))]
+    chance = random.Random(part)
+    databases = [name for name in every if name.endswith(".sqlite")]
+    for name in [*every[part::4], *databases * 8]:
+        folder = tmp_path / "data"
+        shutil.copytree(whole, folder)
+        data = bytearray((folder / name).read_bytes())
+        place = chance.randrange(len(data))
+        data[place] ^= 1 << chance.randrange(8)
+        (folder / name).write_bytes(data)
+        _code, found = checked(folder, capsys)
+        said = {one["file"] for one in found["damage"] + found["notes"]}
+        # one of a pair of files that do not fit each other may be the one that was not touched
+        is_named = any(one.partition(".")[0].partition("-")[0] in name for one in said)
+        if not (is_named and said):
+            assert name in databases, (name, place, found)
+            assert content(folder, name) == content(whole, name), (name, place)
+        shutil.rmtree(folder)
+
+
+def test_a_document_whose_words_were_changed_is_named_by_its_edit(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(whole, folder)
+    file = folder / "gemel.sqlite"
+    file.write_bytes(file.read_bytes().replace(b'"degreeCelsius"', b'"degreeKelvins"'))
+    code, found = checked(folder, capsys)
+    assert code == 1
+    [damage] = found["damage"]
+    assert damage["file"] == "gemel.sqlite"
+    assert "the model 'dtmi:test:Pump;1'" in damage["what"]
+    assert "is not what was written" in damage["what"]
 
 
 @pytest.mark.parametrize("seed", [*range(1, 20), None])

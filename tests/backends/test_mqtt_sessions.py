@@ -4,7 +4,7 @@ import sqlite3
 
 import pytest
 
-from gemel.backends.mqtt_sessions import SqliteMqttSessions
+from gemel.backends.mqtt_sessions import MIGRATIONS, SqliteMqttSessions, damaged_rows
 from gemel.core.errors import Damaged, Unavailable
 
 
@@ -52,6 +52,38 @@ def test_a_damaged_file_is_named_with_a_way_out(tmp_path):
         SqliteMqttSessions(tmp_path)
     assert "mqtt.sqlite" in str(caught.value)
     assert caught.value.hint
+
+
+def test_a_row_that_was_changed_is_told_of_once_and_the_others_come_back(tmp_path):
+    store = SqliteMqttSessions(tmp_path)
+    store.commit([("session", "a", b"1"), ("session", "b", b"2"), ("session", "c", b"3")])
+    store.close()
+    with sqlite3.connect(tmp_path / "mqtt.sqlite") as db:
+        db.execute("UPDATE row SET value = x'33' WHERE key = 'b'")
+        db.execute("UPDATE row SET key = CAST(x'ff' AS TEXT) WHERE key = 'c'")
+        assert len(list(damaged_rows(db))) == 2
+    db.close()
+    store = SqliteMqttSessions(tmp_path)
+    assert list(store.load()) == [
+        ("session", "a", b"1"),
+        ("session", "b", None),
+        ("session", "\ufffd", None),
+    ]
+    assert list(store.load()) == [("session", "a", b"1")]
+    store.close()
+
+
+def test_rows_of_before_there_were_checksums_are_kept(tmp_path):
+    db = sqlite3.connect(tmp_path / "mqtt.sqlite")
+    MIGRATIONS[0](db)
+    db.execute("INSERT INTO row VALUES ('session', 'ä', x'01')")
+    db.execute("PRAGMA user_version=1")
+    db.commit()
+    db.close()
+    for _ in range(2):
+        store = SqliteMqttSessions(tmp_path)
+        assert list(store.load()) == [("session", "ä", b"\x01")]
+        store.close()
 
 
 def test_a_file_of_a_later_version_is_left_alone(tmp_path):

@@ -260,6 +260,42 @@ def test_a_migration_runs_once_and_keeps_the_documents(tmp_path: Path) -> None:
         store.close()
 
 
+def test_an_older_file_is_left_as_it_is_while_a_server_of_its_version_has_it_open(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "d.db"
+    older = SqliteDocuments(path, MIGRATIONS[:2])
+    with pytest.raises(ConfigInvalid, match="schema is version 2, this program's 3") as caught:
+        SqliteDocuments(path, migrates=False)
+    assert "older version" in str(caught.value)
+    assert older.newest() == 0
+    older.close()
+    with sqlite3.connect(path) as raw:
+        assert raw.execute("PRAGMA user_version").fetchone() == (2,)
+    raw.close()
+    SqliteDocuments(path).close()
+    SqliteDocuments(path, migrates=False).close()
+
+
+def test_a_file_that_a_newer_version_has_changed_meanwhile_is_not_called_damaged(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "d.db"
+    store = SqliteDocuments(path)
+    with sqlite3.connect(path) as newer:
+        newer.execute("ALTER TABLE edits RENAME TO changes")
+        newer.execute("PRAGMA user_version=4")
+    newer.close()
+    with pytest.raises(ConfigInvalid, match="has schema version 4; this program knows 3"):
+        store.newest()
+    with sqlite3.connect(path) as damaged:
+        damaged.execute("PRAGMA user_version=3")
+    damaged.close()
+    with pytest.raises(Damaged, match="no such table"):
+        store.newest()
+    store.close()
+
+
 def test_a_failing_migration_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "d.db"
     SqliteDocuments(path).close()

@@ -14,7 +14,9 @@ import pytest
 
 from app.inside import Inside, inside
 from gemel.app.folder import DataFolder
+from gemel.backends.sqlite import MIGRATIONS, SqliteDocuments
 from gemel.cli.main import main
+from gemel.core.document import Edit
 
 
 def gemel(*words: str | Path) -> tuple[int, str, str]:
@@ -236,3 +238,19 @@ def test_a_folder_in_use_without_an_address_is_told(stopped: Path, tmp_path: Pat
             assert "has not started yet" in err
     finally:
         folder.close()
+
+
+def test_beside_an_older_server_it_says_so_and_changes_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    folder = DataFolder(data)
+    older = SqliteDocuments(data / "gemel.sqlite", MIGRATIONS[:2])
+    folder.announce({"http": "http://127.0.0.1:9", "mqtt": "127.0.0.1:9"})
+    for words in (("token", "list"), ("check",), ("link",)):
+        code, _, err = gemel(*words, "--data", data)
+        assert code != 0
+        assert "a server of an older version has" in err, err
+        assert "use the gemel of that server" in err
+    older.commit([Edit("twin", "a", {}, 1, "test", "")])
+    older.close()
+    folder.close()
+    assert gemel("token", "list", "--data", data)[0] == 0

@@ -66,7 +66,8 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     gone = [("", float(history.expired))]
     add("readings_expired_total", "counter", "Readings removed for their age.", gone)
     add("history_segments", "gauge", "Sealed segments.", [("", float(history.segments))])
-    add("damage", "gauge", "Damaged places found.", [("", float(len(history.damage)))])
+    damaged = len(history.damage) + bool(platform.upkeep.broken)
+    add("damage", "gauge", "Damaged places found.", [("", float(damaged))])
     for name, value in sorted(status["mqtt"].items()):
         if isinstance(value, int | float):
             words = name.replace("_", " ")

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from gemel.app.blobs import store_file
+from gemel.app.blobs import store_file, stored_file
 from gemel.core.clock import to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import Conflict, InvalidInput, NotFound, TooLarge
@@ -87,10 +87,11 @@ class Attachments:
 
         Raises:
             NotFound: there is none of this id, or its file is gone.
+            Damaged: its file is not what was sent.
         """
-        self.get(key)
+        digest = self.get(key)["sha256"]
         try:
-            return await _in_thread(self._file(key).read_bytes)
+            return await _in_thread(lambda: stored_file(self._file(key), digest))
         except FileNotFoundError:
             raise NotFound(
                 f"the file of attachment '{key}' is gone", hint="restore attachments/ from a backup"

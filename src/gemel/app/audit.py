@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -24,7 +24,7 @@ from gemel.backends.audit import Checkpoint, Row, Wanted
 from gemel.core import chain
 from gemel.core.clock import from_iso, to_iso
 from gemel.core.document import Json
-from gemel.core.errors import Damaged, InvalidInput
+from gemel.core.errors import Damaged, InvalidInput, Unavailable
 
 __all__ = ["Wanted", "export", "listing", "sign", "verify", "verify_export"]
 
@@ -294,6 +294,22 @@ def _wrongly_signed(mark: Checkpoint, key: str) -> str:
     return ""
 
 
+def key_fault(folder: Path, file: Path) -> str:
+    """What is wrong with the key of a folder, as far as its newest checkpoint tells."""
+    if not (folder / KEY_FILE).exists():
+        return ""
+    try:
+        public = _private_key(folder).public_key().public_bytes_raw()
+        marks = store.checkpoints(file) if file.exists() else []
+    except Damaged as error:
+        return error.message
+    except Unavailable:
+        return ""
+    if marks and marks[-1].key != public:
+        return "is not the key that signed the newest checkpoint; one made anew signs the next"
+    return ""
+
+
 def _private_key(folder: Path) -> Ed25519PrivateKey:
     """The key of this installation, made when it is first needed; nobody else may read it."""
     file = folder / KEY_FILE
@@ -313,7 +329,7 @@ def _private_key(folder: Path) -> Ed25519PrivateKey:
         part.replace(file)
     try:
         found = serialization.load_pem_private_key(file.read_bytes(), None)
-    except ValueError as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise Damaged(f"'{file}' is no key: {error}", hint="restore it from a backup") from error
     if not isinstance(found, Ed25519PrivateKey):
         raise Damaged(f"'{file}' is no Ed25519 key", hint="restore it from a backup")

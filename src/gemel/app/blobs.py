@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
-from gemel.core.errors import InvalidInput, NotFound, TooLarge, Unavailable
+from gemel.core.errors import Damaged, InvalidInput, NotFound, TooLarge, Unavailable
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 MOST_BYTES = 1 << 30
@@ -40,6 +41,19 @@ def store_file(folder: Path, name: str, content: bytes, what: str) -> None:
         raise Unavailable(
             f"{what} cannot be stored: {error.strerror}", hint="free some space on the disk"
         ) from error
+
+
+def stored_file(path: Path, digest: str) -> bytes:
+    """The bytes of a file, if they are those of which a document has the SHA-256.
+
+    Raises:
+        FileNotFoundError: it is gone.
+        Damaged: it is not what was stored.
+    """
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise Damaged(f"'{path}' is not what was stored (SHA-256)", hint="restore it from a backup")
+    return content
 
 
 class Blobs:

@@ -7,12 +7,14 @@ import ipaddress
 import os
 import socket
 import ssl
+from collections.abc import Iterator
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gemel.core.clock import EPOCH, Clock
@@ -39,6 +41,32 @@ def server_files(folder: Path, names: list[str], clock: Clock) -> tuple[Path, Pa
     if not _is_good(certificate, key, authority, names, today):
         _make_server(authority, authority_key, certificate, key, names, today)
     return certificate, key, authority
+
+
+def faults(folder: Path) -> Iterator[tuple[str, str]]:
+    """Files of a folder that cannot be read, or do not fit each other: name, and what is wrong."""
+    certificates: dict[str, x509.Certificate] = {}
+    keys: dict[str, PrivateKeyTypes] = {}
+    for path in sorted(folder.glob("*")):
+        try:
+            text = path.read_bytes()
+            if b"PRIVATE KEY" in text:
+                keys[path.name] = serialization.load_pem_private_key(text, None)
+            else:
+                certificates[path.name] = x509.load_pem_x509_certificate(text)
+        except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
+            yield path.name, f"is no certificate or key any more: {error}"
+    authority = certificates.get("authority.pem")
+    for name, found in certificates.items():
+        key_file = name.replace(".pem", "-key.pem")
+        key = keys.get(key_file)
+        try:
+            if key is not None and key.public_key() != found.public_key():
+                yield key_file, f"is not the key of {name}: one of them is not what was written"
+            if authority is not None:
+                found.verify_directly_issued_by(authority)
+        except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+            yield name, "its signature does not fit: it, or authority.pem, is not what was written"
 
 
 def context(certificate: Path, key: Path) -> ssl.SSLContext:

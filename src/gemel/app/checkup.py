@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import orjson
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-from gemel.app import backup
-from gemel.app.event_routes import CURSORS
+from gemel.app import audit, backup, kept_files
 from gemel.app.folder import INCOMPLETE
 from gemel.app.snapshot import BESIDES, DOCUMENTS, FOLDER, HISTORY, IMPORTS, SESSIONS
 from gemel.backends.sqlite_log import fault_in
-from gemel.backends.upkeep import problems
+from gemel.backends.upkeep import DOCUMENTS_FORM, SESSIONS_FORM, Form, problems
 from gemel.connect.mqtt import spool
 from gemel.core.document import Json
 from gemel.core.errors import GemelError
@@ -30,7 +24,7 @@ OURS = frozenset(
     }
 )
 
-TABLES = {DOCUMENTS: ("edits", "edits_of"), SESSIONS: ("row",)}
+FORMS = {DOCUMENTS: DOCUMENTS_FORM, SESSIONS: SESSIONS_FORM}
 
 
 def check_at_rest(data: Path) -> Json:
@@ -71,46 +65,34 @@ def report(
             notes.append(place | {"what": "a record was being written: nobody was told it was"})
         else:
             damage.append(place | {"what": "no record: what it held is lost, the rest is not"})
+    for log in FORMS:
+        if fault := fault_in(data / f"{log}-wal"):
+            place = {"file": f"{log}-wal", "offset": fault.offset, "length": fault.length}
+            (notes if fault.is_torn_tail else damage).append(place | {"what": fault.what})
     damage += _in_the_rest(data)
     notes += _strays(data, is_running)
     return {"sound": not damage, "damage": damage, "notes": notes}
 
 
 def _in_the_rest(data: Path) -> Iterator[Json]:
-    """Databases, certificates, cursors."""
+    """Databases, and the files beside them."""
     if not (data / DOCUMENTS).exists():
         yield {"file": DOCUMENTS, "what": "is missing; so is everything but the readings"}
-    for name, tables in TABLES.items():
-        if hidden := fault_in(data / f"{name}-wal"):
-            yield {"file": f"{name}-wal", **hidden._asdict()}
+    for name, form in FORMS.items():
         if (data / name).exists():
-            try:
-                found = problems(data / name, tables)
-                yield from ({"file": name, "what": what} for what in found)
-            except GemelError as error:
-                yield {"file": name, "what": error.message}
-    for path in sorted((data / "tls").glob("*")):
-        if fault := _pem_fault(path):
-            yield {"file": f"tls/{path.name}", "what": fault}
-    if (data / CURSORS).exists():
-        try:
-            if not isinstance(orjson.loads((data / CURSORS).read_bytes()), dict):
-                raise ValueError("no JSON object")
-        except (OSError, ValueError) as error:
-            what = f"cannot be read ({error}); events since its last state are sent again"
-            yield {"file": CURSORS, "what": what}
+            yield from ({"file": name, "what": what} for what in _in_database(data / name, form))
+    yield from kept_files.faults(data)
 
 
-def _pem_fault(path: Path) -> str:
+def _in_database(file: Path, form: Form) -> Iterator[str]:
     try:
-        text = path.read_bytes()
-        if b"PRIVATE KEY" in text:
-            load_pem_private_key(text, None)
-        else:
-            x509.load_pem_x509_certificates(text)
-    except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        return f"is no certificate or key any more: {error}"
-    return ""
+        found = problems(file, form)
+        yield from found
+        if file.name == DOCUMENTS and not found:
+            broken = audit.verify(file).broken
+            yield from [broken] if broken else ()
+    except GemelError as error:
+        yield error.message
 
 
 def _strays(data: Path, is_running: bool) -> Iterator[Json]:

@@ -10,21 +10,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import uuid
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
-from gemel.app import webhooks
+from gemel.app import event_cursors, webhooks
 from gemel.app.twin_events import CATEGORIES, KINDS, TELEMETRY, fields, of_change, of_readings
 from gemel.core.batch import Batch
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Edit, Json
-from gemel.core.errors import Conflict, GemelError, InvalidInput, NotFound, Unavailable
+from gemel.core.errors import Conflict, Damaged, GemelError, InvalidInput, NotFound, Unavailable
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.query.filters import Filter, parse_filter
 from gemel.twins.validate import check_id
@@ -41,7 +40,6 @@ PAGE = 200
 OLDEST_SECONDS = 86_400
 """Events that could not be delivered for so long are dropped."""
 SLOWEST_SECONDS = 300.0
-CURSORS = "event-cursors.json"
 SAVE_SECONDS = 1.0
 
 
@@ -69,12 +67,12 @@ class EventRoutes:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._path = platform.folder.path / CURSORS
+        self._path = platform.folder.path / event_cursors.FILE
         self.endpoints: dict[str, Json] = {}
         self.routes: dict[str, Route] = {}
         self._deliveries: dict[str, Delivery] = {}
         self._source = ""
-        self._saved: Json = {}
+        self._saved: dict[str, int] = {}
         self._is_running = False
         self._wants_telemetry = False
         self._saver: asyncio.Task[None] | None = None
@@ -96,11 +94,9 @@ class EventRoutes:
 
     def _load_cursors(self) -> None:
         try:
-            found = orjson.loads(self._path.read_bytes())
-            self._saved = {str(name): int(n) for name, n in found["cursors"].items()}
-            self._source = str(found["source"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            self._saved = {}
+            self._source, self._saved = event_cursors.read(self._path)
+        except Damaged as error:
+            log.error("%s %s", self._path, error.message)
         self._source = self._source or f"urn:uuid:{uuid.uuid4()}"
 
     async def stop(self) -> None:
@@ -401,16 +397,10 @@ class EventRoutes:
         self._save()
 
     def _save(self) -> None:
-        """Writes the cursors: whole or not at all."""
-        cursors: dict[str, Any] = {n: d.cursor for n, d in self._deliveries.items()}
+        cursors = {n: d.cursor for n, d in self._deliveries.items()}
         if not cursors and not self._path.exists():
             return
-        part = self._path.with_suffix(".part")
         try:
-            with part.open("wb") as file:
-                file.write(orjson.dumps({"source": self._source, "cursors": cursors}))
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self._path)
+            event_cursors.write(self._path, self._source, cursors)
         except OSError as error:
             log.error("the cursors of event routes cannot be stored: %s", error)

@@ -62,6 +62,21 @@ class DataFolder:
         os.close(self._lock)
 
 
+def is_in_use(path: Path) -> bool:
+    """Whether a server, of any version, has a folder open."""
+    try:
+        handle = os.open(path / "lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 def announce_file(path: Path) -> Path:
     return path / "server.json"
 

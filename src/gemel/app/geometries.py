@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from gemel.app.blobs import store_file
+from gemel.app.blobs import store_file, stored_file
 from gemel.app.placing import scene_document
 from gemel.core.clock import to_iso
 from gemel.core.document import Edit, Json
@@ -199,7 +199,7 @@ class Geometries:
 
     def _read(self, digest: str) -> bytes:
         try:
-            return self._file(digest).read_bytes()
+            return stored_file(self._file(digest), digest)
         except FileNotFoundError:
             raise NotFound(
                 f"the file of geometry '{digest[:12]}' is gone", hint="upload it again"

@@ -79,6 +79,8 @@ TICK_SECONDS = 1.0
 TOKEN_CHECK_SECONDS = 5
 REST_SECONDS = 10
 CHECKPOINT_SECONDS = 60
+LOOK_OVER_SECONDS = 10
+"""After the start, when nobody waits for it any more."""
 
 
 class Platform:
@@ -354,6 +356,8 @@ class Platform:
                     self.disconnect(lambda who: not self.tokens.is_current(who.token))
                 if seconds % REST_SECONDS == 0:
                     await self.on_disk(self.upkeep.rest)
+                if seconds == LOOK_OVER_SECONDS:
+                    self.start_task(self.upkeep.look_over())
                 if seconds % CHECKPOINT_SECONDS == 0:
                     await self.on_disk(self.signer.sign, self.clock())
                 if seconds % 3600 == 0:

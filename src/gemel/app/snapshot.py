@@ -18,11 +18,12 @@ from pathlib import Path
 
 from gemel.app.audit import KEY_FILE
 from gemel.app.blobs import PART
-from gemel.app.event_routes import CURSORS
+from gemel.app.event_cursors import FILE as CURSORS
 from gemel.app.fits import FOLDER as FITS
 from gemel.app.foreign import FOLDER as MODELS
 from gemel.app.geometries import FOLDER as GEOMETRIES
 from gemel.app.runs import FOLDER as RUNS
+from gemel.app.scenarios import FOLDER as SCENARIOS
 from gemel.backends.upkeep import Pinned
 from gemel.connect.mqtt import spool
 from gemel.core.clock import to_iso
@@ -34,7 +35,7 @@ FOLDER = "backups"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}", re.ASCII)
 DOCUMENTS, SESSIONS, HISTORY, IMPORTS = "gemel.sqlite", "mqtt.sqlite", "history", "imports"
 ATTACHMENTS = "attachments"
-BESIDES = ("tls", CURSORS, FITS, RUNS, MODELS, ATTACHMENTS, GEOMETRIES, KEY_FILE)
+BESIDES = ("tls", CURSORS, FITS, RUNS, SCENARIOS, MODELS, ATTACHMENTS, GEOMETRIES, KEY_FILE)
 SLACK = 16 << 20
 LOCK = ".lock"
 
@@ -118,7 +119,7 @@ def _copied_bytes(data: Path) -> int:
     paths = [data / f"{name}{end}" for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal")]
     paths += (data / spool.FOLDER).rglob("*.log")
     paths += [data / CURSORS, *(data / "tls").glob("*"), *(data / IMPORTS).glob("*")]
-    folders = (FITS, RUNS, MODELS, ATTACHMENTS, GEOMETRIES)
+    folders = (FITS, RUNS, SCENARIOS, MODELS, ATTACHMENTS, GEOMETRIES)
     paths += [path for name in folders for path in (data / name).rglob("*")]
     return sum(path.stat().st_size for path in paths if path.is_file())
 

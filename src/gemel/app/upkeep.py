@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from gemel.app import memory
+from gemel.app import audit, memory
 from gemel.app.checkup import report
 from gemel.app.snapshot import FOLDER, compact_name, take
 from gemel.core.document import Json
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 
+log = logging.getLogger("gemel.upkeep")
+
+
 class Upkeep:
     """One of these jobs at a time, each on a thread of its own."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._busy = Lock()
+        self.broken = ""
+        """The first edit that is not what was written, as far as it was looked for."""
         memory.keep_freed()
 
     async def snapshot(self, name: str = "") -> Json:
@@ -39,6 +45,16 @@ class Upkeep:
         return await self._alone(
             lambda: report(platform.folder.path, platform.history.check(), is_running=True)
         )
+
+    async def look_over(self) -> None:
+        """Computes the chain of edits anew, so that no changed document passes in silence.
+
+        Cost: about 6 us an edit, on a thread.
+        """
+        file = self._platform.documents.path
+        self.broken = (await asyncio.to_thread(audit.verify, file)).broken
+        if self.broken:
+            log.error("'%s' is damaged: %s; restore a backup", file, self.broken)
 
     async def compact(self) -> Json:
         """Seals what is complete, merges segments and drops copies."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gemel.backends.upkeep import mapped, reading
+from gemel.backends.upkeep import as_text, mapped, reading
 from gemel.core import chain
 from gemel.core.errors import Unavailable
 
@@ -90,6 +90,7 @@ def each(path: Path) -> Iterator[Row]:
     """All edits in order, as of one moment."""
     with reading(path) as connection:
         _check_chained(path, connection)
+        connection.text_factory = as_text
         connection.execute("BEGIN")
         for row in connection.execute(f"SELECT {COLUMNS} FROM edits ORDER BY seq"):
             seq, kind, key, doc, *rest = row

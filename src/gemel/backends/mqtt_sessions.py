@@ -1,20 +1,19 @@
 """MQTT sessions and retained messages in an SQLite file of their own, `mqtt.sqlite`.
 
-One table of rows (table, key, value); a commit is one transaction and durable when it returns
-(write-ahead log, synchronous=FULL). Page damage is found by SQLite; a row that cannot be read is
-found and dropped by the reader of the rows.
+One table of rows (table, key, value), each with a checksum, as SQLite's pages have none; a commit
+is one transaction and durable when it returns (write-ahead log, synchronous=FULL).
 """
 
 from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from zlib import crc32
 
 from gemel.core.errors import Damaged, GemelError, Unavailable
 
-_SCHEMA = 1
 _CREATE = """
 CREATE TABLE IF NOT EXISTS row (
   area TEXT NOT NULL,
@@ -23,6 +22,38 @@ CREATE TABLE IF NOT EXISTS row (
   PRIMARY KEY (area, key)
 ) WITHOUT ROWID
 """
+_RAW = "SELECT CAST(area AS BLOB), CAST(key AS BLOB), CAST(value AS BLOB), sum FROM row"
+
+
+def _sum(area: bytes, key: bytes, value: bytes) -> int:
+    return crc32(value, crc32(b"%d %d " % (len(area), len(key)) + area + key))
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute(_CREATE)
+
+
+def _add_sums(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE row ADD COLUMN sum INTEGER")
+    rows = connection.execute(_RAW).fetchall()
+    connection.executemany(
+        "UPDATE row SET sum = ? WHERE area = CAST(? AS TEXT) AND key = CAST(? AS TEXT)",
+        [(_sum(*row[:3]), *row[:2]) for row in rows],
+    )
+
+
+MIGRATIONS = (_create, _add_sums)
+"""Step i brings a file from version i to i + 1."""
+
+
+def damaged_rows(connection: sqlite3.Connection) -> Iterator[str]:
+    """Rows that are not what was written, in words."""
+    if int(connection.execute("PRAGMA user_version").fetchone()[0]) < len(MIGRATIONS):
+        return  # of before rows had a checksum
+    for area, key, value, found in connection.execute(_RAW):
+        if _sum(area, key, value) != found:
+            place = f"{area.decode(errors='replace')} '{key.decode(errors='replace')}'"
+            yield f"the {place} is not what was written"
 
 
 class SqliteMqttSessions:
@@ -58,22 +89,39 @@ class SqliteMqttSessions:
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA journal_size_limit=16777216")
         (version,) = self._db.execute("PRAGMA user_version").fetchone()
-        if version > _SCHEMA:
+        if version > len(MIGRATIONS):
             raise Damaged(
-                f"{self.path} has format {version}; this program knows {_SCHEMA}",
+                f"{self.path} has format {version}; this program knows {len(MIGRATIONS)}",
                 hint="run the version of Gemel that wrote it, or move the file away",
             )
-        self._db.execute(_CREATE)
-        self._db.execute(f"PRAGMA user_version={_SCHEMA}")
+        if version < len(MIGRATIONS):
+            self._db.execute("BEGIN IMMEDIATE")
+            for step in MIGRATIONS[version:]:
+                step(self._db)
+            self._db.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+            self._db.execute("COMMIT")
 
-    def load(self) -> Iterable[tuple[str, str, bytes]]:
-        """All rows, ordered by table and key."""
+    def load(self) -> Iterable[tuple[str, str, bytes | None]]:
+        """All rows, ordered by table and key; None for a value that is not what was written.
+
+        Such a row is removed: it is told of once.
+        """
         with self._lock:
             try:
-                rows = self._db.execute("SELECT area, key, value FROM row ORDER BY area, key")
-                return rows.fetchall()
+                rows = self._db.execute(f"{_RAW} ORDER BY area, key").fetchall()
+                bad = [row[:2] for row in rows if _sum(*row[:3]) != row[3]]
+                self._db.executemany(
+                    "DELETE FROM row WHERE CAST(area AS BLOB) = ? AND CAST(key AS BLOB) = ?", bad
+                )
             except sqlite3.Error as error:
                 raise self._mapped(error) from error
+        gone = set(bad)
+        return [
+            (area.decode(errors="replace"), key.decode(errors="replace"), None)
+            if (area, key) in gone
+            else (area.decode(), key.decode(), value)
+            for area, key, value, _ in rows
+        ]
 
     def commit(self, rows: Sequence[tuple[str, str, bytes | None]]) -> None:
         """All rows or none."""
@@ -91,9 +139,13 @@ class SqliteMqttSessions:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._db.executemany(
-                "INSERT INTO row VALUES (?, ?, ?)"
-                " ON CONFLICT (area, key) DO UPDATE SET value = excluded.value",
-                [(*place, value) for place, value in last.items() if value is not None],
+                "INSERT INTO row VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (area, key) DO UPDATE SET value = excluded.value, sum = excluded.sum",
+                [
+                    (area, key, value, _sum(area.encode(), key.encode(), value))
+                    for (area, key), value in last.items()
+                    if value is not None
+                ],
             )
             self._db.executemany(
                 "DELETE FROM row WHERE area = ? AND key = ?",

@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -132,6 +132,8 @@ class SqliteDocuments:
     Args:
         path: the file; made, with its folder's entry synced, when it is not there.
         migrations: the steps to the current schema, for tests of migration.
+        migrates: whether a file of an older version is brought to this one; never while a server
+            of that version has it open.
 
     Raises:
         Damaged: the file is not a database, or its bytes are not what was written.
@@ -139,8 +141,15 @@ class SqliteDocuments:
         Unavailable: it cannot be opened now (permissions, a full disk, a lock).
     """
 
-    def __init__(self, path: Path | str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    def __init__(
+        self,
+        path: Path | str,
+        migrations: Sequence[Migration] = MIGRATIONS,
+        *,
+        migrates: bool = True,
+    ) -> None:
         self.path = Path(path)
+        self._version = len(migrations)
         self._lock = threading.Lock()
         self._read_lock = threading.Lock()
         """Never held while anybody writes, or reads more than one row."""
@@ -150,7 +159,7 @@ class SqliteDocuments:
             self._connection = self._connect()
         try:
             with self._mapped("open"):
-                self._prepare(migrations)
+                self._prepare(migrations, migrates)
             with self._mapped("open"):
                 self._reader = self._connect(READ_CACHE_KB)
         except GemelError:
@@ -327,7 +336,7 @@ class SqliteDocuments:
             raise
         return connection
 
-    def _prepare(self, migrations: Sequence[Migration]) -> None:
+    def _prepare(self, migrations: Sequence[Migration], migrates: bool) -> None:
         """Checks whose file it is, then brings its schema to the current version."""
         connection = self._connection
         application = _pragma(connection, "application_id")
@@ -338,8 +347,15 @@ class SqliteDocuments:
                 hint="point the data folder elsewhere, or move that file away",
             )
         connection.execute("PRAGMA journal_mode=WAL")
-        if _pragma(connection, "user_version") == len(migrations):
+        version = _pragma(connection, "user_version")
+        if version == len(migrations):
             return
+        if version < len(migrations) and tables and not migrates:
+            raise ConfigInvalid(
+                f"a server of an older version has '{self.path}' open: its schema is version "
+                f"{version}, this program's {len(migrations)}",
+                hint="use the gemel of that server, or stop it and start this version",
+            )
         connection.execute("BEGIN IMMEDIATE")
         try:
             self._migrate(migrations)
@@ -353,14 +369,25 @@ class SqliteDocuments:
         connection = self._connection
         version = _pragma(connection, "user_version")  # again: another process may have been faster
         if version > len(migrations):
-            raise ConfigInvalid(
-                f"'{self.path}' has schema version {version}; this program knows {len(migrations)}",
-                hint="it was written by a newer version: run that one, or restore a backup",
-            )
+            raise self._newer(version)
         for step in migrations[version:]:
             step(connection)
         connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version={len(migrations)}")
+
+    def _newer(self, version: int) -> ConfigInvalid:
+        return ConfigInvalid(
+            f"'{self.path}' has schema version {version}; this program knows {self._version}",
+            hint="it was written by a newer version: run that one, or restore a backup",
+        )
+
+    def _no_such(self, error: sqlite3.Error) -> GemelError:
+        """What a statement that asks for what is not there means: another version, or damage."""
+        with closing(sqlite3.connect(self.path)) as connection, suppress(sqlite3.Error):
+            version = _pragma(connection, "user_version")
+            if version > self._version:
+                return self._newer(version)
+        return self._damaged(str(error))
 
     def _check_open(self) -> None:
         if self._closed:
@@ -394,15 +421,17 @@ class SqliteDocuments:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             raise  # ours to mend, not the file's
         except sqlite3.OperationalError as error:
-            code = (error.sqlite_errorcode or 0) & 0xFF
+            code = (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
             if code == sqlite3.SQLITE_FULL:
                 hint = "free some space on that disk; nothing of this change was stored"
             elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
                 hint = "another process is writing to it; try again"
             elif code in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
                 hint = "check that the folder exists and may be written by this user"
-            elif code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR):
-                raise self._damaged(str(error)) from error
+            elif code == sqlite3.SQLITE_ERROR:
+                raise self._no_such(error) from error
+            elif code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB) or not code:
+                raise self._damaged(str(error)) from error  # no code: text that is no UTF-8
             else:
                 hint = "check the disk and its messages in the system log"
             raise Unavailable(f"cannot {act} '{self.path}': {error}", hint=hint) from error

@@ -22,10 +22,12 @@ class Fault(NamedTuple):
     offset: int
     length: int
     what: str
+    is_torn_tail: bool = False
+    """It may as well be what the machine was writing when it stopped: nothing proves more."""
 
 
 def fault_in(path: Path) -> Fault | None:
-    """The first damage that hides what was committed; None too where there is no log."""
+    """The first damage that hides what was committed, or may; None too where there is no log."""
     try:
         data = path.read_bytes()
         with path.open("rb") as again:
@@ -76,16 +78,18 @@ class _Frames:
         return is_own and self.data[at + 4 : at + 8] != bytes(4)
 
     def fault(self) -> Fault | None:
-        bad = next((n for n in range(self.count) if not self.is_whole(n)), None)
-        if bad is None:
-            return None
+        bad = next((n for n in range(self.count) if not self.is_whole(n)), self.count)
         is_over = False
         for number in range(bad, self.count):
             if is_over and self.is_whole(number):
                 what = "a page in it is damaged; what was committed there and behind is lost"
                 return Fault(self.at(bad), self.size, what)
             is_over |= self.ends_transaction(number)
-        return None
+        rest = range(self.at(bad), len(self.data), self.size)
+        if not any(self.data[at + 8 : at + 16] == self.salts for at in rest):
+            return None
+        what = "what was committed last was being written when the machine stopped, or is damaged"
+        return Fault(self.at(bad), len(self.data) - self.at(bad), what, True)
 
 
 def _sum(data: bytes, before: Sum, order: str) -> Sum:

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import orjson
 
 from gemel.app import tokens
-from gemel.app.folder import announced
+from gemel.app.folder import announced, is_in_use
 from gemel.backends.sqlite import SqliteDocuments
 from gemel.core.clock import system_clock
 from gemel.core.errors import GemelError, InvalidInput, NotAuthenticated, NotFound, Unavailable
@@ -141,11 +141,19 @@ def _elsewhere(folder: Path) -> str:
     return "start one with 'gemel serve', or set GEMEL_URL and GEMEL_TOKEN"
 
 
+def documents_of(folder: Path) -> SqliteDocuments:
+    """The documents of a folder, beside its server if one runs.
+
+    Raises:
+        ConfigInvalid: the server, or the file, is of another version.
+    """
+    return SqliteDocuments(folder / "gemel.sqlite", migrates=not is_in_use(folder))
+
+
 def _short_token(folder: Path) -> str:
-    file = folder / "gemel.sqlite"
-    if not file.exists():
+    if not (folder / "gemel.sqlite").exists():
         raise NotAuthenticated("no token", hint="set GEMEL_TOKEN, or name the folder with --data")
-    documents = SqliteDocuments(file)
+    documents = documents_of(folder)
     try:
         new = tokens.create(
             documents,

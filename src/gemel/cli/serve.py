@@ -18,7 +18,7 @@ from gemel.app.folder import announced
 from gemel.app.platform import Platform
 from gemel.app.serve import Addresses, Server, run
 from gemel.app.values import ONLY_MEASURED, shown_series
-from gemel.backends.sqlite import SqliteDocuments
+from gemel.cli.client import documents_of
 from gemel.core.clock import system_clock
 from gemel.core.errors import Unavailable
 
@@ -230,7 +230,7 @@ def link(arguments: argparse.Namespace) -> int:
     found = announced(folder)
     if found is None:
         raise Unavailable(f"no server runs on {folder}", hint="start one with 'gemel serve'")
-    documents = SqliteDocuments(folder / "gemel.sqlite")
+    documents = documents_of(folder)
     try:
         new = tokens.create(
             documents,

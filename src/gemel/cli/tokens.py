@@ -9,6 +9,7 @@ from pathlib import Path
 from gemel.app import tokens
 from gemel.backends.sqlite import SqliteDocuments
 from gemel.cli import output
+from gemel.cli.client import documents_of
 from gemel.core.access import ROLES
 from gemel.core.clock import system_clock
 from gemel.core.errors import NotFound, Unavailable
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"the data folder {folder} cannot be used: {error.strerror}",
             hint="name another with --data",
         ) from error
-    documents = SqliteDocuments(folder / "gemel.sqlite")
+    documents = documents_of(folder)
     try:
         return _act(arguments, documents)
     finally:

@@ -82,8 +82,8 @@ class Host(Protocol):
 class MqttSessions(Protocol):
     """Keeps what MQTT sessions must not forget over a restart (durable when `commit` returns)."""
 
-    def load(self) -> Iterable[tuple[str, str, bytes]]:
-        """All rows as (table, key, value)."""
+    def load(self) -> Iterable[tuple[str, str, bytes | None]]:
+        """All rows as (table, key, value); None for a value that is not what was written."""
         ...
 
     def commit(self, rows: Sequence[tuple[str, str, bytes | None]]) -> None:

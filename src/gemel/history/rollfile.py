@@ -25,7 +25,7 @@ from gemel.history.block import (
 from gemel.history.blockfile import BlockFile, BlockWriter
 from gemel.history.cache import BlockCache
 from gemel.history.codec import Codec, decode, encode_numbers
-from gemel.history.damage import DamageList
+from gemel.history.damage import DamageList, reading
 from gemel.history.files import Files
 from gemel.history.rollup import HOUR, MINUTE, Rolls, stacked
 
@@ -201,6 +201,10 @@ def roll_paths(path: Path) -> dict[int, Path]:
 def open_rolls(
     path: Path, files: Files, damage: DamageList, cache: BlockCache[RollBlock] | None = None
 ) -> dict[int, RollFile]:
-    """The roll-ups of a segment that are there, by width."""
-    found = roll_paths(path)
-    return {w: RollFile(p, files, damage, cache) for w, p in found.items() if p.exists()}
+    """The roll-ups of a segment that are there and can be read, by width."""
+    found = {}
+    for width, roll_path in roll_paths(path).items():
+        with reading(damage, f"{roll_path.parent.name}/{roll_path.name}"):
+            if roll_path.exists():
+                found[width] = RollFile(roll_path, files, damage, cache)
+    return found

@@ -141,7 +141,10 @@ class Loader:
     def load(self, store: MqttSessions) -> Loaded:
         rows: dict[str, list[tuple[str, bytes]]] = {}
         for table, key, value in store.load():
-            rows.setdefault(table, []).append((key, value))
+            if value is None:
+                self._counters.damaged_rows += 1
+            else:
+                rows.setdefault(table, []).append((key, value))
         steps: tuple[tuple[str, Callable[[str, bytes], None]], ...] = (
             ("session", self._session),
             ("message", self._message),

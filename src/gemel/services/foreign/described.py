@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +15,7 @@ import numpy as np
 
 from gemel.core.batch import F64
 from gemel.core.document import Json
-from gemel.core.errors import InvalidInput
+from gemel.core.errors import Damaged, InvalidInput
 from gemel.services.behaviour.imported import behaviour_from
 from gemel.services.behaviour.model import Behaviour, Step, simulate
 from gemel.services.behaviour.pointwise import pointwise_from, tensors_of
@@ -114,6 +115,10 @@ def opened(
 def opened_entry(name: str, entry: Json) -> AbstractContextManager[Foreign]:
     """As `opened`, of one that was imported: its description, limits and the path of its file."""
     data = Path(entry["file"]).read_bytes()
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise Damaged(
+            f"the file of model '{name}' is not what was imported", hint="import it again"
+        )
     return opened(name, data, entry["mode"], entry["memoryMb"], entry["patience"])
 
 
