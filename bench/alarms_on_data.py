@@ -1,6 +1,6 @@
 """What rules catch on recorded faults: thresholds alone, and with episodes and windows.
 
-python bench/alarms_on_data.py --data FOLDER [--markdown]
+scripts/bench alarms_on_data --data FOLDER [--markdown | --json]
 
 FOLDER holds `skab`, `tep` and `nab` as described in docs/reference/figures-alarms.md. Signals are
 scaled by a stretch that is known to be good; the limit `k` is chosen for a false-alarm share on one
@@ -9,7 +9,6 @@ part of the data, and judged on another that the choice has not seen.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 import numpy as np
+from against.rows import parser, tell
 
 from gemel.core.clock import SECOND
 from gemel.services.rules.compiler import PropertyShape
@@ -279,10 +279,10 @@ HEAD = (
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--data", type=Path, required=True)
-    arguments.add_argument("--markdown", action="store_true")
-    given = arguments.parse_args()
+    made = parser(__doc__)
+    made.add_argument("--data", type=Path, required=True)
+    made.add_argument("--markdown", action="store_true")
+    given = made.parse_args()
     rows = rows_of(given.data)
     if given.markdown:
         print("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
@@ -290,9 +290,12 @@ def main() -> None:
             print("| " + " | ".join(row) + " |")
         print("\n" + "\n".join(f"- {line}" for line in totals_of(rows)))
         return
-    for row in [list(HEAD), *rows]:
-        print("  ".join(f"{cell:<22}" for cell in row))
-    print("\n" + "\n".join(totals_of(rows)))
+    named = [
+        {"name": f"{one[0]}, {one[1]}, {one[2]}", **dict(zip(HEAD, one, strict=True))}
+        for one in rows
+    ]
+    named += [{"name": "all", "found": one} for one in totals_of(rows)]
+    tell(named, given.json, lambda one: "  ".join(f"{v:<22}" for v in list(one.values())[1:]))
 
 
 if __name__ == "__main__":

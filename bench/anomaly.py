@@ -7,15 +7,14 @@ random order, as from devices that are not in step. river is measured if it is i
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from statistics import median
 from typing import Any
 
 import numpy as np
+from against.rows import parser, tell
 
 from gemel.app.memory import keep_freed
 from gemel.services.anomaly.kind import KIND
@@ -115,9 +114,9 @@ def river_tick(signals: int) -> Callable[[Readings], None] | None:
     return tick
 
 
-def run(signals: int) -> dict[str, Any]:
+def run(signals: int) -> Iterator[dict[str, Any]]:
     keep_freed()  # as the server does
-    found: dict[str, Any] = {"signals": signals, "twins": signals // SIGNALS_A_TWIN}
+    size = {"signals": signals, "twins": signals // SIGNALS_A_TWIN}
     for name, with_spaces, mixed in (
         ("gemel", False, False),
         ("gemelSpaces", True, False),
@@ -125,25 +124,20 @@ def run(signals: int) -> dict[str, Any]:
         ("gemelSpacesMixed", True, True),
     ):
         live = detector(signals, with_spaces)
-        found[name] = measured(live.update, ticks(signals, WARM + TICKS, mixed), WARM)
+        figures = measured(live.update, ticks(signals, WARM + TICKS, mixed), WARM)
+        yield {"name": name, **size, **figures}
     some = ticks(signals, 1 + SLOW_TICKS, False)
-    found["plainLoop"] = measured(Loop(signals).tick, some, 1)
+    yield {"name": "plainLoop", **size, **measured(Loop(signals).tick, some, 1)}
     tick = river_tick(signals)
-    found["riverGaussian"] = measured(tick, some, 1) if tick else "river is not installed"
-    return found
+    river = measured(tick, some, 1) if tick else {"note": "river is not installed"}
+    yield {"name": "riverGaussian", **size, **river}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--signals", type=int, default=10_000)
-    given = parser.parse_args()
-    found = run(given.signals)
-    if given.json:
-        print(json.dumps(found))
-        return
-    for name, figures in found.items():
-        print(f"{name:14} {figures}")
+    made = parser(__doc__)
+    made.add_argument("--signals", type=int, default=10_000)
+    given = made.parse_args()
+    tell(run(given.signals), given.json)
 
 
 if __name__ == "__main__":

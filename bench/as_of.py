@@ -9,8 +9,6 @@ was edited since and the readings that it needs; "again" the same moment later o
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import sys
 import tempfile
@@ -25,7 +23,7 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "bench")]
 
-from against.machine import machine  # noqa: E402
+from against.rows import parser, tell  # noqa: E402
 from graph import CHUNK, repeated  # noqa: E402
 from query import MODELS, twin_edit  # noqa: E402
 
@@ -112,18 +110,18 @@ def timed(work: Callable[[], object]) -> Row:
 def measured(plant: Plant, count: int) -> Iterator[Row]:
     for measure, text in (("property", PROPERTY), ("telemetry", TELEMETRY), ("grouped", GROUPED)):
         now = repeated(lambda text=text: answer(plant.engine.run(text)), 30)
-        yield {"measure": f"{measure} query now", **now}
+        yield {"name": f"{measure} query now", **now}
         yield {
-            "measure": f"{measure} query as of, first",
+            "name": f"{measure} query as of, first",
             **timed(lambda text=text: _ask(plant, text)),
         }
         then = plant.then()
         again = repeated(lambda then=then, text=text: answer(then.run(text)), 30)
         ratio = round(again["p50_ms"] / now["p50_ms"], 2)
-        yield {"measure": f"{measure} query as of, again", **again, "times_now": ratio}
+        yield {"name": f"{measure} query as of, again", **again, "times_now": ratio}
     chance = random.Random(2)
     one = repeated(lambda: plant.one(f"pump-{chance.randrange(count):06d}"), 200)
-    yield {"measure": "one twin as of", **one}
+    yield {"name": "one twin as of", **one}
 
 
 def _ask(plant: Plant, text: str) -> None:
@@ -131,15 +129,13 @@ def _ask(plant: Plant, text: str) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--twins", type=int, default=100_000)
-    parser.add_argument("--edited", type=int, default=10_000, help="since the moment")
-    arguments = parser.parse_args()
-    print(json.dumps({**machine({}), "twins": arguments.twins, "edited": arguments.edited}))
+    made = parser(__doc__)
+    made.add_argument("--twins", type=int, default=100_000)
+    made.add_argument("--edited", type=int, default=10_000, help="since the moment")
+    arguments = made.parse_args()
     with tempfile.TemporaryDirectory(prefix="gemel-as-of-") as folder:
         plant = Plant(Path(folder), arguments.twins, arguments.edited)
-        for row in measured(plant, arguments.twins):
-            print(json.dumps(row), flush=True)
+        tell(measured(plant, arguments.twins), arguments.json)
         plant.history.close()
 
 

@@ -1,6 +1,6 @@
 """Commands to devices that drop, delay, double and lie, with `kill -9` of the server meanwhile.
 
-python bench/commands.py [--count 10000] [--devices 20] [--kills 5] [--seconds 60]
+scripts/bench commands [--count 10000] [--devices 20] [--kills 5] [--seconds 60]
 
 A client asks again, under the same id, until it is answered. Exit code 1 if a command is lost, if
 a device got one twice, or if a record claims what was not.
@@ -9,25 +9,33 @@ a device got one twice, or if a record claims what was not.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from against.rows import parser, tell
 
 from app.storm import Storm, judged
 from running import Running
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=10_000)
-    parser.add_argument("--devices", type=int, default=20)
-    parser.add_argument("--kills", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=60, help="until a command is over")
-    wanted = parser.parse_args()
+    made = parser(__doc__)
+    made.add_argument("--count", type=int, default=10_000)
+    made.add_argument("--devices", type=int, default=20)
+    made.add_argument("--kills", type=int, default=5)
+    made.add_argument("--seconds", type=float, default=60, help="until a command is over")
+    wanted = made.parse_args()
+    (found,) = tell(measured(wanted), wanted.json)
+    return 1 if found["lost"] or found["doubled"] or found["wrong"] else 0
+
+
+def measured(wanted: argparse.Namespace) -> Iterator[dict[str, Any]]:
     with (
         tempfile.TemporaryDirectory(prefix="gemel-commands-") as folder,
         Running(Path(folder) / "data") as running,
@@ -38,8 +46,7 @@ def main() -> int:
         found = judged(storm.run(), storm)
     used = os.times()
     cpu = used.user + used.system + used.children_user + used.children_system
-    print(json.dumps({**found, "cpuSeconds": round(cpu, 1)}, indent=2))
-    return 1 if found["lost"] or found["doubled"] or found["wrong"] else 0
+    yield {"name": "commands", **found, "cpu_s": round(cpu, 1)}
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Measures ingest: CPU time per message and per reading, for each payload form.
 
-    python bench/decode.py            a table
-    python bench/decode.py --json     the same for programs
+    scripts/bench decode            a table
+    scripts/bench decode --json     the same for programs
 
 CPU time of this process, the best of several rounds; messages of many devices come in turn, so the
 caches of topics and properties are as warm as in a server. Includes everything from the payload
@@ -10,14 +10,15 @@ bytes to the finished batch: topic, sender, decoding, checks, duplicates.
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import cbor2
 import orjson
+from against.rows import parser, tell
 
 from gemel.core.access import Principal
 from gemel.core.message import Message
@@ -140,26 +141,24 @@ def measure(form: Form, per_message: int, per_call: int, kinds: Callable[[int], 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    arguments = parser.parse_args()
-    results = []
+    arguments = parser(__doc__).parse_args()
+    tell(measured(), arguments.json, line)
+
+
+def measured() -> Iterator[dict[str, Any]]:
     for name, form, per_message, per_call, kinds in CASES:
         cost = measure(form, per_message, per_call, kinds)
-        results.append(
-            {
-                "name": name,
-                "usPerMessage": round(cost, 3),
-                "readingsPerSecond": round(per_message / cost * 1e6),
-                "messagesPerCall": per_call,
-            }
-        )
-    if arguments.json:
-        print(orjson.dumps({"bench": "decode", "results": results}).decode())
-        return
-    print(f"{'':32}{'us/message':>12}{'readings/s':>14}")
-    for row in results:
-        print(f"{row['name']:32}{row['usPerMessage']:12.2f}{row['readingsPerSecond']:14,}")
+        yield {
+            "name": name,
+            "us_per_message": round(cost, 3),
+            "readings_per_s": round(per_message / cost * 1e6),
+            "messages_per_call": per_call,
+        }
+
+
+def line(row: dict[str, Any]) -> str:
+    cost, rate = row["us_per_message"], row["readings_per_s"]
+    return f"{row['name']:32}{cost:9.2f} us a message{rate:14,} readings/s"
 
 
 if __name__ == "__main__":

@@ -8,9 +8,7 @@ enumeration, its object and the object's fields in turn. Processor time is that 
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
@@ -22,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 
-from against.machine import machine  # noqa: E402
+from against.rows import parser, tell  # noqa: E402
 
 
 def model(number: int) -> dict[str, Any]:
@@ -81,26 +79,21 @@ def judged(action: str, lines: Iterator[dict[str, Any]], count: int) -> dict[str
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--count", type=int, default=6_000)
-    options = parser.parse_args()
-    count = options.count
+    made = parser(__doc__)
+    made.add_argument("--count", type=int, default=6_000)
+    options = made.parse_args()
+    tell(measured(options.count), options.json)
+    return 0
+
+
+def measured(count: int) -> Iterator[dict[str, Any]]:
     ways = {
         "validate, a model a line": ("validate", ({"input": [model(n)]} for n in range(count))),
         "conforms, a model a line": ("conforms", values(count, False)),
         "conforms, one model": ("conforms", values(count, True)),
     }
-    rows = [
-        {"measure": measure, **judged(action, lines, count)}
-        for measure, (action, lines) in ways.items()
-    ]
-    if options.json:
-        print(json.dumps({"machine": machine({}), "load": os.getloadavg(), "rows": rows}))
-        return 0
-    for row in rows:
-        print("  ".join(f"{k} {v}" if k != "measure" else f"{v:26}" for k, v in row.items()))
-    return 0
+    for name, (action, lines) in ways.items():
+        yield {"name": name, **judged(action, lines, count)}
 
 
 if __name__ == "__main__":

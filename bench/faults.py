@@ -25,7 +25,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from against.machine import cpu_seconds, machine
+from against.machine import cpu_seconds
+from against.rows import listed, parser, tell
 from against.servers import free_port
 from against.ways import bench
 
@@ -216,27 +217,25 @@ def _disk(arguments: argparse.Namespace, folder: Path, small: Path) -> dict[str,
     }  # fmt: skip
 
 
+def measured(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
+    act = kill if arguments.fault == "kill" else disk
+    yield {"name": arguments.fault, **act(arguments, folder)}
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("fault", choices=["kill", "disk"])
-    parser.add_argument("--rounds", type=int, default=200, help="kill: so many (200)")
-    parser.add_argument("--longest", type=float, default=0.5, help="kill: seconds of load (0.5)")
-    parser.add_argument("--megabytes", type=int, default=160, help="disk: its size (160)")
-    parser.add_argument(
+    made = parser(__doc__)
+    made.add_argument("fault", choices=["kill", "disk"])
+    made.add_argument("--rounds", type=int, default=200, help="kill: so many (200)")
+    made.add_argument("--longest", type=float, default=0.5, help="kill: seconds of load (0.5)")
+    made.add_argument("--megabytes", type=int, default=160, help="disk: its size (160)")
+    made.add_argument(
         "--processes", type=int, default=0, help="ingest processes: they are killed too (0)"
     )
-    parser.add_argument("--rate", type=int, default=20_000, help="readings a second (20,000)")
-    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
-    arguments = parser.parse_args()
+    made.add_argument("--rate", type=int, default=20_000, help="readings a second (20,000)")
+    made.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    arguments = made.parse_args()
     with tempfile.TemporaryDirectory(prefix="gemel-faults-") as folder:
-        act = kill if arguments.fault == "kill" else disk
-        found = {"fault": arguments.fault, **act(arguments, Path(folder))}
-    if arguments.json:
-        print(json.dumps({"machine": machine({}), **found}))
-    else:
-        for name, value in found.items():
-            print(f"{name:24} {value}")
+        (found,) = tell(measured(arguments, Path(folder)), arguments.json, listed)
     broken = sum(found.get(name, 0) for name in ("lost", "doubled", "wrong"))
     return 1 if broken or found.get("problem") else 0
 

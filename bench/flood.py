@@ -1,6 +1,6 @@
 """1,000 alarms in ten seconds from one failed feeder: one group, its first-out, quick answers.
 
-python bench/flood.py [--json] [--seconds 10]
+scripts/bench flood [--json] [--seconds 10]
 
 The cause's own reading comes last, though it was first. Meanwhile a client asks for the alarms, the
 groups and the state, one after the other. Exit code 1 if the group or its first-out is wrong.
@@ -8,17 +8,18 @@ groups and the state, one after the other. Exit code 1 if the group or its first
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from against.rows import listed, parser, tell
 
 from app.test_alarm_flood import COUNT, plant
 from e2e.browsing import eventually
@@ -73,7 +74,7 @@ def groups(running: Running) -> list[dict[str, Any]]:
     return [group for group in found if not group["into"]]
 
 
-def measured(seconds: float) -> dict[str, Any]:
+def measured(seconds: float) -> Iterator[dict[str, Any]]:
     with (
         tempfile.TemporaryDirectory(prefix="gemel-flood-") as folder,
         Running(Path(folder) / "data") as running,
@@ -82,6 +83,7 @@ def measured(seconds: float) -> dict[str, Any]:
         operator, taken = flood(running, seconds)
         (group,) = groups(running)
     found: dict[str, Any] = {
+        "name": "flood",
         "alarms": group["count"],
         "groups": 1,
         "cause": group["cause"],
@@ -96,20 +98,14 @@ def measured(seconds: float) -> dict[str, Any]:
             "p50_ms": round(statistics.median(took), 1),
             "p99_ms": round(ordered[int(len(ordered) * 0.99)], 1),
         }
-    return found
+    yield found
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--seconds", type=float, default=10.0)
-    wanted = parser.parse_args()
-    found = measured(wanted.seconds)
-    if wanted.json:
-        print(json.dumps(found))
-    else:
-        for name, value in found.items():
-            print(f"{name:20} {value}")
+    made = parser(__doc__)
+    made.add_argument("--seconds", type=float, default=10.0)
+    wanted = made.parse_args()
+    (found,) = tell(measured(wanted.seconds), wanted.json, listed)
     right = (found["alarms"], found["cause"], found["firstOut"]) == (COUNT, "feeder", "feeder")
     return 0 if right and not found["failed"] else 1
 

@@ -7,8 +7,6 @@ A server process of its own; what it holds is read from /proc before and after.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import resource
 import socket
@@ -20,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+
+from against.rows import parser, tell
 
 from running import Running
 
@@ -103,22 +103,17 @@ def of_twins(count: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--connections", type=int, default=10_000)
-    parser.add_argument("--twins", type=int, default=100_000)
-    arguments = parser.parse_args()
-    rows = []
-    if arguments.connections:
-        rows.append(of_connections(arguments.connections))
-    if arguments.twins:
-        rows.append(of_twins(arguments.twins))
-    for row in rows:
-        if not arguments.json:
-            print(f"{row['name']:28} {row['count']:9,} {row['bytes_each'] / 1000:8.2f} kB each")
-    if arguments.json:
-        print(json.dumps({"machine": {"cores": os.cpu_count()}, "rows": rows}))
+    made = parser(__doc__)
+    made.add_argument("--connections", type=int, default=10_000)
+    made.add_argument("--twins", type=int, default=100_000)
+    arguments = made.parse_args()
+    asked = [(of_connections, arguments.connections), (of_twins, arguments.twins)]
+    tell((of(count) for of, count in asked if count), arguments.json, line)
     return 0
+
+
+def line(row: dict[str, Any]) -> str:
+    return f"{row['name']:28} {row['count']:9,} {row['bytes_each'] / 1000:8.2f} kB each"
 
 
 if __name__ == "__main__":

@@ -15,8 +15,6 @@ import gc
 import json
 import os
 import random
-import resource
-import statistics
 import sys
 import tempfile
 import time
@@ -28,7 +26,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 
-from against.machine import cpu_seconds, machine  # noqa: E402
+from against.machine import cpu_seconds  # noqa: E402
+from against.rows import parser, tell  # noqa: E402
 from query import MODELS, SITE, twin_edit  # noqa: E402
 
 import peers  # noqa: E402
@@ -440,13 +439,16 @@ def gemel(folder: Path, count: int, number: int) -> Iterator[Row]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--twins", type=int, default=100_000)
-    parser.add_argument("--requests", type=int, default=4_000, help="over HTTP; 0 for none")
-    parser.add_argument("--without", nargs="*", default=[], choices=["rivals", "gemel"])
-    options = parser.parse_args()
-    rows: list[Row] = []
+    made = parser(__doc__)
+    made.add_argument("--twins", type=int, default=100_000)
+    made.add_argument("--requests", type=int, default=4_000, help="over HTTP; 0 for none")
+    made.add_argument("--without", nargs="*", default=[], choices=["rivals", "gemel"])
+    options = made.parse_args()
+    tell(measured(options), options.json)
+    return 0
+
+
+def measured(options: argparse.Namespace) -> Iterator[Row]:
     ways: dict[str, Callable[[Path], Iterator[Row]]] = {}
     if "gemel" not in options.without:
         ways["Gemel"] = lambda folder: gemel(folder, options.twins, options.requests)
@@ -456,23 +458,7 @@ def main() -> int:
     for way, run in ways.items():
         with tempfile.TemporaryDirectory(prefix="gemel-bench-graph-") as folder:
             for row in run(Path(folder)):
-                rows.append({"way": way, **row})
-                if not options.json:
-                    said = "  ".join(f"{k} {v}" for k, v in row.items() if k != "measure")
-                    print(f"{way:18} {row['measure']:30} {said}", flush=True)
-    if options.json:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(
-            json.dumps(
-                {
-                    "machine": machine({}),
-                    "peak_bytes": peak,
-                    "load": statistics.fmean(os.getloadavg()),
-                    "rows": rows,
-                }
-            )
-        )
-    return 0
+                yield {"name": f"{row.pop('measure')}: {way}", **row}
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ Three relationships a twin, as in `bench/graph.py`. Processor time is that of th
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 import tempfile
@@ -22,7 +20,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 
 import orjson  # noqa: E402
-from against.machine import cpu_seconds, machine  # noqa: E402
+from against.machine import cpu_seconds  # noqa: E402
+from against.rows import parser, tell  # noqa: E402
 from graph import links, name  # noqa: E402
 from query import MODELS, twin_edit  # noqa: E402
 
@@ -73,7 +72,7 @@ def imported(server: Running, file: Path, count: int) -> Row:
     took = time.perf_counter() - began
     cpu = cpu_seconds([process]) - before
     return {
-        "measure": "import job",
+        "name": "import job",
         "status": job["status"],
         "seconds": round(took, 2),
         "cpu_s": round(cpu, 2),
@@ -93,7 +92,7 @@ def started(server: Running, count: int, empty: int) -> Row:
     found = server.call("POST", "/query", query)["value"]
     assert found == [{"COUNT": count}], found
     return {
-        "measure": "restart",
+        "name": "restart",
         "seconds": round(took, 2),
         "cpu_s": round(cpu, 2),
         "bytes_per_twin": round((resident(process) - empty) / count),
@@ -119,21 +118,13 @@ def measured(folder: Path, file: Path, count: int) -> Iterator[Row]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--twins", type=int, default=100_000)
-    parser.add_argument("--file", type=Path, help="the import file; made where it is not there")
-    options = parser.parse_args()
-    rows: list[Row] = []
+    made = parser(__doc__)
+    made.add_argument("--twins", type=int, default=100_000)
+    made.add_argument("--file", type=Path, help="the import file; made where it is not there")
+    options = made.parse_args()
     with tempfile.TemporaryDirectory(prefix="gemel-bench-import-") as folder:
         file = options.file or Path(folder) / "many.ndjson"
-        for row in measured(Path(folder), file, options.twins):
-            rows.append(row)
-            if not options.json:
-                said = "  ".join(f"{k} {v}" for k, v in row.items() if k != "measure")
-                print(f"{row['measure']:12} {said}", flush=True)
-    if options.json:
-        print(json.dumps({"machine": machine({}), "load": os.getloadavg(), "rows": rows}))
+        tell(measured(Path(folder), file, options.twins), options.json)
     return 0
 
 

@@ -6,7 +6,6 @@ comparison a minute and a half, on a quiet machine; all in temporary folders.
 
 from __future__ import annotations
 
-import argparse
 import csv
 import resource
 import tempfile
@@ -18,12 +17,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import history_scale
 import numpy as np
-from against import keeping
+from against import history_scale, keeping
 from against.machine import machine
+from against.rows import parser, tell
 from against.rows import row as filled
-from against.rows import whole
 from against.walks import SECOND, START, random_walk
 
 from gemel.core.batch import Batch
@@ -312,15 +310,14 @@ def as_row(name: str, figure: float) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=2_000_000)
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
-    parser.add_argument("--runs", type=int, default=3, help="the comparison: median of so many")
-    parser.add_argument("--only", choices=("own", "comparison"), help="one half of it")
-    parser.add_argument("--readings", type=float, help="only: questions to so many, such as 1e9")
-    parser.add_argument("--folder", type=Path, help="with --readings: make it here, in goes")
-    parser.add_argument("--patience", type=float, default=120, help="seconds of such a go")
-    options = parser.parse_args()
+    made = parser(__doc__)
+    made.add_argument("--rows", type=int, default=2_000_000)
+    made.add_argument("--runs", type=int, default=3, help="the comparison: median of so many")
+    made.add_argument("--only", choices=("own", "comparison"), help="one half of it")
+    made.add_argument("--readings", type=float, help="only: questions to so many, such as 1e9")
+    made.add_argument("--folder", type=Path, help="with --readings: make it here, in goes")
+    made.add_argument("--patience", type=float, default=120, help="seconds of such a go")
+    options = made.parse_args()
     if options.readings:
         goes = (options.folder, options.patience) if options.folder else ()
         show(history_scale.run(round(options.readings), *goes), [], options.json)
@@ -341,19 +338,20 @@ def main() -> None:
 
 
 def show(found: dict[str, float], compared: list[dict[str, Any]], as_json: bool) -> None:
-    if as_json:
-        rows = [as_row(name, figure) for name, figure in found.items()]
-        print(
-            whole(
-                machine({}) | {"versions": keeping.versions()},
-                rows + [filled(one) for one in compared],
-            )
-        )
-        return
-    for name, figure in found.items():
-        print(f"{name:60} {figure:14,.3f}")
-    for one in compared:
-        print(keeping.line(one))
+    rows = [as_row(name, figure) for name, figure in found.items()]
+    about = machine({}) | {"versions": keeping.versions()}
+    tell(rows + [filled(one) for one in compared], as_json, line, about)
+
+
+def line(one: dict[str, Any]) -> str:
+    if "ratio" in one and one["ratio"] is not None:
+        return keeping.line(one)
+    unit = next(
+        key
+        for key in ("readings_per_s", "p50_ms", "bytes_per_reading", "rss_mb", "value")
+        if one.get(key) is not None
+    )
+    return f"{one['name']:60} {one[unit]:14,.3f}"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from against import capacity
 from against.bare import run_bare
 from against.machine import machine
-from against.rows import medians, row, whole
+from against.rows import medians, parser, row, tell
 from against.servers import NotHere
 from against.ways import Load, run_gemel, run_influx, run_none, run_postgres
 
@@ -113,7 +113,7 @@ def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
 
 def line(row: dict[str, Any]) -> str:
     """A row for people."""
-    if "note" in row:
+    if row.get("note"):
         return f"{row['name']:76} {row['note']}"
     if "bytes_each" in row:
         return (
@@ -139,24 +139,17 @@ def line(row: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
-    parser.add_argument("--quick", action="store_true", help="one short run of each")
-    parser.add_argument("--runs", type=int, default=3, help="the median of so many (3)")
-    parser.add_argument("--only", help="part of a load's name")
-    parser.add_argument(
+    made = parser(__doc__)
+    made.add_argument("--quick", action="store_true", help="one short run of each")
+    made.add_argument("--runs", type=int, default=3, help="the median of so many (3)")
+    made.add_argument("--only", help="part of a load's name")
+    made.add_argument(
         "--processes", type=int, default=0, help="compare with so many ingest processes (0)"
     )
-    parser.add_argument("--way", help="part of a way's name, such as Gemel")
-    arguments = parser.parse_args()
+    made.add_argument("--way", help="part of a way's name, such as Gemel")
+    arguments = made.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended first
-    found = []
-    about = machine(PROGRAMS)
-    for one in rows(arguments):
-        found.append(row(one))
-        print(line(one), file=sys.stderr if arguments.json else sys.stdout, flush=True)
-    if arguments.json:
-        print(whole(about, found))
+    tell((row(one) for one in rows(arguments)), arguments.json, line, machine(PROGRAMS))
     return 0
 
 

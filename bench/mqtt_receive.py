@@ -1,22 +1,22 @@
-"""Microseconds per MQTT message, receiving side: the codec alone, and the server with a host that
-takes everything at once.
+"""Microseconds per MQTT message, receiving side: the codec alone, and the server.
 
-    python bench/mqtt_receive.py [--json] [--uvloop]
+    scripts/bench mqtt_receive [--json] [--uvloop]
 
-The server is fed by a child process over loopback; its own processor time is what is measured.
+The server, with a host that takes everything at once, is fed by a child process over loopback; its
+own processor time is what is measured.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
-import json
 import multiprocessing
 import socket
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from against.rows import parser, tell
 
 from gemel.connect.mqtt.codec import Decoder, encode_connect, encode_publish
 from gemel.connect.mqtt.journal import MemorySessions
@@ -137,41 +137,30 @@ def run(coroutine_function: Callable[[], object], use_uvloop: bool) -> object:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--uvloop", action="store_true", help="uvloop only; else both loops")
-    options = parser.parse_args()
-    rows: list[dict[str, object]] = []
+    made = parser(__doc__)
+    made.add_argument("--uvloop", action="store_true", help="uvloop only; else both loops")
+    options = made.parse_args()
+    loops = ("uvloop",) if options.uvloop else ("asyncio", "uvloop")
+    tell(measured(loops), options.json, line)
+
+
+def measured(loops: Sequence[str]) -> Iterator[dict[str, Any]]:
     for name, payload, count in CASES:
         for qos in (0, 1):
             for version in (4, 5):
-                cost = codec_cost(payload, qos << 1, version)
-                rows.append(
-                    {"what": "codec", "case": name, "qos": qos, "version": version, "us": cost}
-                )
-            for loop in ("uvloop",) if options.uvloop else ("asyncio", "uvloop"):
+                what = f"codec v{version} QoS {qos} {name}"
+                yield {"name": what, "us": codec_cost(payload, qos << 1, version)}
+            for loop in loops:
                 gc.collect()
                 cpu, wall = run(
                     lambda p=payload, q=qos, c=count: server_cost(p, q << 1, 4, c), loop == "uvloop"
                 )  # type: ignore[misc]
-                rows.append(
-                    {
-                        "what": f"server {loop}",
-                        "case": name,
-                        "qos": qos,
-                        "version": 4,
-                        "us": cpu,
-                        "wall_us": wall,
-                    }
-                )
-    if options.json:
-        json.dump(rows, sys.stdout, indent=1)
-        print()
-        return
-    for row in rows:
-        wall = f"   ({row['wall_us']:.2f} wall)" if "wall_us" in row else ""
-        head = f"{row['what']:15} v{row['version']} QoS {row['qos']}  {row['case']:22}"
-        print(f"{head} {row['us']:6.2f} us{wall}")
+                yield {"name": f"server {loop} v4 QoS {qos} {name}", "us": cpu, "wall_us": wall}
+
+
+def line(row: dict[str, Any]) -> str:
+    wall = f"   ({row['wall_us']:.2f} wall)" if "wall_us" in row else ""
+    return f"{row['name']:52} {row['us']:6.2f} us{wall}"
 
 
 if __name__ == "__main__":

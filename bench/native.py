@@ -1,6 +1,6 @@
 """What each part of the compiled fast path gains, beside its lines: compiled, and its Python twin.
 
-    python bench/native.py [--json]
+    scripts/bench native [--json]
 
 Two processes do the same work, one of them with GEMEL_PURE=1. Processor time of all threads, the
 least of several rounds, so that other programs at work on the machine change little. Without a log
@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import decode as forms
 import mqtt_receive
 import rules as constructs
+from against.rows import parser, tell
 
 from gemel.connect.mqtt import direct
 from gemel.connect.mqtt.broker import Broker
@@ -174,29 +176,30 @@ def asked(is_pure: bool) -> dict[str, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
-    parser.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    made = parser(__doc__)
+    made.add_argument("--one", action="store_true", help=argparse.SUPPRESS)
+    options = made.parse_args()
     if options.one:
         random.seed(1)
         print(json.dumps({name: work() for name, work in WORKS.items()}))
         return
-    compiled, pure = asked(False), asked(True)
-    rows = [
+    tell(compared(asked(False), asked(True)), options.json, line)
+
+
+def compared(compiled: dict[str, float], pure: dict[str, float]) -> list[dict[str, Any]]:
+    return [
         {
-            "part": part, "functions": functions, "lines": lines(files), "unit": UNITS[part],
+            "name": part, "functions": functions, "lines": lines(files), "unit": UNITS[part],
             "compiled_us": compiled[part], "python_us": pure[part],
         }
         for part, (functions, files) in PARTS.items()
     ]  # fmt: skip
-    if options.json:
-        print(json.dumps({"rows": rows}, indent=1))
-        return
-    for row in rows:
-        text = f"{row['part']:16} {row['functions']:20} {row['lines']:5} lines"
-        text += f"  {row['compiled_us']:7.3f} us a {row['unit']}, in Python {row['python_us']:7.3f}"
-        print(f"{text}  {row['python_us'] / row['compiled_us']:5.1f} times")
+
+
+def line(row: dict[str, Any]) -> str:
+    text = f"{row['name']:16} {row['functions']:20} {row['lines']:5} lines"
+    text += f"  {row['compiled_us']:7.3f} us a {row['unit']}, in Python {row['python_us']:7.3f}"
+    return f"{text}  {row['python_us'] / row['compiled_us']:5.1f} times"
 
 
 if __name__ == "__main__":

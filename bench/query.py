@@ -1,16 +1,16 @@
 """Queries over 100,000 twins: property conditions, JOIN, MATCH, pages, and after edits.
 
-Run: python bench/query.py [--twins 100000]
+scripts/bench query [--json] [--twins 100000]
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
+from against.rows import Figures, parser, plain, tell
 
 from gemel.core.batch import Batch
 from gemel.core.document import Document, Edit
@@ -88,7 +88,7 @@ def build(count: int) -> tuple[Graph, Live]:
     return graph, Live(series, state)
 
 
-def timed(name: str, work: Callable[[], int], repeats: int) -> None:
+def timed(name: str, work: Callable[[], int], repeats: int) -> Figures:
     times = []
     rows = 0
     for _ in range(repeats):
@@ -97,7 +97,14 @@ def timed(name: str, work: Callable[[], int], repeats: int) -> None:
         times.append((time.perf_counter() - begin) * 1000)
     times.sort()
     p50, p95 = times[len(times) // 2], times[min(len(times) - 1, int(len(times) * 0.95))]
-    print(f"{name:<58} {rows:>7} rows  p50 {p50:8.2f} ms  p95 {p95:8.2f} ms")
+    return {"name": name, "rows": rows, "p50_ms": p50, "p95_ms": p95}
+
+
+def line(row: Figures) -> str:
+    if "rows" not in row:
+        return plain(row)
+    times = f"p50 {row['p50_ms']:8.2f} ms  p95 {row['p95_ms']:8.2f} ms"
+    return f"{row['name']:<58} {row['rows']:>7} rows  {times}"
 
 
 def longest_slice(engine: Engine, text: str) -> float:
@@ -113,12 +120,16 @@ def longest_slice(engine: Engine, text: str) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--twins", type=int, default=100_000)
-    count = parser.parse_args().twins
+    made = parser(__doc__)
+    made.add_argument("--twins", type=int, default=100_000)
+    wanted = made.parse_args()
+    tell(measured(wanted.twins), wanted.json, line)
+
+
+def measured(count: int) -> Iterator[Figures]:
     begin = time.perf_counter()
     graph, live = build(count)
-    print(f"{count:,} twins and relationships made in {time.perf_counter() - begin:.1f} s")
+    yield {"name": "made", "twins": count, "seconds": round(time.perf_counter() - begin, 1)}
     engine = Engine(graph, live)
     chance = random.Random(2)
 
@@ -129,22 +140,21 @@ def main() -> None:
     slice_ms = longest_slice(Engine(graph, live), cold)
     begin = time.perf_counter()
     ask(cold)()
-    print(
-        f"first use of three columns {(time.perf_counter() - begin) * 1000:.0f} ms, "
-        f"longest stretch without a pause {slice_ms:.1f} ms"
-    )
+    first_ms = round((time.perf_counter() - begin) * 1000)
+    slice_ms = round(slice_ms, 1)
+    yield {"name": "first use of three columns", "ms": first_ms, "longest_stretch_ms": slice_ms}
     where = "SELECT * FROM DIGITALTWINS T WHERE "
-    timed("property range and text (T.speed > 99 AND T.area = ...)", ask(cold), 50)
-    timed("unique text (T.serial = 'SN-...')", ask(where + "T.serial = 'SN-0500000'"), 50)
-    timed("telemetry (T.flow > 49.9)", ask(where + "T.flow > 49.9"), 50)
-    timed("STARTSWITH(T.serial, 'SN-05')", ask(where + "STARTSWITH(T.serial, 'SN-0500')"), 50)
-    timed(
+    yield timed("property range and text (T.speed > 99 AND T.area = ...)", ask(cold), 50)
+    yield timed("unique text (T.serial = 'SN-...')", ask(where + "T.serial = 'SN-0500000'"), 50)
+    yield timed("telemetry (T.flow > 49.9)", ask(where + "T.flow > 49.9"), 50)
+    yield timed("STARTSWITH(T.serial, 'SN-05')", ask(where + "STARTSWITH(T.serial, 'SN-0500')"), 50)
+    yield timed(
         "IS_OF_MODEL and T.speed < 1, COUNT()",
         ask(f"SELECT COUNT() FROM DIGITALTWINS T WHERE IS_OF_MODEL(T, '{SITE}') AND T.speed < 1"),
         50,
     )
-    timed("SELECT * (first page of 200)", ask("SELECT * FROM DIGITALTWINS"), 50)
-    timed(
+    yield timed("SELECT * (first page of 200)", ask("SELECT * FROM DIGITALTWINS"), 50)
+    yield timed(
         "TOP(10) by speed, ORDER BY",
         ask(
             "SELECT TOP(10) T.$dtId, T.speed FROM DIGITALTWINS T WHERE T.area = 'area-1' "
@@ -152,7 +162,7 @@ def main() -> None:
         ),
         10,
     )
-    timed(
+    yield timed(
         "GROUP BY area, AVG(T.speed) over all",
         ask("SELECT T.area, COUNT() AS n, AVG(T.speed) AS s FROM DIGITALTWINS T GROUP BY T.area"),
         5,
@@ -163,23 +173,23 @@ def main() -> None:
             answer(engine.run(form.format(f"pump-{chance.randrange(count // 2000):06d}"))).rows
         )
 
-    timed("$dtId = ...", one("SELECT * FROM DIGITALTWINS T WHERE T.$dtId = '{}'"), 200)
-    timed(
+    yield timed("$dtId = ...", one("SELECT * FROM DIGITALTWINS T WHERE T.$dtId = '{}'"), 200)
+    yield timed(
         "JOIN, 1 level",
         one("SELECT C FROM DIGITALTWINS T JOIN C RELATED T.contains WHERE T.$dtId = '{}'"),
         200,
     )
-    timed(
+    yield timed(
         "MATCH 3 hops upwards",
         one("SELECT A, B FROM DIGITALTWINS MATCH (A)<-[:contains*..3]-(B) WHERE A.$dtId = '{}'"),
         200,
     )
-    timed(
+    yield timed(
         "MATCH 3 hops downwards (1,110 twins, a page of 200)",
         one("SELECT A, B FROM DIGITALTWINS MATCH (A)-[:contains*..3]->(B) WHERE A.$dtId = '{}'"),
         50,
     )
-    timed(
+    yield timed(
         "MATCH chain of 3 with a condition",
         one(
             "SELECT D.$dtId FROM DIGITALTWINS MATCH (A)-[:contains]->(B)-[:contains]->(C)"
@@ -196,8 +206,8 @@ def main() -> None:
         graph.apply([twin_edit(count + len(graph.twins), 99.5)])
         return ask(cold)()
 
-    timed("property query just after an edit", after_edit, 30)
-    timed("property query just after a new twin", after_new, 10)
+    yield timed("property query just after an edit", after_edit, 30)
+    yield timed("property query just after a new twin", after_new, 10)
 
 
 if __name__ == "__main__":

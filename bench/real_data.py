@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
-import json
 import shutil
 import socket
 import subprocess
@@ -26,9 +25,12 @@ from typing import Any
 import orjson
 import paho.mqtt.client as paho
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+ROOT = Path(__file__).parents[1]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
 
-from running import Running
+from against.rows import parser, tell  # noqa: E402
+
+from running import Running  # noqa: E402
 
 DAY = 86_400_000
 
@@ -365,32 +367,33 @@ def _ms(text: str) -> int:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
-    parser.add_argument("--set", choices=sorted(READERS), action="append")
-    parser.add_argument("--via", choices=("builtin", "mosquitto"), action="append")
-    parser.add_argument("--part", type=int, help="only so many files, rows or units")
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    results = []
+    made = parser(__doc__)
+    made.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
+    made.add_argument("--set", choices=sorted(READERS), action="append")
+    made.add_argument("--via", choices=("builtin", "mosquitto"), action="append")
+    made.add_argument("--part", type=int, help="only so many files, rows or units")
+    arguments = made.parse_args()
+    found = tell(compared(arguments), arguments.json, line)
+    return 0 if all(one["equal"] for one in found) else 1
+
+
+def compared(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for via in arguments.via or ["builtin", "mosquitto"]:
         for name in arguments.set or list(READERS):
             with tempfile.TemporaryDirectory() as folder:
-                found = run(name, via, arguments.data, arguments.part, Path(folder))
-            results.append(found)
-            if not arguments.json:
-                rate = found.readings / found.seconds
-                print(
-                    f"{name:8} via {via:10} {found.messages:7,} messages {found.readings:9,} "
-                    f"readings {found.seconds:6.1f} s {rate:9,.0f} readings/s  missing "
-                    f"{found.missing}  extra {found.extra}  alarms {found.alarms}, wrong "
-                    f"{len(found.wrong_alarms)}"
-                )
-                for line in found.wrong_alarms[:10]:
-                    print("   ", line)
-    if arguments.json:
-        print(json.dumps({"rows": [vars(r) | {"equal": r.is_equal} for r in results]}))
-    return 0 if all(r.is_equal for r in results) else 1
+                one = run(name, via, arguments.data, arguments.part, Path(folder))
+            yield {**vars(one), "equal": one.is_equal}
+
+
+def line(row: dict[str, Any]) -> str:
+    found = Result(**{key: value for key, value in row.items() if key != "equal"})
+    text = (
+        f"{found.name:8} via {found.via:10} {found.messages:7,} messages {found.readings:9,} "
+        f"readings {found.seconds:6.1f} s {found.readings / found.seconds:9,.0f} readings/s"
+        f"  missing {found.missing}  extra {found.extra}"
+        f"  alarms {found.alarms}, wrong {len(found.wrong_alarms)}"
+    )
+    return "\n    ".join([text, *found.wrong_alarms[:10]])
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from against.machine import cpu_seconds, machine, memory_mb
-from against.rows import row, whole
+from against.machine import cpu_seconds, memory_mb
+from against.rows import parser, row, tell
 from against.servers import free_port
 from against.walks import random_walk
 
@@ -114,19 +114,17 @@ def measured(arguments: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--readings", type=int, default=5_000_000)
-    parser.add_argument("--folder", type=Path, help="a data folder that is there")
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
-    arguments = parser.parse_args()
-    rows = [row(one) for one in measured(arguments)]
-    if arguments.json:
-        print(whole(machine({}), rows))
-        return
-    for one in rows:
-        rate = f"{one['readings_per_s']:,.0f} readings/s" if one["readings_per_s"] else ""
-        took = f"{one['p50_ms']:,.0f} ms" if one["p50_ms"] else ""
-        print(f"{one['name']:60} {rate}{took}  CPU {one['cpu_s']:.2f} s")
+    made = parser(__doc__)
+    made.add_argument("--readings", type=int, default=5_000_000)
+    made.add_argument("--folder", type=Path, help="a data folder that is there")
+    arguments = made.parse_args()
+    tell((row(one) for one in measured(arguments)), arguments.json, line)
+
+
+def line(one: dict[str, Any]) -> str:
+    rate = f"{one['readings_per_s']:,.0f} readings/s" if one["readings_per_s"] else ""
+    took = f"{one['p50_ms']:,.0f} ms" if one["p50_ms"] else ""
+    return f"{one['name']:60} {rate}{took}  CPU {one['cpu_s']:.2f} s"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What rules cost: a tick at 1,000 to 50,000 instances, back-tests, plain Python, and Bytewax.
 
-python bench/rules.py [--json] [--quick] [--only NAME]
+scripts/bench rules [--json] [--quick] [--only NAME]
 
 One run, the same rules everywhere. A tick is all that a second of 50,000 readings costs: they are
 taken in and every instance is judged. Times are of the processor. What a hand-written loop and
@@ -9,19 +9,19 @@ Bytewax find in the same readings must be what Gemel finds, else the exit code i
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from against import rules_plain as plain
+from against.rows import parser, tell
 
 import peers
 from gemel.core.batch import Batch
@@ -276,58 +276,46 @@ def compared(
     return found
 
 
-def measured(only: str, *, is_quick: bool) -> tuple[list[dict[str, object]], str]:
+def measured(only: str, *, is_quick: bool) -> Iterator[dict[str, Any]]:
     folder, why_not = (None, "--quick") if is_quick else peers.pip("bytewax", BYTEWAX)
     run_peer = None
     if folder is not None:
         run_peer = lambda *words: plain.run_bytewax(folder, *words)  # noqa: E731
-    found = []
     sizes = (1_000,) if is_quick else SIZES
     fill, count = (4, 4) if is_quick else (FILL, TICKS)
     for construct in CONSTRUCTS:
         if only not in ("", construct.name):
             continue
-        row: dict[str, object] = {"construct": construct.name, "when": construct.when}
+        row: dict[str, Any] = {"name": construct.name, "when": construct.when}
         row["ticks"] = {str(size): ticks(construct, size, fill, count) for size in sizes}
         row["backtest_million_a_second"] = round(
             backtest(construct, 10_000 if is_quick else 1_000_000) / 1e6, 2
         )
         row |= compared(construct, run_peer, 90 if is_quick else SPAN)
-        found.append(row)
-    return found, why_not
+        yield row | ({"without_bytewax": why_not} if why_not else {})
 
 
-def table(rows: list[dict[str, object]], why_not: str) -> None:
-    sizes = list(rows[0]["ticks"])
-    print("processor time of a tick, ms: median (worst); instances over 50,000 live signals")
-    heads = "".join(f"{int(size):>17,}" for size in sizes)
-    print(f"{'':18}{heads}{'back-test':>12}{'Gemel':>8}{'loop':>8}{'Bytewax':>9}  found")
-    print(f"{'':18}{'':{17 * len(sizes)}}{'million/s':>12}{'ns a reading':>25}")
-    for row in rows:
-        cells = "".join(
-            f"{one['median_ms']:>9.2f} ({one['worst_ms']:>5.1f})" for one in row["ticks"].values()
-        )
-        peer = "-" if row["bytewax_ns"] is None else f"{row['bytewax_ns']:,}"
-        told = f"{row['transitions']:,}, " + ("the same" if row["same"] else "NOT THE SAME")
-        print(
-            f"{row['construct']:18}{cells}{row['backtest_million_a_second']:>12.1f}"
-            f"{row['gemel_ns']:>8,}{row['loop_ns']:>8,}{peer:>9}  {told}"
-        )
-    if why_not:
-        print(f"without Bytewax: {why_not}")
+def line(row: dict[str, Any]) -> str:
+    """Milliseconds of a tick by how many instances, million readings/s, ns a reading."""
+    ticks = "".join(
+        f"  {int(size):,}: {one['median_ms']:.2f} ({one['worst_ms']:.1f})"
+        for size, one in row["ticks"].items()
+    )
+    peer = "-" if row["bytewax_ns"] is None else f"{row['bytewax_ns']:,}"
+    told = f"{row['transitions']:,}, " + ("the same" if row["same"] else "NOT THE SAME")
+    return (
+        f"{row['name']:18} ms a tick{ticks}"
+        f"  back-test {row['backtest_million_a_second']:.1f} million/s"
+        f"  ns: Gemel {row['gemel_ns']:,} loop {row['loop_ns']:,} Bytewax {peer}  found {told}"
+    )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--quick", action="store_true", help="little of all, without Bytewax")
-    parser.add_argument("--only", default="", metavar="NAME", help="one construct")
-    wanted = parser.parse_args()
-    rows, why_not = measured(wanted.only, is_quick=wanted.quick)
-    if wanted.json:
-        print(json.dumps({"constructs": rows, "withoutBytewax": why_not or None}))
-    else:
-        table(rows, why_not)
+    made = parser(__doc__)
+    made.add_argument("--quick", action="store_true", help="little of all, without Bytewax")
+    made.add_argument("--only", default="", metavar="NAME", help="one construct")
+    wanted = made.parse_args()
+    rows = tell(measured(wanted.only, is_quick=wanted.quick), wanted.json, line)
     return 0 if rows and all(row["same"] for row in rows) else 1
 
 

@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import httpx
 import numpy as np
 from against.flat import verdict
-from against.machine import cpu_seconds, machine, memory_mb
+from against.machine import cpu_seconds, memory_mb
+from against.rows import listed, parser, tell
 from against.ways import Load, gemel, until_stored
 
 from running import Running
@@ -154,9 +155,8 @@ def _seconds(moment: str | float) -> float:
     return float(moment) / 1000
 
 
-def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def soak(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
     rate = arguments.rate
-    out = sys.stderr if arguments.json else sys.stdout
     with (
         gemel(folder, Load("", devices(rate), READINGS, 1)) as running,
         page(running) as shown,
@@ -167,12 +167,12 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
         end = time.monotonic() + 60 * arguments.minutes
         while time.monotonic() < end and process.poll() is None:
             sample = sampler.take(min(end, time.monotonic() + arguments.every))
-            print("  ".join(f"{k} {v:,.2f}" for k, v in sample.items()), file=out, flush=True)
+            print("  ".join(f"{k} {v:,.2f}" for k, v in sample.items()), flush=True)
         process.send_signal(signal.SIGTERM)
         sent = json.loads(process.communicate(timeout=120)[0])
         stored, _ = until_stored(running, sent["readings"])
-    return {
-        "rate": rate, "minutes": arguments.minutes, "page": shown.what,
+    yield {
+        "name": "soak", "rate": rate, "minutes": arguments.minutes, "page": shown.what,
         "readings": sent["readings"], "lost": sent["readings"] - stored,
         "readings_per_s": sent["readings_per_s"], "problem": sent["problem"],
         "p50_ms": sent["p50_ms"], "p99_ms": sent["p99_ms"], **verdict(sampler.samples),
@@ -180,21 +180,18 @@ def soak(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def without_samples(found: dict[str, Any]) -> str:
+    return listed({key: value for key, value in found.items() if key != "samples"})
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--rate", type=int, default=200_000, help="readings a second (200,000)")
-    parser.add_argument("--every", type=float, default=10, help="seconds between samples (10)")
-    parser.add_argument("--json", action="store_true", help="one object on standard output")
-    arguments = parser.parse_args()
+    made = parser(__doc__)
+    made.add_argument("--minutes", type=float, default=30)
+    made.add_argument("--rate", type=int, default=200_000, help="readings a second (200,000)")
+    made.add_argument("--every", type=float, default=10, help="seconds between samples (10)")
+    arguments = made.parse_args()
     with tempfile.TemporaryDirectory(prefix="gemel-soak-") as folder:
-        found = soak(arguments, Path(folder))
-    if arguments.json:
-        print(json.dumps({"machine": machine({}), **found}))
-    else:
-        for name, value in found.items():
-            if name != "samples":
-                print(f"{name:16} {value}")
+        (found,) = tell(soak(arguments, Path(folder)), arguments.json, without_samples)
     kinds = ("memory", "lag", "page_heap", "page_nodes")
     is_right = all(found[kind]["is_flat"] for kind in kinds if kind in found)
     return 0 if is_right and not found["problem"] and found["lost"] <= 0 else 1

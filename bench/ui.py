@@ -8,8 +8,6 @@ counts are budgets; times are those of this machine (software graphics), so read
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,6 +18,7 @@ from playwright.sync_api import sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+from against.rows import parser, tell
 from page.alarms import alarm_flood
 from page.checks import accessibility, pictures
 from page.explorer import explorer_of_many
@@ -56,13 +55,11 @@ def made_for(minutes: float) -> Callable[[Bench], list[Row]]:
 
 
 def main() -> int:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--json", action="store_true")
+    arguments = parser(__doc__)
     arguments.add_argument("--only", help="rows of this function alone")
     arguments.add_argument("--minutes", type=float, default=1, help="that the page stays open")
     given = arguments.parse_args()
     rows_to_make = (*ROWS, made_for(given.minutes))
-    rows: list[Row] = []
     with (
         tempfile.TemporaryDirectory(prefix="gemel-bench-ui-") as folder,
         sync_playwright() as play,
@@ -72,17 +69,15 @@ def main() -> int:
             executable_path=CHROMIUM, headless=True, args=ARGUMENTS, chromium_sandbox=False
         )
         bench = Bench(browser, Path(folder), stack)
-        for rows_of in rows_to_make:
-            if given.only in (None, rows_of.__name__):
-                rows += rows_of(bench)
+        wanted = [one for one in rows_to_make if given.only in (None, one.__name__)]
+        tell((row for rows_of in wanted for row in rows_of(bench)), given.json, line)
         browser.close()
-    if given.json:
-        print(json.dumps({"rows": rows}))
-    else:
-        for one in rows:
-            mark = "ok " if one["ok"] else "NOT"
-            print(f"{mark} {one['name']:<44} {one['target']:<16} {one['value']}")
     return 0
+
+
+def line(one: Row) -> str:
+    mark = "ok " if one["ok"] else "NOT"
+    return f"{mark} {one['name']:<44} {one['target']:<16} {one['value']}"
 
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-"""1,000 what-if runs of a house for a week: at once and one by one, beside a plain loop; and as a
-scenario, with what that adds (a baseline beside it, draws, bands, key figures, a rule)."""
+"""1,000 what-if runs of a house for a week: at once, one by one, and as a plain loop.
+
+And as a scenario, with what that adds: a baseline beside it, draws, bands, key figures, a rule.
+"""
 
 from __future__ import annotations
 
-import argparse
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
+from against.rows import parser, tell
 
 from gemel.services.behaviour import behaviour_of, simulate
 from gemel.services.contract import Instance, Job
@@ -18,15 +20,18 @@ STEP, STEPS = 900.0, 7 * 96
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenarios", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    made = parser(__doc__)
+    made.add_argument("--scenarios", type=int, default=1000)
+    made.add_argument("--rounds", type=int, default=5)
+    given = made.parse_args()
+    tell(measured(given.scenarios, given.rounds), given.json)
+
+
+def measured(scenarios: int, rounds: int) -> Iterator[dict[str, Any]]:
     random = np.random.default_rng(1)
     outdoor = 5 - 4 * np.cos(2 * np.pi * (np.arange(STEPS) / 96 - 0.2))
-    heat = random.uniform(0, 6000, (STEPS, given.scenarios))
-    outer = random.normal(250, 20, given.scenarios)
+    heat = random.uniform(0, 6000, (STEPS, scenarios))
+    outer = random.normal(250, 20, scenarios)
     house = behaviour_of("rc3")
     inputs = {"outdoor": outdoor, "heat": heat}
 
@@ -46,15 +51,11 @@ def main() -> None:
     whole = together()
     assert np.allclose(one_by_one(), whole[:, :50])
     assert np.abs(plain() - whole[:, :20]).max() < 0.02  # Euler at 10 s, held against exact steps
-    figures = {
-        "scenarios": given.scenarios,
-        "steps": STEPS,
-        "together": _timed(together, given.rounds, 1.0),
-        "oneByOne": _timed(one_by_one, 3, given.scenarios / 50),
-        "asScenario": _timed(lambda: as_scenario(given.scenarios), 3, 1.0),
-        "plainLoop": _timed(plain, 1, given.scenarios / 20),
-    }
-    print(json.dumps(figures) if given.json else json.dumps(figures, indent=2))
+    size = {"scenarios": scenarios, "steps": STEPS}
+    yield {"name": "together", **size, **_timed(together, rounds, 1.0)}
+    yield {"name": "oneByOne", **size, **_timed(one_by_one, 3, scenarios / 50)}
+    yield {"name": "asScenario", **size, **_timed(lambda: as_scenario(scenarios), 3, 1.0)}
+    yield {"name": "plainLoop", **size, **_timed(plain, 1, scenarios / 20)}
 
 
 def as_scenario(members: int) -> None:

@@ -43,15 +43,20 @@ def check_set(module: ModuleType, options: Options) -> None:
 
 def main(words: list[str]) -> int:
     """Runs what the words say; the exit code."""
-    parser = argparse.ArgumentParser(prog="scripts/study", description=__doc__)
-    parser.add_argument("name", nargs="?", help="none lists them")
+    known = names()
+    parser = argparse.ArgumentParser(
+        prog="scripts/study",
+        description=__doc__,
+        epilog="studies:\n" + "".join(f"  {name:14} {about}\n" for name, about in known.items()),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", nargs="?", help="none lists them", metavar="NAME")
     parser.add_argument("--data", type=Path, default=SHARED, help="a folder of the same form")
     parser.add_argument("--set", default="", help="which set, where there are several")
     parser.add_argument("--small", action="store_true", help="a few seconds, on a part")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true", help="on one line, for programs")
     given = parser.parse_args(words)
-    known = names()
     if given.name is None:
         for name, about in known.items():
             sys.stdout.write(f"{name:14} {about}\n")

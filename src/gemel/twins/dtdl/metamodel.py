@@ -1,6 +1,6 @@
 """The rules of DTDL 2, 3 and 4 as a table: what a model may contain, read once from a data file.
 
-`metamodel.json` is made by `bench/dtdl_metamodel.py`; docs/reference/dtdl.md describes its shape.
+`metamodel.json` is made by `scripts/dtdl_metamodel.py`; docs/reference/dtdl.md describes its shape.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Makes `src/gemel/twins/dtdl/metamodel.json` from the public DTDL digest.
 
-    python bench/dtdl_metamodel.py dtdl_digest.json src/gemel/twins/dtdl/metamodel.json
+    python scripts/dtdl_metamodel.py dtdl_digest.json src/gemel/twins/dtdl/metamodel.json
 
 The table has our own shape, described in docs/reference/dtdl.md; what can be derived is left out.
 """
@@ -337,4 +337,6 @@ def main(digest_path: str, out_path: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     main(*sys.argv[1:])
