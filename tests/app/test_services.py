@@ -11,6 +11,15 @@ import pytest
 
 from app.inside import MODELS, PUMP, Inside, inside, until
 
+EMPTY = "dtmi:example:Later;1"
+EMPTY_MODEL = {
+    "@id": EMPTY,
+    "@type": "Interface",
+    "@context": "dtmi:dtdl:context;3",
+    "contents": [
+        {"@type": "Telemetry", "name": n, "schema": "double"} for n in ("flow", "temperature")
+    ],
+}
 SECOND = 1_000_000_000
 BEGIN = 1_700_000_000
 WATCH = {
@@ -223,3 +232,14 @@ def test_two_services_of_one_kind_write_series_of_their_own(server: Inside) -> N
 def test_what_series_begin_with_is_a_plain_name(server: Inside, name: Any) -> None:
     answer = server.http.put("/services/watch", json={**WATCH, "as": name})
     assert answer.status_code == (200 if name == "" else 400)
+
+
+def test_a_service_whose_model_has_no_twins_yet_disturbs_nobody(server: Inside) -> None:
+    server.ask("POST", "/models", [EMPTY_MODEL])
+    server.ask("PUT", "/services/before", {**WATCH, "model": EMPTY, "as": "before"})
+    server.ask("PUT", "/services/watch", WATCH)
+    server.ask("POST", "/ingest", rows(0, 200))
+    status = server.ask("GET", "/services/watch/status")
+    assert status["readings"] == 400
+    waiting = server.ask("GET", "/services/before/status")
+    assert (waiting["isRunning"], waiting["readings"]) == (True, 0)

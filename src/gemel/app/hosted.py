@@ -60,7 +60,7 @@ class Hosted:
         self.updates = self.readings = self.outputs = 0
         self.seconds = 0.0
         self.newest = 0
-        self._slot_of: I32 = np.full(0, -1, np.int32)
+        self._slot_of: I32 = np.full(1, -1, np.int32)
         self._read: set[tuple[str, str]] = set()
         self._writes: dict[float | None, I32] = {}
         """By quantile, None for the value itself: the series of each twin and output."""
@@ -87,7 +87,7 @@ class Hosted:
         series = platform.series
         self._read = {(s.twin, s.path) for s in self.instance.signals}
         reads = [series.id(s.twin, s.path) for s in self.instance.signals]
-        self._slot_of = np.full(max(reads, default=-1) + 1, -1, np.int32)
+        self._slot_of = np.full(max(reads, default=0) + 1, -1, np.int32)
         self._slot_of[reads] = np.arange(len(reads), dtype=np.int32)
         outputs, twins = self._outputs(), self.instance.twins
         for level in (None, LOW, HIGH) if any(o.has_interval for o in outputs) else (None,):
