@@ -243,3 +243,35 @@ def test_a_service_whose_model_has_no_twins_yet_disturbs_nobody(server: Inside) 
     assert status["readings"] == 400
     waiting = server.ask("GET", "/services/before/status")
     assert (waiting["isRunning"], waiting["readings"]) == (True, 0)
+
+
+def test_a_message_by_column_is_seen_as_one_by_row(server: Inside) -> None:
+    """Columns bring all values of one signal before those of the next: time orders them."""
+    server.ask("PUT", "/services/watch", WATCH)
+    mine = rows(0, 200) + rows(200, 230, flow=14.0) + rows(230, 400)
+    for begin in range(0, 400, 50):
+        part = mine[begin : begin + 50]
+        server.ask("POST", "/ingest", part)
+        columns: dict[str, Any] = {
+            name: [row[name] for row in part] for name in ("time", "flow", "temperature")
+        }
+        server.ask("POST", "/ingest/pump-2", columns)
+        server.call(server.platform.tick, server.clock())
+
+    def scores(twin: str) -> list[tuple[int, float]]:
+        found = server.ask(
+            "GET",
+            "/history",
+            twin=twin,
+            property="anomaly.score",
+            provenance="derived",
+            **{"from": str(BEGIN * 1000), "to": str((BEGIN + 500) * 1000)},
+        )["series"]
+        return list(zip(found[0]["time"], found[0]["value"], strict=True)) if found else []
+
+    by_row = until(lambda: len(s := scores("pump-1")) > 40 and s, "scores")
+    assert (
+        until(lambda: (s := scores("pump-2")) and len(s) >= len(by_row) and s, "scores") == by_row
+    )
+    assert max(value for _, value in by_row) > 1
+    assert {alarm["twin"] for alarm in alarms(server)} == {"pump-1", "pump-2"}

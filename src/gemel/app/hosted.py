@@ -9,10 +9,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.app.service_documents import named
 from gemel.app.service_writer import HIGH, LOW
-from gemel.core.batch import I32, Batch
+from gemel.core.batch import I32, I64, Batch
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import Damaged
@@ -152,10 +153,11 @@ class Hosted:
             known = batch.series < size
             slot = np.where(known, self._slot_of[np.where(known, batch.series, 0)], -1)
             keep = (slot >= 0) & (batch.quality < Quality.BAD) & np.isfinite(batch.value)
-            if keep.any():
-                slots.append(slot[keep])
-                times.append(batch.time[keep])
-                values.append(batch.value[keep])
+            rows = _in_time(np.flatnonzero(keep), batch.time)
+            if len(rows):
+                slots.append(slot[rows])
+                times.append(batch.time[rows])
+                values.append(batch.value[rows])
         if not slots:
             return Readings(np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0))
         return Readings(
@@ -203,3 +205,10 @@ class Hosted:
 
 def _path(output: Output, level: float | None) -> str:
     return output.name if level is None else quantile_path(output.name, level)
+
+
+def _in_time(rows: NDArray[np.intp], time: I64) -> NDArray[np.intp]:
+    """Rows that were received together in order of time: a message may bring them by column."""
+    if len(rows) > 1 and (np.diff(time[rows]) < 0).any():
+        rows = rows[np.argsort(time[rows], kind="stable")]
+    return rows

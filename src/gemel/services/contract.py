@@ -201,7 +201,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """Good readings of an instance's signals, in the order in which they were stored.
+    """Good readings of an instance's signals, as they were stored; those of one batch by time.
 
     Shapes: slot, time and value are all (n,). Units: time ns, values as in the model; all finite.
     """
