@@ -281,7 +281,7 @@ def _scored(
     rows = np.arange(count)
     tracked = np.empty((steps - first, 3, count))
     flags = np.zeros((steps - first, count), bool)
-    recalibrated = np.zeros(count)
+    recalibrated = np.zeros(count, bool)
     off_by: list[F64] = []
     has_changed, is_sensor = np.zeros((2, count), bool)
     errors: dict[str, list[F64]] = {"followed": [], "frozen": []}
@@ -297,9 +297,7 @@ def _scored(
             _heeded(watch, said, base)
             has_changed = np.array([one.verdict == CHANGED for one in said])
             is_sensor |= np.array([one.verdict == SENSOR for one in said])
-        adopted = watch.changed & has_changed
-        recalibrated += adopted
-        watch.adopt(rows[adopted])
+        recalibrated |= watch.changed & has_changed
         if k % DAY == 0 and k >= EVENT * DAY and k + DAY <= steps:
             ahead, truth = world["inputs"][k + 1 : k + DAY], world["true"][k + 1 : k + DAY]
             errors["followed"].append(watch.forecast(rows, ahead).mean(axis=2) - truth)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.inside import inside, until
+from gemel.app.scenario_plan import calibrated
 from gemel.services.behaviour import behaviour_of, simulate
 
 SECOND = 1_000_000_000
@@ -94,6 +95,16 @@ def test_a_house_is_calibrated_and_expected(tmp_path: Path) -> None:
         knows = server.ask("GET", "/services/houses/status")["knows"]["following"]["h1"]
         assert abs(knows["parameters"]["loss"][1] / 150 - 1) < 0.1
         assert knows["sensorOff"] is False
+        server.ask("PUT", "/behaviours/rooms", {
+            "model": HOUSE, "behaviour": "rc1", "service": "houses",
+            "inputs": {"outdoor": "outdoor", "heat": "heat"}, "outputs": {"indoor": "temperature"},
+        })  # fmt: skip
+        low, middle, high = knows["parameters"]["loss"]
+        now = server.call(lambda: calibrated(server.platform, is_now=True))["rooms"]["h1"]
+        assert now["loss"] == pytest.approx([middle, (high - low) / middle / 3.29])
+        then = server.call(lambda: calibrated(server.platform, is_now=False))["rooms"]["h1"]
+        assert then["loss"][0] != pytest.approx(middle, rel=1e-6)
+        assert now["capacity"] == then["capacity"]
         planned = {**given_plan, "span": span, "command": "setHeat"}
         schedule = {"plan": {"every": 3600, "parameters": planned}}
         server.clock.advance(3601)  # after the plan that a person has asked for

@@ -133,9 +133,28 @@ def test_a_changed_heat_loss_is_followed_and_told() -> None:
     assert watch.changed[0]
     assert not watch.biased[0]
     assert watch.followed(rows)[0].mean() == pytest.approx(1.3 * TRUE["outer"], rel=0.06)
-    watch.adopt(rows)
-    assert not watch.changed[0]
-    assert watch.plain.base[1, 0] == pytest.approx(1.3 * TRUE["outer"], rel=0.06)
+    low, high = np.quantile(watch.followed(rows)[0], [0.05, 0.95])
+    assert low < 1.3 * TRUE["outer"] < high
+
+
+def test_parameters_that_move_are_less_sure_than_their_members_and_forecasts_with_them() -> None:
+    rows = np.array([0])
+    moved, still = watched(change=1.3), watched()
+    widths = []
+    for watch in (moved, still):
+        wide, members = (watch.plain.parameters(rows, is_wide=w)[1, 0] for w in (True, False))
+        assert wide.mean() == pytest.approx(members.mean(), rel=0.01)
+        widths.append(wide.std() / members.std())
+    assert widths[0] > 1.5
+    assert widths[1] < 1.25
+    inputs = np.repeat(np.array([0.0, 4000.0, 0.0, 200.0])[None, :, None], 96, axis=0)
+    ahead = moved.forecast(rows, inputs)[-1, 0].std()
+    moved.plain.pace[:], moved.plain.base[1] = (
+        0.0,
+        moved.plain.base[1] * np.exp(moved.plain.log[0].mean()),
+    )
+    moved.plain.log[0] -= moved.plain.log[0].mean()
+    assert ahead > 1.3 * moved.forecast(rows, inputs)[-1, 0].std()
 
 
 def test_a_sensor_that_is_off_is_flagged_and_not_absorbed() -> None:

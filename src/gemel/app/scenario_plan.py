@@ -17,7 +17,7 @@ from gemel.core.errors import InvalidInput, NotFound
 from gemel.core.quality import Quality
 from gemel.core.series import MEASURED
 from gemel.services.whatif.fork import Fork, ForkedTwin, fork_to_json
-from gemel.services.whatif.runs import Asked, asked_of, kpis_of
+from gemel.services.whatif.runs import SIDE, Asked, asked_of, kpis_of
 from gemel.services.whatif.scenario import Scenario, read_scenario
 from gemel.services.whatif.variants import keys_of
 from gemel.twins.graph import Graph
@@ -88,7 +88,7 @@ async def make_ready(platform: Platform, key: str, document: Json) -> Ready:
         "fork": fork_to_json(fork),
         "behaviours": [d for d in platform.behaviours.documents() if d["model"] in models],
         "foreign": platform.foreign.entries(),
-        "calibrated": _calibrated(platform),
+        "calibrated": calibrated(platform, is_now=is_now),
         "rules": {
             name: doc
             for name, doc in platform.catalogue.plain["rule"].items()
@@ -222,8 +222,11 @@ def _is_number(value: object) -> bool:
 # ---- what goes with it ---------------------------------------------------------------------------
 
 
-def _calibrated(platform: Platform) -> Json:
-    """By attachment and twin: parameters that its service has found, each with its spread."""
+def calibrated(platform: Platform, *, is_now: bool) -> Json:
+    """By attachment and twin: parameters that its service has found, each with its spread.
+
+    Of now, those that it follows are what they are by now, as surely as it follows them.
+    """
     found: Json = {}
     for doc in platform.behaviours.documents():
         service = doc.get("service")
@@ -237,6 +240,12 @@ def _calibrated(platform: Platform) -> Json:
             }
             for twin, one in fit.document.get("twins", {}).items()
         }
+        hosted = platform.services.hosted.get(str(service)) if is_now else None
+        following = hosted.status()["knows"].get("following") if hosted is not None else None
+        for twin, one in following.items() if isinstance(following, dict) else ():
+            for name, (low, middle, high) in one["parameters"].items():
+                share = (high - low) / (2 * SIDE * middle)
+                found[doc["id"]].setdefault(twin, {})[name] = [middle, share]
     return found
 
 

@@ -46,9 +46,9 @@ HALF_WIDTH = 1.645
 class BehaviourFollower:
     """All twins of one instance."""
 
-    TABLES = ("base", "state", "log", "bias", "steps")
+    TABLES = ("base", "state", "log", "pace", "bias", "steps")
     MINE = ("span", "sum", "count", "held", "seen", "alarm", "told", "begun", "learnt", "marked")
-    WIDE = ("base", "state", "log", "away", "sum", "count", "held")
+    WIDE = ("base", "state", "log", "pace", "away", "sum", "count", "held")
     """Tables whose second axis are twins."""
 
     def __init__(self, setup: Setup) -> None:

@@ -88,14 +88,14 @@ class Watch:
 
     def step(self, rows: Rows, inputs: F64, reading: F64) -> Told:
         """Moves twins on; what the better explanation expected of the readings."""
-        before = self.plain.state[:, rows].copy(), self.plain.log[:, rows].copy()
+        before = [t[:, rows].copy() for t in self._moving()]
         plain = self.plain.step(rows, inputs, reading)
         jumped = np.abs(np.nan_to_num(plain.surprise)) > self.care.jump
         jumped &= self.plain.steps[rows] > self._settled
         self.jumps[rows] = np.where(jumped, self.jumps[rows] + 1, 0)
         jumped &= (self.jumps[rows] <= MOST_JUMPS) | self.biased[rows]
         if jumped.any():  # not in the plant: it goes on as if nothing had been read
-            self._undo(rows[jumped], before[0][:, jumped], before[1][:, jumped], inputs[:, jumped])
+            self._undo(rows[jumped], [t[:, jumped] for t in before], inputs[:, jumped])
             self._widen(rows[jumped], np.abs(reading - plain.mean)[jumped])
         other = self.other.step(rows, inputs, reading)
         gain = _likelihood(other) - _likelihood(plain)
@@ -105,8 +105,12 @@ class Watch:
         pairs = ((getattr(other, n), getattr(plain, n)) for n in ("mean", "deviation", "surprise"))
         return Told(*(np.where(is_biased, a, b) for a, b in pairs))
 
-    def _undo(self, rows: Rows, state: F64, log: F64, inputs: F64) -> None:
-        self.plain.state[:, rows], self.plain.log[:, rows] = state, log
+    def _moving(self) -> tuple[F64, ...]:
+        return self.plain.state, self.plain.log, self.plain.pace
+
+    def _undo(self, rows: Rows, before: Sequence[F64], inputs: F64) -> None:
+        for table, was in zip(self._moving(), before, strict=True):
+            table[:, rows] = was
         self.plain.steps[rows] -= 1
         self.plain.step(rows, inputs, np.full(len(rows), np.nan))
 
@@ -120,6 +124,7 @@ class Watch:
         """Takes sensors as off by so much, and parameters as those of the version."""
         for k, log in enumerate(self.plain.log):
             self.plain.log[k][rows] = log[rows] - log[rows].mean(axis=1, keepdims=True)
+        self.plain.pace[:, rows] = 0.0
         unit = self.plain.behaviour.outputs[self.plain.row].unit
         for k, state in enumerate(self.plain.behaviour.states):
             if state.unit == unit:
@@ -158,20 +163,11 @@ class Watch:
         needed = self.care.held * 86_400.0 / self.plain.seconds
         self.changed[rows] |= (self.away[:, rows] >= needed).any(axis=0)
 
-    def adopt(self, rows: Rows) -> None:
-        """Makes what parameters are now the version to compare with."""
-        for k, place in enumerate(self.plain.follow):
-            middle = self.plain.log[k][rows].mean(axis=1)
-            for one in (self.plain, self.other):
-                one.base[place, rows] *= np.exp(middle)
-                one.log[k][rows] -= middle[:, None]
-        self.away[:, rows] = 0
-        self.changed[rows] = False
-
     def followed(self, rows: Rows) -> F64:
         """Members (p, r, M) of followed parameters by the better explanation."""
         places = self.plain.follow
-        plain, other = (e.parameters(rows)[places] for e in (self.plain, self.other))
+        both = (self.plain, self.other)
+        plain, other = (e.parameters(rows, is_wide=True)[places] for e in both)
         found: F64 = np.where(self.biased[rows][None, :, None], other, plain)
         return found
 
