@@ -124,6 +124,26 @@ def test_a_snapshot_then_changes_equal_what_was_ingested(server: Inside) -> None
         assert page.values == [(series["pump-1", "flow"], (T + 300) * 1000 + 999, 0, 2e10)]
 
 
+def test_what_is_derived_stands_where_no_device_has_sent_it(server: Inside) -> None:
+    row = {"twin": "pump-2", "time": T * 1000, "temperature": 7.5, "target": 3.0}
+    server.ask("POST", "/ingest", [row], provenance="derived")
+    server.ask("POST", "/ingest", [{**row, "flow": 9.0}], provenance="predicted")
+    with Page(server) as page:
+        page.subscribe(twins=["pump-2"])
+        names = {n: path for n, _, path in page.heard[-1]["series"]}
+        while len(page.values) < 2:
+            page.hear()
+        shown = {names[n]: value for n, _, _, value in page.values}
+        assert (shown["temperature"], shown["target"]) == (7.5, 3.0)
+        server.ask("POST", "/ingest/pump-2", {"temperature": 20.0, "time": T + 1})
+        later = {**row, "time": (T + 2) * 1000, "temperature": 8.0, "target": 4.0}
+        server.ask("POST", "/ingest", [later], provenance="derived")
+        while 4.0 not in [value for *_, value in page.values]:
+            page.hear()
+        assert 20.0 in [value for *_, value in page.values]
+        assert 8.0 not in [value for *_, value in page.values]
+
+
 def test_subscribing_again_replaces_and_all_is_all(server: Inside) -> None:
     with Page(server) as page:
         assert {t for t, _ in page.subscribe(twins=["pump-1"])} == {"pump-1"}

@@ -206,8 +206,8 @@ BROKEN = {
         "outline",
     ),
     "a label is gone": (
-        "document.querySelector('[data-testid=kpi] *').style.visibility = 'hidden'",
-        "document.querySelector('[data-testid=kpi] *').style.visibility = ''",
+        "document.querySelector('[data-testid=attention] h2').style.visibility = 'hidden'",
+        "document.querySelector('[data-testid=attention] h2').style.visibility = ''",
         "pixels outline",
     ),
     "an icon is gone": (

@@ -17,9 +17,11 @@ from gemel.app.policies import Sight
 from gemel.app.seen_alarms import alarm_shown
 from gemel.app.seen_commands import document_shown
 from gemel.core.access import Principal
+from gemel.core.batch import I32, I64
 from gemel.core.clock import to_iso
 from gemel.core.errors import GemelError
 from gemel.core.policy import READ
+from gemel.core.series import DERIVED, MEASURED, quantile_of
 from gemel.live.hub import Watcher, encode_values
 
 log = logging.getLogger("gemel.live")
@@ -85,6 +87,10 @@ class _Session:
         self.awake = asyncio.Event()
         self.watcher = Watcher(self.awake.set)
         self.known = 0
+        self.derived: I64 = np.empty(0, np.int64)
+        """Series of derived values that are watched."""
+        self.own: I64 = np.empty(0, np.int64)
+        """By each of them, the series of what a device sends under that name; -1: there is none."""
         self.sight = platform.policies.sight(who)
         self.seen_at = 0
 
@@ -148,6 +154,7 @@ class _Session:
         all_of_them = range(total) if everything else (n for t in twins for n in of_twin(t))
         wanted = sorted(n for n in set(all_of_them) if self._is_wanted(n))
         self.known = total
+        self.derived = self.own = np.empty(0, np.int64)
         self.watcher.want(wanted, total)
         await self._name_series(wanted)
         self.awake.set()
@@ -155,6 +162,8 @@ class _Session:
     def _is_wanted(self, number: int) -> bool:
         key = self.platform.series.keys[number]
         if not (self.watcher.all or key.twin in self.watcher.twins):
+            return False
+        if key.provenance != MEASURED and (key.provenance != DERIVED or quantile_of(key.path)):
             return False
         if self.sight is None:
             return True
@@ -173,10 +182,24 @@ class _Session:
 
     async def _name_series(self, numbers: list[int]) -> None:
         keys = self.platform.series.keys
-        rows = [
-            [n, keys[n].twin, keys[n].path] for n in numbers if keys[n].provenance == "measured"
-        ]
+        rows = [[n, keys[n].twin, keys[n].path] for n in numbers]
         await self._json({"type": "series", "series": rows})
+        derived = [n for n in numbers if keys[n].provenance == DERIVED]
+        self.derived = np.array([*self.derived, *derived], np.int64)
+        find = self.platform.series.find
+        own = [find(keys[n].twin, keys[n].path) for n in self.derived]
+        self.own = np.array([-1 if n is None else n for n in own], np.int64)
+
+    def _shown(self, rows: I32) -> I32:
+        """Those that have a value; what is derived only where no device has sent it."""
+        time = self.platform.state.time
+        rows = rows[rows < len(time)]
+        rows = rows[time[rows] != 0]
+        if not len(self.derived):
+            return rows
+        is_sent = (self.own >= 0) & (self.own < len(time))
+        is_sent[is_sent] = time[self.own[is_sent]] != 0
+        return rows[~np.isin(rows, self.derived[is_sent])]
 
     async def _send_forever(self) -> None:
         try:
@@ -204,10 +227,8 @@ class _Session:
             shown = event_shown(self.sight, event)
             if shown is not None:
                 await self._json(self._counted(shown))
-        rows = self.watcher.take_dirty()
+        rows = self._shown(self.watcher.take_dirty())
         state = self.platform.state
-        rows = rows[rows < len(state.time)]
-        rows = rows[state.time[rows] != 0]
         if not len(rows):
             return
         is_text = np.fromiter((int(n) in state.text for n in rows), np.bool_, len(rows))

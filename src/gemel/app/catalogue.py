@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from gemel.app.rule_means import outputs_of
 from gemel.app.signals import NOTHING_PLANNED, Planned, Signals, series_of
 from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
@@ -235,7 +236,11 @@ class Catalogue:
         if signal is not None:
             return symbol(signal.unit) if signal.unit else ""
         key = self.signals.derived_of(model).get(path)
-        unit = self._platform.derived.unit_of(key) if key else ""
+        if key:
+            unit = self._platform.derived.unit_of(key)
+        else:
+            given = outputs_of(self.signals, model).get(path)
+            unit = given.unit if given is not None else ""
         return symbol(unit) if unit else ""
 
     def units_of(self, model: str) -> dict[str, str]:

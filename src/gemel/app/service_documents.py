@@ -170,15 +170,15 @@ def _schedule(given: Any, kind: Kind, place: str) -> Json:
     return found
 
 
-def rule_of(key: str, title: str, model: str, version: int, condition: Condition) -> Rule:
+def rule_of(key: str, model: str, version: int, condition: Condition, unit: str) -> Rule:
     """What an alarm book knows a rule by, for the notices of a live part or a review."""
     name = condition.output
     when = f"{name} {'>' if condition.is_above else '<'} {condition.limit:.6g}"
     document = {
         "model": model or "no one model",  # of a list of twins
         "when": when,
-        "title": title,
+        "title": condition.title,
         "priority": condition.priority,
         "class": condition.alarm_class,
     }
-    return load_rule(key, document, {name: PropertyShape("number")}, version=version)
+    return load_rule(key, document, {name: PropertyShape("number", unit)}, version=version)

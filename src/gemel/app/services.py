@@ -21,6 +21,7 @@ from gemel.app.runs import SCHEDULE, Runs
 from gemel.app.service_documents import (
     checked,
     named,
+    outputs_of,
     review_name,
     rule_name,
     rule_of,
@@ -364,11 +365,13 @@ class Services:
             review = hosted.kind.review
             if review is not None:
                 review = replace(review, output=named(hosted.document, review.output))
+            units = {one.name: one.unit for one in outputs_of(hosted.document)}
             given = ((rule_name(key), hosted.condition), (review_name(key), review))
             for rule, condition in given:
                 if condition is not None:
                     model = hosted.instance.model
-                    found[rule] = rule_of(rule, condition.title, model, hosted.version, condition)
+                    unit = units.get(condition.output, "")
+                    found[rule] = rule_of(rule, model, hosted.version, condition, unit)
         return found
 
     def reviewed(self, key: str, notices: Sequence[Notice]) -> None:

@@ -50,12 +50,12 @@ async function ask(): Promise<void> {
 
 async function show(at: number): Promise<void> {
   try {
-    const provenance = mode.peek() === "forecast" ? "predicted" : "measured";
-    const [state, list] = await Promise.all([get<State>(`/state${query({ at: String(at), provenance })}`), allAlarms()]);
+    const asked = mode.peek() === "forecast" ? ["predicted"] : ["derived", "measured"]; // what was measured counts
+    const [list, ...states] = await Promise.all([allAlarms(), ...asked.map((provenance) => get<State>(`/state${query({ at: String(at), provenance })}`))]);
     if (wanted === null) return;
     const values = new Map<string, Reading>();
     const status = new Map<string, TwinStatus>();
-    for (const [twin, found] of Object.entries(state.twins)) {
+    for (const [twin, found] of states.flatMap((state) => Object.entries(state.twins))) {
       status.set(twin, found.status);
       for (const [path, [value, time, quality]] of Object.entries(found.values)) values.set(`${twin}\n${path}`, { value, time, quality, period: 0 });
     }

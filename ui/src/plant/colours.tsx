@@ -81,7 +81,7 @@ function Ramp({ legend, of }: { legend: Extract<Legend, { kind: "scale" }>; of: 
   const [from, to] = rampEnds(scale.isBadLow);
   return (
     <>
-      <strong class="ellipsis">{words}</strong>
+      <strong class="ellipsis">{MODES.find(([mode]) => mode === words)?.[1] ?? words}</strong>
       {scale.low < scale.high ? (
         <>
           <span>{formatNumber(scale.low)}</span>

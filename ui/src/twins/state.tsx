@@ -101,7 +101,7 @@ function OtherLine({ twin, property, other }: { twin: Twin; property: Property; 
         {boundsOf(other, property.unit)}
         {chance && <div data-testid="chance">{chance}</div>}
       </td>
-      <td class="soft age-cell">{time === null ? "—" : ahead > 0 ? `in ${formatAge(ahead)}` : formatAge(-ahead)}</td>
+      <td class={`soft age-cell${ahead > 0 ? " ahead" : ""}`}>{time === null ? "—" : ahead > 0 ? `in ${formatAge(ahead)}` : formatAge(-ahead)}</td>
       <td />
     </tr>
   );
