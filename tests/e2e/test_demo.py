@@ -263,6 +263,12 @@ def test_what_services_predict_is_on_the_page(demo: Demo, visit: Visit) -> None:
     visitor.find("other-row", path="rul.remaining").filter(has_text="95 %:").wait_for()
     visitor.log_in("viewer", at="/app/twins/motor-1-bearing?tab=maintenance")
     visitor.page.get_by_text("Renew the bearing").first.wait_for()
+    told = demo.call("GET", "/alarms", twin="motor-1-bearing")["value"]
+    assert {one["unit"] for one in told if one["property"] == "rul.remaining"} == {"d"}
+    visitor.log_in("viewer", at="/app/plant?by=health")
+    visitor.find("legend").get_by_text("of 36 twins").wait_for(
+        timeout=1000 * demo.left(FAULT_SECONDS)
+    )
 
 
 def test_an_acknowledgement_with_its_comment_is_seen_everywhere(
