@@ -1,18 +1,62 @@
-"""The product's detectors over recorded samples: one row of statistics a sample."""
+"""The product's detectors over recorded samples: one row of statistics a sample, or its alarms."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gemel.core.batch import F64
+from gemel.core.batch import F64, I64
+from gemel.services.anomaly.kind import KIND
 from gemel.services.anomaly.learning import baselines, own_limits
+from gemel.services.anomaly.live import AnomalyDetector
 from gemel.services.anomaly.multivariate import STATISTICS as TOGETHER
 from gemel.services.anomaly.multivariate import Multivariate, Space, learn_space
+from gemel.services.anomaly.peaks import LEAST_SAMPLES
 from gemel.services.anomaly.statistics import Settings, Statistics
+from gemel.services.contract import Instance, Readings, Setup, Signal
+from gemel.services.schema import completed
 
 WEIGHTS = (0.02, 0.05, 0.1, 0.2)
 STATISTICS = ("z", "ewma", *TOGETHER)
+APART = float(KIND.parameters["properties"]["apart"]["default"])
+WARMUP = int(KIND.parameters["properties"]["warmup"]["default"])
+
+
+def alarms(
+    series: Sequence[tuple[I64, F64]], sample: float, apart: float = APART
+) -> list[list[int]]:
+    """The rows of each signal at which the detector raises, with nothing learnt before.
+
+    Signals are twins of one detector, side by side as the product watches them.
+
+    Args:
+        series: times and values of each signal.
+        sample: seconds.
+        apart: seconds, as the parameter.
+    """
+    given = completed(KIND.parameters, {"sample": sample, "apart": apart})
+    twins = tuple(f"signal-{k:05}" for k in range(len(series)))
+    signals = tuple(Signal(twin, "value") for twin in twins)
+    detector = AnomalyDetector(Setup(Instance("study", "anomaly", twins, given, signals)))
+    place = {twin: k for k, twin in enumerate(twins)}
+    found: list[list[int]] = [[] for _ in series]
+    for row in range(max(len(time) for time, _ in series)):
+        here = [k for k, (time, _) in enumerate(series) if len(time) > row]
+        time = np.array([series[k][0][row] for k in here])
+        value = np.array([series[k][1][row] for k in here])
+        told = detector.update(Readings(np.array(here, np.int32), time, value))
+        for notice in told.notices:
+            if notice.kind == "raise":
+                k = place[notice.twin]
+                found[k].append(int(np.flatnonzero(series[k][0] == notice.time)[0]))
+    return found
+
+
+def promised(samples: float, sample: float) -> float:
+    """How many false alarms of a signal among so many samples, as the detector ships."""
+    return samples / max(APART / sample, LEAST_SAMPLES)
 
 
 def judged(train: F64, test: F64, weight: float, share: float = 0.9) -> dict[str, F64]:
@@ -50,8 +94,7 @@ def judged_by(space: Space, alone: Statistics, test: F64, weight: float) -> dict
     only = np.zeros(1, np.intp)
     table = np.empty((len(test), len(STATISTICS)))
     for i, sample in enumerate(test):
-        z, shift = alone.step(slice(None), sample)
-        table[i, 0], table[i, 1] = np.abs(z).max(), np.abs(shift).max()
+        table[i, :2] = np.abs(alone.step(slice(None), sample)[:2]).max(axis=1)
         table[i, 2:] = together.step(only, sample)[0]
     return {name: table[:, k] for k, name in enumerate(STATISTICS)}
 

@@ -9,6 +9,7 @@ import json
 import math
 import zlib
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -107,6 +108,22 @@ def number_of(word: str, file: Path, line: int) -> float:
     if not math.isfinite(found):
         raise StudyError(f"{file}, line {line}: '{word}' is not a finite number")
     return found
+
+
+def time_of(word: str, file: Path, line: int | None) -> int:
+    """A date and time of day of UTC, as `2014-04-01 00:05:00`, in nanoseconds.
+
+    Raises:
+        StudyError: it is none.
+    """
+    try:
+        found = datetime.fromisoformat(word)
+    except ValueError:
+        place = str(file) if line is None else f"{file}, line {line}"
+        raise StudyError(f"{place}: '{word}' is no time such as 2014-04-01 00:05:00") from None
+    if found.tzinfo is None:
+        found = found.replace(tzinfo=UTC)
+    return round(found.timestamp() * 1e6) * 1000
 
 
 def matrix_of(file: Path, most: int | None = None) -> F64:

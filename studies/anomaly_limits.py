@@ -5,6 +5,8 @@ samples lie above (those of single signals at six deviations at least). Records 
 learnt from the first 85 % and judged on the rest; Tennessee Eastman has a run of its own for that.
 Published rates of detection are at 1 % false alarms, so its faults are judged twice: at the limits
 as learnt, and with each limit moved until 1 % of the normal test run lies above it.
+`alone` judges the records' signals one by one as the detector does before anything was learnt: the
+alarms that it raises, against those that its `apart` promises.
 """
 
 from __future__ import annotations
@@ -16,15 +18,26 @@ from typing import Any
 import numpy as np
 
 from gemel.core.batch import F64
+from gemel.core.clock import SECOND
 from gemel.services.anomaly.kind import LEARN
 from gemel.services.anomaly.multivariate import learn_space
 from studies import Options, StudyError
-from studies._detection import STATISTICS, each_alone, judged_by, shares
+from studies._detection import (
+    STATISTICS,
+    WARMUP,
+    alarms,
+    each_alone,
+    judged_by,
+    promised,
+    shares,
+)
 from studies.anomaly_skab import TRAIN, files_of
 from studies.anomaly_tep import BEGIN, faults_of, table_of
 
 PROMISED = float(LEARN["properties"]["falseAlarms"]["default"])
 WEIGHT, SIGMAS, KNOWN = 0.1, 6.0, 0.85
+SECONDS = {"skab": 1.0, "tep": 180.0, "hvac": 60.0}
+"""From one row of a record to the next."""
 EQUAL = 0.01
 """The share of false alarms at which detectors are compared."""
 FIVE = (8, 10, 11, 14, 19)
@@ -40,6 +53,7 @@ def run(options: Options) -> dict[str, Any]:
         "promised": PROMISED,
         "seen": found,
         "meanSeen": {n: float(np.mean([one[n] for one in found.values()])) for n in STATISTICS},
+        "alone": {name: _alone(np.vstack(one), SECONDS[name]) for name, one in records.items()},
         "skabFiles": _skab(options),
         "tepFaults": _tep(options),
     }
@@ -50,6 +64,20 @@ def _seen(train: F64, test: F64) -> dict[str, float]:
     above = _above(train, test)
     found = {name: float(column.mean()) for name, column in above.items()}
     return found | {"any": float(_any(above).mean()), "samples": len(test)}
+
+
+def _alone(table: F64, sample: float) -> dict[str, float]:
+    """Alarms of single signals of which nothing was learnt, where nothing happened."""
+    time = (1_700_000_000 + np.arange(len(table)) * sample) * SECOND
+    each = alarms([(time.astype(np.int64), column.copy()) for column in table.T], sample)
+    most = promised(len(table) - WARMUP, sample)
+    return {
+        "signals": len(each),
+        "samples": len(table),
+        "seen": sum(map(len, each)),
+        "promised": most * len(each),
+        "signalsWithin": sum(len(rows) <= max(most, 1) for rows in each),
+    }
 
 
 def _above(train: F64, test: F64) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from gemel.core.batch import F64, I64
 from gemel.core.clock import SECOND
+from gemel.core.document import Json
 
 Rows = NDArray[np.intp]
 NEVER = np.iinfo(np.int64).min // 2
@@ -28,6 +29,24 @@ class Pace:
     quiet: float = 60.0
     rest: float = 600.0
     higher: float = 1.3
+
+
+SAMPLE_HOLD, SAMPLES_QUIET, SAMPLES_REST = 5.0, 12, 100
+
+
+def paced(given: Json, sample: float) -> Pace:
+    """The pace that parameters ask for; what they leave open is as long as samples need.
+
+    One sample of `SAMPLE_HOLD` seconds is beyond the limit for long enough; but whether an
+    excursion is over a few samples cannot tell, nor whether the next one is another.
+    """
+    usual = Pace()
+    return Pace(
+        float(given.get("hold", 0.0 if sample >= SAMPLE_HOLD else SAMPLE_HOLD)),
+        float(given["returns"]),
+        float(given.get("quiet", max(usual.quiet, SAMPLES_QUIET * sample))),
+        float(given.get("rest", max(usual.rest, SAMPLES_REST * sample))),
+    )
 
 
 class Episodes:

@@ -8,9 +8,11 @@ from gemel.services.anomaly.live import SCORE, AnomalyDetector
 from gemel.services.contract import Cost, Kind, Output, Run, Signal
 
 
-def _number(default: float, about: str, low: float, high: float, unit: str = "") -> Json:
-    found = {"type": "number", "default": default, "description": about}
-    return found | {"minimum": low, "maximum": high} | ({"unit": unit} if unit else {})
+def _number(default: float | None, about: str, low: float, high: float, unit: str = "") -> Json:
+    found: Json = {"type": "number", "description": about, "minimum": low, "maximum": high}
+    if default is not None:
+        found["default"] = default
+    return found | ({"unit": unit} if unit else {})
 
 
 PARAMETERS: Json = {
@@ -23,7 +25,10 @@ PARAMETERS: Json = {
             "description": "paths to watch; all numbers without any",
         },
         "sample": _number(1.0, "seconds of one sample", 0.001, 86_400, "s"),
-        "sigmas": _number(6.0, "deviations at which a signal alone is abnormal", 1, 100),
+        "sigmas": _number(6.0, "deviations at which a signal little known is abnormal", 1, 100),
+        "apart": _number(
+            259_200, "seconds from one false alarm of a signal to the next", 60, 1e9, "s"
+        ),
         "weight": _number(0.1, "of the newest sample in running means", 0.001, 1),
         "memory": _number(10_000, "samples after which a baseline has half forgotten", 10, 1e9),
         "warmup": {
@@ -39,10 +44,24 @@ PARAMETERS: Json = {
             "description": "half-space trees for each twin too; needs the extra `river`",
         },
         "treeSigmas": _number(10.0, "deviations at which a sample is odd to the trees", 1, 100),
-        "hold": _number(5.0, "seconds beyond the limit before it is told", 0, 86_400, "s"),
+        "hold": _number(
+            None,
+            "seconds beyond the limit before it is told; left open: 5, or one sample",
+            0,
+            86_400,
+            "s",
+        ),
         "returns": _number(0.7, "share of the limit below which an episode may end", 0.01, 1),
-        "quiet": _number(60.0, "seconds below that until it ends", 0, 86_400, "s"),
-        "rest": _number(600.0, "seconds after it in which only a higher one is told", 0, 1e7, "s"),
+        "quiet": _number(
+            None, "seconds below that until it ends; left open: 60, or 12 samples", 0, 1e6, "s"
+        ),
+        "rest": _number(
+            None,
+            "seconds after it in which only a higher one is told; left open: 600, or 100 samples",
+            0,
+            1e7,
+            "s",
+        ),
         "every": _number(60.0, "seconds between stored scores", 0, 86_400, "s"),
     },
 }

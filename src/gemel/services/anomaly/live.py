@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from gemel.core.batch import F64, I64
 from gemel.core.clock import SECOND
 from gemel.core.document import Json
-from gemel.services.anomaly.episodes import NEVER, Episodes, Pace
+from gemel.services.anomaly.days import HOURS, Days
+from gemel.services.anomaly.episodes import NEVER, Episodes, paced
 from gemel.services.anomaly.fitted import spaces_of
 from gemel.services.anomaly.multivariate import STATISTICS, Multivariate
-from gemel.services.anomaly.statistics import Settings, Statistics
+from gemel.services.anomaly.peaks import Peaks, place
+from gemel.services.anomaly.statistics import ALONE, Settings, Statistics
 from gemel.services.anomaly.trees import Forests
 from gemel.services.contract import (
     NOTHING,
@@ -34,6 +36,7 @@ from gemel.services.packing import pack, unpack
 Rows = NDArray[np.intp]
 MOST_CONTRIBUTIONS = 5
 SCORE = "anomaly.score"
+HOUR = 3600 * SECOND
 
 
 class AnomalyDetector:
@@ -44,7 +47,8 @@ class AnomalyDetector:
         self.twins, self.signals = setup.twins, setup.signals
         place = {twin: i for i, twin in enumerate(self.twins)}
         self.twin_of: Rows = np.array([place[s.twin] for s in self.signals], np.intp)
-        self._width = max(1, round(float(given["sample"]) * SECOND))
+        sample = float(given["sample"])
+        self._width = max(1, round(sample * SECOND))
         self._every = round(float(given["every"]) * SECOND)
         self._title = "Unlike its normal"
         self.statistics = Statistics(
@@ -54,19 +58,19 @@ class AnomalyDetector:
                 float(given["memory"]),
                 int(given["warmup"]),
                 float(given["sigmas"]),
+                float(given["apart"]) / sample,
             ),
         )
-        pace = (float(given[name]) for name in ("hold", "returns", "quiet", "rest"))
-        self.episodes = Episodes(len(self.twins), Pace(*pace))
+        self.episodes = Episodes(len(self.twins), paced(given, sample))
         spaces, slots = spaces_of(setup, self.statistics)
         self.multivariate = Multivariate(spaces, slots, float(given["weight"]))
         self.last = np.full(len(self.signals), np.nan)
         self.is_fresh = np.zeros(len(self.signals), np.bool_)
-        self.z = np.zeros(len(self.signals))
-        self.shift = np.zeros(len(self.signals))
+        self.alone = np.zeros((len(ALONE), len(self.signals)))
         self.span: I64 = np.full(len(self.twins), NEVER, np.int64)
         self.time: I64 = np.full(len(self.twins), NEVER, np.int64)
         self.written: I64 = np.full(len(self.twins), NEVER, np.int64)
+        self.hour: I64 = np.full(len(self.twins), -1, np.int64)
         self.score = np.zeros(len(self.twins))
         self.together = np.zeros((len(self.twins), len(STATISTICS)))
         order = np.argsort(self.twin_of, kind="stable")
@@ -161,16 +165,15 @@ class AnomalyDetector:
 
     def _judge(self, over: Rows) -> Found:
         """Judges the open samples of these twins and closes them."""
+        self._turn(over)
         if len(over) == len(self.twins) and self.is_fresh.all():
-            self.z, self.shift = self.statistics.step(slice(None), self.last)
+            self.alone = self.statistics.step(slice(None), self.last)
             self.is_fresh[:] = False
         else:
-            flags = np.zeros(len(self.twins), np.bool_)
-            flags[over] = True
-            rows = np.flatnonzero(self.is_fresh & flags[self.twin_of])
-            self.z[rows], self.shift[rows] = self.statistics.step(rows, self.last[rows])
+            rows = np.flatnonzero(self.is_fresh & self._are_of(over))
+            place(self.alone, rows, self.statistics.step(rows, self.last[rows]))
             self.is_fresh[rows] = False
-        alone = np.maximum(np.abs(self.z), np.abs(self.shift))[self._order]
+        alone = np.abs(self.alone).max(axis=0)[self._order]
         highest = np.zeros(len(self.twins))
         if len(alone):
             highest[self._with_signals] = np.maximum.reduceat(alone, self._starts)
@@ -182,7 +185,7 @@ class AnomalyDetector:
             self.together[over[has_space]] = together
             score[has_space] = np.maximum(score[has_space], together.max(axis=1))
         if self.forests is not None:
-            self.odd[over] = self.forests.step(over, self.z * self.statistics.settings.sigmas)
+            self.odd[over] = self.forests.step(over, self.statistics.distances(self.last))
             score = np.maximum(score, self.odd[over])
         self.score[over] = score
         time = self.time[over]
@@ -193,6 +196,20 @@ class AnomalyDetector:
             for i in clears.tolist()
         ]
         return Found(self._outputs(over, time, score, raises, clears), tuple(notices))
+
+    def _are_of(self, twins: Rows) -> NDArray[np.bool_]:
+        """Which signals are of these twins."""
+        flags = np.zeros(len(self.twins), np.bool_)
+        flags[twins] = True
+        return flags[self.twin_of]
+
+    def _turn(self, over: Rows) -> None:
+        """Tells of those whose sample is of another hour than the one before."""
+        hour = self.span[over] * self._width // HOUR % HOURS
+        if (is_new := hour != self.hour[over]).any():
+            self.hour[over] = hour
+            rows = np.flatnonzero(self._are_of(over[is_new]))
+            self.statistics.turn(rows, self.hour[self.twin_of[rows]])
 
     def _outputs(self, over: Rows, time: I64, score: F64, raises: Rows, clears: Rows) -> Outputs:
         due = time - self.written[over] >= self._every
@@ -217,10 +234,8 @@ class AnomalyDetector:
     def _which(self, twin: int) -> str:
         """The statistic that is furthest beyond its limit."""
         mine = np.flatnonzero(self.twin_of == twin)
-        found = {
-            "z": float(np.abs(self.z[mine]).max(initial=0.0)),
-            "ewma": float(np.abs(self.shift[mine]).max(initial=0.0)),
-        }
+        highest = np.abs(self.alone[:, mine]).max(axis=1, initial=0.0)
+        found = dict(zip(ALONE, highest.tolist(), strict=True))
         if self.multivariate.place[twin] >= 0:
             found |= dict(zip(STATISTICS, self.together[twin].tolist(), strict=True))
         found["trees"] = float(self.odd[twin])
@@ -229,19 +244,20 @@ class AnomalyDetector:
     def contributions(self, twin: int) -> list[Json]:
         """The signals that made the score, with their share and what they were."""
         mine = np.flatnonzero(self.twin_of == twin)
-        size = np.maximum(np.abs(self.z[mine]), np.abs(self.shift[mine])) ** 2
+        size = np.abs(self.alone[:, mine]).max(axis=0) ** 2
         if (statistic := self._which(twin)) in STATISTICS:
             place = int(self.multivariate.place[twin])
             size = self.multivariate.parts(place, statistic)[: len(mine)]
         total = float(size.sum()) or 1.0
         order = np.argsort(-size, kind="stable")[:MOST_CONTRIBUTIONS]
         statistics = self.statistics
+        normal = statistics.usual(self.last) if statistic == "daily" else statistics.mean
         return [
             {
                 "property": self.signals[mine[i]].path,
                 "share": round(float(size[i]) / total, 3),
                 "value": _plain(self.last[mine[i]]),
-                "normal": _plain(statistics.mean[mine[i]]),
+                "normal": _plain(normal[mine[i]]),
                 "deviation": _plain(np.sqrt(statistics.variance[mine[i]])),
             }
             for i in order.tolist()
@@ -271,11 +287,15 @@ class AnomalyDetector:
         found: dict[str, tuple[Any, str]] = {}
         for name in Statistics.FIELDS:
             found["s." + name] = (getattr(self.statistics, name), "signals")
-        for name in ("last", "is_fresh", "z", "shift"):
-            found[name] = (getattr(self, name), "signals")
+        for name in Peaks.FIELDS:
+            found["p." + name] = (getattr(self.statistics.peaks, name).T, "signals")
+        for name in Days.FIELDS:
+            found["d." + name] = (getattr(self.statistics.days, name).T, "signals")
+        for name in ("last", "is_fresh", "alone"):
+            found[name] = (getattr(self, name).T, "signals")
         for name in Episodes.FIELDS:
             found["e." + name] = (getattr(self.episodes, name), "twins")
-        for name in ("span", "time", "written", "score", "together", "odd"):
+        for name in ("span", "time", "written", "hour", "score", "together", "odd"):
             found[name] = (getattr(self, name), "twins")
         for name in Multivariate.FIELDS:
             found[name if name == "smooth" else "m." + name] = (
@@ -311,6 +331,7 @@ class AnomalyDetector:
                 there = np.atleast_2d(arrays[name].T).T
                 wide = min(here.shape[1], there.shape[1])
                 here[rows[what][:, 0], :wide] = there[rows[what][:, 1], :wide]
+        self.statistics.peaks.settle(np.flatnonzero(self.statistics.fixed == 0))
         if self.forests is not None and "f.masses" in arrays:
             mine = {n.removeprefix("f."): a for n, a in arrays.items() if n.startswith("f.")}
             self.forests.restore(rows["twins"][:, 0], rows["twins"][:, 1], mine)
