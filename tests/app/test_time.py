@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+import shutil
 import time
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
 
-from app.inside import Inside, inside
+from app.inside import PUMP, Inside, inside
+from gemel.core.coded import coded
 
 HOUR = 3600
 
@@ -57,6 +61,53 @@ def test_a_flood_out_of_order_with_repeats_is_history_in_order_once(server: Insi
     assert current(server) == 0.0, "the newest is not what counts"
     counted = server.ask("GET", "/status")["duplicates"] - before
     assert 0 < counted <= 1_500
+
+
+def test_a_message_of_many_rows_sent_again_changes_nothing_after_a_crash_neither(
+    server: Inside, tmp_path: Path
+) -> None:
+    server.ask("PUT", "/rules/high", {"model": PUMP, "when": "mean of flow over 10 s > 5"})
+    end = int(time.time()) - 60
+    rows = [(end - 2_000 + i, 9.0 if i % 500 < 50 else i % 3 / 2) for i in range(2_000)]
+    columns = {"time": [row[0] for row in rows], "flow": [row[1] for row in rows]}
+    swung = coded(np.sin(np.arange(1_000) / 40), 0.01)
+    sent = [
+        orjson.dumps(columns),
+        orjson.dumps([{"time": row[0], "temperature": row[1]} for row in rows[:500]]),
+        orjson.dumps(
+            {"time": end - 1_000, "every": 1, "coded": {"target": b64encode(swung).decode()}}
+        ),
+    ]
+    with server.device("pump-1") as device:
+        for message in sent:
+            device.publish("devices/pump-1/telemetry", message)
+        before = effects(server)
+        assert before["duplicates"] == 0
+        for message in sent:
+            device.publish("devices/pump-1/telemetry", message)
+        after = effects(server)
+    repeated = after.pop("duplicates")
+    assert repeated >= 3_500 * 0.99
+    assert after.pop("readings") - before.pop("readings") == 3_500 - repeated
+    assert after == {name: before[name] for name in after}
+    shutil.copytree(server.platform.folder.path, tmp_path / "crashed")
+    with inside(tmp_path / "crashed") as again, again.device("pump-1") as device:
+        for message in sent:
+            device.publish("devices/pump-1/telemetry", message)
+        assert effects(again)["duplicates"] >= 3_500 * 0.99
+
+
+def effects(server: Inside) -> dict[str, Any]:
+    status = server.ask("GET", "/status")
+    span = {"from": "-2h", "to": "now", "twin": "pump-1", "property": "flow,temperature,target"}
+    return {
+        "readings": status["readings"],
+        "duplicates": status["duplicates"],
+        "counts": [
+            one["count"] for one in server.ask("GET", "/history/statistics", **span)["value"]
+        ],
+        "alarms": [one["occurrences"] for one in server.ask("GET", "/alarms")["value"]],
+    }
 
 
 def test_a_device_that_lies_about_time_moves_nothing_and_is_counted(server: Inside) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,7 +33,7 @@ def rebuild(platform: Platform) -> None:
     platform.services.changed()
     platform.derived.begin()
     named = platform.reactions.means.is_named
-    values = _Values(platform.state)
+    values = _Values(platform.state, platform.ingest_stage.remember)
     for batch in platform.history.replay():
         values.take(batch)
         believed = without_supposed(batch, platform.series, named)
@@ -49,11 +50,13 @@ def rebuild(platform: Platform) -> None:
 class _Values:
     """Replayed batches on their way into the state: many small ones cost little more than one.
 
-    Nothing else that is replayed looks at the state.
+    Nothing else that is replayed looks at the state. What devices send again after a crash is known
+    as a repetition.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, remember: Callable[[Batch], None]) -> None:
         self._state = state
+        self._remember = remember
         self._waiting: list[Batch] = []
         self._rows = 0
 
@@ -70,7 +73,9 @@ class _Values:
         if not waiting:
             return
         received = np.array([batch.received for batch in waiting], np.int64)
-        self._state.apply(join(waiting), np.repeat(received, [len(batch) for batch in waiting]))
+        together = join(waiting)
+        self._remember(together)
+        self._state.apply(together, np.repeat(received, [len(batch) for batch in waiting]))
 
 
 def _recall_values(platform: Platform) -> None:
