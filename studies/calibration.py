@@ -269,6 +269,9 @@ def _heeded(watch: Watch, said: list[Explained], base: F64) -> None:
             for ensemble in (watch.plain, watch.other):
                 ensemble.base[ensemble.follow[0], row] = base[row]
             watch.distrust(row, np.array([one.bias]))
+        elif one.verdict == CHANGED:
+            watch.known[house] = True
+            watch.trust(row[watch.biased[row]])
 
 
 def _scored(
@@ -319,6 +322,7 @@ def _scored(
         "forecast24hRmseK": {n: e.mean() for n, e in rmse.items()},
         "recalibrationsAMonth": recalibrated.mean() / months,
         "sensorFlagged": int(flags.any(axis=0).sum()),
+        "sensorFlaggedAtEnd": int(flags[-1].sum()),
         "sensorInHindsight": int(is_sensor.sum()),
     }
     if case == "step":

@@ -137,12 +137,15 @@ def test_a_sensor_that_is_off_is_marked_once_in_a_version_of_its_own() -> None:
     assert asked.fit is not None
     one = marked.document["twins"]["h1"]
     assert one["parameters"] == asked.fit.document["twins"]["h1"]["parameters"]
-    assert one["sensor"]["bias"] == pytest.approx(1.5, abs=0.25)
+    assert one["hindsight"]["bias"] == pytest.approx(1.5, abs=0.25)
     assert marked.end == asked.fit.end
     assert explain_twins(replace(asked, fit=marked), lambda *_: None).fit is None
     mended = explain_twins(replace(job(lived()), fit=marked), lambda *_: None).fit
     assert mended is not None
-    assert "sensor" not in mended.document["twins"]["h1"]
+    assert "hindsight" not in mended.document["twins"]["h1"]
+    plant = explain_twins(replace(job(lived(change=1.3)), fit=marked), lambda *_: None).fit
+    assert plant is not None
+    assert plant.document["twins"]["h1"]["hindsight"]["verdict"] == CHANGED
     anew = replace(asked, fit=marked, parameters=completed(KIND.runs[0].parameters, {}))
     with pytest.raises(InvalidInput, match="its sensor is off by 1") as found:
         calibrate_twins(anew, lambda *_: None)

@@ -1,7 +1,7 @@
-"""The run `explain`: the plant or its sensor, and what is known of a sensor goes into the version.
+"""The run `explain`: the plant or its sensor, and what it was goes into a version of its own.
 
-A sensor that is off is marked in a version of its own: parameters as they were calibrated, and what
-the sensor is off by. The live part then follows what it is off by, and not the parameters.
+The version has the parameters as they were calibrated, and of each twin what hindsight found. Where
+that is the sensor, the live part follows what it is off by, and not the parameters.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 from gemel.services.calibration.explain import (
+    AS_CALIBRATED,
     CHANGED,
     LEAST_BIAS,
     SENSOR,
+    UNCLEAR,
     Explained,
     explain_alike,
 )
@@ -67,7 +69,7 @@ def need_of_some(parameters: Json, instance: Instance, plant: Plant, now: int) -
 def explain_twins(job: Job, progress: Progress) -> Result:
     """Says of each twin whether its plant has changed since the version in use, or its sensor.
 
-    Where that is another sensor than the version says, a version that says so comes into use.
+    Where that is not what the version says already, a version that says so comes into use.
 
     Raises:
         InvalidInput: no twin can be judged; says why.
@@ -142,21 +144,32 @@ def _explained(settings: Settings, some: list[_Asked]) -> dict[str, Explained]:
 
 
 def _marked(job: Job, settings: Settings, found: dict[str, Explained]) -> Fit | None:
-    """The version in use with what is known of sensors now; None where it says so already."""
+    """The version in use with what is known in hindsight; None where it says so already."""
     assert job.fit is not None
     twins = {**job.fit.document["twins"]}
-    off: Json = {}
+    is_new = False
     for twin, one in found.items():
-        was = "sensor" in twins[twin]
-        is_gone = one.verdict == CHANGED or abs(one.bias) <= LEAST_BIAS * settings.noise.reading
-        if one.verdict == SENSOR and not was:
-            off[twin] = {"bias": one.bias, "evidence": one.evidence, "at": to_iso(job.end)}
-            twins[twin] = {**twins[twin], "sensor": off[twin]}
-        elif was and is_gone:
-            off[twin] = None
-            twins[twin] = {n: v for n, v in twins[twin].items() if n != "sensor"}
-    if not off:
+        was = twins[twin].get("hindsight", {}).get("verdict", AS_CALIBRATED)
+        verdict = one.verdict
+        if was == SENSOR and abs(one.bias) <= LEAST_BIAS * settings.noise.reading:
+            verdict = AS_CALIBRATED if verdict == UNCLEAR else verdict
+        if verdict in (was, UNCLEAR):
+            continue
+        is_new = True
+        twins[twin] = {n: v for n, v in twins[twin].items() if n != "hindsight"}
+        if verdict != AS_CALIBRATED:
+            twins[twin]["hindsight"] = {
+                "verdict": verdict,
+                "bias": one.bias if verdict == SENSOR else 0.0,
+                "changes": one.changes if verdict == CHANGED else {},
+                "evidence": one.evidence,
+                "at": to_iso(job.end),
+            }
+    if not is_new:
         return None
-    scores = {**job.fit.scores, "sensorsOff": sum("sensor" in one for one in twins.values())}
+    said = [one["hindsight"]["verdict"] for one in twins.values() if "hindsight" in one]
+    scores = {
+        **job.fit.scores, "sensorsOff": said.count(SENSOR), "plantsChanged": said.count(CHANGED)
+    }  # fmt: skip
     document = {**job.fit.document, "twins": twins}
     return Fit(document, job.fit.arrays, scores, job.fit.begin, job.fit.end)

@@ -7,7 +7,6 @@ last reading of the step. So neither how readings are cut into updates nor the c
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from gemel.core.batch import F64, I64
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Json
 from gemel.services.calibration.ensemble import Rows
+from gemel.services.calibration.explain import CHANGED, SENSOR
 from gemel.services.calibration.settings import settings_of, slots_of
 from gemel.services.calibration.watch import Watch
 from gemel.services.contract import (
@@ -39,6 +39,7 @@ MOST_STEPS = 700
 """Without a reading; after more it begins anew."""
 HIDDEN = 2.0
 """Deviation of a state that nobody has measured at the begin."""
+VERDICTS = {CHANGED: 1.0, SENSOR: 2.0}
 HALF_WIDTH = 1.645
 """Deviations of half a 90 % interval."""
 
@@ -47,7 +48,7 @@ class BehaviourFollower:
     """All twins of one instance."""
 
     TABLES = ("base", "state", "log", "pace", "bias", "steps")
-    MINE = ("span", "sum", "count", "held", "seen", "alarm", "told", "begun", "learnt", "marked")
+    MINE = ("span", "sum", "count", "held", "seen", "alarm", "told", "begun", "learnt", "verdict")
     WIDE = ("base", "state", "log", "pace", "away", "sum", "count", "held")
     """Tables whose second axis are twins."""
 
@@ -81,8 +82,12 @@ class BehaviourFollower:
         entries = [self._entry(twin) for twin in self.twins]
         self.learnt = np.array([_mark_of(one.get("parameters")) for one in entries], np.int64)
         """Of the parameters that the version has, what tells them from others."""
-        self.marked = np.array([one.get("sensor", {}).get("bias", np.nan) for one in entries])
-        """What the version says that the sensor is off by; NaN where it is true."""
+        said = [one.get("hindsight", {}) for one in entries]
+        self.verdict = np.array([VERDICTS.get(one.get("verdict", ""), 0.0) for one in said])
+        """What the version says has changed, as `behaviour.state`."""
+        self._off = np.array([one.get("bias", 0.0) for one in said])
+        """What it says the sensor is off by."""
+        self.watch.known[:] = self.verdict == 1
         self.told: I64 = np.full(count, NEVER, np.int64)
         for row, one in enumerate(inputs):
             if one.name not in settings.paths:
@@ -181,8 +186,8 @@ class BehaviourFollower:
                     spread[one.name] = max(HIDDEN, 10 * self.settings.noise.reading)
             values = {**self.settings.values, **mine.get("parameters", {})}
             self.watch.begin(np.array([row]), values, start, spread)
-        off = rows[np.isfinite(self.marked[rows])]
-        self.watch.distrust(off, self.marked[off])
+        off = rows[self.verdict[rows] == 2]
+        self.watch.distrust(off, self._off[off])
         self.begun[rows] = True
 
     def _step(
@@ -254,7 +259,7 @@ class BehaviourFollower:
         known = [i for i, twin in enumerate(self.twins) if twin in place]
         mine = [i for i in known if self.learnt[i] == arrays["learnt"][place[self.twins[i]]]]
         theirs = [place[self.twins[i]] for i in mine]
-        marked = self.marked.copy()
+        verdict = self.verdict.copy()
         for key, before in arrays.items():
             group, _, name = key.rpartition("/")
             owner = {"": self, "watch": self.watch}.get(group) or getattr(self.watch, group)
@@ -264,18 +269,15 @@ class BehaviourFollower:
             else:
                 table[mine] = before[theirs]
         if document["version"] != self.setup.version:
-            self._take_marks(mine, marked)
+            self._heed(np.array(mine, np.intp), verdict)
 
-    def _take_marks(self, rows: Sequence[int], marked: F64) -> None:
-        """Goes on with another version: what it says of sensors holds; its alarms are its own."""
-        now = np.array(rows, np.intp)
-        was = np.isfinite(self.marked[now])
-        self.marked = marked
-        is_off = np.isfinite(marked[now])
-        fresh = now[is_off & ~was & self.begun[now] & ~self.watch.biased[now]]
-        gone = now[was & ~is_off]
-        self.watch.distrust(fresh, marked[fresh])
-        self.watch.trust(gone)
+    def _heed(self, rows: Rows, verdict: F64) -> None:
+        """Goes on with another version: what it newly says holds; its alarms are its own."""
+        rows = rows[self.begun[rows] & (self.verdict[rows] != verdict[rows])]
+        self.verdict, biased = verdict, self.watch.biased[rows]
+        off = rows[(verdict[rows] == 2) & ~biased]
+        self.watch.distrust(off, self._off[off])
+        self.watch.trust(rows[(verdict[rows] != 2) & biased])
         self.alarm[:] = 0.0
 
     def condition(self) -> Condition | None:

@@ -8,6 +8,7 @@ from gemel.core.batch import F64
 from gemel.core.clock import SECOND
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
+from gemel.services.calibration.explain import SENSOR
 from gemel.services.calibration.offline import Calibrated, Data, calibrate
 from gemel.services.calibration.settings import Settings, prepared, slots_of
 from gemel.services.contract import (
@@ -72,9 +73,10 @@ def _twin(job: Job, settings: Settings, twin: str, old: Json, told: Progress) ->
     slots = slots_of(job.instance, settings, twin)
     if slots is None:
         raise InvalidInput("it lacks a signal that is named as input or observed")
-    if "sensor" in old:
+    said = old.get("hindsight", {})
+    if said.get("verdict") == SENSOR:
         raise InvalidInput(
-            f"its sensor is off by {old['sensor']['bias']:.3g}, as `explain` found",
+            f"its sensor is off by {said['bias']:.3g}, as `explain` found",
             hint="mend the sensor; or take the version before that back into use",
         )
     given = job.parameters

@@ -39,6 +39,8 @@ class Care:
     """A parameter has changed where its 90 % interval lies this share away from its version."""
     held: float = 1.0
     """For so many days."""
+    known: float = 5.0
+    """So many times the evidence is needed where hindsight has found that the plant has changed."""
 
 
 CAREFUL = Care()
@@ -72,6 +74,8 @@ class Watch:
         self.evidence = np.zeros(count)
         """For a bias, above 0."""
         self.biased: Flags = np.zeros(count, np.bool_)
+        self.known: Flags = np.zeros(count, np.bool_)
+        """Whether hindsight has found that the plant has changed."""
         self.jumps = np.zeros(count)
         """Readings in a row that no plant would give."""
         self._settled = 86_400.0 / seconds
@@ -145,7 +149,7 @@ class Watch:
         spread = self.other.bias[rows].std(axis=1)
         large = (bias > care.least * self.noise.reading) & (bias > 2 * spread)
         evidence = self.evidence[rows]
-        found = large & (evidence > care.evidence)
+        found = large & (evidence > care.evidence * np.where(self.known[rows], care.known, 1.0))
         over = self.biased[rows] & (bias < 0.5 * care.least * self.noise.reading)
         self.plain.take(rows[over], self.other)
         self.evidence[rows[over]] = 0.0
