@@ -53,13 +53,16 @@ def test_a_house_is_calibrated_and_expected(tmp_path: Path) -> None:
         server.ask("PUT", "/services/houses", SERVICE)
         server.ask("POST", "/ingest", rows[:cut])
         span = server.clock() // SECOND - BEGIN + 10
-        given = {"span": span, "starts": 2, "fitted": ["loss", "capacity"]}
+        given = {"span": span, "starts": 2}  # the aperture is known and stays
         asked = {"run": "calibrate", "service": "houses", "parameters": given}
         run = server.ask("POST", "/runs", asked)
         done = until(
             lambda: (r := server.ask("GET", f"/runs/{run['id']}"))["ended"] and r, "the run's end"
         )
         assert done["state"] == "succeeded", done
+        found = server.ask("GET", f"/runs/{run['id']}/result")["result"]["twins"]["h1"]
+        assert found["parameters"]["aperture"] == 0
+        assert {row["name"] for row in found["report"][:2]} == {"loss", "capacity"}
         status = server.ask("GET", "/services/houses/status")
         assert status["version"] == 1
         assert status["versions"][0]["scores"]["passed"] == 1

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from app.inside import MODELS, PUMP, Inside, inside
 from gemel.app import plant_files
+from gemel.app.yaml_files import as_yaml, parse_yaml
 from gemel.core.errors import InvalidInput
 
 LINE = "dtmi:test:Line;1"
@@ -290,6 +291,12 @@ def test_numbers_and_dates_as_yaml_has_them_become_text(tmp_path: Path) -> None:
     file.write_text("twins: {101: {model: x, properties: {since: 2026-01-02}}}")
     found = plant_files.read(file)
     assert found["twins"] == {"101": {"model": "x", "properties": {"since": "2026-01-02"}}}
+
+
+def test_numbers_with_an_exponent_are_numbers_and_names_stay_text() -> None:
+    found = parse_yaml("{a: 1.2e7, b: [1e5, -2E-3, .5e1], c: '1e5', d: 1e5x, 12e4: 3}", "file")
+    assert found == {"a": 1.2e7, "b": [1e5, -2e-3, 5.0], "c": "1e5", "d": "1e5x", "12e4": 3}
+    assert parse_yaml(as_yaml(found), "file") == found
 
 
 def test_models_left_from_an_earlier_export_do_not_come_back(tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ class Scenarios:
         if doc.get("result") is None:
             raise Conflict(
                 f"scenario '{key}' has come to nothing yet",
-                hint="POST /scenarios/{id}/run, and wait for its end",
+                hint=f"run it first: gemel whatif run {key} --wait, or POST /scenarios/{key}/run",
                 code="ScenarioNotRun",
             )
         try:

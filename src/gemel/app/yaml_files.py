@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,15 @@ class _Loader(yaml.SafeLoader):
                         problem=f"'{key.value}' stands twice", problem_mark=key.start_mark
                     )
                 met.add(key.value)
+                if WITH_EXPONENT.match(key.value):
+                    key.tag = "tag:yaml.org,2002:str"  # a name such as 12e4
         return super().construct_mapping(node, deep)
+
+
+WITH_EXPONENT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)[eE][-+]?[0-9]+\Z")
+"""Numbers as YAML 1.2 and JSON write them; YAML 1.1 takes 1e5 and 1.2e7 for text."""
+for _part in (_Loader, _Dumper):
+    _part.add_implicit_resolver("tag:yaml.org,2002:float", WITH_EXPONENT, list("-+.0123456789"))
 
 
 def _as_json(value: Any, place: str, depth: int) -> Any:

@@ -51,5 +51,5 @@ def _plain(cell: object) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, float):
-        return f"{cell:.4g}" if abs(cell) < 1e6 else f"{cell:.6g}"
+        return f"{cell:.0f}" if 1e4 <= abs(cell) < 1e15 else f"{cell:.4g}"
     return FINE.sub(r"\1Z", plain(str(cell)))

@@ -72,7 +72,7 @@ CALIBRATE: Json = {
     "type": "object",
     "properties": {
         "span": _number(14 * 86_400, "seconds of history", 60, 1e9, "s"),
-        "fitted": _names("parameters to fit; all without any"),
+        "fitted": _names("parameters to fit; without any, all that `values` does not know"),
         "starts": {
             "type": "integer",
             "default": 8,

@@ -69,6 +69,22 @@ def calibrate_twins(job: Job, progress: Progress) -> Result:
     return Result({"twins": found, "problems": problems, **scores}, fit=fit)
 
 
+def _unknown(settings: Settings) -> list[str]:
+    """The parameters to fit where none are named: what is known in `values` stays, unless followed.
+
+    Raises:
+        InvalidInput: all are known.
+    """
+    known = set(settings.values) - set(settings.follow)
+    found = [p.name for p in settings.behaviour.parameters if p.is_fitted and p.name not in known]
+    if not found:
+        raise InvalidInput(
+            "all parameters of the behaviour stand in `values`, so there is nothing to find",
+            hint="name those that are to be found in `fitted`",
+        )
+    return found
+
+
 def _twin(job: Job, settings: Settings, twin: str, old: Json, told: Progress) -> Json:
     slots = slots_of(job.instance, settings, twin)
     if slots is None:
@@ -84,8 +100,10 @@ def _twin(job: Job, settings: Settings, twin: str, old: Json, told: Progress) ->
     data = data_of(columns, settings, job.begin, job.end)
     values = {**settings.values, **old.get("parameters", {})}
     starts, holdout = int(given["starts"]), float(given["holdout"])
+    fitted = given["fitted"] or _unknown(settings)
+    known = {name: value for name, value in settings.values.items() if name not in fitted}
     new = calibrate(
-        settings.behaviour, data, fitted=given["fitted"], parameters=values, starts=starts,
+        settings.behaviour, data, fitted=fitted, parameters=values | known, starts=starts,
         holdout=holdout, told=told,
     )  # fmt: skip
     before = _as_now(settings, data, values, holdout)

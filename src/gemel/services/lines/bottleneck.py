@@ -85,7 +85,7 @@ def report(line: Line, found: Outcome, rows: Sequence[Tried]) -> Json:
                 "busy": float(found.busy[0, i].mean()),
                 "down": float(found.down[0, i].mean()),
                 "blocked": float(found.blocked[0, i].mean()),
-                "starved": float(found.starved[0, i].mean()),
+                "starved": max(float(found.starved[0, i].mean()), 0.0),
                 "cycle": one.cycle,
                 "effective": one.effective,
             }
