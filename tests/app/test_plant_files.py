@@ -314,6 +314,13 @@ def test_the_demo_plant_imports(tmp_path: Path) -> None:
         assert server.ask("POST", "/plant", exported) == {}
 
 
+def test_the_plant_of_recorded_data_imports(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[2] / "examples" / "recorded"
+    with inside(tmp_path / "data") as server:
+        made = server.ask("POST", "/plant", plant_files.read(folder / "plant.yaml"))
+        assert (made["services"], made["behaviours"], made["scenarios"]) == (4, 1, 1)
+
+
 def test_the_demo_services_import_with_the_formulas_that_name_them(tmp_path: Path) -> None:
     with inside(tmp_path / "data") as server:
         server.ask("POST", "/plant", plant_files.demo_plant())
