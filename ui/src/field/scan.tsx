@@ -35,7 +35,7 @@ export function Scan({ close }: { close: () => void }) {
         close();
         go(href("twins", twin));
       } else {
-        if (found.length) setProblem("This code is of something else.");
+        if (found.length) setProblem("This code leads to no twin of this server.");
         timer = setTimeout(() => void look(detector), 200) as unknown as number;
       }
     };
@@ -47,7 +47,7 @@ export function Scan({ close }: { close: () => void }) {
         await video.current!.play();
         void look(new BarcodeDetector({ formats: ["qr_code"] }));
       } catch {
-        setProblem("The camera is not to be had: allow it for this page, or use the phone's own camera.");
+        setProblem("The camera cannot be used: allow it for this page, or use the phone's own camera.");
       }
     };
     void start();

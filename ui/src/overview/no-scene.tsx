@@ -13,7 +13,7 @@ export function NoScene({ selected }: { selected: string }) {
         <p>The list has all of its twins. Place one, give its model a geometry, or bring a scene in with the plant.</p>
         {first && (
           <a class="button primary" href={href("overview", "", { setup: first })}>
-            Place {rows.value.get(first)?.name || first}
+            <span class="ellipsis">Place {rows.value.get(first)?.name || first}</span>
           </a>
         )}
       </Empty>

@@ -60,7 +60,7 @@ export function OverviewTrend({ twin, isChosen, first, isQuiet }: Props) {
       <div class="trend-head">
         <h2 class="ellipsis">
           <a href={href("twins", signal.twin, { tab: "trends", show: signal.property })}>
-            {signal.label} {what.charAt(0).toLowerCase() + what.slice(1)}
+            {[signal.label, what].filter(Boolean).join(" · ")}
           </a>
         </h2>
         <span class="meta ellipsis">{[unitAsRead(signal.unit), levels ? "last hour and forecast" : "last hour", note, chance].filter(Boolean).join(" · ")}</span>

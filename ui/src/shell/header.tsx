@@ -45,7 +45,7 @@ function Counter({ priority }: { priority: number }) {
 function Crumbs() {
   const { route, id } = place.value;
   const twin = route === "twins" && id ? id : place.value.search.get("twin");
-  const { data } = useResource(twin && rowsMissing.value > 0 && !rows.value.has(twin) ? `line to ${twin}` : null, (abort) => lineTo(twin!, abort));
+  const { data } = useResource(twin && rowsMissing.value > 0 ? `line to ${twin}` : null, (abort) => lineTo(twin!, abort));
   const known = new Map(data?.map((row) => [row.id, row]));
   const rowOf = (one: string): TwinRow | undefined => known.get(one) ?? rows.value.get(one);
   const named = (one: string): string => rowOf(one)?.name || one;
@@ -65,7 +65,9 @@ function Crumbs() {
         .map((one) => (
           <span class="row" key={one}>
             <span class="muted">/</span>
-            <a href={href("twins", one)}>{named(one)}</a>
+            <a class="ellipsis" href={href("twins", one)}>
+              {named(one)}
+            </a>
           </span>
         ))}
       {twin && (

@@ -44,7 +44,7 @@ export function subjectOf(tag: Tag, twin: Twin | undefined, isAlone: boolean): S
   const what = property?.displayName || tag.property;
   const source = tag.provenance ? ` (${tag.provenance})` : "";
   const levels = tag.provenance ? null : levelsOf(property);
-  return { tag, label: (isAlone ? what : `${twin?.name || tag.twin} ${what.charAt(0).toLowerCase()}${what.slice(1)}`) + source, unit: property?.unit || null, levels };
+  return { tag, label: (isAlone ? what : `${twin?.name || tag.twin} · ${what}`) + source, unit: property?.unit || null, levels };
 }
 
 export async function fetchLines(asked: Asked, abort: AbortSignal): Promise<Line[]> {

@@ -143,7 +143,7 @@ function initial(field: FormField): string {
 function describe(fields: FormField[], value: Json): string {
   const words = (field: FormField, one: Json): string => {
     const label = field.choices.find((choice) => choice.value === String(one))?.label ?? (typeof one === "string" ? one : JSON.stringify(one));
-    return `${field.label.toLowerCase()} ${label}${field.unit ? ` ${field.unit}` : ""}`;
+    return `${field.label} ${label}${field.unit ? ` ${field.unit}` : ""}`;
   };
   return fields.map((field) => words(field, field.path === "" ? value : ((value as Record<string, Json>)[field.path] ?? null))).join(", ");
 }

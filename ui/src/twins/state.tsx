@@ -177,7 +177,7 @@ function DesiredDialog({ twin, property, close }: { twin: Twin; property: Proper
     }
     try {
       await patch<Json>(`/twins/${encodeURIComponent(twin.id)}/desired`, { [property.path]: checked.value });
-      toast(`Asked for ${field.label.toLowerCase()} ${text} ${field.unit}`.trim());
+      toast(`Asked for ${field.label} ${text} ${field.unit}`.trim());
       changed.value += 1;
       close();
     } catch (error) {
