@@ -3,16 +3,21 @@
 `gemel bench load` sends the same messages to Gemel (twins, one threshold rule a signal; with the C
 fast path and in Python alone) and to Mosquitto, from which a paho subscriber writes into InfluxDB
 (line protocol) or PostgreSQL (COPY), all on this machine; where each message is a packet, to a bare
-server in C too, which only acknowledges: what this machine asks of anybody. Medians of several
-runs; what cannot be started here is a row that says why.
+server in C too, which only acknowledges: what this machine asks of anybody. The ways of a load take
+turns, and the medians of the turns are told; what cannot be started here is a row that says why.
+
+    scripts/bench ingest --markdown --minutes 11     the table of docs/reference/figures.md
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import signal
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +30,15 @@ from against.bare import run_bare
 from against.machine import machine
 from against.rows import medians, parser, row, tell
 from against.servers import NotHere
-from against.ways import Load, run_gemel, run_influx, run_none, run_postgres
+from against.table import markdown
+from against.ways import (
+    Load,
+    run_gemel,
+    run_influx,
+    run_postgres,
+    to_subscriber,
+    to_subscriber_of_mosquitto,
+)
 
 LOADS = [
     Load("100 readings, QoS 1", 8, 100, 1, 4_000, 400),
@@ -43,13 +56,17 @@ WAYS: dict[str, Run] = {
     "Mosquitto, paho, InfluxDB": run_influx,
     "Mosquitto, paho, PostgreSQL": run_postgres,
 }
-TO_SUBSCRIBER = "Gemel, to a subscriber"
+TO_SUBSCRIBER: dict[str, Run] = {
+    "Gemel, to a subscriber": to_subscriber,
+    "Mosquitto, to a subscriber, nothing stored": to_subscriber_of_mosquitto,
+}
 PROGRAMS = {"mosquitto": "-h", "influxd": "version", "postgres": "--version"}
 
 
 def ways(processes: int, load: Load) -> dict[str, Run]:
     if not processes:
-        return {name: run for name, run in WAYS.items() if run is not run_bare or is_apart(load)}
+        found = {name: run for name, run in WAYS.items() if run is not run_bare or is_apart(load)}
+        return {**found, **TO_SUBSCRIBER} if load.rate else found
     name = f"Gemel, C, {processes} ingest processes"
     return {
         "Gemel, C": run_gemel,
@@ -68,46 +85,68 @@ def quick(load: Load) -> Load:
     )
 
 
-def measured(runs: int, run: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """The medians of several runs, or why there are none."""
-    found = []
-    for _ in range(runs):
-        try:
-            with tempfile.TemporaryDirectory(prefix="gemel-bench-") as folder:
-                found.append(run(Path(folder)))
-        except (NotHere, AssertionError, OSError, ImportError) as error:
-            return {"note": f"not measured: {error}"}
-    return medians(found)
+def measured(run: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """What a run found, or why there was none."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="gemel-bench-") as folder:
+            return run(Path(folder))
+    except (NotHere, AssertionError, OSError, ImportError) as error:
+        return {"note": f"not measured: {error}"}
+
+
+def in_turns(load: Load, chosen: dict[str, Run], most: int, until: float) -> list[dict[str, Any]]:
+    """A row for each way, after as many turns of all of them as are wanted and there is time for.
+
+    Args:
+        load: what is sent.
+        chosen: the ways.
+        most: turns.
+        until: no turn is begun that would probably end later; the first one is.
+    """
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in chosen}
+    took = 0.0
+    for turn in range(most):
+        began = time.monotonic()
+        if turn and began + took > until:
+            break
+        for name, run in chosen.items():
+            found[name].append(measured(lambda folder, run=run: run(folder, load)))  # type: ignore[misc]
+            print(f"  {name}, turn {turn + 1} of {load.name}", file=sys.stderr, flush=True)
+        took = max(took, time.monotonic() - began)
+    made, first = [], None
+    for name, some in found.items():
+        right = [one for one in some if "note" not in one]
+        one = medians(right) if right else some[0]
+        rate = one.get("readings_per_s")
+        first = first or rate
+        ratio = rate / first if rate and first else None
+        title = {"name": f"{load.name}: {name}", "load": load.name, "way": name}
+        made.append({**title, **one, "ratio": ratio, "runs": len(right)})
+    return made
 
 
 def rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    runs = 1 if arguments.quick else arguments.runs
-
     def wanted(name: str) -> bool:
         return not arguments.only or arguments.only in name
 
-    for load in LOADS:
-        if not wanted(load.name):
-            continue
-        load, first = quick(load) if arguments.quick else load, None
-        for name, run in ways(arguments.processes, load).items():
-            if arguments.way and arguments.way not in name:
-                continue
-            one = measured(runs, lambda folder, run=run, load=load: run(folder, load))  # type: ignore[misc]
-            rate = one.get("readings_per_s")
-            first = first or rate
-            ratio = rate / first if rate and first else None
-            yield {"name": f"{load.name}: {name}", **one, "ratio": ratio, "runs": runs}
-        if load.rate and (arguments.way or "") in TO_SUBSCRIBER:
-            one = measured(runs, lambda folder, load=load: run_none(folder, load))  # type: ignore[misc]
-            yield {"name": f"{load.name}: {TO_SUBSCRIBER}", **one, "runs": runs}
-    scale = 10 if arguments.quick else 1
+    loads = [load for load in LOADS if wanted(load.name)]
+    began, share = time.monotonic(), 60 * arguments.minutes / max(len(loads), 1)
+    for number, load in enumerate(loads, 1):
+        chosen = ways(arguments.processes, load)
+        chosen = {name: run for name, run in chosen.items() if (arguments.way or "") in name}
+        load, turns = (quick(load), 1) if arguments.quick else (load, arguments.runs)
+        yield from in_turns(load, chosen, turns, began + number * share)
+    if not arguments.markdown:
+        yield from capacities(wanted, 10 if arguments.quick else 1)
+
+
+def capacities(wanted: Callable[[str], bool], scale: int) -> Iterator[dict[str, Any]]:
     connections, twins = 10_000 // scale, 100_000 // scale
     if wanted("idle connections"):
-        one = measured(1, lambda folder: capacity.idle(folder, connections))
+        one = measured(lambda folder: capacity.idle(folder, connections))
         yield {"name": f"{connections:,} idle connections: Gemel", **one, "runs": 1}
     if wanted("twins"):
-        one = measured(1, lambda folder: capacity.twins(folder, twins, 10))
+        one = measured(lambda folder: capacity.twins(folder, twins, 10))
         yield {"name": f"{twins:,} twins of 10 signals: Gemel", **one, "runs": 1}
 
 
@@ -140,16 +179,22 @@ def line(row: dict[str, Any]) -> str:
 
 def main() -> int:
     made = parser(__doc__)
-    made.add_argument("--quick", action="store_true", help="one short run of each")
-    made.add_argument("--runs", type=int, default=3, help="the median of so many (3)")
-    made.add_argument("--only", help="part of a load's name")
-    made.add_argument(
-        "--processes", type=int, default=0, help="compare with so many ingest processes (0)"
-    )
-    made.add_argument("--way", help="part of a way's name, such as Gemel")
+    add = made.add_argument
+    add("--markdown", action="store_true", help="the ways beside each other, as a table")
+    add("--quick", action="store_true", help="one short turn of each")
+    add("--runs", type=int, default=3, help="the median of so many turns (3)")
+    add("--minutes", type=float, default=60, help="fewer turns, if it would take longer (60)")
+    add("--only", help="part of a load's name")
+    add("--processes", type=int, default=0, help="compare with so many ingest processes (0)")
+    add("--way", help="part of a way's name, such as Gemel")
     arguments = made.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended first
-    tell((row(one) for one in rows(arguments)), arguments.json, line, machine(PROGRAMS))
+    about = machine(PROGRAMS)
+    out = sys.stderr if arguments.markdown else sys.stdout
+    with contextlib.redirect_stdout(out):
+        found = tell((row(one) for one in rows(arguments)), arguments.json, line, about)
+    if arguments.markdown:
+        print(markdown({**about, "load_average_after": round(os.getloadavg()[0], 1)}, found))
     return 0
 
 

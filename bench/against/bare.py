@@ -11,7 +11,7 @@ from typing import Any
 
 from against.machine import memory_mb, own_seconds
 from against.servers import NotHere
-from against.ways import Load, bench, row
+from against.ways import Load, row, send
 
 SOURCE = Path(__file__).with_suffix(".c")
 
@@ -49,12 +49,13 @@ def run_bare(folder: Path, load: Load) -> dict[str, Any]:
     with _serving(compiled(folder)) as process:
         assert process.stdout is not None
         port = process.stdout.readline().strip()
-        sent = bench("load", "--mqtt", f"127.0.0.1:{port}", "--json", *load.words())
+        sent = send(f"127.0.0.1:{port}", load)
         count, ended = process.stdout.readline().split()
         used = own_seconds(process.pid)
         memory = memory_mb([process.pid])
     seconds = sent["seconds"] if load.qos else float(ended) - sent["began"]
     return row(
-        load, seconds, int(count) * load.readings, p50_ms=sent["p50_ms"], p99_ms=sent["p99_ms"],
+        load, seconds, sent["readings"], int(count) * load.readings,
+        p50_ms=sent["p50_ms"], p99_ms=sent["p99_ms"],
         cpu_s=used, rss_mb=memory, generator_cpu_s=sent["cpu_s"], bytes_per_reading=None,
     )  # fmt: skip

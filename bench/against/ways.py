@@ -62,6 +62,17 @@ class Load:
         return [str(word) for word in found]
 
 
+def send(address: str, load: Load, *words: str) -> Any:
+    """What `gemel bench load` says of a load that it could send whole.
+
+    Raises:
+        AssertionError: the server did not take all of it.
+    """
+    sent = bench("load", "--mqtt", address, "--json", *words, *load.words())
+    assert not sent["problem"], sent["problem"]
+    return sent
+
+
 def bench(*words: str) -> Any:
     command = [sys.executable, "-m", "gemel", "bench", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -70,12 +81,20 @@ def bench(*words: str) -> Any:
     return json.loads(done.stdout)
 
 
-def row(load: Load, seconds: float, stored: int, **more: Any) -> dict[str, Any]:
-    """Rates of what was stored, in readings as in messages."""
+def row(load: Load, seconds: float, sent: int, stored: int, **more: Any) -> dict[str, Any]:
+    """Rates of what was stored, in readings as in messages.
+
+    What is lost was acknowledged (at QoS 0: sent) and is not stored, whoever acknowledged it.
+
+    Args:
+        sent: readings that were acknowledged, at QoS 0 sent.
+        stored: readings that are there to be asked for.
+    """
     return {
         "readings_per_s": stored / seconds,
         "messages_per_s": stored / load.readings / seconds,
-        "lost": load.messages * load.readings - stored,
+        "sent": sent,
+        "lost": sent - stored,
         "seconds": seconds,
         **more,
     }
@@ -117,8 +136,8 @@ def run_gemel(
         pid = [running.process.pid]
         before, alone = cpu_seconds(pid), own_seconds(pid[0])
         address = f"{running.mqtt_host}:{running.mqtt_port}"
-        sent = bench("load", "--mqtt", address, "--token", running.token, "--json", *load.words())
-        stored, ended = until_stored(running, load.messages * load.readings)
+        sent = send(address, load, "--token", running.token)
+        stored, ended = until_stored(running, sent["readings"])
         used, alone = cpu_seconds(pid) - before, own_seconds(pid[0]) - alone
         seconds = sent["seconds"] if load.qos else ended - sent["began"]
         memory = memory_mb(pid)
@@ -127,8 +146,8 @@ def run_gemel(
         running.stop()
     _seal(folder / "data" / "history")
     return row(
-        load, seconds, stored, p50_ms=sent["p50_ms"], p99_ms=sent["p99_ms"], cpu_s=used,
-        rss_mb=memory, shed=shed, server_cpu_s=alone, generator_cpu_s=sent["cpu_s"],
+        load, seconds, sent["readings"], stored, p50_ms=sent["p50_ms"], p99_ms=sent["p99_ms"],
+        cpu_s=used, rss_mb=memory, shed=shed, server_cpu_s=alone, generator_cpu_s=sent["cpu_s"],
         query_ms=questions,
         bytes_per_reading=disk_bytes(folder / "data" / "history", "ballast") / max(stored, 1),
     )  # fmt: skip
@@ -171,24 +190,38 @@ def _ask_gemel(running: Running) -> dict[str, float]:
         }
 
 
-def run_none(folder: Path, load: Load) -> dict[str, Any]:
-    """From a device through Gemel to a paho subscriber, which only looks at the clock.
+def to_subscriber(folder: Path, load: Load) -> dict[str, Any]:
+    """From a device through Gemel, stored on its way, to a paho subscriber."""
+    with gemel(folder, load) as running:
+        token = running.token
+        return _delivered(running.process.pid, running.mqtt_port, load, token, "--token", token)
+
+
+def to_subscriber_of_mosquitto(folder: Path, load: Load) -> dict[str, Any]:
+    """The same through Mosquitto, which stores nothing."""
+    broker = Mosquitto(folder / "mosquitto")
+    try:
+        return _delivered(broker.process.pid, broker.port, load, "")
+    finally:
+        broker.stop()
+
+
+def _delivered(pid: int, port: int, load: Load, token: str, *words: str) -> dict[str, Any]:
+    """To a subscriber that only looks at the clock.
 
     Beside it another process only sleeps: nobody is woken sooner than that one.
     """
-    with gemel(folder, load) as running, sleeper() as woken:
-        address = f"{running.mqtt_host}:{running.mqtt_port}"
-        with _subscriber("none", running.mqtt_port, load, running.token) as process:
-            before = cpu_seconds([running.process.pid])
-            bench("load", "--mqtt", address, "--token", running.token, "--json", *load.words())
+    with sleeper() as woken:
+        with _subscriber("none", port, load, token) as process:
+            before = cpu_seconds([pid])
+            sent = send(f"127.0.0.1:{port}", load, *words)
             found = _answer(process)
-            used = cpu_seconds([running.process.pid]) - before
+            used = cpu_seconds([pid]) - before
         late = woken()
-        memory = memory_mb([running.process.pid])
-    seconds = float(load.seconds)
     return row(
-        load, seconds, found["messages"] * load.readings, p50_ms=found["p50_ms"],
-        p99_ms=found["p99_ms"], cpu_s=used, rss_mb=memory, bytes_per_reading=None, **late,
+        load, float(load.seconds), sent["readings"], found["messages"] * load.readings,
+        p50_ms=found["p50_ms"], p99_ms=found["p99_ms"], cpu_s=used, rss_mb=memory_mb([pid]),
+        bytes_per_reading=None, **late,
     )  # fmt: skip
 
 
@@ -270,9 +303,10 @@ def _through_mosquitto(
         with _subscriber(store, broker.port, load, address) as process:
             pids = [broker.process.pid, process.pid, pid]
             before = cpu_seconds(pids)
-            sent = bench("load", "--mqtt", f"127.0.0.1:{broker.port}", "--json", *load.words())
+            sent = send(f"127.0.0.1:{broker.port}", load)
             found = _answer(process)
             return {
+                "sent": sent["readings"],
                 "seconds": found["ended"] - sent["began"],
                 # without a steady rate the times in the messages are not when they were sent
                 "p50_ms": found["p50_ms"] if load.rate else None,
