@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gemel.services.contract import Column, Instance, Job, Signal
-from gemel.services.forecast.bands import forecast
+from gemel.services.forecast.bands import forecast, wider
 from gemel.services.forecast.baseline import learn, left_out, savings
 from gemel.services.forecast.grid import grid
 from gemel.services.forecast.models import fit, seasonal, windows
@@ -44,6 +44,22 @@ def test_bands_hold_what_they_say_on_noise() -> None:
         held.append(((found.low <= values[-24:]) & (values[-24:] <= found.high)).mean())
     assert 0.84 < np.mean(held) < 0.95
     assert found.scores["rmse"] < found.scores["rmseSeasonal"]
+
+
+def test_a_band_from_few_horizons_is_wider_and_holds() -> None:
+    random, held = np.random.default_rng(5), []
+    for _ in range(60):
+        steps = random.normal(0, 1, 200)
+        for i in range(1, 200):
+            steps[i] += 0.9 * steps[i - 1]
+        found = forecast(steps[:160], 8, 8, 20)
+        assert found.scores["horizons"] == pytest.approx(4.8)
+        held.append(((found.low <= steps[160:180]) & (steps[160:180] <= found.high)).mean())
+    assert np.mean(held) > 0.85
+    assert wider(2) == 3.0
+    factors = [wider(m) for m in (4, 8, 16, 64, 1e6)]
+    assert factors == sorted(factors, reverse=True)
+    assert factors[-1] == pytest.approx(1.0, abs=1e-4)
 
 
 def run(column: Column) -> dict:

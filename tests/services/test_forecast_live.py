@@ -67,14 +67,16 @@ def part(readings: Readings, begin: int, end: int) -> Readings:
     return Readings(readings.slot[cut], readings.time[cut], readings.value[cut])
 
 
-def rows(founds: list[Found]) -> list[tuple[int, int, int, float]]:
-    return sorted(
-        (int(t), int(o), int(when), round(float(v), 9))
-        for f in founds
-        for t, o, when, v in zip(
-            f.outputs.twin, f.outputs.output, f.outputs.time, f.outputs.value, strict=True
-        )
-    )
+def rows(founds: list[Found]) -> list[tuple[float, ...]]:
+    """(twin, output, time, value, low, high) of all values, in order."""
+    found = []
+    for one in founds:
+        out = one.outputs
+        assert out.low is not None
+        assert out.high is not None
+        columns = (out.twin, out.output, out.time, out.value, out.low, out.high)
+        found += [tuple(round(float(x), 9) for x in row) for row in zip(*columns, strict=True)]
+    return sorted(found)
 
 
 def test_it_begins_with_the_first_step_after_what_was_learnt(fit: Fit) -> None:
@@ -123,7 +125,47 @@ def test_a_new_version_goes_on_with_the_steps_that_were_seen(fit: Fit) -> None:
     going_on.update(readings(400, 405))
     np.testing.assert_allclose(live.ring, going_on.ring)
     late = readings(405, 407)
-    assert rows([live.update(late)]) == rows([going_on.update(late)])
+    values = [[row[:4] for row in rows([one.update(late)])] for one in (live, going_on)]
+    assert values[0] == values[1]
+
+
+def livelier(begin: int, end: int, times: float) -> Readings:
+    """As `readings`, but so many times as far from what is usual."""
+    found = readings(begin, end)
+    usual = 10 + 3 * np.sin(2 * np.pi * ((found.time - BEGIN) // MINUTE) / 12)
+    return Readings(found.slot, found.time, usual + times * (found.value - usual))
+
+
+def test_bands_follow_what_is_seen_of_them_and_a_new_version_begins_with_its_own(fit: Fit) -> None:
+    live = Forecaster(Setup(INSTANCE, fit, 1))
+    live.update(readings(400, 460))
+    calm = float(np.median(live.scale))
+    assert 0.7 <= calm <= 1.1
+    found = live.update(livelier(460, 700, 4.0)).outputs
+    assert live.status()["bandsWider"] > 2 * calm
+    assert found.low is not None
+    assert found.high is not None
+    truth = {
+        (int(slot), int(time // MINUTE)): value
+        for slot, time, value in zip(*_columns(livelier(460, 700, 4.0)), strict=True)
+    }
+    slot = np.where(found.twin == 1, 2, found.output)
+    came = np.array(
+        [
+            truth.get((int(s), int(t)), np.nan)
+            for s, t in zip(slot, found.time // MINUTE, strict=True)
+        ]
+    )
+    late = np.isfinite(came) & (found.time > BEGIN + 520 * MINUTE)
+    held = (found.low <= came) & (came <= found.high)
+    assert 0.82 < held[late].mean() < 0.97
+    newer = Forecaster(Setup(INSTANCE, fit, 2))
+    newer.restore(live.snapshot())
+    assert newer.status()["bandsWider"] == 1.0
+
+
+def _columns(found: Readings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return found.slot, found.time, found.value
 
 
 def test_late_readings_are_left_out(fit: Fit) -> None:

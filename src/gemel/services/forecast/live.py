@@ -3,6 +3,12 @@
 A step is what a signal was on average in one span of `step` seconds of source time; it is over when
 a reading of a later one comes. A late reading is left out. What a version has learnt is weights, a
 band, and the end of history that it was learnt from, so that forecasts begin with the first step.
+
+Bands follow what is seen of them: one forecast of each signal at a time is held against its steps
+as they come, and the band of those that follow is wider after a miss, a little narrower after a
+hit, so that in the long run as many miss as are meant.
+
+Source: Gibbs and Candès, Adaptive conformal inference under distribution shift, NeurIPS 34 (2021).
 """
 
 from __future__ import annotations
@@ -31,7 +37,11 @@ from gemel.services.packing import pack, unpack
 
 Rows = NDArray[np.intp]
 NEVER = -(1 << 62)
-COLUMNS = ("span", "total", "count", "known", "ring", "origin")
+BANDS = ("scale", "awaited", "expected")
+COLUMNS = ("span", "total", "count", "known", "ring", "origin", *BANDS)
+LEAST_SCALE, MOST_SCALE = 0.7, 8.0
+MEANT = 0.1
+"""Share of steps outside their band that is meant."""
 
 
 def outputs_of(instance: Instance) -> tuple[Output, ...]:
@@ -65,6 +75,13 @@ class Forecaster:
         """Means of the latest steps, the latest last."""
         self.origin: I64 = np.full(n, NEVER, np.int64)
         """The step after which the latest forecast begins."""
+        horizon = int(given["horizon"])
+        self.scale = np.ones(n)
+        """What bands are wider than the version has them, by what became of them."""
+        self.awaited: I64 = np.full(n, NEVER, np.int64)
+        """The first step of the forecast that is held against what comes."""
+        self.expected = np.zeros((n, 3, horizon))
+        """That forecast: value, low, high."""
         self._take_over()
 
     def _take_over(self) -> None:
@@ -123,6 +140,7 @@ class Forecaster:
         missing = np.where(self.span[over] == NEVER, 0, now - self.span[over] - had)
         lost = missing > MOST_GAP * self._reach
         mean = self.total[over] / np.maximum(self.count[over], 1.0)
+        self._hold_against(over[had], mean[had])
         self._push(over[had], mean[had])
         for step in range(int(missing[~lost].max(initial=0))):
             rows = over[~lost & (missing > step)]
@@ -136,6 +154,17 @@ class Forecaster:
         self.origin[ready] = self.span[ready] - 1
         return self._ahead(ready)
 
+    def _hold_against(self, rows: Rows, mean: F64) -> None:
+        """What steps that are over say of the bands that awaited them."""
+        horizon = self.expected.shape[2]
+        lead = self.span[rows] - self.awaited[rows]
+        is_awaited = (lead >= 0) & (lead < horizon)
+        rows, lead, mean = rows[is_awaited], lead[is_awaited], mean[is_awaited]
+        low, high = self.expected[rows, 1, lead], self.expected[rows, 2, lead]
+        is_outside = (mean < low) | (mean > high)
+        moved = self.scale[rows] * np.exp((is_outside - MEANT) / horizon)
+        self.scale[rows] = np.clip(moved, LEAST_SCALE, MOST_SCALE)
+
     def _push(self, rows: Rows, mean: F64) -> None:
         self.ring[rows, :-1] = self.ring[rows, 1:]
         self.ring[rows, -1] = mean
@@ -146,13 +175,20 @@ class Forecaster:
         horizon = value.shape[1]
         steps = self.span[rows, None] + np.arange(horizon)
         time = steps * self._width + self._width // 2
+        scale = self.scale[rows, None]
+        low = value + scale * self.learnt.low[rows]
+        high = value + scale * self.learnt.high[rows]
+        is_free = self.span[rows] >= self.awaited[rows] + horizon
+        free = rows[is_free]
+        self.awaited[free] = self.span[free]
+        self.expected[free] = np.stack((value, low, high), axis=1)[is_free]
         return (
             np.repeat(self._twin[rows], horizon),
             np.repeat(self._output[rows], horizon),
             time.reshape(-1),
             value.reshape(-1),
-            (value + self.learnt.low[rows]).reshape(-1),
-            (value + self.learnt.high[rows]).reshape(-1),
+            low.reshape(-1),
+            high.reshape(-1),
         )
 
     # ---- for the platform ----------------------------------------------------------------------
@@ -167,12 +203,14 @@ class Forecaster:
             "hasModel": bool(self.learnt.has.any()),
             "signalsForecast": int(ready.sum()),
             "signalsWithoutModel": int((~self.learnt.has).sum()),
+            "bandsWider": float(np.median(self.scale[ready])) if ready.any() else 1.0,
             "signalsWithoutHistory": int((self.learnt.has & ~ready).sum()),
         }
 
     def snapshot(self) -> bytes:
         keys = [[s.twin, s.path] for s in self.signals]
         head = {"signals": keys, "width": self._width, "reach": self._reach}
+        head |= {"version": self.version}
         return pack(head, {name: getattr(self, name) for name in COLUMNS})
 
     def restore(self, data: bytes) -> None:
@@ -187,8 +225,10 @@ class Forecaster:
             [place[self.signals[i].twin, self.signals[i].path] for i in known], np.intp
         )
         newer = arrays["span"][there] >= self.span[here]
+        is_same = before.get("version", self) == self.version  # else its bands are its own
+        names = COLUMNS if is_same else COLUMNS[: -len(BANDS)]
         for row, old in zip(here[newer].tolist(), there[newer].tolist(), strict=True):
-            self._go_on(row, {name: arrays[name][old] for name in COLUMNS})
+            self._go_on(row, {name: arrays[name][old] for name in names})
 
     def _go_on(self, row: int, before: dict[str, Any]) -> None:
         """Takes over what a signal was; what lies before is as the version knows it."""
@@ -199,6 +239,6 @@ class Forecaster:
             begin = end - learnt_to
             ring[:older] = self.ring[row, begin : begin + older]
             known = self._reach
-        for name in COLUMNS:
-            getattr(self, name)[row] = before[name]
+        for name, value in before.items():
+            getattr(self, name)[row] = value
         self.ring[row], self.known[row] = ring, known
