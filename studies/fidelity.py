@@ -9,6 +9,9 @@ of the level; each limit is the mean of those set on four times 2,000 others. To
 cost. Where the last trial is not sure, its estimate decides, of the truth as of the advisor.
 Naive comparison: the level whose forecast of remaining life has the least RMSE.
 
+`--set history` shows what more lives buy: 20, 40, 80 and 160 of the same plant, and 40 of which
+about half were renewed before they failed, used and dropped (marks: fidelity_history.json).
+
 Marks (studies/marks/fidelity.json), those of before the first run: the advisor's level is the one
 of the full evaluation on >= 90 % of the plants; where it errs the median regret is <= 5 %.
 """
@@ -20,21 +23,35 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gemel.services.fidelity.advisor import Advice, advise
 from gemel.services.fidelity.ladder import LEVELS, costs, settled, views
 from gemel.services.fidelity.posterior import posterior
-from gemel.services.fidelity.study import advice
+from gemel.services.fidelity.study import DECIDED, advice, chances
 from gemel.services.fidelity.wear import Lives, Prices, Wear, draw
 from studies import Options, StudyError
 
 TOLERANCE = 0.02
 RECORDED = 40
+HISTORY = "history"
+LIVES = (20, 40, 80, 160)
+RENEWED = (0.4, 1.6)
+"""Of the median life: between these ages lie the planned renewals."""
 MARKS = Path(__file__).parent / "marks" / "fidelity.json"
+
+
+def sets(options: Options) -> list[str]:
+    return [HISTORY]
 
 
 def run(options: Options) -> dict[str, Any]:
     plants = 2 if options.small else 20
+    if options.set == HISTORY:
+        small = options.small
+        return summary_of_histories([history(options.seed, n, small) for n in range(plants)])
+    if options.set:
+        raise StudyError(f"there is no set '{options.set}'; there is: {HISTORY}")
     return _summary([_judged(options.seed, number, options.small) for number in range(plants)])
 
 
@@ -62,6 +79,64 @@ def _judged(seed: int, number: int, is_small: bool) -> dict[str, Any]:
         "regrets": [one.regret for one in truth.levels],
         "lead": prices.lead,
     }
+
+
+def history(seed: int, number: int, is_small: bool) -> dict[str, Any]:
+    """One plant: what is advised from few lives and from many, and the level that is true."""
+    seeds = np.random.SeedSequence([seed, number]).spawn(5)
+    random = [np.random.default_rng(one) for one in seeds]
+    wear, prices = _plant(random[0])
+    lives = draw(wear, LIVES[-1], random[1])
+    truth = _truth(wear, prices, random[2], random[3], is_small)
+    cut, has_failed = _renewed(_first(lives, RECORDED), random[4])
+    kept = Lives(cut.seen[has_failed], cut.end[has_failed])
+    rows = {str(n): _advised(_first(lives, n), None, prices, number) for n in LIVES}
+    rows["renewedUsed"] = _advised(cut, has_failed, prices, number)
+    rows["renewedDropped"] = _advised(kept, None, prices, number)
+    for row in rows.values():
+        row["right"] = row["level"] == LEVELS[truth.level]
+    level = LEVELS[truth.level]
+    return {"true": level, "failed": float(has_failed.mean()), "histories": rows}
+
+
+def _first(lives: Lives, count: int) -> Lives:
+    return Lives(lives.seen[:count], lives.end[:count])
+
+
+def _renewed(lives: Lives, random: np.random.Generator) -> tuple[Lives, NDArray[np.bool_]]:
+    """The same parts, renewed at an age planned for each; and whether each has failed before."""
+    plan = random.uniform(*RENEWED, len(lives.end)) * np.median(lives.end)
+    end = np.minimum(lives.end, plan.astype(np.int64))
+    day = np.arange(lives.seen.shape[1])
+    return Lives(np.where(day < end[:, None], lives.seen, np.nan), end), lives.end <= end
+
+
+def _advised(
+    lives: Lives, has_failed: NDArray[np.bool_] | None, prices: Prices, number: int
+) -> dict[str, Any]:
+    known = posterior(lives, np.random.default_rng([number, 2]), has_failed)
+    if known is None:
+        return {"level": None, "chance": 0.0}
+    chosen, _ = advice(known.middle(), prices, TOLERANCE, number)
+    each = chances(known, prices, TOLERANCE, np.random.default_rng([number, 1]))
+    return {"level": LEVELS[chosen.level], "chance": each[chosen.level]}
+
+
+def summary_of_histories(plants: list[dict[str, Any]]) -> dict[str, Any]:
+    """How often each history tells the level, and how often where it says that it is decided."""
+    names = list(plants[0]["histories"])
+    by: dict[str, Any] = {}
+    for name in names:
+        rows = [plant["histories"][name] for plant in plants]
+        decided = [row["right"] for row in rows if row["chance"] >= DECIDED]
+        by[name] = {
+            "right": sum(row["right"] for row in rows),
+            "decided": len(decided),
+            "rightWhereDecided": sum(decided),
+            "refused": sum(row["level"] is None for row in rows),
+        }
+    failed = float(np.mean([plant["failed"] for plant in plants]))
+    return {"plants": len(plants), "failed": failed, "histories": by, "byPlant": plants}
 
 
 def _truth(

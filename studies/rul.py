@@ -19,7 +19,8 @@ from gemel.services.rul.features import WINDOW
 from gemel.services.rul.lives import Life
 from gemel.services.rul.model import AGE, LEARNT, LEVELS, TREND, Model
 from studies import Options, StudyError
-from studies._engines import PATHS, default_of, load, sets_of
+from studies._engines import PATHS, default_of, sets_of
+from studies._modes import SHARES, of_set
 
 CAP = 125.0
 PUBLISHED = {  # RMSE and score, test capped at 125; LLerDagu/RUL-FFVE, Benchmark.md
@@ -31,13 +32,14 @@ PUBLISHED = {  # RMSE and score, test capped at 125; LLerDagu/RUL-FFVE, Benchmar
 
 
 def sets(options: Options) -> list[str]:
-    return sets_of(options.folder("cmapss"))
+    there = sets_of(options.folder("cmapss"))
+    return [*there, *(f"{name}-{end}" for name in there for end in SHARES)]
 
 
 def run(options: Options) -> dict[str, Any]:
     folder = options.folder("cmapss")
     name = options.set or default_of(folder)
-    engines = load(folder, name)
+    engines, is_other = of_set(folder, name, options.seed)
     train, test, truth = engines.train, engines.test, engines.remaining
     settings = learning.Settings(seed=options.seed)
     if options.small:
@@ -52,6 +54,8 @@ def run(options: Options) -> dict[str, Any]:
             found["conditions"] = len(model.scaling.centres)
             found["signals"] = len(model.paths)
             found["truncation"] = truncation(model, train[:10])
+            if is_other is not None:
+                found["byMode"] = _by_mode(model, test, truth, is_other)
     found |= levels[LEARNT]
     found["levels"] = {level: levels[level] for level in (TREND, AGE)}
     found["drift"] = drifts(train, test, options.seed)
@@ -78,6 +82,17 @@ def figures(model: Model, test: Sequence[Life], truth: np.ndarray) -> dict[str, 
         "width": float(np.mean(high - low)),
         "openAbove": float(np.mean(is_open)),
     }
+
+
+def _by_mode(
+    model: Model, test: Sequence[Life], truth: np.ndarray, is_other: np.ndarray
+) -> dict[str, Any]:
+    """The figures of engines as they were recorded, and of those made to fail in another way."""
+    found = {}
+    for name, mine in (("recorded", ~is_other), ("mirrored", is_other)):
+        lives = [life for life, is_mine in zip(test, mine, strict=True) if is_mine]
+        found[name] = {"engines": len(lives), **figures(model, lives, truth[mine])}
+    return found
 
 
 def last_row(model: Model, life: Life) -> np.ndarray:

@@ -13,7 +13,7 @@ from gemel.services.fidelity import advise
 from gemel.services.fidelity.advisor import judge
 from gemel.services.fidelity.kind import KIND
 from gemel.services.fidelity.ladder import LEVELS, costs, outcome, tuned, views
-from gemel.services.fidelity.study import advise_run
+from gemel.services.fidelity.study import advise_run, learnt, undecided
 from gemel.services.fidelity.wear import Prices, Wear, draw
 from gemel.services.schema import completed
 
@@ -111,6 +111,17 @@ def test_the_run_learns_the_plant_from_recorded_lives_and_says_how_open_the_leve
     chances = {one["name"]: one["chance"] for one in found["levels"]}
     assert sum(chances.values()) == pytest.approx(1)
     assert chances[found["level"]] >= 0.25
+    assert (found["undecided"] == []) == (max(chances.values()) >= 0.9)
+    assert all(chances[name] > 0 for name in found["undecided"])
+    running = [one[: len(one) // 2] for one in recorded[20:]]
+    more, few = (learnt(recorded[:20], other, 1).middle() for other in (running, []))
+    assert more.sudden < few.sudden
+
+
+def test_levels_that_hold_nine_tenths_of_the_plants_together_are_undecided() -> None:
+    assert undecided([0.0, 0.0625, 0.9375, 0.0]) == []
+    assert undecided([0.0, 0.125, 0.875, 0.0]) == ["level", "trend"]
+    assert undecided([0.25, 0.0625, 0.125, 0.5625]) == ["age", "trend", "growth"]
 
 
 def test_recorded_lives_that_tell_nothing_are_refused_in_words() -> None:
@@ -120,5 +131,9 @@ def test_recorded_lives_that_tell_nothing_are_refused_in_words() -> None:
     with pytest.raises(InvalidInput, match=r"recorded\[1\] has a reading beyond 3") as caught:
         advise_run(job(recorded=[[0.1, 0.9], [0.1, 7.1]]), lambda *_: None)
     assert "shares of failure" in str(caught.value.hint)
+    with pytest.raises(InvalidInput, match=r"renewed\[0\] has a reading beyond 3"):
+        advise_run(job(recorded=[[0.1, 0.9]], renewed=[[0.1, 9.0]]), lambda *_: None)
+    with pytest.raises(InvalidInput, match="fewer than 2 lives"):
+        advise_run(job(renewed=[[0.1, 0.4, 0.5, 0.7, 0.9, 1.0]] * 5), lambda *_: None)
     with pytest.raises(InvalidInput, match="recorded"):
         job(recorded=[["worn"]])

@@ -81,6 +81,44 @@ def test_readings_that_are_missing_are_passed_over() -> None:
     assert found.middle().noise == pytest.approx(0.03, rel=0.1)
 
 
+def renewed(lives: Lives, ages: np.ndarray) -> tuple[Lives, np.ndarray]:
+    end = np.minimum(lives.end, ages.astype(np.int64))
+    day = np.arange(lives.seen.shape[1])
+    return Lives(np.where(day < end[:, None], lives.seen, np.nan), end), lives.end <= end
+
+
+def test_parts_renewed_in_time_say_that_others_live_longer() -> None:
+    true = Wear(0.1, 0.03, 0.4, 0.03, bend=1.2, jitter=0.8, sudden=0.002)
+    used, dropped = [], []
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        lives = draw(true, 60, random)
+        cut, failed = renewed(lives, random.uniform(0.4, 1.6, 60) * np.median(lives.end))
+        assert 0.3 < failed.mean() < 0.7
+        with_them = posterior(cut, np.random.default_rng(1), failed)
+        without = posterior(Lives(cut.seen[failed], cut.end[failed]), np.random.default_rng(1))
+        assert with_them is not None
+        assert without is not None
+        used.append(with_them.middle())
+        dropped.append(without.middle())
+    assert np.median([one.rate for one in used]) == pytest.approx(0.03, rel=0.1)
+    assert np.median([one.rate for one in dropped]) > 0.0345
+    assert np.median([one.rate_spread for one in used]) == pytest.approx(0.4, abs=0.06)
+    assert np.median([one.sudden for one in used]) == pytest.approx(0.002, rel=0.5)
+    assert np.median([one.sudden for one in dropped]) > 0.003
+
+
+def test_a_part_renewed_while_it_was_worn_has_not_failed() -> None:
+    lives = draw(Wear(0.1, 0.05, 0.2, 0.03), 30, np.random.default_rng(2))
+    failed = np.arange(30) >= 10
+    cut, _ = renewed(lives, np.where(failed, lives.end, lives.end - 2))
+    found = posterior(cut, np.random.default_rng(2), failed)
+    assert found is not None
+    assert found.sudden < 0.2
+    assert found.middle().rate == pytest.approx(0.05, rel=0.12)
+    assert posterior(cut, np.random.default_rng(2), np.zeros(30, np.bool_)) is None
+
+
 def test_too_few_lives_tell_nothing() -> None:
     for lives in (0, 1):
         drawn = draw(Wear(), 5, np.random.default_rng(1))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from studies import Options, edge, fidelity, lines
+from gemel.services.fidelity.wear import Lives
+from studies import Options, StudyError, edge, fidelity, lines
 
 
 def test_small_lines_keep_their_marks() -> None:
@@ -15,10 +17,34 @@ def test_small_lines_keep_their_marks() -> None:
     assert found["buffer"]["twin"]["regret"] < found["buffer"]["anyChangeRegret"]
 
 
+def test_histories_of_a_plant_are_cut_and_their_advice_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def advised(lives: Lives, has_failed: np.ndarray | None, *_: object) -> dict[str, object]:
+        if has_failed is not None:
+            assert 0.2 < has_failed.mean() < 0.9
+            assert np.isfinite(lives.seen[~has_failed]).sum() == lives.end[~has_failed].sum()
+        return {"level": "trend", "chance": len(lives.end) / 160}
+
+    monkeypatch.setattr(fidelity, "_advised", advised)
+    found = fidelity.history(1, 0, True)
+    rows = found["histories"]
+    assert {name: row["chance"] for name, row in rows.items()} == {
+        "20": 0.125, "40": 0.25, "80": 0.5, "160": 1.0, "renewedUsed": 0.25,
+        "renewedDropped": found["failed"] / 4,
+    }  # fmt: skip
+    told = fidelity.summary_of_histories([found, found])
+    assert told["histories"]["160"]["decided"] == 2
+    assert told["histories"]["80"]["decided"] == 0
+    assert told["histories"]["20"]["right"] == 2 * (found["true"] == "trend")
+
+
 def test_small_fidelity_and_edge_run_on_data_made_here(tmp_path: Path) -> None:
     found = fidelity.run(Options(small=True))
     assert found["plants"] == 2
     assert found["meanRegret"] < 0.5
+    with pytest.raises(StudyError, match="there is no set 'x'; there is: history"):
+        fidelity.run(Options(set="x"))
     random = np.random.default_rng(1)
     (tmp_path / "ett").mkdir()
     walk = np.cumsum(random.normal(0, 1, (1_000, 7)), axis=0)

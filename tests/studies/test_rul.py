@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from studies._engines import load
+from studies._modes import MIRRORED, two_modes
 from studies.rul import run
 
 from studies import Options, StudyError
@@ -104,6 +105,38 @@ def test_few_engines_under_three_conditions_are_judged_too(tmp_path: Path) -> No
     found = run(Options(folder, "X1", small=True))
     assert (found["trainEngines"], found["testEngines"], found["conditions"]) == (4, 12, 3)
     assert list(found["drift"]) == ["1 engines", "5 engines"]
+
+
+def test_engines_are_made_to_fail_in_another_way(tmp_path: Path) -> None:
+    folder = tmp_path / "cmapss"
+    folder.mkdir()
+    form(folder, "X1", 12, 3)
+    found = run(Options(folder, "X1-half", small=True))
+    assert {k: v["engines"] for k, v in found["byMode"].items()} == {"recorded": 6, "mirrored": 6}
+    assert found["truncation"] is True
+
+
+def test_another_way_mirrors_its_sensors_about_the_healthy_level(data: Path) -> None:
+    engines = load(data, "FD901")
+    other, is_other = two_modes(engines, 0.5, 1)
+    assert is_other.sum() == 12
+    changed = 0
+    for was, now in zip(engines.train, other.train, strict=True):
+        if len(now) == len(was):
+            np.testing.assert_array_equal(now.values, was.values)
+            continue
+        changed += 1
+        assert len(now) < len(was)
+        np.testing.assert_array_equal(now.age, np.arange(1, len(now) + 1))
+        last_was, last_now = was.values[-1], now.values[-1]
+        same = np.setdiff1d(np.arange(21), MIRRORED)
+        np.testing.assert_array_equal(last_now[same], last_was[same])
+        healthy = was.values[:20].mean(axis=0)
+        mirrored = list(MIRRORED)
+        np.testing.assert_allclose((last_now + last_was)[mirrored] / 2, healthy[mirrored])
+    assert changed == 12
+    assert (other.remaining <= engines.remaining).all()
+    assert (other.remaining[~is_other] == engines.remaining[~is_other]).all()
 
 
 def test_too_few_engines_are_said(tmp_path: Path) -> None:

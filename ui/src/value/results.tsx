@@ -84,9 +84,10 @@ function savings(result: Row): Told {
 
 function advice(result: Row): Told {
   const said = result.isSure ? "the bounds decide" : "the estimate decides, the bounds do not";
+  const open = Array.isArray(result.undecided) && result.undecided.length > 1 ? ` Undecided between ${result.undecided.join(" and ")}: more recorded lives would tell, or they cost much the same.` : "";
   const cost = typeof result.cpuSeconds === "number" ? `, ${number(result.cpuSeconds, 1)} s of processor` : "";
   return {
-    words: `Chosen: ${text(result.level)} (${said}); the best is ${text(result.best)}. A level may cost ${percent(result.tolerance)} more. ${text(result.scenarios ?? result.fleets)} scenarios${cost}.`,
+    words: `Chosen: ${text(result.level)} (${said}); the best is ${text(result.best)}. A level may cost ${percent(result.tolerance)} more. ${text(result.scenarios ?? result.fleets)} scenarios${cost}.${open}`,
     columns: ["Level", "Cost", "Regret", "95 %", "Run time", "Data needed", "Chosen"],
     rows: listed(result.levels).map((row) => [
       `${text(row.name)}${row.behaviour ? ` (${text(row.behaviour)})` : ""}`,

@@ -23,6 +23,9 @@ describe("the table of a run", () => {
     const level = (name: string, regret: number) => ({ name, behaviour: "rc1", cost: 1 + regret, regret, low: regret - 0.01, high: regret + 0.01, secondsADecision: 0.004, parameters: 3 });
     const told = toldOf("fidelity", "compare", { level: "simple", best: "full", isSure: false, scenarios: 40, tolerance: 0.02, levels: [level("simple", 0.01), level("full", 0)] });
     expect(told.words).toContain("Chosen: simple (the estimate decides");
+    expect(told.words).not.toContain("Undecided");
+    const open = { level: "trend", best: "growth", isSure: true, fleets: 400, tolerance: 0.02, undecided: ["trend", "growth"], levels: [] };
+    expect(toldOf("fidelity", "advise", open).words).toContain("Undecided between trend and growth");
     expect(told.rows.map((row) => row[6])).toEqual(["chosen", ""]);
     expect(told.rows[0]!.slice(2, 6)).toEqual(["1.0 %", "0.0 % to 2.0 %", "4.00 ms a decision", "3 parameters"]);
   });

@@ -21,6 +21,20 @@ def _whole(default: int, about: str, low: int, high: int) -> Json:
     return _number(default, about, low, high) | {"type": "integer"}
 
 
+def _lives(about: str) -> Json:
+    return {
+        "type": "array",
+        "items": {
+            "type": "array",
+            "items": {"type": "number", "nullable": True},
+            "maxItems": 2_000,
+        },
+        "default": [],
+        "maxItems": 2_000,
+        "description": about,
+    }
+
+
 ADVISE: Json = {
     "type": "object",
     "properties": {
@@ -33,17 +47,10 @@ ADVISE: Json = {
         "sudden": _number(0.0, "chance a day of a failure that nothing announces", 0, 0.5),
         "failure": _number(10.0, "cost of a failure", 0, 1e12),
         "planned": _number(1.0, "cost of a replacement in time", 1e-9, 1e12),
-        "recorded": {
-            "type": "array",
-            "items": {
-                "type": "array",
-                "items": {"type": "number", "nullable": True},
-                "maxItems": 2_000,
-            },
-            "default": [],
-            "maxItems": 2_000,
-            "description": "lives that tell all this: of each a reading of damage a day to its end",
-        },
+        "recorded": _lives(
+            "lives that tell all this: of each a reading of damage a day to its end"
+        ),
+        "renewed": _lives("the same of parts that did not fail: renewed before, or still running"),
         "lead": _whole(10, "days from the order to the replacement", 0, 365),
         "seed": _whole(1, "the same gives the same", 0, 2**31),
     },

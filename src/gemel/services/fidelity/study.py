@@ -22,6 +22,8 @@ FIRST, MOST = 400, 1_200
 MOST_DAMAGE = 3.0
 POSSIBLE, POSSIBLE_LIVES, POSSIBLE_FLEETS = 16, 1_000, 20
 """Plants that recorded lives leave possible, and what each is tuned and run on."""
+DECIDED = 0.9
+"""Share of the possible plants on which one level is to be the one."""
 
 
 def advice(
@@ -66,9 +68,9 @@ def advise_run(job: Job, progress: Progress) -> Result:
     )
     prices = Prices(p["failure"], p["planned"], p["lead"])
     began, known = time.process_time(), None
-    if p["recorded"]:
+    if p["recorded"] or p["renewed"]:
         progress(0.05, "what the recorded lives tell")
-        known = learnt(p["recorded"], p["seed"])
+        known = learnt(p["recorded"], p["renewed"], p["seed"])
         plant = known.middle()
     progress(0.1, "every level on the same lives")
     found, limits = advice(plant, prices, tolerance, p["seed"])
@@ -79,31 +81,56 @@ def advise_run(job: Job, progress: Progress) -> Result:
         each = chances(known, prices, tolerance, random)
         for row, chance in zip(answer["levels"], each, strict=True):
             row["chance"] = chance
+        answer["undecided"] = undecided(each)
     return Result(answer | {"cpuSeconds": time.process_time() - began})
 
 
-def learnt(recorded: Sequence[Sequence[float | None]], seed: int) -> Posterior:
-    """What lives tell, each a list of a reading a day until it failed; None where there is none.
+def undecided(chances: Sequence[float]) -> list[str]:
+    """The likeliest levels that are the one on nine tenths of the plants; none where it is one."""
+    order = sorted(range(len(chances)), key=lambda level: -chances[level])
+    held = np.cumsum([chances[level] for level in order])
+    likely = order[: int(np.searchsorted(held, DECIDED - 1e-9)) + 1]
+    return [LEVELS[level] for level in sorted(likely)] if len(likely) > 1 else []
+
+
+def learnt(
+    recorded: Sequence[Sequence[float | None]],
+    renewed: Sequence[Sequence[float | None]],
+    seed: int,
+) -> Posterior:
+    """What lives tell, each a list of a reading a day; None where there is none.
+
+    Args:
+        recorded: to the failure of the part.
+        renewed: of parts that had not failed: until they were renewed, or so far.
+        seed: the same gives the same.
 
     Raises:
         InvalidInput: fewer than two of them ended worn, or what was read is no share of failure.
     """
-    end = np.array([len(one) for one in recorded])
+    tables = [_table("recorded", recorded), _table("renewed", renewed)]
+    end = np.array([len(one) for table in tables for one in table])
     seen = np.full((len(end), int(end.max(initial=1))), np.nan)
-    for row, one in zip(seen, recorded, strict=True):
-        row[: len(one)] = np.array(one, np.float64)
-    beyond = np.flatnonzero((np.abs(seen) > MOST_DAMAGE).any(axis=1))
-    if len(beyond):
-        raise InvalidInput(
-            f"recorded[{beyond[0]}] has a reading beyond {MOST_DAMAGE:g}",
-            hint="readings are damage in shares of failure: about 1 when a part fails worn",
-        )
-    found = posterior(Lives(seen, end), np.random.default_rng([seed, 2]))
+    for row, one in zip(seen, [one for table in tables for one in table], strict=True):
+        row[: len(one)] = one
+    has_failed = np.arange(len(end)) < len(recorded)
+    found = posterior(Lives(seen, end), np.random.default_rng([seed, 2]), has_failed)
     if found is None:
         raise InvalidInput(
             f"recorded: fewer than {LEAST_LIVES} lives of {LEAST_DAYS} days and more ended worn",
             hint="give damage in shares of failure, to the day of it, or describe the plant",
         )
+    return found
+
+
+def _table(name: str, lives: Sequence[Sequence[float | None]]) -> list[F64]:
+    found: list[F64] = [np.array(one, np.float64) for one in lives]
+    for place, one in enumerate(found):
+        if (np.abs(one) > MOST_DAMAGE).any():
+            raise InvalidInput(
+                f"{name}[{place}] has a reading beyond {MOST_DAMAGE:g}",
+                hint="readings are damage in shares of failure: about 1 when a part fails worn",
+            )
     return found
 
 

@@ -56,14 +56,20 @@ def learn(settings: F64, values: F64) -> Scaling:
         np.zeros((len(centres), values.shape[1])),
         np.ones((len(centres), values.shape[1])),
     )
-    whole = np.nanstd(values, axis=0) if len(values) else np.ones(values.shape[1])
+    whole = np.nanstd(some_known(values), axis=0) if len(values) else np.ones(values.shape[1])
     for condition in range(len(centres)):
-        mine = values[at == condition]
+        mine = some_known(values[at == condition])
         if len(mine):
             mean[condition] = np.nanmean(mine, axis=0)
             spread = np.nanstd(mine, axis=0)
             deviation[condition] = np.where(spread > LEAST_DEVIATION * (1 + whole), spread, 1.0)
-    return Scaling(centres, width, np.nan_to_num(mean), deviation)
+    return Scaling(centres, width, mean, deviation)
+
+
+def some_known(values: F64) -> F64:
+    """The same; a signal of which nothing at all was read is 0."""
+    found: F64 = np.where(np.isnan(values).all(axis=0), 0.0, values)
+    return found
 
 
 def _centres(settings: F64) -> tuple[F64, F64]:

@@ -27,6 +27,11 @@ def names(paths: list[str]) -> list[tuple[str, str]]:
     return [*found, ("age", "")]
 
 
+def level_of(count: int) -> slice:
+    """Where in a row the means of so many signals over the last `WINDOWS[1]` cycles are."""
+    return slice(count, 2 * count)
+
+
 def joined(signals: F64, lines: F64, age: F64) -> F64:
     """Features of signals and of lines of wear as one table; the age in cycles comes last."""
     return np.concatenate((signals[:, :-1], lines[:, :-1], age[:, None]), axis=1)

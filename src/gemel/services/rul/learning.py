@@ -219,7 +219,7 @@ def prepared(
     values = np.concatenate([life.values for life in failed])
     given = np.concatenate([life.settings for life in failed])
     scaling = conditions.learn(given, values)
-    moves = np.nanstd(scaling.apply(given, values), axis=0, where=np.isfinite(values)) > 0.5
+    moves = np.nanstd(conditions.some_known(scaling.apply(given, values)), axis=0) > 0.5
     keep = np.flatnonzero(moves)
     if not len(keep):
         raise InvalidInput("no signal varies within its conditions", hint="choose other signals")

@@ -83,7 +83,7 @@ class Model:
             )
         total: dict[str, float] = {}
         furthest: dict[str, tuple[float, str]] = {}
-        for what, path, share in self._by_signal(names, shares):
+        for what, path, share in self._by_signal(names, shares, row):
             total[path] = total.get(path, 0.0) + share
             furthest[path] = max(furthest.get(path, (0.0, what)), (abs(share), what))
         order = sorted(total, key=lambda path: -abs(total[path]))[:most]
@@ -94,17 +94,23 @@ class Model:
         ]
 
     def _by_signal(
-        self, names: list[tuple[str, str]], shares: F64
+        self, names: list[tuple[str, str]], shares: F64, row: F64
     ) -> Iterator[tuple[str, str, float]]:
-        """(what, path, share): that of a line of wear goes to signals, by their part in it."""
+        """(what, path, share): that of a line of wear goes to the signals that have moved it.
+
+        They are those with much weight in it and far from what is usual: machines that fail in
+        different ways move one line by different signals.
+        """
         lines = [] if self.wear is None else self.wear.names
+        moved = np.abs(row[features.level_of(len(self.paths))])
         for (what, path), share in zip(names, shares.tolist(), strict=True):
             if path not in lines or path in self.paths:
                 yield what, path, share
                 continue
             assert self.wear is not None
-            parts = self.wear.parts[:, lines.index(path)].tolist()
-            for signal, part in zip(self.paths, parts, strict=True):
+            parts = self.wear.parts[:, lines.index(path)] * moved
+            parts /= max(float(parts.sum()), 1e-12)
+            for signal, part in zip(self.paths, parts.tolist(), strict=True):
                 yield f"wear, {what}", signal, share * part
 
     def document(self) -> tuple[Json, dict[str, np.ndarray[Any, Any]]]:
