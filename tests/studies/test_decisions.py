@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gemel.services.fidelity.wear import Lives
-from studies import Options, StudyError, edge, fidelity, lines
+from studies import Options, edge, fidelity, lines
 
 
 def test_small_lines_keep_their_marks() -> None:
@@ -43,8 +43,6 @@ def test_small_fidelity_and_edge_run_on_data_made_here(tmp_path: Path) -> None:
     found = fidelity.run(Options(small=True))
     assert found["plants"] == 2
     assert found["meanRegret"] < 0.5
-    with pytest.raises(StudyError, match="there is no set 'x'; there is: history"):
-        fidelity.run(Options(set="x"))
     random = np.random.default_rng(1)
     (tmp_path / "ett").mkdir()
     walk = np.cumsum(random.normal(0, 1, (1_000, 7)), axis=0)
