@@ -186,6 +186,28 @@ def test_every_flipped_bit_that_means_something_is_named(
         shutil.rmtree(folder)
 
 
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [
+        (b'"sha256"', b'"sha255"'),
+        (b'"versions"', b'"version\xf3"'),
+        (b'"caption"', b'"capti\x00n"'),
+        (b'"sha256":"', b'"sha256":['),
+    ],
+)
+def test_a_document_of_a_file_that_says_nothing_any_more_is_named(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], word: bytes, other: bytes
+) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(whole, folder)
+    file = folder / "gemel.sqlite"
+    assert word in file.read_bytes()
+    file.write_bytes(file.read_bytes().replace(word, other))
+    code, found = checked(folder, capsys)
+    assert code == 1
+    assert {one["file"] for one in found["damage"]} == {"gemel.sqlite"}
+
+
 def test_a_document_whose_words_were_changed_is_named_by_its_edit(
     whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

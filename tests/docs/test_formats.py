@@ -12,6 +12,8 @@ import yaml
 from pages import code, read, section, table
 
 from gemel.app import plant_files
+from gemel.app.snapshot import BESIDES, DOCUMENTS, HISTORY, IMPORTS, SESSIONS
+from gemel.connect.mqtt import spool
 from running import Running
 
 PLANT = read("docs/formats/plant.md")
@@ -107,3 +109,11 @@ def test_tables_of_the_documents_are_as_described(served: Running) -> None:
         number = database.execute("PRAGMA application_id").fetchone()[0]
     database.close()
     assert f"0x{number:08X}" in FOLDER
+
+
+def test_whatever_is_lost_if_deleted_is_in_a_backup() -> None:
+    kept = {DOCUMENTS, SESSIONS, HISTORY, IMPORTS, spool.FOLDER, *BESIDES}
+    for row in table(FOLDER.partition("## `gemel.sqlite`")[0], "name"):
+        name = code(row[0]).strip("/")
+        if row[2] not in ("nothing", "-") and "*" not in name:
+            assert name in kept, f"{name} is lost with its disk, and no backup has it"

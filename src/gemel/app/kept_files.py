@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from gemel.app import audit, certificates, event_cursors
@@ -68,11 +69,10 @@ def _named(data: Path) -> Named:
     found: Named = {}
     if not (data / DOCUMENTS).exists():
         return found
-    try:
+    with suppress(GemelError):
         for document in current(data / DOCUMENTS, ("attachment", GEOMETRY, MODEL, "fit")):
-            found |= _of(document.kind, document.key, document.doc)
-    except GemelError:
-        pass
+            with suppress(KeyError, TypeError):  # the chain of edits names it
+                found |= _of(document.kind, document.key, document.doc)
     return found
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -142,14 +142,18 @@ SESSIONS_FORM = Form(0, mqtt_sessions.MIGRATIONS, mqtt_sessions.damaged_rows)
 
 
 def current(path: Path, kinds: Sequence[str]) -> list[Document]:
-    """Documents of some kinds as they are now, read without holding anybody up."""
+    """Documents of some kinds as they are now, read without holding anybody up.
+
+    Those that are no JSON any more are left out: `problems` names them.
+    """
     found: list[Document] = []
     with reading(path) as connection:
+        connection.text_factory = as_text
         for kind in kinds:
             for rows in newest.documents(connection, kind):
-                found += [
-                    Document(kind, key, orjson.loads(doc), *rest) for kind, key, doc, *rest in rows
-                ]
+                for _, key, doc, *rest in rows:
+                    with suppress(orjson.JSONDecodeError):
+                        found.append(Document(kind, key, orjson.loads(doc), *rest))
     return found
 
 
