@@ -41,9 +41,10 @@ FAULTS = {
     "motor-3": '{"fault": "bearing-wear", "ramp": 5}',
     "filter-1": '{"fault": "blocked-filter", "ramp": 5}',
 }
-ALARMS = 3
-HISTORY_SECONDS = 3_600
-"""The plant has run for so long before, so that trends have something to show."""
+ALARMS = 4
+PAST = ["--past", "10800", "--lived", "540"]
+"""As the demo: trends have something to show, services something to learn from."""
+LEARNT = ("bearing-life", "figures-ahead", "vibration-ahead")
 
 
 def gemel(data: Path, *arguments: str) -> str:
@@ -58,8 +59,22 @@ def wait_for_alarms(data: Path) -> None:
         time.sleep(1)
 
 
+def has_learnt(data: Path, service: str) -> bool:
+    command = ["service", "status", service, "--json", "--data", str(data)]
+    told = subprocess.run([sys.executable, "-m", "gemel", *command], capture_output=True)
+    return told.returncode == 0 and bool(json.loads(told.stdout)["versions"])
+
+
+def wait_for_services(data: Path) -> None:
+    until = time.monotonic() + 180
+    for service in LEARNT:
+        while not has_learnt(data, service):
+            assert time.monotonic() < until, f"{service} has learnt nothing"
+            time.sleep(1)
+
+
 def acknowledge_all(data: Path) -> None:
-    """What went wrong in the hour before is seen to."""
+    """What went wrong before is seen to."""
     for alarm in json.loads(gemel(data, "alarm", "list", "--json"))["value"]:
         gemel(data, "alarm", "ack", alarm["id"])
 
@@ -129,9 +144,9 @@ def start(server: subprocess.Popen[str]) -> str:
 
 
 def run_plant(data: Path, mqtt: str) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
-    """The plant, with its last hour behind it."""
+    """The plant, with its past behind it."""
     token = gemel(data, "token", "create", "--role", "device", "--twin", "*").strip()
-    plant = ["simulate", "--mqtt", mqtt, "--faults", "none", "--past", str(HISTORY_SECONDS)]
+    plant = ["simulate", "--mqtt", mqtt, "--faults", "none", *PAST]
     return running(*plant, env={**os.environ, "GEMEL_TOKEN": token})
 
 
@@ -142,6 +157,7 @@ def main() -> None:
         with running(*demo, "--http", "127.0.0.1:0", "--mqtt", "127.0.0.1:0") as server:
             mqtt = start(server)
             with run_plant(data, mqtt), sync_playwright() as play:
+                wait_for_services(data)
                 acknowledge_all(data)
                 for twin, fault in FAULTS.items():
                     gemel(data, "command", "send", twin, "injectFault", fault, "--wait")
