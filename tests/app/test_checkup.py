@@ -18,7 +18,7 @@ from gemel.app.event_cursors import FILE as CURSORS
 from gemel.cli.main import main
 from gemel.connect.mqtt import spool
 from gemel.core.clock import system_clock
-from gemel.services.contract import Fit
+from gemel.services.contract import Fit, Instance
 from gemel.services.packing import pack
 from scene.shapes import cube
 
@@ -71,7 +71,7 @@ def _keep_files(server: Inside) -> None:
     server.http.post("/geometries", content=cube()).raise_for_status()
     fits = server.platform.services.fits
     fit = Fit({"a": 1}, {"w": np.arange(20.0)})
-    server.run(fits.add("mine", server.call(fits.write, "mine", fit), fit, "r-1", "test"))
+    server.run(fits.take(Instance("mine", "anomaly", (), {}), fit, "r-1", "test"))
     with server.device("pump-1", client_id="pump-1", clean=False) as device:
         device.subscribe("devices/pump-1/#")
         message = device.client.publish("devices/pump-1/telemetry", b'{"flow": 2}', 1, retain=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ HERE = Path(__file__).parent
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
     patch = pytest.MonkeyPatch()
     patch.setenv("PYTHONPATH", str(HERE))
-    patch.setattr(registry, "kinds", lambda: {"tried": KIND})
+    other = replace(KIND, name="other")
+    patch.setattr(registry, "kinds", lambda: {"tried": KIND, "other": other})
     with inside(tmp_path_factory.mktemp("runs") / "data") as found:
         found.ask("POST", "/models", MODELS)
         found.ask(
@@ -195,4 +197,53 @@ def test_runs_that_a_stop_cut_have_failed_and_say_so(tmp_path: Path) -> None:
         runs = [server.ask("GET", f"/runs/{key}") for key in keys]
         assert {run["state"] for run in runs} == {"failed"}
         assert all("server stopped" in run["error"] for run in runs)
+    patch.undo()
+
+
+def test_runs_of_one_service_that_end_together_give_a_version_each(server: Inside) -> None:
+    server.ask("PUT", "/services/busy", {"kind": "tried"})
+    keys = [started(server, "learn", service="busy")["id"] for _ in range(4)]
+    assert sorted(over(server, key)["fit"] for key in keys) == [1, 2, 3, 4]
+    versions = server.ask("GET", "/services/busy/status")["versions"]
+    assert {v["run"] for v in versions} == set(keys)
+
+
+def test_runs_of_a_service_that_is_deleted_are_called_off(server: Inside) -> None:
+    server.ask("PUT", "/services/short", {"kind": "tried"})
+    keys = [started(server, "sleep", service="short")["id"] for _ in range(3)]
+    until(lambda: server.ask("GET", f"/runs/{keys[0]}")["progress"] == 0.25, "progress")
+    server.ask("DELETE", "/services/short")
+    assert {over(server, key)["state"] for key in keys} == {"cancelled"}
+
+
+def test_a_service_of_another_kind_begins_without_versions(server: Inside) -> None:
+    server.ask("PUT", "/services/turned", {"kind": "tried"})
+    assert over(server, started(server, "learn", service="turned")["id"])["fit"] == 1
+    server.ask("PUT", "/services/turned", {"kind": "other"})
+    assert server.ask("GET", "/services/turned/status")["versions"] == []
+    assert over(server, started(server, "learn", service="turned")["id"])["fit"] == 1
+    server.ask("DELETE", "/services/turned")
+    server.ask("PUT", "/services/turned", {"kind": "tried"})
+    assert server.ask("GET", "/services/turned/status")["versions"] == []
+
+
+def test_what_a_kill_has_left_is_gone_after_the_next_start(tmp_path: Path) -> None:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("PYTHONPATH", str(HERE))
+    patch.setattr(registry, "kinds", lambda: {"tried": KIND})
+    data = tmp_path / "data"
+    with inside(data) as server:
+        server.ask("PUT", "/services/mine", {"kind": "tried"})
+        done = over(server, started(server, "learn", service="mine")["id"])
+    mine, stray = data / "runs" / done["id"], data / "runs" / "r-0-stray"
+    stray.mkdir()
+    left = [mine / "job.pack", mine / "part", stray / "log.txt"]
+    left += [data / "fits" / "mine" / name for name in ("2.pack", "3.part")]
+    for file in left:
+        file.write_bytes(b"half")
+    with inside(data) as server:
+        assert server.ask("GET", "/services/mine/status")["version"] == 1
+        assert server.ask("GET", f"/runs/{done['id']}/result")["result"] == {"before": 0.0}
+    assert [file for file in [*left, stray] if file.exists()] == []
+    assert (data / "fits" / "mine" / "1.pack").exists()
     patch.undo()

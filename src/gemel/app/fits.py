@@ -6,6 +6,7 @@ A document of kind `fit` lists the versions of a service; each version's content
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from gemel import __version__
 from gemel.core.clock import from_iso, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
-from gemel.services.contract import Fit
+from gemel.services.contract import Fit, Instance
 from gemel.services.jobs import fit_bytes, fit_of
 from gemel.twins.graph import EditContext, Graph
 
@@ -32,6 +33,7 @@ class Fits:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._folder = platform.folder.path / FOLDER
+        self._lock = asyncio.Lock()
 
     def view(self, service: str) -> Json:
         """`{"current": number or None, "versions": [...]}`, the newest first."""
@@ -69,7 +71,7 @@ class Fits:
         return self._folder / service / f"{number}.pack"
 
     def write(self, service: str, fit: Fit) -> int:
-        """Puts a new version on disk; `add` makes it known. Blocks."""
+        """Puts a new version on disk; `take` makes it known too. Blocks."""
         numbers = [int(v["version"]) for v in self.view(service)["versions"]]
         number = max(numbers, default=0) + 1
         file = self._file(service, number)
@@ -82,8 +84,29 @@ class Fits:
         os.replace(part, file)
         return number
 
-    async def add(self, service: str, number: int, fit: Fit, run: str, who: str) -> None:
+    def sweep(self) -> None:
+        """Removes what a kill has left: versions that no list names, and halves. Blocks."""
+        for file in self._folder.glob("*/*"):
+            named = {f"{v['version']}.pack" for v in self.view(file.parent.name)["versions"]}
+            if file.name not in named:
+                file.unlink(missing_ok=True)
+
+    def kind_of(self, service: str) -> str | None:
+        """The kind of service that its versions are of; None where nothing says so."""
+        found: str | None = self.view(service).get("kind")
+        return found
+
+    async def take(self, instance: Instance, fit: Fit, run: str, who: str) -> int:
+        """Keeps what a run has learnt as the next version; its number."""
+        async with self._lock:  # two runs of a service may end at once
+            loop = asyncio.get_running_loop()
+            number = await loop.run_in_executor(None, self.write, instance.id, fit)
+            await self._add(instance, number, fit, run, who)
+        return number
+
+    async def _add(self, instance: Instance, number: int, fit: Fit, run: str, who: str) -> None:
         """Makes a version known, and takes it into use if it passed its gate."""
+        service = instance.id
         old = self.view(service)
         line: Json = {
             "version": number,
@@ -99,7 +122,7 @@ class Fits:
         versions = [line, *old["versions"]]
         current = number if fit.adopt else old["current"]
         kept = [v for i, v in enumerate(versions) if i < KEEP or v["version"] == current]
-        document: Json = {"current": current, "versions": kept}
+        document: Json = {"current": current, "versions": kept, "kind": instance.kind}
         await self._put(service, document, who, f"version {number}")
         for gone in versions:
             if gone not in kept:
@@ -121,7 +144,7 @@ class Fits:
             self.read(service, number)
         document = {**old, "current": number}
         await self._put(service, document, who, f"back to version {number}")
-        return document
+        return {name: document[name] for name in ("current", "versions")}
 
     async def _put(self, service: str, document: Json, who: str, why: str) -> None:
         """Stores the list; where another version comes into use, alarms of the old one end."""

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -22,7 +23,7 @@ import numpy as np
 from gemel.app.plant_view import PlantView
 from gemel.app.run_process import LOG, Worker
 from gemel.app.service_documents import named
-from gemel.app.worker import JOB, RESULT
+from gemel.app.worker import JOB, PART, RESULT
 from gemel.core.batch import Columns
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Document, Edit, Json
@@ -80,6 +81,16 @@ class Runs:
         cut = [key for key, doc in self._docs.items() if doc["state"] not in OVER]
         for key in cut:
             await self._end(key, FAILED, "the server stopped while it ran", "start it again")
+        await asyncio.get_running_loop().run_in_executor(self._executor, self._sweep)
+
+    def _sweep(self) -> None:
+        """Removes what a kill has left of runs and of versions."""
+        for folder in self._folder.glob("r-*"):
+            if folder.name in self._docs:
+                _clear(folder)
+            else:
+                shutil.rmtree(folder, ignore_errors=True)
+        self._platform.services.fits.sweep()
 
     async def stop(self) -> None:
         self._is_closing = True
@@ -238,6 +249,11 @@ class Runs:
             await self._end(key, CANCELLED, CALLED_OFF, "", who)
         return self.get(key)
 
+    async def cancel_of(self, service: str, who: str) -> None:
+        """Calls off all runs of a service."""
+        for key in [k for k, d in self._docs.items() if d["service"] == service]:
+            await self.cancel(key, who)
+
     async def delete(self, key: str, who: str) -> None:
         """Forgets a run that is over, and its result.
 
@@ -287,6 +303,7 @@ class Runs:
             problem = {"error": f"{type(error).__name__}: {error}", "hint": "it is in the log"}
         finally:
             del self._workers[key]
+            _clear(self._folder / key)
             self._next()
         state = SUCCEEDED
         if problem is not None:
@@ -312,26 +329,30 @@ class Runs:
         await self._platform.put("run", key, {**self._docs[key], **fields}, who, state)
 
     async def _take_in(self, key: str, instance: Instance) -> None:
-        """A result's readings go into history and its fit becomes a version."""
+        """A result's readings go into history and its fit becomes a version.
+
+        Raises:
+            Conflict: the service is not there any more, or is of another kind.
+        """
         found = await self.result_of_folder(key)
         services = self._platform.services
+        document = self._platform.catalogue.plain["service"].get(instance.id)
+        if instance.id and (document is None or document["kind"] != instance.kind):
+            raise Conflict(
+                f"service '{instance.id}' is gone, or of another kind than when it began",
+                hint="nothing of what the run came to was taken over",
+            )
         taker = self.takers.get(instance.kind)
         if taker is not None:
             await taker(key, instance, found)
         if found.series:
-            document = self._platform.catalogue.plain["service"].get(instance.id)
             series = [
                 replace(one, path=named(document, one.path)) if document else one
                 for one in found.series
             ]
             await services.writer.write_series(series)
         if found.fit is not None and instance.id:
-            loop = asyncio.get_running_loop()
-            fit = found.fit
-            number = await loop.run_in_executor(
-                self._executor, services.fits.write, instance.id, fit
-            )
-            await services.fits.add(instance.id, number, fit, key, self._docs[key]["who"])
+            number = await services.fits.take(instance, found.fit, key, self._docs[key]["who"])
             self._docs[key] = {**self._docs[key], "fit": number}
         if found.proposals and instance.id:
             is_by_itself = self._docs[key]["why"] == SCHEDULE
@@ -370,6 +391,12 @@ class Runs:
             raise _too_much()
         is_number = np.isfinite(found.value)
         return Column(found.time[is_number], found.value[is_number])
+
+
+def _clear(folder: Path) -> None:
+    """Leaves the result and the log of a run that is over."""
+    for name in (JOB, PART):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _averaged(history: History, number: int, need: Need, most: int) -> Column:

@@ -262,6 +262,9 @@ class Services:
                 continue
             document["version"] = 1 if old is None else old["version"] + 1
             edits.append(context.edit("service", key, document))
+            learnt = self.fits.kind_of(key) or (old or document)["kind"]
+            if self.fits.view(key)["versions"] and learnt != document["kind"]:  # another kind cannot read its versions
+                edits.append(context.edit("fit", key, None))
             if old is not None and decides(old, document):
                 edits += self.closing(key, "its service was changed", context)
         return edits
@@ -280,7 +283,7 @@ class Services:
         return self.view(key)
 
     async def delete(self, key: str, who: str) -> None:
-        """Ends an instance and closes its alarms; its versions and runs stay.
+        """Ends an instance, its alarms and its runs under way; versions and results stay.
 
         Raises:
             NotFound: there is none.
@@ -292,6 +295,7 @@ class Services:
             return [*closed, context.edit("service", key, None)], None
 
         await self._platform.edit(plan, who, "service deleted")
+        await self.runs.cancel_of(key, who)
 
     def document(self, key: str) -> Json:
         """One instance as it is stored.

@@ -20,7 +20,7 @@ from gemel.core.errors import GemelError
 from gemel.services.jobs import job_of, result_bytes
 from gemel.services.registry import load_function
 
-JOB, RESULT = "job.pack", "result.pack"
+JOB, RESULT, PART = "job.pack", "result.pack", "part"
 TELL_SECONDS = 0.1
 LARGEST_FILE = 4 << 30
 NICENESS = 5
@@ -39,8 +39,8 @@ def main(folder: Path, memory_mb: int) -> int:
         call = load_function(function)
         _bound(memory_mb)
         result = call(job, tell.progress)
-        (folder / "part").write_bytes(result_bytes(result))
-        os.replace(folder / "part", folder / RESULT)
+        (folder / PART).write_bytes(result_bytes(result))
+        os.replace(folder / PART, folder / RESULT)
     except MemoryError:
         return tell.failed(f"it needed more than {memory_mb} MB", "less data, or more memory")
     except GemelError as error:
