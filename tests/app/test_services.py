@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from app.inside import MODELS, PUMP, Inside, inside, until
+from gemel.services.anomaly.live import AnomalyDetector
 
 EMPTY = "dtmi:example:Later;1"
 EMPTY_MODEL = {
@@ -275,3 +276,23 @@ def test_a_message_by_column_is_seen_as_one_by_row(server: Inside) -> None:
     )
     assert max(value for _, value in by_row) > 1
     assert {alarm["twin"] for alarm in alarms(server)} == {"pump-1", "pump-2"}
+
+
+def test_a_memory_that_this_version_cannot_read_does_not_keep_the_server_from_starting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with inside(tmp_path / "data") as server:
+        plant(server)
+        server.ask("PUT", "/services/watch", WATCH)
+        server.ask("POST", "/ingest", rows(0, 100))
+        assert server.ask("GET", "/services/watch/status")["readings"] == 200
+
+    def restore(self: AnomalyDetector, data: bytes) -> None:
+        self.twins = ()
+        raise KeyError("what another version has called otherwise")
+
+    monkeypatch.setattr(AnomalyDetector, "restore", restore)
+    with inside(tmp_path / "data") as server:
+        server.ask("POST", "/ingest", rows(100, 200))
+        found = server.ask("GET", "/services/watch/status")
+        assert (found["isRunning"], found["readings"]) == (True, 200)

@@ -16,7 +16,6 @@ from gemel.app.service_writer import HIGH, LOW
 from gemel.core.batch import I32, I64, Batch
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
-from gemel.core.errors import Damaged
 from gemel.core.quality import Quality
 from gemel.core.series import quantile_path
 from gemel.services.contract import (
@@ -102,16 +101,23 @@ class Hosted:
             self._writes[level] = np.array(numbers, np.int32).reshape(len(twins), len(outputs))
         try:
             fit = fits.current(self.instance.id)
-            self.live = self.kind.make(Setup(self.instance, fit, self.fit_version))
+            self.live = self._made(Setup(self.instance, fit, self.fit_version), before)
             self.condition = self._condition(self.live.condition())
         except Exception as error:  # noqa: BLE001 - told by the status; the others go on
             self._failed("cannot be started", error)
-            return
+
+    def _made(self, setup: Setup, before: bytes | None) -> Live:
+        """The live part, with what it remembers; it begins anew where that cannot be read."""
+        assert self.kind.make is not None
+        live = self.kind.make(setup)
+        if not before:
+            return live
         try:
-            if before:
-                self.live.restore(before)
-        except Damaged as error:
-            log.error("the service '%s' begins anew: %s", self.instance.id, error)
+            live.restore(before)
+        except Exception as error:  # noqa: BLE001 - of another version or kind, or damaged
+            log.error("the service '%s' begins anew: %r", self.instance.id, error)
+            return self.kind.make(setup)
+        return live
 
     def _outputs(self) -> tuple[Output, ...]:
         """Those of its kind, as the document names them."""

@@ -263,7 +263,9 @@ class Services:
             document["version"] = 1 if old is None else old["version"] + 1
             edits.append(context.edit("service", key, document))
             learnt = self.fits.kind_of(key) or (old or document)["kind"]
-            if self.fits.view(key)["versions"] and learnt != document["kind"]:  # another kind cannot read its versions
+            if (
+                self.fits.view(key)["versions"] and learnt != document["kind"]
+            ):  # another kind cannot read its versions
                 edits.append(context.edit("fit", key, None))
             if old is not None and decides(old, document):
                 edits += self.closing(key, "its service was changed", context)
