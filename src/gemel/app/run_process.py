@@ -91,7 +91,7 @@ class Worker:
             name = signal.Signals(-code).name
             return {
                 "error": f"the worker was ended by {name}",
-                "hint": "the machine ran out of memory"
+                "hint": "somebody ended it, or the machine ran out of memory"
                 if -code == signal.SIGKILL
                 else "native code crashed; its log has more",
             }
