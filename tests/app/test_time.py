@@ -13,7 +13,7 @@ import numpy as np
 import orjson
 import pytest
 
-from app.inside import PUMP, Inside, inside
+from app.inside import PUMP, Inside, inside, until
 from gemel.core.coded import coded
 
 HOUR = 3600
@@ -81,6 +81,7 @@ def test_a_message_of_many_rows_sent_again_changes_nothing_after_a_crash_neither
     with server.device("pump-1") as device:
         for message in sent:
             device.publish("devices/pump-1/telemetry", message)
+        until(lambda: effects(server)["alarms"] == [4], "all four times the alarm is raised")
         before = effects(server)
         assert before["duplicates"] == 0
         for message in sent:

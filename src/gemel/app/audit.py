@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from gemel.backends.audit import Checkpoint, Row, Wanted
 from gemel.core import chain
 from gemel.core.clock import from_iso, to_iso
 from gemel.core.document import Json
-from gemel.core.errors import Damaged, InvalidInput, Unavailable
+from gemel.core.errors import Damaged, GemelError, InvalidInput
 
 __all__ = ["Wanted", "export", "listing", "sign", "verify", "verify_export"]
 
@@ -300,11 +301,14 @@ def key_fault(folder: Path, file: Path) -> str:
         return ""
     try:
         public = _private_key(folder).public_key().public_bytes_raw()
-        marks = store.checkpoints(file) if file.exists() else []
     except Damaged as error:
         return error.message
-    except Unavailable:
-        return ""
+    except OSError as error:
+        return f"cannot be read: {error.strerror}"
+    marks: list[Checkpoint] = []
+    if file.exists():
+        with suppress(GemelError):  # of that file it is told elsewhere
+            marks = store.checkpoints(file)
     if marks and marks[-1].key != public:
         return "is not the key that signed the newest checkpoint; one made anew signs the next"
     return ""
