@@ -94,7 +94,7 @@ def test_step_by_step_it_is_what_a_table_at_once_gives() -> None:
     found = np.array([together.step(ONLY, sample)[0] for sample in table])
     np.testing.assert_allclose(found * space.limits, space.judged(table, WEIGHT), rtol=1e-9)
     last = found[-1, STATISTICS.index("t2-ewma")] * space.limits[-1]
-    assert together.parts(0, "t2-ewma").sum() == pytest.approx(last)
+    assert together.parts(0, "t2-ewma", table[-1]).sum() == pytest.approx(last)
 
 
 def test_a_missing_signal_counts_as_its_mean() -> None:

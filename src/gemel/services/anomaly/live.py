@@ -84,7 +84,7 @@ class AnomalyDetector:
         if given["trees"]:
             mine = [np.flatnonzero(self.twin_of == i) for i in range(len(self.twins))]
             self.forests = Forests(self.twins, mine, float(given["treeSigmas"]))
-        self._span_of: I64 = np.full(len(self.twins), NEVER, np.int64)
+        self._span_of, self._newest = self.span.copy(), self.time.copy()
 
     # ---- readings ------------------------------------------------------------------------------
 
@@ -93,28 +93,31 @@ class AnomalyDetector:
         if not len(readings):
             return NOTHING
         slot = readings.slot.astype(np.intp)
+        twin = self.twin_of[slot]
         low, high = (int(t) // self._width for t in (readings.time.min(), readings.time.max()))
         span = low if low == high else readings.time // self._width
+        self._mark(twin, span)
+        if self._is_one_sample_each(slot, twin, span):
+            return self._take(slot, twin, readings.time, readings.value)
         founds = []
-        if self._is_one_sample_each(slot, span):
-            founds.append(self._take(slot, readings.time, readings.value, span))
-        else:
-            spans = np.broadcast_to(np.asarray(span), slot.shape)
-            for rows, time, of in self._samples(slot, readings.time, spans):
-                founds.append(self._take(slot[rows], time, readings.value[rows], of))
+        spans = np.broadcast_to(np.asarray(span), slot.shape)
+        for rows, time, of in self._samples(slot, readings.time, spans):
+            self._mark(twin[rows], of)
+            founds.append(self._take(slot[rows], twin[rows], time, readings.value[rows]))
         return _joined(founds)
 
-    def _is_one_sample_each(self, slot: Rows, span: I64 | int) -> bool:
+    def _mark(self, twin: Rows, span: I64 | int) -> None:
+        """Notes in which span twins have readings now."""
+        self._span_of.fill(NEVER)
+        self._span_of[twin] = span
+
+    def _is_one_sample_each(self, slot: Rows, twin: Rows, span: I64 | int) -> bool:
         """Whether no signal comes twice and no twin in two spans: usual, and quick in any order."""
         flags = np.zeros(len(self.signals), np.bool_)
         flags[slot] = True
         if np.count_nonzero(flags) < len(slot):
             return False
-        if isinstance(span, int):
-            return True
-        twin = self.twin_of[slot]
-        self._span_of[twin] = span
-        return bool((self._span_of[twin] == span).all())
+        return isinstance(span, int) or bool((self._span_of[twin] == span).all())
 
     def _samples(self, slot: Rows, time: I64, span: I64) -> list[tuple[Rows, I64, I64]]:
         """Rounds of (rows, times, spans): at most one sample of a twin, one reading of a signal.
@@ -143,11 +146,8 @@ class AnomalyDetector:
         columns = (np.split(column, cuts) for column in (order[kept], times, of))
         return list(zip(*columns, strict=True))
 
-    def _take(self, slot: Rows, time: I64, value: F64, span: I64 | int) -> Found:
-        """One reading of each signal, one span of each twin."""
-        twin = self.twin_of[slot]
-        self._span_of.fill(NEVER)
-        self._span_of[twin] = span
+    def _take(self, slot: Rows, twin: Rows, time: I64, value: F64) -> Found:
+        """One reading of each signal, one span of each twin, which is marked."""
         found = NOTHING
         over = np.flatnonzero(self._span_of > self.span)
         if len(over):
@@ -158,8 +158,17 @@ class AnomalyDetector:
             self.time[over] = NEVER
         self.last[slot] = value
         self.is_fresh[slot] = True
-        np.maximum.at(self.time, twin, time)
+        self._note(twin, time)
         return found
+
+    def _note(self, twin: Rows, time: I64) -> None:
+        """Keeps the newest time of each sample; quickly where the readings of a twin have one."""
+        newest = self._newest
+        newest[twin] = time
+        if (newest[twin] == time).all():
+            np.maximum(self.time, newest, out=self.time)
+        else:
+            np.maximum.at(self.time, twin, time)
 
     # ---- samples -------------------------------------------------------------------------------
 
@@ -247,7 +256,7 @@ class AnomalyDetector:
         size = np.abs(self.alone[:, mine]).max(axis=0) ** 2
         if (statistic := self._which(twin)) in STATISTICS:
             place = int(self.multivariate.place[twin])
-            size = self.multivariate.parts(place, statistic)[: len(mine)]
+            size = self.multivariate.parts(place, statistic, self.last)[: len(mine)]
         total = float(size.sum()) or 1.0
         order = np.argsort(-size, kind="stable")[:MOST_CONTRIBUTIONS]
         statistics = self.statistics

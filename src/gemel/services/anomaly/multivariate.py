@@ -118,8 +118,6 @@ class Multivariate:
         self.smooth = np.zeros(len(known))
         self.shift = np.zeros(shape)
         """Running means of all signals, less what they normally are."""
-        self.placed, self.whites = np.zeros(shape), np.zeros(shape)
-        """Where samples lie along the axes, and whitened running means."""
         for i, (space, mine) in enumerate(known):
             m, k = space.loadings.shape
             self.slots[i, :m] = mine
@@ -144,37 +142,46 @@ class Multivariate:
         """
         is_most = len(places) * MOST > len(self.twins)
         rows = slice(None) if is_most else places  # the matrices of all need no copies
+        off, moved = self._off(rows, last)
+        moved -= self.shift[rows]
+        moved *= self._weights(places) if is_most else self.weight
+        moved += self.shift[rows]
+        self.shift[rows] = moved
+        placed = np.matmul(off[:, None, :], self._axes[rows])[:, 0, :]
+        whites = np.matmul(moved[:, None, :], self._whitening[rows])[:, 0, :]
+        found = np.empty((len(STATISTICS), len(placed)))
+        np.einsum("ij,ij,ij->i", placed, placed, self._is_inside[rows], out=found[0])
+        np.einsum("ij,ij,ij->i", placed, placed, self._is_beside[rows], out=found[1])
+        np.einsum("ij,ij->i", whites, whites, out=found[3])
+        if is_most and len(places) < len(self.twins):
+            found = found.take(places, axis=1)
+        smooth = self.smooth[places]
+        found[2] = smooth + self.weight * (found[1] - smooth)
+        self.smooth[places] = found[2]
+        return found.T / self._limits.take(places, axis=0)
+
+    def _off(self, rows: Rows | slice, last: F64) -> tuple[F64, F64]:
+        """How far values are from the middle, and from the mean; 0 where none has come."""
         value = last[self.slots[rows]]
         off, moved = value - self._mean[rows], value - self._usual[rows]
-        is_known = np.isfinite(value)
-        if not is_known.all():
+        if not (is_known := np.isfinite(value)).all():
             off[~is_known] = moved[~is_known] = 0.0
-        placed = np.matmul(off[:, None, :], self._axes[rows])[:, 0, :]
-        moved -= self.shift[rows]
-        moved *= self.weight
-        moved += self.shift[rows]
-        whites = np.matmul(moved[:, None, :], self._whitening[rows])[:, 0, :]
-        here: Rows | slice = places
-        if len(places) == len(self.twins):
-            here, self.placed, self.shift, self.whites = slice(None), placed, moved, whites
-        else:
-            if is_most:
-                placed, moved, whites = placed[places], moved[places], whites[places]
-            self.placed[places], self.shift[places], self.whites[places] = placed, moved, whites
-        spe = np.einsum("ij,ij,ij->i", placed, placed, self._is_beside[here])
-        smooth = self.smooth[here] + self.weight * (spe - self.smooth[here])
-        self.smooth[here] = smooth
-        found = np.empty((len(STATISTICS), len(places)))
-        found[0] = np.einsum("ij,ij,ij->i", placed, placed, self._is_inside[here])
-        found[1], found[2] = spe, smooth
-        found[3] = np.einsum("ij,ij->i", whites, whites)
-        return found.T / self._limits[here]
+        return off, moved
 
-    def parts(self, place: int, statistic: str) -> F64:
-        """What each signal of a twin adds to a statistic, (m,)."""
+    def _weights(self, places: Rows) -> float | F64:
+        """What the newest sample weighs in the means of all: nothing where there is none."""
+        if len(places) == len(self.twins):
+            return self.weight
+        found = np.zeros((len(self.twins), 1))
+        found[places] = self.weight
+        return found
+
+    def parts(self, place: int, statistic: str, last: F64) -> F64:
+        """What each signal of a twin adds to a statistic, (m,), at the values judged last."""
         if statistic == "t2-ewma":
-            whites: F64 = self.whites[place] ** 2
+            whites: F64 = (self.shift[place] @ self._whitening[place]) ** 2
             return whites
-        beside = self.placed[place] * self._is_beside[place]
-        residual: F64 = (self._axes[place] @ beside) * self._deviation[place]
+        placed = self._off(np.array([place]), last)[0][0] @ self._axes[place]
+        beside = self._axes[place] @ (placed * self._is_beside[place])
+        residual: F64 = beside * self._deviation[place]
         return residual**2

@@ -145,7 +145,8 @@ class Statistics:
         fixed: NDArray[np.bool_],
     ) -> None:
         rate = np.maximum(1.0 / seen, 1.0 / self.settings.memory)
-        rate[fixed] = 0.0
+        if fixed.any():
+            rate[fixed] = 0.0
         by = rate * moved
         self.mean[rows] = mean + by
         self.variance[rows] = (1.0 - rate) * (variance + by * moved)
