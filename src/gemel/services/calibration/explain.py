@@ -32,7 +32,7 @@ MOVES, SHIFTS = 0.01, 1.5
 """Of a parameter from day to day, as a share; of a sensor, in deviations of a reading."""
 TAIL = 2.0
 """Degrees of freedom of these moves."""
-LEAST_BIAS, MOST_LACK = 4.0, 15.0
+LEAST_BIAS, MOST_LACK = 8.0, 15.0
 """Deviations of a reading from which on a sensor is off; and what both explanations together may
 add in log-likelihood: more means that it is something else."""
 SURE, CHANGE = 18.0, 0.05

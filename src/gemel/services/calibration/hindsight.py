@@ -151,7 +151,7 @@ def _marked(job: Job, settings: Settings, found: dict[str, Explained]) -> Fit | 
     for twin, one in found.items():
         was = twins[twin].get("hindsight", {}).get("verdict", AS_CALIBRATED)
         verdict = one.verdict
-        if was == SENSOR and abs(one.bias) <= LEAST_BIAS * settings.noise.reading:
+        if was == SENSOR and abs(one.bias) <= LEAST_BIAS / 2 * settings.noise.reading:
             verdict = AS_CALIBRATED if verdict == UNCLEAR else verdict
         if verdict in (was, UNCLEAR):
             continue
