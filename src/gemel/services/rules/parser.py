@@ -71,7 +71,7 @@ WORDS: dict[str, str] = {
     "FOR": "for",
     "OFF": "off",
     "DEADBAND": "deadband",
-    "COMMA": ",",
+    "COMMA": "a comma",
     "PARAMETER": "a parameter in {braces}",
     "STATISTIC": "a statistic such as 'mean of'",
     "PROVENANCE": "derived, predicted or simulated",
