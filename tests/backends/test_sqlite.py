@@ -266,7 +266,7 @@ def test_an_older_file_is_left_as_it_is_while_a_server_of_its_version_has_it_ope
     path = tmp_path / "d.db"
     older = SqliteDocuments(path, MIGRATIONS[:2])
     with pytest.raises(ConfigInvalid, match="schema is version 2, this program's 3") as caught:
-        SqliteDocuments(path, migrates=False)
+        SqliteDocuments(path, in_use=lambda: True)
     assert "older version" in str(caught.value)
     assert older.newest() == 0
     older.close()
@@ -274,7 +274,7 @@ def test_an_older_file_is_left_as_it_is_while_a_server_of_its_version_has_it_ope
         assert raw.execute("PRAGMA user_version").fetchone() == (2,)
     raw.close()
     SqliteDocuments(path).close()
-    SqliteDocuments(path, migrates=False).close()
+    SqliteDocuments(path, in_use=lambda: True).close()
 
 
 def test_a_file_that_a_newer_version_has_changed_meanwhile_is_not_called_damaged(

@@ -132,8 +132,8 @@ class SqliteDocuments:
     Args:
         path: the file; made, with its folder's entry synced, when it is not there.
         migrations: the steps to the current schema, for tests of migration.
-        migrates: whether a file of an older version is brought to this one; never while a server
-            of that version has it open.
+        in_use: tells whether a server has the file open; one of an older version is then left as
+            it is. Asked of such files only, as asking may be in the way of a server that starts.
 
     Raises:
         Damaged: the file is not a database, or its bytes are not what was written.
@@ -146,7 +146,7 @@ class SqliteDocuments:
         path: Path | str,
         migrations: Sequence[Migration] = MIGRATIONS,
         *,
-        migrates: bool = True,
+        in_use: Callable[[], bool] = lambda: False,
     ) -> None:
         self.path = Path(path)
         self._version = len(migrations)
@@ -159,7 +159,7 @@ class SqliteDocuments:
             self._connection = self._connect()
         try:
             with self._mapped("open"):
-                self._prepare(migrations, migrates)
+                self._prepare(migrations, in_use)
             with self._mapped("open"):
                 self._reader = self._connect(READ_CACHE_KB)
         except GemelError:
@@ -336,7 +336,7 @@ class SqliteDocuments:
             raise
         return connection
 
-    def _prepare(self, migrations: Sequence[Migration], migrates: bool) -> None:
+    def _prepare(self, migrations: Sequence[Migration], in_use: Callable[[], bool]) -> None:
         """Checks whose file it is, then brings its schema to the current version."""
         connection = self._connection
         application = _pragma(connection, "application_id")
@@ -350,7 +350,7 @@ class SqliteDocuments:
         version = _pragma(connection, "user_version")
         if version == len(migrations):
             return
-        if version < len(migrations) and tables and not migrates:
+        if version < len(migrations) and tables and in_use():
             raise ConfigInvalid(
                 f"a server of an older version has '{self.path}' open: its schema is version "
                 f"{version}, this program's {len(migrations)}",

@@ -8,6 +8,7 @@ import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -147,7 +148,7 @@ def documents_of(folder: Path) -> SqliteDocuments:
     Raises:
         ConfigInvalid: the server, or the file, is of another version.
     """
-    return SqliteDocuments(folder / "gemel.sqlite", migrates=not is_in_use(folder))
+    return SqliteDocuments(folder / "gemel.sqlite", in_use=partial(is_in_use, folder))
 
 
 def _short_token(folder: Path) -> str:
