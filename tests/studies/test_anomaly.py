@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -77,7 +79,9 @@ def test_plain_shifts_are_found_in_data_of_teps_form(data: Path) -> None:
 
 
 def test_detectors_are_compared_at_equal_false_alarms_too(data: Path) -> None:
-    found = figures("anomaly-limits", data)["tepFaults"]
+    whole = figures("anomaly-limits", data)
+    assert whole["alone"]["tep"]["signalsWithin"] > 0.9 * whole["alone"]["tep"]["signals"]
+    found = whole["tepFaults"]
     equal = found["atOnePercent"]
     assert set(equal["rate"]) == {*found["rate"], "anyAlike"}
     assert all(rate == pytest.approx(0.01) for rate in equal["farOfNormalRun"].values())
@@ -88,6 +92,33 @@ def test_plain_spikes_are_found_in_data_of_nabs_form(data: Path) -> None:
     found = figures("anomaly-nab", data)
     assert found["asShipped"]["standard"] > 70
     assert found["judgedApart"]["standard"]["score"] > 70
+    assert found["falseAlarms"]["seen"] <= 2 * found["falseAlarms"]["promised"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (
+            lambda text: text.replace("00:05:00", "25:05:00", 1),
+            "0.csv, line 7: '2014-01-01 25:05:00'",
+        ),
+        (lambda text: text.replace(",", ",x", 2), "no column 'value'"),
+        (lambda text: text.partition("\n")[0] + "\n2014-01-01 00:00:00,1\n", "fewer than two rows"),
+    ],
+)
+def test_what_is_wrong_with_a_file_of_nabs_form_is_said_with_its_place(
+    data: Path, tmp_path: Path, damage: Callable[[str], str], told: str
+) -> None:
+    shutil.copytree(data / "nab", tmp_path / "nab")
+    file = tmp_path / "nab" / "made" / "0.csv"
+    file.write_text(damage(file.read_text()))
+    sys.path.insert(0, str(ROOT))
+    from studies.anomaly_nab import run
+
+    from studies import Options, StudyError
+
+    with pytest.raises(StudyError, match=told):
+        run(Options(tmp_path, small=True))
 
 
 def test_no_detection_is_0_and_all_windows_at_once_100() -> None:
