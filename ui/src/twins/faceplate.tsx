@@ -1,5 +1,6 @@
 /** Everything about one twin, in tabs; the tab is part of the address. */
 
+import { useEffect, useRef } from "preact/hooks";
 import { signal } from "@preact/signals";
 import { getTwin } from "@/core/api.ts";
 import { priorityOfTwin } from "@/core/alarms.ts";
@@ -45,6 +46,12 @@ export function Faceplate({ id }: { id: string }) {
   useTwins([id]);
   const asked = place.value.search.get("tab");
   const tab: TabName = TABS.find(([name]) => name === asked)?.[0] ?? "state";
+  const tabs = useRef<HTMLDivElement>(null);
+  const isThere = data !== undefined;
+  useEffect(() => {
+    const [box, chosen] = [tabs.current, tabs.current?.querySelector<HTMLElement>("[aria-selected=true]")];
+    if (box && chosen) box.scrollLeft += chosen.getBoundingClientRect().left - box.getBoundingClientRect().left - (box.clientWidth - chosen.offsetWidth) / 2;
+  }, [tab, isThere]);
   if (error && !data) {
     return error.status === 404 ? (
       <div class="notice">
@@ -59,7 +66,7 @@ export function Faceplate({ id }: { id: string }) {
   return (
     <article class="faceplate" data-testid="faceplate" data-twin-id={id} aria-label={data.name || id}>
       <Head twin={data} />
-      <div class="tabs" role="tablist" aria-label="Parts of the twin" onKeyDown={(event) => moveTab(event)}>
+      <div class="tabs" ref={tabs} role="tablist" aria-label="Parts of the twin" onKeyDown={(event) => moveTab(event)}>
         {TABS.map(([name, words]) => (
           <button key={name} id={`tab-${name}`} role="tab" aria-selected={tab === name} aria-controls="tab-panel" tabIndex={tab === name ? 0 : -1} data-testid={`tab-${name}`} onClick={() => setSearch({ tab: name === "state" ? null : name })}>
             {words}

@@ -64,8 +64,8 @@ function Chain({ reason, twin }: { reason: Reason; twin: string }) {
         </h2>
         <p>
           Raised {formatMoment(Date.parse(alarm.raised), now)}
-          {typeof alarm.value === "number" && ` at ${formatNumber(asRead(alarm.value, unit))} ${unitAsRead(unit)}`}
-          {alarm.limit !== null && `, limit ${plainAsRead(alarm.limit, unit)} ${unitAsRead(unit)}`}; {alarm.state}.
+          {typeof alarm.value === "number" && ` at ${`${formatNumber(asRead(alarm.value, unit))} ${unitAsRead(unit)}`.trim()}`}
+          {alarm.limit !== null && `, limit ${`${plainAsRead(alarm.limit, unit)} ${unitAsRead(unit)}`.trim()}`}; {alarm.state}.
         </p>
       </li>
       <li>
