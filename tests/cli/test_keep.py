@@ -16,6 +16,7 @@ from app.inside import Inside, inside
 from gemel.app.folder import DataFolder
 from gemel.backends.sqlite import MIGRATIONS, SqliteDocuments
 from gemel.cli.main import main
+from gemel.core import fast
 from gemel.core.document import Edit
 
 
@@ -34,6 +35,12 @@ def ask(*words: str | Path) -> Any:
     code, out, err = gemel(*words, "--json")
     assert code == 0, err
     return orjson.loads(out)
+
+
+@pytest.fixture(autouse=True)
+def as_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check` notes it where the fast path is not compiled; what it says of folders is judged."""
+    monkeypatch.setattr(fast, "slower", "")
 
 
 @pytest.fixture(scope="module")

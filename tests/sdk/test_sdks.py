@@ -20,6 +20,7 @@ PYTHON_SDK = "azure-digitaltwins-core==1.3.0"
 JS_SDK = "@azure/digital-twins-core@1.1.0"
 
 OPTIONS = ("-q", "--tb=short", "--rootdir", "tests", "-o", "asyncio_mode=auto")
+OPTIONS += ("-W", "ignore::DeprecationWarning")  # it uses what newer versions of Python deprecate
 OPTIONS += ("-p", "against_gemel", "-p", "pytest_asyncio.plugin", "-p", "no:cacheprovider")
 
 pytestmark = pytest.mark.peer
