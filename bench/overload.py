@@ -11,6 +11,7 @@ an acknowledged one is lost, or a command is not answered.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,8 @@ FLOOD, HELD = 200, 20
 """Devices at QoS 0 and at QoS 1."""
 PAUSE = 0.1
 """Seconds between two commands."""
+RATE = "20000"
+"""Readings a second at QoS 1."""
 CALM = 30
 """Commands before the flood."""
 PATIENCE = 60.0
@@ -159,7 +162,17 @@ def measured(seconds: float, is_pure: bool) -> Iterator[dict[str, Any]]:
             cpu, sizes = cpu_seconds(pid), Sizes(pid[0])
             loads = [
                 sending(running, seconds, "--devices", str(FLOOD), "--qos", "0"),
-                sending(running, seconds, *held, "--window", "100", "--ledger", str(ledger)),
+                sending(
+                    running,
+                    seconds,
+                    *held,
+                    "--rate",
+                    RATE,
+                    "--window",
+                    "100",
+                    "--ledger",
+                    str(ledger),
+                ),
             ]
             asked = commands(
                 running, "flood", lambda _: all(one.poll() is not None for one in loads)
@@ -181,6 +194,8 @@ def measured(seconds: float, is_pure: bool) -> Iterator[dict[str, Any]]:
         "lost_in_gaps": lost, "stored_qos_0": stored - safe["readings"],
         "unaccounted": flood["messages"] + safe["readings"] - stored - lost,
         "acknowledged_qos_1": safe["readings"], "acknowledged_lost": verdict["lost"],
+        "acknowledged_p50_ms": safe["p50_ms"],
+        "acknowledged_p99_ms": safe["p99_ms"],
         "problems": [one["problem"] for one in (flood, safe) if one["problem"]],
         "memory_mb_median": float(np.median(sizes.memory)), "memory_mb_most": max(sizes.memory),
         "behind_s_most": max(watcher.behind), "frames_to_the_page": watcher.frames,
@@ -212,6 +227,7 @@ def main() -> int:
     made.add_argument("--seconds", type=float, default=60, help="of flood (60)")
     made.add_argument("--pure", action="store_true", help="without the compiled part")
     given = made.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started is ended first
     (found,) = tell(measured(given.seconds, given.pure), given.json, listed)
     wrong = ("unaccounted", "acknowledged_lost", "unanswered", "problems")
     return 1 if any(found[key] for key in wrong) else 0
