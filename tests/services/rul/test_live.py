@@ -10,7 +10,7 @@ from gemel.services.contract import Fit, Found, Instance, Readings, Setup, Signa
 from gemel.services.rul import learning
 from gemel.services.rul.kind import KIND
 from gemel.services.rul.live import RemainingLife
-from gemel.services.rul.lives import Life, Paths, open_lives
+from gemel.services.rul.lives import Life, Paths, carried, open_lives
 from gemel.services.schema import completed
 
 DAY = 86_400 * 1_000_000_000
@@ -129,6 +129,22 @@ def test_a_sensor_that_is_gone_is_as_it_was_live_and_in_history(fit: Fit) -> Non
     np.testing.assert_array_equal(found.outputs.value, part.model.predict(rows)[1][:-1])
 
 
+def test_gaps_under_changing_loads_are_the_same_live_and_in_history(fit: Fit) -> None:
+    random = np.random.default_rng(9)
+    life = machine(51)
+    values = np.where(random.random(life.values.shape) < 0.3, np.nan, life.values)
+    load = np.where(random.random(life.settings.shape) < 0.2, np.nan, life.settings)
+    load[0] = life.settings[0]
+    every = readings([Life("m51", values, load, life.age, True, True)])
+    there = np.isfinite(every.value)
+    part = live(fit, ("m51",))
+    found = part.update(Readings(every.slot[there], every.time[there], every.value[there]))
+    assert part.model is not None
+    known = Life("m51", values, carried(load), life.age, True, True)
+    rows = learning.features_of(part.model, known, np.array([0, 1]))
+    np.testing.assert_array_equal(found.outputs.value, part.model.predict(rows)[1][:-1])
+
+
 def test_an_alarm_proposes_work_and_says_why(fit: Fit) -> None:
     parts = [{"name": "bearing", "number": "6205", "count": 1}]
     part = live(fit, ("m50",), alarm=20, hold=2, lead=7, parts=parts, work="Renew the bearing")
@@ -218,7 +234,7 @@ def test_a_version_knows_the_lives_that_were_open_when_it_was_learnt(fit: Fit) -
     life = machine(50)
     n = 45
     begun = Life("m50", life.values[:n], life.settings[:n], life.age[:n], False, False, n - 1)
-    twins, arrays = open_lives([begun])
+    twins, arrays = open_lives([begun], lambda life: life.values)
     knowing = Fit({**fit.document, "open": twins}, {**fit.arrays, **arrays})
     later = readings([Life("m50", life.values[n:], life.settings[n:], life.age[n:], True, True)], n)
     found = live(knowing, ("m50",)).update(later).outputs

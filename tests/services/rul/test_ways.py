@@ -74,6 +74,19 @@ def test_a_load_that_was_never_seen_is_taken_for_the_nearest(learnt: learning.Tr
     assert ((low <= middle) & (middle <= high)).all()
 
 
+def test_gaps_in_readings_cost_little(learnt: learning.Trained) -> None:
+    random = np.random.default_rng(7)
+    off = []
+    for whole in (machine(seed, seed % 2) for seed in range(300, 312)):
+        gaps = np.where(random.random(whole.values.shape) < 0.2, np.nan, whole.values)
+        said = [
+            learnt.model.predict(rows_of(learnt.model, life))[1]
+            for life in (whole, replace(whole, values=gaps))
+        ]
+        off.append(said[1] - said[0])
+    assert np.sqrt(np.mean(np.concatenate(off) ** 2)) < 8
+
+
 def test_a_sensor_without_readings_and_lives_of_unlike_lengths_are_learnt_from() -> None:
     fleet = []
     for place, life in enumerate(FLEET[:20]):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.core.batch import F64
+from gemel.services.rul.lives import carried
 
 RADIUS = 0.1
 """Of the range of each setting: nearer ones are one condition."""
@@ -42,6 +43,29 @@ class Scaling:
         """Values in deviations from the mean of their condition."""
         at = self.condition(settings)
         return (values - self.mean[at]) / self.deviation[at]
+
+    def moved(self, before: F64, values: F64, now: F64) -> F64:
+        """What was read under the settings `before`, as far from usual under those of `now`.
+
+        Shapes: before and now (n, s), values (n, k).
+        """
+        a, b = self.condition(before), self.condition(now)
+        found = (values - self.mean[a]) / self.deviation[a] * self.deviation[b] + self.mean[b]
+        return np.where((a == b)[:, None], values, found)
+
+    def filled(self, settings: F64, values: F64) -> F64:
+        """What was not read is as far from usual as it was before; NaN at the beginning.
+
+        Cost: a step of Python for each row in which something is missing.
+        """
+        if len(self.centres) == 1:
+            return carried(values, np.nan)
+        found = values.copy()
+        for row in np.flatnonzero(np.isnan(values[1:]).any(axis=1)) + 1:
+            last = slice(row - 1, row)
+            before = self.moved(settings[last], found[last], settings[row : row + 1])[0]
+            found[row] = np.where(np.isnan(found[row]), before, found[row])
+        return found
 
 
 def learn(settings: F64, values: F64) -> Scaling:

@@ -144,7 +144,8 @@ def passes(scores: Json, settings: Settings) -> bool:
 def result(job: Job, lives: Sequence[Life], found: Trained, adopt: bool, more: Json) -> Result:
     """A version of what was learnt."""
     head, arrays = found.model.document()
-    head[OPEN], going = open_lives(lives)
+    paths = paths_of(job.signals, job.instance.parameters)
+    head[OPEN], going = open_lives(lives, lambda life: filled(found.model, life, paths))
     lengths = {"lives": len(lives), "failed": sum(life.has_failed for life in lives)}
     fit = Fit(head, {**arrays, **going}, found.scores, job.begin, job.end, adopt)
     said = {"level": found.model.level, **lengths, "passed": adopt, **found.scores, **more}
@@ -243,7 +244,15 @@ def places_of(model: Model, paths: Paths) -> NDArray[np.intp]:
 
 def scaled_of(model: Model, life: Life, keep: NDArray[np.intp]) -> F64:
     """The cycles of a life as the model wants them; what was not read yet is as usual."""
-    return np.nan_to_num(model.scaled(life.settings, carried(life.values[:, keep], np.nan)))
+    values = model.scaling.filled(life.settings, life.values[:, keep])
+    return np.nan_to_num(model.scaled(life.settings, values))
+
+
+def filled(model: Model, life: Life, paths: Paths) -> F64:
+    """The values of a life, those that no model reads too; what was not read is as before."""
+    keep, found = places_of(model, paths), carried(life.values, np.nan)
+    found[:, keep] = model.scaling.filled(life.settings, life.values[:, keep])
+    return found
 
 
 def features_of(model: Model, life: Life, keep: NDArray[np.intp]) -> F64:

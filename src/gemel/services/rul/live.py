@@ -202,7 +202,7 @@ class RemainingLife:
         renewed = over[(age < before) & (self.rows[over] > 0)]
         self._renew(renewed)
         self.age[over] = age
-        now = np.where(np.isfinite(mean[:, :-1]), mean[:, :-1], self.ring[over, 0])
+        now = self._filled(mean[:, :-1], self.ring[over, 0])
         self.ring[over, 1:] = self.ring[over, :-1]
         self.ring[over, 0] = now
         early = self.rows[over] < OWN
@@ -212,6 +212,20 @@ class RemainingLife:
             return NOTHING
         self.is_new[over] = False
         return self._predict(over, renewed, self.time[over])
+
+    def _filled(self, read: F64, before: F64) -> F64:
+        """A cycle of each twin; what was not read is as far from usual as in the one before."""
+        found = np.where(np.isfinite(read), read, before)
+        if self.model is None or not np.isnan(read).any():
+            return found
+        there = self._values < read.shape[1]
+        places, scaling = self._values[there], self.model.scaling
+        more = np.full((len(read), 1), np.nan)
+        old, new = (np.concatenate((part, more), axis=1) for part in (before, found))
+        given = [np.nan_to_num(part[:, self._settings]) for part in (old, new)]
+        moved = scaling.moved(given[0], old[:, self._values], given[1])[:, there]
+        found[:, places] = np.where(np.isfinite(read[:, places]), found[:, places], moved)
+        return found
 
     def _predict(self, over: Rows, renewed: Rows, time: I64) -> Found:
         """What is left of these twins by the cycles that are closed, as of these times."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -139,14 +139,19 @@ def carried(table: F64, blank: float = 0.0) -> F64:
     return np.where(latest >= 0, found, blank)
 
 
-def open_lives(lives: Sequence[Life]) -> tuple[list[str], Arrays]:
-    """The lives that go on, as the live part remembers them: twins, and their columns."""
+def open_lives(lives: Sequence[Life], filled: Callable[[Life], F64]) -> tuple[list[str], Arrays]:
+    """The lives that go on, as the live part remembers them: twins, and their columns.
+
+    Args:
+        lives: those that are over are left out.
+        filled: gives the values of a life without gaps, NaN where nothing was read yet.
+    """
     going = [life for life in lives if not life.is_over and len(life)]
     width = going[0].values.shape[1] + going[0].settings.shape[1] if going else 0
     first = np.full((len(going), OWN, width), np.nan)
     ring = np.full((len(going), WINDOW, width), np.nan)
     for i, life in enumerate(going):
-        rows = carried(np.concatenate((life.values, life.settings), axis=1), np.nan)
+        rows = np.concatenate((filled(life), life.settings), axis=1)
         first[i, : len(rows[:OWN])] = rows[:OWN]
         latest = rows[::-1][:WINDOW]
         ring[i, : len(latest)] = latest
