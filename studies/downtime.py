@@ -45,6 +45,8 @@ from studies._fleet import (
 HOLD = 3
 TWIN = "twin, two levels"
 TUNING, JUDGING = 36, 40
+SMALL = 50
+"""Lives of a plant in the small version, or a few more."""
 FIRST, FINALISTS = 8, 10
 """All settings are tried on so many fleets, and so many of them on all."""
 FOLDS = 3
@@ -137,6 +139,8 @@ def against_age(
 
 def turbines(options: Options) -> Plant:
     engines = load(options.folder("cmapss"), options.set).train
+    if options.small:
+        engines = engines[:: max(1, len(engines) // SMALL)]
     order = np.random.default_rng([options.seed, 5]).permutation(len(engines)).tolist()
     count = len(engines) * 3 // 4
     own, judging = [engines[i] for i in order[:count]], [engines[i] for i in order[count:]]
@@ -148,8 +152,9 @@ def turbines(options: Options) -> Plant:
 
 
 def bearing_plant(options: Options) -> Plant:
-    made = bearings(160, options.seed)
-    return Plant("bearings", BEARING, made[:110], made[110:])
+    count, own = (SMALL, SMALL * 3 // 4) if options.small else (160, 110)
+    made = bearings(count, options.seed)
+    return Plant("bearings", BEARING, made[:own], made[own:])
 
 
 def learnt(plant: Plant, options: Options) -> tuple[Model, Any]:
