@@ -62,7 +62,7 @@ def ask(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
 @pytest.mark.parametrize(
     ("study", "there"),
     [
-        ("rul", "there are: FD944\n"),
+        ("rul", "there are: FD944"),
         ("downtime", "there are: FD944\n"),
         ("anomaly-skab", "there are: other; valve2\n"),
         ("energy", "there are: house; platform; office; office-platform\n"),
