@@ -126,8 +126,8 @@ def ended(process, seconds=120):
 def plant(broker):
     started = []
 
-    def start(*words):
-        process = gemel("simulate", "--mqtt", f"127.0.0.1:{broker}", *words)
+    def start(*words, **more):
+        process = gemel("simulate", "--mqtt", f"127.0.0.1:{broker}", *words, **more)
         started.append(process)
         return process
 
@@ -250,6 +250,17 @@ def state_of(pid):
             return file.read().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
         return "Z"
+
+
+@pytest.mark.parametrize("more", [[], ["--processes"]])
+def test_plant_on_a_leash_ends_with_its_standard_input(broker, plant, more):
+    with Listener(broker, "devices/line-1/#") as ear:
+        words = ("--areas", "line", "--faults", "none", "--leashed", *more)
+        process = plant(*words, stdin=subprocess.PIPE)
+        ear.until(lambda t, b: t == "devices/line-1/telemetry")
+        process.stdin.close()
+        process.stdin = None
+        assert ended(process)[0] == 0
 
 
 @pytest.mark.parametrize("more", [[], ["--processes"]])

@@ -205,10 +205,11 @@ def _start_plant(
 ) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "gemel", "simulate", "--mqtt", found.mqtt]
     command += ["--plant", "demo", "--seed", str(arguments.seed), "--faults", arguments.faults]
-    command += ["--processes"]
+    command += ["--processes", "--leashed"]
     if is_new:
         command += ["--past", str(DEMO_PAST_SECONDS), "--lived", str(DEMO_LIVED_DAYS)]
-    return subprocess.Popen(command, env={**os.environ, "GEMEL_TOKEN": token})
+    environment = {**os.environ, "GEMEL_TOKEN": token}
+    return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
 
 
 def _has_screen() -> bool:

@@ -64,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--processes", action="store_true", help="one process for each area, under a supervisor"
     )
+    parser.add_argument(
+        "--leashed", action="store_true", help="ends when standard input, a pipe, ends"
+    )
     parser.add_argument("--list-faults", action="store_true", help="say which faults there are")
     parser.add_argument("--json", action="store_true", help="the summary at the end as JSON")
 
@@ -79,11 +82,11 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
     plan = plan_from(arguments)
+    leash = sys.stdin.fileno() if arguments.leashed else None
     if arguments.processes:
-        supervisor = Supervisor(plan)
-        tally = asyncio.run(supervisor.run())
+        tally = asyncio.run(Supervisor(plan).run(leash))
     else:
-        tally = asyncio.run(run_here(plan))
+        tally = asyncio.run(run_here(plan, leash=leash))
     if arguments.json:
         body = {
             "seconds": round(tally.seconds, 3), "acknowledged": tally.messages,

@@ -34,8 +34,11 @@ class Supervisor:
         self.restarts = 0
         self.tally = Tally()
 
-    async def run(self) -> Tally:
+    async def run(self, leash: int | None = None) -> Tally:
         """Runs until all areas are over, one can never work, or SIGTERM, SIGINT.
+
+        Args:
+            leash: a descriptor whose end ends the plant.
 
         Raises:
             GemelError: an area says that it can never work.
@@ -44,6 +47,8 @@ class Supervisor:
         stop = asyncio.Event()
         for number in ENDS:
             loop.add_signal_handler(number, stop.set)
+        if leash is not None:
+            loop.add_reader(leash, stop.set)
         try:
             with (
                 tempfile.TemporaryFile(prefix="gemel-floor-") as file,
@@ -52,6 +57,8 @@ class Supervisor:
                 Floor(map_slots(file.fileno())).reset()
                 await self._all(file.fileno(), Path(folder), stop)
         finally:
+            if leash is not None:
+                loop.remove_reader(leash)
             for number in ENDS:
                 loop.remove_signal_handler(number)
         return self.tally
