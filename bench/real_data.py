@@ -25,12 +25,9 @@ from typing import Any
 import orjson
 import paho.mqtt.client as paho
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "bench")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from against.rows import parser, tell  # noqa: E402
-
-from running import Running  # noqa: E402
+from running import Running
 
 DAY = 86_400_000
 
@@ -367,6 +364,8 @@ def _ms(text: str) -> int:
 
 
 def main() -> int:
+    from against.rows import parser, tell  # here: tests import this file from another folder
+
     made = parser(__doc__)
     made.add_argument("--data", type=Path, default=Path(__file__).parents[2] / "shared" / "data")
     made.add_argument("--set", choices=sorted(READERS), action="append")

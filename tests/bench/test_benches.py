@@ -6,9 +6,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib import import_module
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -65,10 +65,9 @@ def test_what_no_bench_is_named_says_how_to_find_them() -> None:
 
 
 def test_figures_for_programs_are_one_object(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str], of_bench: Callable[[str], ModuleType]
 ) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "bench"))
-    tell = import_module("against.rows").tell
+    tell = of_bench("against/rows").tell
 
     def rows() -> Iterator[dict[str, object]]:
         print("something is installed")

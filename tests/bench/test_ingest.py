@@ -7,10 +7,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-
-import pytest
+from types import ModuleType
 
 ROOT = Path(__file__).parents[2]
 KEYS = {
@@ -50,9 +48,8 @@ def test_the_floor_of_a_load_is_measured_beside_it() -> None:
     assert row["bytes_per_reading"] is None
 
 
-def test_ways_take_turns_while_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(ROOT / "bench"))
-    bench, table = import_module("ingest"), import_module("against.table")
+def test_ways_take_turns_while_there_is_time(of_bench: Callable[[str], ModuleType]) -> None:
+    bench, table = of_bench("ingest"), of_bench("against/table")
     order: list[str] = []
 
     def way(name: str, rate: float) -> Callable[[Path, object], dict[str, object]]:

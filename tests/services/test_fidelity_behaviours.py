@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +118,8 @@ def kept(data: bytes, folder: Path) -> dict[str, Any]:
     """As an import keeps it."""
     file = folder / "basin.fmu"
     file.write_bytes(data)
-    return {"file": str(file), "mode": "co-simulation", "memoryMb": 1024, "patience": 10.0}
+    limits = {"mode": "co-simulation", "memoryMb": 1024, "patience": 10.0}
+    return {"file": str(file), "sha256": hashlib.sha256(data).hexdigest(), **limits}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         file.write_bytes(data)
         with opened(name, data) as one:
             kept = {"file": str(file), "mode": "", "memoryMb": 1024, "patience": 10.0}
+            kept["sha256"] = hashlib.sha256(data).hexdigest()
             found[name] = one.description | kept
     return found
 
