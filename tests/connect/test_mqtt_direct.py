@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import select
 import socket
 import struct
@@ -69,6 +70,21 @@ class Pairs:
         runs, rests, size = self.direct.receive(fast.Messages(), 0)
         assert (runs, size) == ([], 0)
         return [(owner.number, data) for owner, data in rests]
+
+
+def test_all_have_their_turn_where_all_send_more_than_is_read(way):
+    count = 40
+    with Pairs(count) as pairs:
+        for one in pairs.theirs:
+            one.setblocking(False)
+        served: list[int] = []
+        while len(set(served)) < count and len(served) < 5 * count:
+            for one in pairs.theirs:
+                with contextlib.suppress(BlockingIOError):
+                    while True:
+                        one.send(bytes(65_536))
+            served += [number for number, _ in pairs.receive_now()]
+        assert len(set(served)) == count
 
 
 @settings(max_examples=30, deadline=None)
@@ -191,7 +207,7 @@ def test_what_is_no_piece_is_refused(piece):
     with pytest.raises((TypeError, SystemError)):
         fast.transmit([piece])
     with pytest.raises(OSError, match="descriptor"):
-        fast.receive(-1, {}, fast.Messages(), 0)
+        fast.receive(-1, {}, fast.Messages(), 0, 16)
 
 
 PACKETS = st.one_of(

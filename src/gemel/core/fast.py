@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 L = TypeVar("L", bound="Line")
-VERSION = 7
+VERSION = 8
 """Of what is compiled: another than the one there (older, from before an update) is not used."""
 FRACTION, WHOLE, BOOLEAN = 1, 2, 4
 """What a name takes: any number that is exact as float64, whole ones from low to high, booleans."""
@@ -170,9 +170,12 @@ def percentiles(value: F64, since: I64, upto: I64, room: int, share: float, out:
 
 
 def receive(
-    poll: int, lines: Mapping[int, L], messages: Messages, now: int
-) -> tuple[list[tuple[L, int, int, bytes]], list[tuple[L, bytes]], int]:
-    """Reads once from each socket that has something; see connect/mqtt/direct.py."""
+    poll: int, lines: Mapping[int, L], messages: Messages, now: int, most: int
+) -> tuple[list[tuple[L, int, int, bytes]], list[tuple[L, bytes]], int, bool]:
+    """Reads once from each socket that has something, `most` of them; see connect/mqtt/direct.py.
+
+    The last of the answer is whether there was room for less than one more.
+    """
     raise NotImplementedError("only what is compiled for Linux reads; ask READS_MANY first")
 
 

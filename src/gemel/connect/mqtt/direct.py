@@ -34,6 +34,7 @@ class Direct(Generic[L]):
         self._gate = select.epoll()
         self._gate.register(self._poll, select.EPOLLIN | select.EPOLLONESHOT)
         self._owners: dict[int, L] = {}
+        self._most = AT_ONCE
 
     def fileno(self) -> int:
         """It is readable when one of the sockets is, until `rest`, and again after `watch`."""
@@ -73,9 +74,17 @@ class Direct(Generic[L]):
             no bytes where the other side has closed or the connection failed; then how many bytes
             the messages took. The twin in Python takes none: its callers do.
         """
+        runs: list[tuple[L, int, int, bytes]] = []
+        size = 0
         if fast.READS_MANY:
-            return fast.receive(self._poll.fileno(), self._owners, messages, now)
-        return [], plain_receive(self._poll, self._owners), 0
+            poll = self._poll.fileno()
+            runs, rests, size, is_full = fast.receive(poll, self._owners, messages, now, self._most)
+        else:
+            rests, is_full = plain_receive(self._poll, self._owners, self._most)
+        # epoll puts those that it has told of behind all others. After a call that had no room for
+        # some it is asked for no more than there is room for, so that all have their turn.
+        self._most = OF_ALL // OF_ONE if is_full else AT_ONCE
+        return runs, rests, size
 
     def close(self) -> None:
         self._gate.close()
@@ -93,10 +102,12 @@ def transmit(pieces: list[tuple[int, bytes]]) -> list[tuple[int, int]]:
     return fast.transmit(pieces) if fast.READS_MANY else plain_transmit(pieces)
 
 
-def plain_receive(poll: select.epoll, owners: dict[int, L]) -> list[tuple[L, bytes]]:
+def plain_receive(
+    poll: select.epoll, owners: dict[int, L], most: int
+) -> tuple[list[tuple[L, bytes]], bool]:
     found = []
     room = OF_ALL
-    for descriptor, _ in poll.poll(0, AT_ONCE):
+    for descriptor, _ in poll.poll(0, most):
         owner = owners.get(descriptor)
         if owner is None or room < OF_ONE:
             continue
@@ -108,7 +119,7 @@ def plain_receive(poll: select.epoll, owners: dict[int, L]) -> list[tuple[L, byt
             data = b""
         room -= len(data)
         found.append((owner, data))
-    return found
+    return found, room < OF_ONE
 
 
 def plain_transmit(pieces: list[tuple[int, bytes]]) -> list[tuple[int, int]]:

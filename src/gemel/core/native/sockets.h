@@ -82,10 +82,10 @@ share_out(const Arrival *arrivals, int count, PyObject *data, Messages *messages
 
 /* The owners of what is ready, with a reference to each; -1 with an error set. */
 static int
-find_owners(int poll, PyObject *owners, Arrival *arrivals)
+find_owners(int poll, PyObject *owners, Arrival *arrivals, int most)
 {
     struct epoll_event events[AT_ONCE];
-    int ready = epoll_wait(poll, events, AT_ONCE, 0), count = 0;
+    int ready = epoll_wait(poll, events, most, 0), count = 0;
     if (ready < 0 && errno != EINTR) {
         PyErr_SetFromErrno(PyExc_OSError);
         return -1;
@@ -110,22 +110,22 @@ find_owners(int poll, PyObject *owners, Arrival *arrivals)
 static PyObject *
 fast_receive(PyObject *module, PyObject *args)
 {
-    int poll;
+    int poll, most;
     PyObject *owners;
     Messages *messages;
     long long now;
     Arrival arrivals[AT_ONCE];
-    if (!PyArg_ParseTuple(args, "iO!O!L", &poll, &PyDict_Type, &owners, &MessagesType, &messages,
-                          &now))
+    if (!PyArg_ParseTuple(args, "iO!O!Li", &poll, &PyDict_Type, &owners, &MessagesType, &messages,
+                          &now, &most))
         return NULL;
-    int count = find_owners(poll, owners, arrivals);
+    int count = find_owners(poll, owners, arrivals, most < 1 || most > AT_ONCE ? AT_ONCE : most);
     if (count < 0)
         return NULL;
     PyObject *runs = PyList_New(0), *rests = PyList_New(0), *data = NULL;
     char *buffer = spare == NULL ? PyMem_RawMalloc(OF_ALL) : spare;
     spare = NULL;
+    size_t used = 0;
     if (buffer != NULL) {
-        size_t used;
         Py_BEGIN_ALLOW_THREADS
         used = read_all(arrivals, count, buffer);
         Py_END_ALLOW_THREADS
@@ -144,7 +144,7 @@ fast_receive(PyObject *module, PyObject *args)
         Py_DECREF(arrivals[i].owner);
     Py_XDECREF(data);
     if (size >= 0)
-        return Py_BuildValue("(NNn)", runs, rests, size);
+        return Py_BuildValue("(NNnN)", runs, rests, size, PyBool_FromLong(OF_ALL - used < OF_ONE));
     Py_XDECREF(runs);
     Py_XDECREF(rests);
     return NULL;
