@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,12 @@ from typing import Any
 import paho.mqtt.client as paho
 import pytest
 
+from gemel.connect.mqtt.codec import Decoder, encode
+from gemel.connect.mqtt.packets import ConnAck, Connect
+from gemel.load.frames import Frames
+from gemel.load.generator import Generator, Pace, Tally
+from gemel.load.link import Server
+from gemel.load.plan import Plan
 from running import Running
 
 NUMBERS = itertools.count()
@@ -280,3 +287,43 @@ def test_processes_share_a_load_out(shared_server: Running, prefix: str, tmp_pat
     stranger = [word if word != shared_server.token else "a stranger" for word in words]
     refused = bench(*stranger, "--count", 1, "--processes", 2, code=1)
     assert "refused the connection" in refused["error"]
+
+
+def test_packets_of_their_own_arrive_in_order_where_sockets_are_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that reads slowly: every message once, in its order, none torn."""
+    count, connections = 60_000, 3
+    with socket.create_server(("127.0.0.1", 0), backlog=connections) as door:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        plan = Plan(connections, connections, 3, 1_763_799_000_000_000, 1_000)
+        server = Server("127.0.0.1", door.getsockname()[1])
+        generator = Generator(plan, Pace(0, 1, True, count=count), server, "d/{device}/t")
+        slept: list[int] = []
+        sleep = generator._sleep
+        monkeypatch.setattr(generator, "_sleep", lambda link: (slept.append(1), sleep(link)))
+        tallies: list[Tally] = []
+        sending = threading.Thread(target=lambda: tallies.append(generator.run()))
+        sending.start()
+        ends = []
+        for _ in range(connections):
+            end, _ = door.accept()
+            end.settimeout(60)
+            decoder = Decoder(4)
+            while not (found := decoder.feed(end.recv(4_096))):
+                continue
+            assert isinstance(found[0], Connect)
+            end.sendall(encode(ConnAck(False, 0), 4))
+            ends.append((end, decoder, []))
+        for end, decoder, taken in ends:
+            while len(taken) < count:
+                taken += decoder.feed(end.recv(1_000))
+        sending.join(60)
+        for end, _, _ in ends:
+            assert end.recv(1) == b""
+            end.close()
+    assert slept
+    assert tallies[0].sent == count * connections
+    expected = Frames(plan, "d/{device}/t", 0)
+    for number, (_, _, taken) in enumerate(ends):
+        assert taken == Decoder(4).feed(expected.chunk(number, 0, count))

@@ -10,6 +10,7 @@ from time import monotonic, process_time, sleep
 
 import numpy as np
 
+from gemel.connect.mqtt.direct import transmit
 from gemel.core.clock import system_clock
 from gemel.core.errors import ConfigInvalid, Unavailable
 from gemel.load.frames import PACKET_IDS, Frames
@@ -209,15 +210,24 @@ class Generator:
             self._ready.update(number % count for number in range(first, due))
             self._due = due
         ready, self._ready = self._ready, set()
+        turn: list[tuple[Link, int]] = []
         for number in ready:
             link = self.links[number]
             if link.socket is None or number in self._asleep:
                 continue
             until = self._until(link, due)
             if until > link.sent or link.rest:
+                turn.append((link, until))
+        if pace.is_apart and self._server.tls is None:
+            self._send_apart(turn, now)
+        else:
+            for link, until in turn:
                 self._send(link, until, now)
-                if not pace.qos and not pace.rate and number not in self._asleep:
-                    self._ready.add(number)
+        is_endless = not pace.qos and not pace.rate
+        for link, until in turn:
+            is_free = link.socket is not None and link.number not in self._asleep
+            if is_free and (is_endless or link.sent < until):
+                self._ready.add(link.number)
 
     def _until(self, link: Link, due: int) -> int:
         """The number after the last message that may be sent now."""
@@ -237,15 +247,50 @@ class Generator:
         except OSError as error:
             self._lose(link, error)
             return
+        self._went(link, before, now)
+        if not is_done:
+            self._sleep(link)
+
+    def _send_apart(self, turn: list[tuple[Link, int]], now: float) -> None:
+        """A packet of each connection, then the next of each, as they come from as many devices."""
+        length = self._frames.length
+        sends: list[tuple[Link, int, memoryview]] = []
+        for link, until in turn:
+            if link.rest:
+                self._send(link, link.sent, now)
+            if link.socket is not None and link.number not in self._asleep and until > link.sent:
+                sends.append((link, link.socket.fileno(), link.packets(until)))
+        at = 0
+        while sends:
+            pieces = [(file, bytes(packets[at : at + length])) for _, file, packets in sends]
+            held = dict(transmit(pieces))
+            at += length
+            going = []
+            for place, one in enumerate(sends):
+                link, _, packets = one
+                if place not in held and len(packets) > at:
+                    going.append(one)
+                    continue
+                before = link.sent
+                link.went(packets, at - length + held.get(place, length))
+                self._went(link, before, now)
+                if place in held:
+                    self._sleep(link)
+            sends = going
+
+    def _went(self, link: Link, before: int, now: float) -> None:
+        """Counts what was sent of a connection since it had sent so many."""
         if link.sent > before:
             self._moved = self._clock()
             self.tally.sent += link.sent - before
             if self.pace.qos:
                 link.marks.append((link.sent, self._due_at(link) if self.pace.rate else now))
-        if not is_done:
-            assert link.socket is not None
-            self._asleep.add(link.number)
-            self._selector.modify(link.socket, BOTH, link)
+
+    def _sleep(self, link: Link) -> None:
+        """Until its socket takes more."""
+        assert link.socket is not None
+        self._asleep.add(link.number)
+        self._selector.modify(link.socket, BOTH, link)
 
     def _due_at(self, link: Link) -> float:
         """When the last message that was sent was to be sent."""

@@ -141,19 +141,29 @@ class Link:
         """
         assert self.socket is not None
         length, send, done = self._frames.length, self.socket.send, 0
-        at = (self.sent - self._chunk_first) * length
-        if not 0 <= at < len(self._chunk):
-            self.prepare()
-            at = 0
-        packets = self._chunk[at : (until - self._chunk_first) * length]
+        packets = self.packets(until)
         size = len(packets)
         try:
             while done < size:
                 done += send(packets[done : done - done % length + most])
         finally:
-            begun = -(-done // length)
-            self.sent += begun
-            self.rest = packets[done : begun * length]
+            self.went(packets, done)
+
+    def packets(self, until: int) -> memoryview:
+        """Those that are prepared of the messages up to a number, one at the least."""
+        length = self._frames.length
+        at = (self.sent - self._chunk_first) * length
+        if not 0 <= at < len(self._chunk):
+            self.prepare()
+            at = 0
+        return self._chunk[at : (until - self._chunk_first) * length]
+
+    def went(self, packets: memoryview, done: int) -> None:
+        """So many bytes of packets were sent; the rest of one that was begun comes first."""
+        length = self._frames.length
+        begun = -(-done // length)
+        self.sent += begun
+        self.rest = packets[done : begun * length]
 
     def read(self) -> int:
         """Takes what came; how many more messages are acknowledged.
