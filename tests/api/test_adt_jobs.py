@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from app.inside import Inside, inside, until
-from gemel.app import import_lines, jobs
+from gemel.app import import_lines, jobs, sums
 from gemel.app.import_lines import Progress, read_lines
 
 MODEL = {
@@ -183,6 +183,55 @@ def test_files_are_listed_and_deleted(server: Inside) -> None:
     for name in ("..", "%2e%2e", ".hidden", "a.part", "a%2fb"):
         assert server.http.put(f"/imports/{name}", content=b"x").status_code in (400, 404, 405)
     assert server.ask("GET", "/imports")["value"] == []
+
+
+def test_a_changed_file_is_not_taken_in_and_not_given_out(server: Inside, tmp_path: Path) -> None:
+    store(server, "j1.ndjson", PLANT)
+    file = tmp_path / "data" / "imports" / "j1.ndjson"
+    file.write_bytes(PLANT.replace(b"first", b"fjrst"))
+    answer = server.http.get("/imports/j1.ndjson")
+    assert answer.status_code == 500
+    assert answer.json()["error"]["code"] == "Damaged"
+    assert "j1.ndjson" in answer.json()["error"]["message"]
+    body = {"inputBlobUri": "j1.ndjson", "outputBlobUri": "j1.log"}
+    assert server.http.put("/jobs/imports/j1", json=body).status_code == 201
+    job = ended(server, "/jobs/imports/j1")
+    assert (job["status"], job["error"]["code"]) == ("failed", "Damaged")
+    assert job["counts"]["twins"] == 0
+    assert imported(server, "j2", PLANT)["status"] == "succeeded"
+    store(server, "j1.ndjson", PLANT)
+    assert server.http.get("/imports/j1.ndjson").content == PLANT
+
+
+def test_a_changed_log_of_a_job_is_named_and_not_given_out(server: Inside, tmp_path: Path) -> None:
+    imported(server, "j1", file_of(models=[MODEL], twins=[twin("a"), b"{"], relationships=[]))
+    file = tmp_path / "data" / "imports" / "j1.log"
+    until(lambda: sums.read(file) and not sums.unsummed(file), "the log is summed")
+    content = file.read_bytes()
+    assert server.http.get("/imports/j1.log").content == content
+    file.write_bytes(content.replace(b"Started", b"Stirted"))
+    assert server.http.get("/imports/j1.log").json()["error"]["code"] == "Damaged"
+    [damage] = server.ask("GET", "/check")["damage"]
+    assert damage == {"file": "imports/j1.log", "what": "is not what was stored (CRC-32)"}
+    server.ask("DELETE", "/imports/j1.log")
+    assert server.ask("GET", "/check")["sound"]
+    assert not sums.place(file).exists()
+
+
+def test_files_of_before_there_were_sums_get_theirs_with_a_start(tmp_path: Path) -> None:
+    with inside(tmp_path / "data") as server:
+        store(server, "old.ndjson", PLANT)
+    file = tmp_path / "data" / "imports" / "old.ndjson"
+    sums.forget(file)
+    with inside(tmp_path / "data") as server:
+        until(lambda: sums.read(file), "the sum of a file of before")
+        body = {"inputBlobUri": "old.ndjson", "outputBlobUri": "old.log"}
+        server.ask("PUT", "/jobs/imports/j1", body)
+        assert ended(server, "/jobs/imports/j1")["status"] == "succeeded"
+        assert [one["name"] for one in server.ask("GET", "/imports")["value"]] == [
+            "old.log",
+            "old.ndjson",
+        ]
 
 
 def test_deletion_leaves_nothing(server: Inside) -> None:

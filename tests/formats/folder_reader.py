@@ -121,6 +121,22 @@ def entries(body: bytes) -> Iterator[tuple[str, bytes]]:
             data = rest
 
 
+# ---- data-folder.md, sums
+
+
+def summed(folder: Path) -> dict[str, bytes]:
+    """What a folder's files held, as far as there are sums, each against its own."""
+    found = {}
+    for path in folder.rglob(".*.sum"):
+        name = path.name[1 : -len(".sum")]
+        known = json.loads(path.read_bytes())
+        content = (path.parent / name).read_bytes()[: known["bytes"]]
+        must(len(content) == known["bytes"], f"{name} ends early")
+        must(zlib.crc32(content) == known["crc32"], f"{name} is not what was stored")
+        found[name] = content
+    return found
+
+
 # ---- data-folder.md, packs
 
 

@@ -24,7 +24,7 @@ import pytest
 
 from app.inside import Device
 from cli.test_keep import gemel
-from formats.folder_reader import Documents, spooled, unpacked
+from formats.folder_reader import Documents, spooled, summed, unpacked
 from formats.history_reader import History, Reading, Rolled, Series, checkpoint_blobs
 from gemel.services.packing import pack
 from running import Running
@@ -64,6 +64,7 @@ MODEL = {
     ],
 }
 TWINS = ("t-1", "t-2")
+IMPORT = b'{"Section": "Header"}\n' * 1000
 LIMITS = {"level": {"maximum": 1000}}
 Sent = dict[Series, set[tuple[int, str]]]
 
@@ -184,6 +185,8 @@ def prepare(running: Running, load: Load) -> None:
     settings = {MODEL["@id"]: {"properties": LIMITS}}
     twins = {twin: {"model": MODEL["@id"]} for twin in TWINS}
     running.call("POST", "/plant", {"models": [MODEL], "twins": twins, "settings": settings})
+    with running.http() as client:
+        client.put("/imports/plant.ndjson", content=IMPORT).raise_for_status()
     load.connect()
     for begin in (100, 0, 200, 300):  # not in order
         load.send("t-2", range(begin, begin + 100))
@@ -332,3 +335,8 @@ def test_checkpoints_and_packs_are_read(made: Made) -> None:
     document, back = unpacked(pack({"some": ["thing"]}, arrays))
     assert document == {"some": ["thing"]}
     assert all((back[name] == column).all() for name, column in arrays.items())
+
+
+def test_files_of_import_jobs_fit_their_sums(made: Made) -> None:
+    for folder in (made.stopped, made.backup):
+        assert summed(folder / "imports") == {"plant.ndjson": IMPORT}

@@ -82,7 +82,7 @@ async def put_file(platform: Platform, request: Request, _: Principal) -> Respon
 
 
 async def read_file(platform: Platform, request: Request, _: Principal) -> Response:
-    path = platform.jobs.blobs.existing(request.path_params["file"])
+    path = await platform.jobs.blobs.read(request.path_params["file"])
     return FileResponse(path, media_type="application/x-ndjson")
 
 

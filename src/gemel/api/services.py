@@ -186,7 +186,7 @@ def _array(arrays: Any, name: str) -> Response:
 
 
 async def run_log(platform: Platform, request: Request, _: Principal) -> Response:
-    return PlainTextResponse(platform.services.runs.log_of(request.path_params["id"]))
+    return PlainTextResponse(await platform.services.runs.log_of(request.path_params["id"]))
 
 
 TWINS = {"type": "array", "items": {"type": "string"}}

@@ -1,17 +1,27 @@
-"""Files in the data folder, stored whole or not at all; `Blobs` are those of import jobs."""
+"""Files in the data folder, stored whole or not at all; `Blobs` are those of import jobs.
+
+A blob has a [sum](sums.py) beside it, as no document says what it holds.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
+import logging
 import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from threading import Lock
+from typing import BinaryIO
+from zlib import crc32
 
+from gemel.app import sums
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import Damaged, InvalidInput, NotFound, TooLarge, Unavailable
 
+log = logging.getLogger("gemel.blobs")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", re.ASCII)
 MOST_BYTES = 1 << 30
 PART = ".part"
@@ -31,16 +41,21 @@ def store_file(folder: Path, name: str, content: bytes, what: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(folder / name)
-        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        sync_folder(folder)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise Unavailable(
             f"{what} cannot be stored: {error.strerror}", hint="free some space on the disk"
         ) from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes durable which names a folder has."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def stored_file(path: Path, digest: str) -> bytes:
@@ -61,6 +76,8 @@ class Blobs:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = Lock()
+        """Held while a file and its sum are not those of each other."""
 
     def path(self, name: str) -> Path:
         """Where a file lies.
@@ -102,8 +119,19 @@ class Blobs:
                 )
         return found
 
+    async def read(self, name: str) -> Path:
+        """As `existing`, of a file that is what was stored.
+
+        Raises:
+            NotFound: there is none.
+            Damaged: it is not.
+        """
+        found = self.existing(name)
+        await asyncio.to_thread(sums.verify, found)
+        return found
+
     async def put(self, name: str, chunks: AsyncIterator[bytes]) -> int:
-        """Stores a file whole or not at all; the number of its bytes.
+        """Stores a file whole or not at all, durable on return; the number of its bytes.
 
         Raises:
             TooLarge: larger than `MOST_BYTES`.
@@ -111,21 +139,19 @@ class Blobs:
         """
         path = self.path(name)
         part = path.with_name(f"{name}{PART}")
-        size = 0
+        size = crc = 0
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             with part.open("wb") as file:
                 async for chunk in chunks:
-                    size += len(chunk)
+                    size, crc = size + len(chunk), crc32(chunk, crc)
                     if size > MOST_BYTES:
                         raise TooLarge(
                             f"the file is larger than {MOST_BYTES:,} bytes",
                             hint="send it in parts",
                         )
                     file.write(chunk)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(path)
+                await asyncio.to_thread(self._take, file, path, sums.Sum(size, crc))
         except OSError as error:
             raise Unavailable(
                 f"'{name}' cannot be stored: {error.strerror}", hint="free some space on the disk"
@@ -134,11 +160,39 @@ class Blobs:
             part.unlink(missing_ok=True)
         return size
 
+    def _take(self, part: BinaryIO, path: Path, found: sums.Sum) -> None:
+        part.flush()
+        os.fsync(part.fileno())
+        with self._lock:
+            sums.forget(path)
+            Path(part.name).replace(path)
+            sums.write(path, found)
+            sync_folder(self._folder)
+
     def append(self, name: str, lines: bytes) -> None:
-        """Adds lines to a log."""
+        """Adds lines to a log; `seal` makes them durable."""
         self._folder.mkdir(mode=0o700, exist_ok=True)
         with self.path(name).open("ab") as file:
             file.write(lines)
 
+    def seal(self, name: str) -> None:
+        """Makes what was appended durable, and sums it."""
+        try:
+            with self._lock:
+                sums.seal(self.path(name))
+                sync_folder(self._folder)
+        except FileNotFoundError:
+            return
+        except (Damaged, OSError) as error:
+            log.error("the file 'imports/%s' gets no checksum: %s", name, error)
+
+    def seal_all(self) -> None:
+        """After a kill, and in a folder of before there were sums."""
+        for one in self.listing():
+            self.seal(one["name"])
+
     def delete(self, name: str) -> None:
-        self.existing(name).unlink(missing_ok=True)
+        path = self.existing(name)
+        with self._lock:
+            sums.forget(path)
+            path.unlink(missing_ok=True)

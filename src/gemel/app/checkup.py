@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from gemel.app import audit, backup, kept_files
+from gemel.app import audit, backup, kept_files, sums
 from gemel.app.folder import INCOMPLETE
 from gemel.app.snapshot import BESIDES, DOCUMENTS, FOLDER, HISTORY, IMPORTS, SESSIONS
 from gemel.backends.sqlite_log import fault_in
 from gemel.backends.upkeep import DOCUMENTS_FORM, SESSIONS_FORM, Form, problems
 from gemel.connect.mqtt import spool
 from gemel.core.document import Json
-from gemel.core.errors import GemelError
+from gemel.core.errors import Damaged, GemelError
 from gemel.history import Damage
 from gemel.history.survey import strays, survey
 
@@ -71,6 +72,8 @@ def report(
             (notes if fault.is_torn_tail else damage).append(place | {"what": fault.what})
     damage += _in_the_rest(data)
     notes += _strays(data, is_running)
+    if not is_running:
+        notes += _unsummed(data)
     return {"sound": not damage, "damage": damage, "notes": notes}
 
 
@@ -93,6 +96,16 @@ def _in_database(file: Path, form: Form) -> Iterator[str]:
             yield from [broken] if broken else ()
     except GemelError as error:
         yield error.message
+
+
+def _unsummed(data: Path) -> Iterator[Json]:
+    for path in kept_files.summed(data):
+        with suppress(Damaged):  # which is named elsewhere
+            if length := sums.unsummed(path):
+                offset = path.stat().st_size - length
+                file = str(path.relative_to(data))
+                what = "was being written: it gets its checksum at the next start"
+                yield {"file": file, "offset": offset, "length": length, "what": what}
 
 
 def _strays(data: Path, is_running: bool) -> Iterator[Json]:

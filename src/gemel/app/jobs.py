@@ -81,6 +81,7 @@ class Jobs:
             self.documents[document.key] = document.doc
         waiting = [key for key, doc in self.documents.items() if doc["status"] not in OVER]
         self._queue.extend(sorted(waiting, key=lambda key: self.documents[key]["createdDateTime"]))
+        self._platform.start_task(asyncio.to_thread(self.blobs.seal_all))
         self._work()
 
     async def stop(self) -> None:
@@ -284,12 +285,13 @@ class Jobs:
             self._log(
                 doc, "Error" if error else "Info", details | ({"error": error} if error else {})
             )
+            await self._seal(doc)
 
     # ---- imports -------------------------------------------------------------------------
 
     async def _import(self, key: str) -> None:
         doc = self.documents[key]
-        path = self.blobs.existing(doc["inputBlobUri"])
+        path = await self.blobs.read(doc["inputBlobUri"])
         loop = asyncio.get_running_loop()
         progress = progress_of(doc)
         if not progress.line:
@@ -311,7 +313,10 @@ class Jobs:
             while lines and progress.section != "Models":
                 if self.documents[key]["status"] == CANCELLING:
                     break
+                errors = progress.errors
                 progress = await self._import_batches(key, lines, progress)
+                if progress.errors > errors:
+                    await self._seal(doc)
                 await asyncio.sleep(PAUSE_SECONDS)
         await self.end(key, *_outcome(progress))
 
@@ -381,6 +386,9 @@ class Jobs:
             self.blobs.append(doc["outputBlobUri"], orjson.dumps(entry) + b"\n")
         except OSError as error:
             log.error("the log '%s' cannot be written: %s", doc["outputBlobUri"], error)
+
+    async def _seal(self, doc: Json) -> None:
+        await asyncio.to_thread(self.blobs.seal, doc["outputBlobUri"])
 
     # ---- deletion of everything ----------------------------------------------------------
 

@@ -1,7 +1,8 @@
 """Files beside the documents: whether each is, byte by byte, what was stored.
 
 What a document names has its SHA-256 in the document or for a name; packs and the cursors of events
-carry a checksum; certificates and keys must fit each other, and the key that signs what it signed.
+carry a checksum, and files of import jobs and logs of runs have one beside them; certificates and
+keys must fit each other, and the key that signs what it signed.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from gemel.app import audit, certificates, event_cursors
+from gemel.app import audit, certificates, event_cursors, sums
 from gemel.app.fits import FOLDER as FITS
 from gemel.app.foreign import DOCUMENT as MODEL
 from gemel.app.foreign import FOLDER as MODELS
@@ -19,7 +20,7 @@ from gemel.app.geometries import DOCUMENT as GEOMETRY
 from gemel.app.geometries import FOLDER as GEOMETRIES
 from gemel.app.runs import FOLDER as RUNS
 from gemel.app.scenarios import FOLDER as SCENARIOS
-from gemel.app.snapshot import ATTACHMENTS, DOCUMENTS
+from gemel.app.snapshot import ATTACHMENTS, DOCUMENTS, IMPORTS
 from gemel.backends.upkeep import current
 from gemel.core.document import Json
 from gemel.core.errors import Damaged, GemelError
@@ -38,11 +39,28 @@ def faults(data: Path) -> Iterator[Json]:
     for pattern in PACKS:
         for path in sorted(data.glob(pattern)):
             yield from _fault(data, path, lambda path: unpack(path.read_bytes()))
+    for path in summed(data):
+        yield from _sum_fault(data, path)
     yield from _fault(data, data / event_cursors.FILE, event_cursors.read)
     for name, what in certificates.faults(data / "tls"):
         yield {"file": f"tls/{name}", "what": what}
     if what := audit.key_fault(data, data / DOCUMENTS):
         yield {"file": audit.KEY_FILE, "what": what}
+
+
+def summed(data: Path) -> Iterator[Path]:
+    """Files that have a sum beside them."""
+    for folder in (IMPORTS, RUNS):
+        yield from sums.of(data / folder)
+
+
+def _sum_fault(data: Path, path: Path) -> Iterator[Json]:
+    try:
+        what = sums.fault(path)
+    except Damaged as error:
+        path, what = sums.place(path), error.message
+    if what:
+        yield {"file": str(path.relative_to(data)), "what": what}
 
 
 def _named_faults(data: Path) -> Iterator[Json]:

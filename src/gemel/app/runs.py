@@ -20,6 +20,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from gemel.app import sums
 from gemel.app.plant_view import PlantView
 from gemel.app.run_process import LOG, Worker
 from gemel.app.service_documents import named
@@ -27,7 +28,7 @@ from gemel.app.worker import JOB, PART, RESULT
 from gemel.core.batch import Columns
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Document, Edit, Json
-from gemel.core.errors import Conflict, GemelError, InvalidInput, NotFound, Unavailable
+from gemel.core.errors import Conflict, Damaged, GemelError, InvalidInput, NotFound, Unavailable
 from gemel.history import History
 from gemel.services.contract import Column, Instance, Job, Need, Result, Run
 from gemel.services.jobs import job_bytes, result_of
@@ -45,6 +46,7 @@ OVER = frozenset({SUCCEEDED, FAILED, CANCELLED})
 KEEP = 200
 MOST_WAITING = 100
 MOST_READINGS = 20_000_000
+LOG_BYTES = 1 << 16
 DAY = 86_400.0
 CALLED_OFF = "it was cancelled"
 SCHEDULE = "schedule"
@@ -87,7 +89,7 @@ class Runs:
         """Removes what a kill has left of runs and of versions."""
         for folder in self._folder.glob("r-*"):
             if folder.name in self._docs:
-                _clear(folder)
+                _close(folder)
             else:
                 shutil.rmtree(folder, ignore_errors=True)
         self._platform.services.fits.sweep()
@@ -167,13 +169,15 @@ class Runs:
             raise NotFound(f"the result of run '{key}' is gone", hint="start it again") from None
         return result_of(data)
 
-    def log_of(self, key: str) -> str:
-        """What the worker printed, its last 64 KiB."""
+    async def log_of(self, key: str) -> str:
+        """What the worker printed, its last 64 KiB.
+
+        Raises:
+            NotFound: there is no such run.
+            Damaged: it is not what the worker printed.
+        """
         self.get(key)
-        try:
-            return (self._folder / key / LOG).read_bytes()[-65_536:].decode("utf-8", "replace")
-        except FileNotFoundError:
-            return ""
+        return await asyncio.to_thread(_end_of_log, self._folder / key / LOG)
 
     # ---- asking for a run ----------------------------------------------------------------------
 
@@ -303,7 +307,7 @@ class Runs:
             problem = {"error": f"{type(error).__name__}: {error}", "hint": "it is in the log"}
         finally:
             del self._workers[key]
-            _clear(self._folder / key)
+            await loop.run_in_executor(self._executor, _close, self._folder / key)
             self._next()
         state = SUCCEEDED
         if problem is not None:
@@ -393,10 +397,25 @@ class Runs:
         return Column(found.time[is_number], found.value[is_number])
 
 
-def _clear(folder: Path) -> None:
-    """Leaves the result and the log of a run that is over."""
+def _close(folder: Path) -> None:
+    """Leaves the result and the log of a run that is over, and a sum of the log."""
     for name in (JOB, PART):
         (folder / name).unlink(missing_ok=True)
+    if (folder / LOG).exists():
+        try:
+            sums.seal(folder / LOG)
+        except (Damaged, OSError) as error:
+            log.error("the log of run '%s' gets no checksum: %s", folder.name, error)
+
+
+def _end_of_log(path: Path) -> str:
+    try:
+        sums.verify(path)
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - LOG_BYTES))
+            return file.read(LOG_BYTES).decode("utf-8", "replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _averaged(history: History, number: int, need: Need, most: int) -> Column:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
+from gemel.app import sums
 from gemel.app.audit import KEY_FILE
 from gemel.app.blobs import PART
 from gemel.app.event_cursors import FILE as CURSORS
@@ -105,13 +106,18 @@ def _fill(data: Path, history: History, place: Path) -> Json:
 def _copy_besides(data: Path, place: Path) -> None:
     for name in BESIDES:
         if (data / name).is_dir():
-            shutil.copytree(data / name, place / name)
+            shutil.copytree(
+                data / name,
+                place / name,
+                ignore=shutil.ignore_patterns(sums.PATTERN),
+                copy_function=sums.copy,
+            )
         elif (data / name).exists():
             shutil.copy2(data / name, place / name)
     for path in sorted((data / IMPORTS).glob("*")):
-        if path.is_file() and not path.name.endswith(PART):
+        if path.is_file() and not path.match(sums.PATTERN) and not path.name.endswith(PART):
             (place / IMPORTS).mkdir(exist_ok=True)
-            shutil.copy2(path, place / IMPORTS / path.name)
+            sums.copy(path, place / IMPORTS / path.name)
 
 
 def _copied_bytes(data: Path) -> int:
