@@ -87,6 +87,73 @@ def test_late_readings_that_change_nothing_are_no_correction(server: Inside) -> 
     assert not noted(server)
 
 
+def message(start: int, temperatures: list[float]) -> list[dict[str, Any]]:
+    """Readings a second apart, as one message of many rows."""
+    return [
+        {"ts": (start + i * SECOND) // 1_000_000, "values": {"temperature": value}}
+        for i, value in enumerate(temperatures)
+    ]
+
+
+@pytest.mark.parametrize("when", ["temperature > 80 °C", "max of temperature over 10 s > 80 °C"])
+@pytest.mark.parametrize("is_sealed", [False, True])
+def test_a_message_of_many_rows_that_is_repeated_changes_nothing(
+    server: Inside, when: str, is_sealed: bool
+) -> None:
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": when})
+    start = server.clock() // SECOND * SECOND - 8_000 * SECOND
+    pattern = [90.0 if i % 50 == 7 else 20.0 + i % 10 for i in range(6_000)]
+    rows = message(start, pattern)
+    server.ask("POST", "/ingest/pump-1", rows)
+    server.clock.advance(5)
+
+    def alarms() -> list[dict[str, Any]]:
+        return [
+            one
+            for one in server.ask("GET", "/alarms", state="all")["value"]
+            if one["occurrences"] == 120 and one["state"] == "returned"
+        ]
+
+    before = until(alarms)
+    for _ in range(2):
+        for part in (rows, rows[1_000:3_000], rows[::-1]):
+            server.ask("POST", "/ingest/pump-1", part)
+            server.clock.advance(1)
+        if is_sealed:
+            server.platform.history.seal(wait=False)
+    assert len(noted(server)) > 0  # so many that some were forgotten
+    assert corrected(server) == []
+    assert not noted(server)
+    assert alarms() == before
+
+
+def test_what_is_new_among_what_is_repeated_is_corrected(server: Inside) -> None:
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80 °C"})
+    start = server.clock() // SECOND * SECOND - 8_000 * SECOND
+    rows = message(start, [20.0 + i % 10 for i in range(6_000)])
+    hot = {"ts": rows[100]["ts"] + 500, "values": {"temperature": 95}}
+    server.ask("POST", "/ingest/pump-1", rows)
+    server.clock.advance(5)
+    server.ask("POST", "/ingest/pump-1", [*rows, hot])
+    (one,) = corrected(server)
+    assert one["readings"] == 1
+    raised = start + 100 * SECOND + SECOND // 2
+    assert spans(one["actual"]) == [(to_iso(raised), to_iso(start + 101 * SECOND))]
+    assert one["told"] == []
+    server.ask("POST", "/ingest/pump-1", [hot, *rows])
+    assert [c["id"] for c in corrected(server)] == [one["id"]]
+
+
+def test_a_correction_noted_by_an_earlier_version_is_made() -> None:
+    belated = Belated()
+    belated.restore([["hot", "pump-1", 3, [20, 10]]])
+    (one,) = belated.take()
+    assert one.times[3].tolist() == [10, 20]
+    assert one.is_news(3, one.times[3], one.times[3]).all()
+    belated.put_back([one])
+    assert belated.snapshot() == [["hot", "pump-1", 3, [10, 20], [0, 0]]]
+
+
 def test_what_waits_for_its_correction_outlives_a_restart(tmp_path: Path) -> None:
     with inside(tmp_path / "data") as server:
         server.pumps("pump-1")

@@ -339,12 +339,15 @@ class History:
         self.names[line["n"]] = Series(line["twin"], line["path"], line["provenance"])
 
     def _keep(self, number: int, reading: Reading) -> None:
-        """The last copy stays; where later values replace earlier ones, A behind B is no copy."""
+        """The last copy stays, with the receipt of the first; where later values replace earlier
+        ones, A behind B is no copy."""
         series = self.names[number]
         kept = self._kept.setdefault(series, {}).setdefault(reading.time, [])
         for place in (-1,) if is_revised(series) else range(-len(kept), 0):
             if kept and kept[place].identity == reading.identity:
-                del kept[place]
+                before = kept.pop(place)
+                if not is_revised(series):
+                    reading = reading._replace(received=min(before.received, reading.received))
                 break
         kept.append(reading)
 

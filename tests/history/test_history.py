@@ -66,8 +66,8 @@ class Model:
         last: dict[tuple[int, object, int], int] = {}
         for number, time, value, quality, received in self.rows:
             if number == series and start <= time < end:
-                last.pop((time, value, quality), None)
-                last[time, value, quality] = received
+                before = last.pop((time, value, quality), received)
+                last[time, value, quality] = min(before, received)
         found = [(*key, received) for key, received in last.items()]
         found.sort(key=lambda row: row[0])
         return [row for row in found if bad or row[2] < 128]

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.app.rule_means import RuleMeans
-from gemel.core.batch import F64, I64
+from gemel.core.batch import F64, I64, Columns
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound, Unavailable
+from gemel.services.rules.belated import LateReadings
 from gemel.services.rules.expression import Relation
 from gemel.services.rules.features import Feature, every_path, longest_window
 from gemel.services.rules.rule import Rule
@@ -250,7 +251,7 @@ class SpanReadings:
     """Reads history of one twin and its relatives once for all rules, up to a bound.
 
     Args:
-        without: readings that are left out: source times (ns, in order) by series.
+        without: readings that are left out, as they were not known before they came late.
         most: how many may be read; `MOST_READINGS` unless said.
     """
 
@@ -259,10 +260,10 @@ class SpanReadings:
         platform: Platform,
         plan: Plan,
         progress: Progress,
-        without: Mapping[int, I64] | None = None,
+        without: LateReadings | None = None,
         most: int = 0,
     ) -> None:
-        self._without, self._most = without or {}, most or MOST_READINGS
+        self._without, self._most = without, most or MOST_READINGS
         self._history = platform.history
         self._plan, self._progress = plan, progress
         longest = max(longest_window(rule.kernel.features) for rule in plan.rules.values())
@@ -289,7 +290,7 @@ class SpanReadings:
             value = value.copy()
             for row, text in columns.text.items():
                 value[row] = code_of_json(text)
-        counts = np.isfinite(value) & self._kept_of(number, time)
+        counts = np.isfinite(value) & self._is_known(number, columns)
         if not counts.all():
             time, value = time[counts], value[counts]
         before = self._history.last(number, self._since - 1)
@@ -300,9 +301,11 @@ class SpanReadings:
                 value = np.concatenate((np.array([first]), value))
         return time, value
 
-    def _kept_of(self, number: int, time: I64) -> NDArray[np.bool_]:
-        late = self._without.get(number)
-        return np.ones(len(time), np.bool_) if late is None else ~np.isin(time, late)
+    def _is_known(self, number: int, columns: Columns) -> NDArray[np.bool_]:
+        """Which readings are not among those left out."""
+        if self._without is None:
+            return np.ones(len(columns), np.bool_)
+        return ~self._without.is_news(number, columns.time, columns.received)
 
     def _add(self, count: int) -> None:
         self._count += count
@@ -318,8 +321,8 @@ class SpanReadings:
         found = [np.zeros(0, np.int64)]
         for number in self._plan.every[twin]:
             end = self._plan.end + 1
-            time = self._history.read(number, self._since, end, bad=True, limit=self._most).time
-            found.append(time[self._kept_of(number, time)])
+            columns = self._history.read(number, self._since, end, bad=True, limit=self._most)
+            found.append(columns.time[self._is_known(number, columns)])
         times = np.concatenate(found)
         self._add(len(times))
         times.sort(kind="stable")

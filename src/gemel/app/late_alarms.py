@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -155,11 +155,25 @@ class LateAlarms:
         rule = self._platform.reactions.engine.rules.get(late.rule)
         if rule is None or self._platform.graph.find_twin(late.twin) is None:
             return None
+        late = await asyncio.to_thread(self._news, late)
+        if not late:
+            return None  # all of it was said before
         plan = self._span(rule, late)
         told, actual = await asyncio.to_thread(self._both, plan, rule, late)
         if told == actual:
             return None
         return self._document(rule, late, told, actual)
+
+    def _news(self, late: LateReadings) -> LateReadings:
+        """Those that history did not hold before: what was repeated moved its rules in time."""
+        news = {}
+        for number, times in late.times.items():
+            begin, end = int(times[0]), int(times[-1]) + 1
+            stored = self._platform.history.read(number, begin, end, limit=MOST_READINGS)
+            is_news = late.is_news(number, stored.time, stored.received)
+            is_too_much = len(stored) == MOST_READINGS  # which the back-test then says
+            news[number] = times if is_too_much else stored.time[is_news]
+        return late.only(news)
 
     def _span(self, rule: Rule, late: LateReadings) -> Plan:
         platform = self._platform
@@ -182,12 +196,12 @@ class LateAlarms:
     ) -> tuple[list[Episode], list[Episode]]:
         """What stands only without the late readings, and only with them; in a thread."""
 
-        def episodes(without: Mapping[int, Any]) -> list[Episode]:
+        def episodes(without: LateReadings | None) -> list[Episode]:
             progress = Progress(rule.id, 1)
             readings = SpanReadings(self._platform, plan, progress, without, MOST_READINGS)
             return judged(plan, rule, late.twin, readings)
 
-        told, actual = episodes(late.times), episodes({})
+        told, actual = episodes(late), episodes(None)
         spans = [{_span_of(e) for e in found} for found in (told, actual)]
         return (
             [e for e in told if _span_of(e) not in spans[1]],

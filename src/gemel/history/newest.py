@@ -2,7 +2,8 @@
 
 Of two readings of one time the later to arrive counts, as in `Reader.last`. Sources are ranked by
 when their rows arrived; a block is decoded only if it may hold a reading that is newer, or of the
-same time and later to arrive, than what is known of a series in it.
+same time and later to arrive, than what is known of a series in it. So of a reading that was sent
+again `received` may be that of a repetition, where `Reader.last` tells the first.
 """
 
 from __future__ import annotations

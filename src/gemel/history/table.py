@@ -189,6 +189,9 @@ def moved(column: U8, rows: NDArray[np.intp]) -> U8:
 def without_duplicates(table: Table, revised: Collection[int] = ()) -> Table:
     """Of rows with the same series, time, value (or text) and quality only the last to arrive.
 
+    It bears the receipt of the first: to be repeated must not make a reading look as if it had come
+    only then.
+
     Of a series that is revised a row is a copy only of the one before it: when a value is taken
     back to what it was before, that is news.
 
@@ -229,7 +232,26 @@ def _without_copies(
     keep[rows[:-1][again]] = False
     if keep.all():
         return table
-    return table.take(keep)
+    received = _first_receipts(table.received, rows, again)
+    whole = Table(table.series, table.time, table.value, quality, received, table.texts)
+    return whole.take(keep)
+
+
+def _first_receipts(received: I64, rows: NDArray[np.intp], again: NDArray[np.bool_]) -> I64:
+    """The column with the first receipt at the last of equal rows.
+
+    Args:
+        received: of all rows.
+        rows: those that meet others, equal ones side by side as they arrived.
+        again: by row but the last, whether the next is equal.
+    """
+    if not again.any():
+        return received
+    first = np.flatnonzero(np.concatenate(([True], ~again)))
+    last = np.append(first[1:], len(rows)) - 1
+    changed = received.copy()
+    changed[rows[last]] = np.minimum.reduceat(received[rows], first)
+    return changed
 
 
 def latest_versions(table: Table) -> Table:

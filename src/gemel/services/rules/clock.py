@@ -82,7 +82,7 @@ class ClockedColumns(Generic[Found]):
         """Seconds at which something changes by itself."""
         return np.zeros(0, np.int64)
 
-    def _too_late(self, series: I64, time: I64) -> None:
+    def _too_late(self, series: I64, time: I64, received: int) -> None:
         """Told of readings that count and came after their second."""
 
     def _size(self) -> int:
@@ -144,7 +144,7 @@ class ClockedColumns(Generic[Found]):
         low, high = int(step.min()), int(step.max())
         if low <= self._promised:
             in_time = step > self._promised
-            self._take_late(series[~in_time], time[~in_time], value[~in_time])
+            self._take_late(series[~in_time], time[~in_time], value[~in_time], received)
             series, time, value, step = (
                 series[in_time],
                 time[in_time],
@@ -166,7 +166,7 @@ class ClockedColumns(Generic[Found]):
             at = int(step[rows[0]])
             self._buffer.setdefault(at, []).append((series[rows], time[rows], value[rows]))
 
-    def _take_late(self, series: I64, time: I64, value: F64) -> None:
+    def _take_late(self, series: I64, time: I64, value: F64, received: int) -> None:
         """Takes in what was known before a rule was made; notes what came too late to count."""
         column, state = self._column[series], self._state
         reported = state.reported[column]
@@ -181,7 +181,7 @@ class ClockedColumns(Generic[Found]):
         counted &= (reported != NEVER) & ~same
         if not counted.any():
             return
-        self._too_late(series[counted], time[counted])
+        self._too_late(series[counted], time[counted], received)
 
     def tick(self, now: int) -> list[Found]:
         """Judges every second up to `now`, less the lag of the readings, less the lateness.

@@ -280,7 +280,7 @@ class ClockedEngine(ClockedColumns[Flip]):
         found: I64 = (self._since + delay)[running]
         return found
 
-    def _too_late(self, series: I64, time: I64) -> None:
+    def _too_late(self, series: I64, time: I64, received: int) -> None:
         for rule_id, members in self._members.items():
             rows = np.isin(series, members.reads())
             if rows.any():
@@ -290,7 +290,7 @@ class ClockedEngine(ClockedColumns[Flip]):
                 owners = members.owners()
                 for number, times in by_series(series[rows], time[rows]):
                     for twin in owners.get(number, ()):
-                        self._belated.add(rule_id, twin, number, times)
+                        self._belated.add(rule_id, twin, number, times, received)
 
     def _judge_second(self, second: int) -> list[Flip]:
         state = self._step(second)

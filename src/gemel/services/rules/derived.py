@@ -212,7 +212,7 @@ class DerivedEngine(ClockedColumns[Values]):
         self._state.reported[column[order]] = -(-time[order] // SECOND)
         self._is_changed = True
 
-    def _take_late(self, series: I64, time: I64, value: F64) -> None:
+    def _take_late(self, series: I64, time: I64, value: F64, received: int) -> None:
         """Notes what must be corrected; a newest reading counts from now on."""
         column, state = self._column[series], self._state
         counted = np.isfinite(value) & (column > 0)

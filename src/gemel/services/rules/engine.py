@@ -395,16 +395,16 @@ class RuleEngine:
         kept = is_read & is_new & np.isfinite(value[rows])
         if not is_new.all():
             late = is_read & (batch.time[rows] < newest) & np.isfinite(value[rows])
-            self._note_late(signal[late], batch.time[rows[late]])
+            self._note_late(signal[late], batch.time[rows[late]], batch.received)
         rows, signal = rows[kept], signal[kept]
         return Readings(signal, batch.time[rows], value[rows])
 
-    def _note_late(self, signal: I64, time: I64) -> None:
+    def _note_late(self, signal: I64, time: I64, received: int) -> None:
         table = self._table
         for number, times in by_series(signal, time):
             for instance in table.reader[table.start[number] : table.start[number + 1]].tolist():
                 rule, twin = table.who(instance)
-                self.belated.add(rule.id, twin, number - 1, times)
+                self.belated.add(rule.id, twin, number - 1, times, received)
 
     def _with_text(self, batch: Batch, signal: I64, counts: NDArray[np.bool_]) -> F64:
         value = batch.value.copy()
