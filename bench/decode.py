@@ -24,6 +24,7 @@ from gemel.core.access import Principal
 from gemel.core.message import Message
 from gemel.core.series import SeriesTable
 from gemel.ingest.accept import Ingest
+from gemel.ingest.lines import line_parts
 from gemel.ingest.points import Layout, Point, PointTable
 
 NOW = 1_763_800_000_000_000_000
@@ -140,6 +141,28 @@ def measure(form: Form, per_message: int, per_call: int, kinds: Callable[[int], 
     return best / count * 1e6
 
 
+def measure_lines(per_line: int, *, is_plain: bool) -> float:
+    """CPU microseconds a line of InfluxDB's line protocol, from a body of 1,000 of them."""
+    ingest = platform(fractions)
+    rng = random.Random(1)
+    who = Principal("bench", "engineer")
+    count, sign = 20_000, "" if is_plain else "+"
+    lines = []
+    for i in range(count):
+        some = [f"{n}={sign}{round(rng.uniform(0, 100), 3)}" for n in NAMES[:per_line]]
+        lines.append(f"machine,site=north,twin=d{i % DEVICES} {','.join(some)} {NOW - count + i}\n")
+    bodies = ["".join(lines[i : i + 1000]).encode() for i in range(0, count, 1000)]
+    best = float("inf")
+    for _ in range(3):
+        begin = time.process_time()
+        parts = (part for body in bodies for part in line_parts(body, 1, who, NOW))
+        readings = sum(ingest.accept(part.messages, NOW).readings for part in parts)
+        best = min(best, time.process_time() - begin)
+        if readings != count * per_line:
+            sys.exit(f"lines: {readings} of {count * per_line} readings")
+    return best / count * 1e6
+
+
 def main() -> None:
     arguments = parser(__doc__).parse_args()
     tell(measured(), arguments.json, line)
@@ -154,11 +177,20 @@ def measured() -> Iterator[dict[str, Any]]:
             "readings_per_s": round(per_message / cost * 1e6),
             "messages_per_call": per_call,
         }
+    for per_line, is_plain in ((1, True), (10, True), (10, False)):
+        cost = measure_lines(per_line, is_plain=is_plain)
+        kind = "" if is_plain else ", read field by field"
+        yield {
+            "name": f"a line of {per_line} fields{kind}",
+            "us_per_message": round(cost, 3),
+            "readings_per_s": round(per_line / cost * 1e6),
+            "messages_per_call": 1000,
+        }
 
 
 def line(row: dict[str, Any]) -> str:
     cost, rate = row["us_per_message"], row["readings_per_s"]
-    return f"{row['name']:32}{cost:9.2f} us a message{rate:14,} readings/s"
+    return f"{row['name']:40}{cost:9.2f} us a message{rate:14,} readings/s"
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from gemel.api import (
     geometries,
     graphql,
     history,
+    influx,
     ingest,
     installation,
     interchange,
@@ -93,6 +94,7 @@ ROUTES: list[Route] = [
     *foreign.ROUTES,
     *value.ROUTES,
     *ingest.ROUTES,
+    *influx.ROUTES,
     *session.ROUTES,
     *system.ROUTES,
     *installation.ROUTES,
@@ -123,21 +125,23 @@ def create_app(platform: Platform) -> ASGIApp:
 
 
 def _endpoint(platform: Platform, route: Route) -> Callable[[Request], Awaitable[Response]]:
+    told = route.dialect.told if route.dialect else error_response
+
     async def endpoint(request: Request) -> Response:
         try:
             who = NOBODY
             if route.allow != ANYONE:
-                who = authenticate(platform, request)
+                who = authenticate(platform, request, route.dialect)
                 if route.allow != LOGGED_IN and not who.allows(route.allow):
                     raise lacks(who.role, route.allow)
             response = packed(request, await guarded(platform, route, request, who))
         except GemelError as error:
-            response = error_response(error)
+            response = told(error)
         except UnicodeError as error:
-            response = error_response(InvalidInput(f"not valid UTF-8: {error}"))
+            response = told(InvalidInput(f"not valid UTF-8: {error}"))
         except Exception:
             log.exception("%s %s failed", route.method, request.url.path)
-            response = error_response(
+            response = told(
                 GemelError("something failed inside; it is in the server's log", code="Internal")
             )
         if REQUEST_ID in request.headers:

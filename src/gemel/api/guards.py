@@ -52,9 +52,11 @@ OPEN = frozenset(
         "GET /aas/description",
         "POST /ingest",
         "POST /ingest/{twin}",
+        "POST /write",
+        "POST /api/v2/write",
     }
 )
-"""`/ingest` is held by the principal itself: see `Principal.may_write_twin`."""
+"""Telemetry is held by the principal itself: see `Principal.may_write_twin`."""
 SEEN = frozenset(
     {
         "PUT /digitaltwins/{id}",

@@ -31,7 +31,7 @@ async def ingest(platform: Platform, request: Request, who: Principal) -> Respon
             f"this token may not write {provenance} values",
             hint="it needs results:write, which engineers and admins have",
         )
-    with platform.room.take(_size(request, platform.config.max_body)):
+    with platform.room.take(body_size(request, platform.config.max_body)):
         taken = await _taken(platform, request, who, twin, provenance)
     answer: dict[str, object] = {
         "readings": taken.readings,
@@ -59,7 +59,7 @@ async def _taken(
     return await platform.results.ingest(messages, provenance)
 
 
-def _size(request: Request, limit: int) -> int:
+def body_size(request: Request, limit: int) -> int:
     """How many bytes a body may take in memory, before it is read."""
     length = request.headers.get("content-length", "")
     size = int(length) if length.isdecimal() else limit

@@ -45,7 +45,10 @@ def document(routes: list[Route]) -> dict[str, Any]:
         "info": {"title": "Gemel", "version": __version__, "license": {"name": "Apache-2.0"}},
         "paths": paths,
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer"},
+                "password": {"type": "http", "scheme": "basic"},
+            },
             "schemas": dict(sorted(schemas.items())),
         },
     }
@@ -60,6 +63,7 @@ def _operation(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
         {"name": name, "in": "query", "description": about, "schema": {"type": "string"}}
         for name, about in route.query
     ]
+    wrong = route.dialect.error if route.dialect else {"$ref": "#/components/schemas/Error"}
     found: dict[str, Any] = {
         "summary": route.summary,
         "operationId": f"{route.method.lower()}_{re.sub(r'[^a-z]+', '_', route.path.lower())}",
@@ -68,7 +72,7 @@ def _operation(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
             str(route.status): {"description": "done"},
             "default": {
                 "description": "what is wrong, where, and the way out",
-                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
+                "content": {"application/json": {"schema": wrong}},
             },
         },
     }
@@ -76,9 +80,9 @@ def _operation(route: Route, schemas: dict[str, Schema]) -> dict[str, Any]:
         answer = {"application/json": {"schema": schema_of(route.answer, schemas)}}
         found["responses"][str(route.status)]["content"] = answer
     if route.body is not None:
-        found["requestBody"] = {"content": {"application/json": {"schema": route.body}}}
+        found["requestBody"] = {"content": {route.takes: {"schema": route.body}}}
     if route.allow != ANYONE:
-        found["security"] = [{"token": []}]
+        found["security"] = [{"token": []}, *([{"password": []}] if route.dialect else [])]
         found["description"] = f"Needs the permission `{route.allow}`."
     return found
 

@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 
 from gemel.core.access import Principal
+from gemel.core.errors import GemelError
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -18,6 +19,17 @@ Endpoint = Callable[["Platform", Request, Principal], Awaitable[Response]]
 
 ANYONE = ""
 """The permission of the few routes that need no token."""
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How clients that were made for another product log in, and how they are told of errors."""
+
+    secret: Callable[[HTTPConnection], str]
+    """The token as such a client sends it; "" if there is none."""
+    told: Callable[[GemelError], Response]
+    error: dict[str, Any]
+    """JSON schema of what is told."""
 
 
 @dataclass(frozen=True)
@@ -36,3 +48,7 @@ class Route:
     status: int = 200
     answer: Any = None
     """The type of the JSON that is answered, of `api.answers`."""
+    dialect: Dialect | None = None
+    """None for ours: bearer tokens, and errors as in docs/reference/errors.md."""
+    takes: str = "application/json"
+    """The media type of the request body."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection, Request
@@ -9,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from gemel.api.answers.installation import Me, Session
 from gemel.api.errors import json_response
-from gemel.api.routes import ANYONE, Route
+from gemel.api.routes import ANYONE, Dialect, Route
 from gemel.app import tokens
 from gemel.app.platform import Platform
 from gemel.core.access import ROLES, Principal
@@ -19,19 +20,22 @@ COOKIE = "gemel_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def authenticate(platform: Platform, request: HTTPConnection) -> Principal:
-    """The principal of a request.
+def authenticate(
+    platform: Platform, request: HTTPConnection, dialect: Dialect | None = None
+) -> Principal:
+    """The principal of a request; a dialect says where else its token may stand.
 
     Raises:
         NotAuthenticated: no valid token or session.
         Forbidden: a browser sends this from another site.
     """
     header = request.headers.get("authorization", "")
-    if header:
+    other = dialect.secret(request) if dialect else ""
+    if header or other:
         kind, _, secret = header.partition(" ")
         found = None
-        if kind.lower() == "bearer":
-            found = platform.tokens.principal(secret.strip())
+        if other or kind.lower() == "bearer":
+            found = platform.tokens.principal(other or secret.strip())
         if found is None:
             _refused(platform, request)
             raise NotAuthenticated(
@@ -48,6 +52,30 @@ def authenticate(platform: Platform, request: HTTPConnection) -> Principal:
     if method not in SAFE:
         check_origin(request)
     return found
+
+
+def foreign_secret(request: HTTPConnection) -> str:
+    """The token in the ways in which clients of other products send one.
+
+    `Basic` with the token as password, or as user without one; `Token`, with or without a user
+    before a colon; `Bearer` is left to `authenticate`. Browsers keep what is given as Basic, and
+    send it whichever site asks them to: the origin of what changes something is looked at.
+
+    Raises:
+        Forbidden: a browser sends this from another site.
+    """
+    kind, _, given = request.headers.get("authorization", "").partition(" ")
+    if kind.lower() == "token":
+        return given.strip().rpartition(":")[2]
+    if kind.lower() != "basic":
+        return ""
+    if request.scope.get("method", "") not in SAFE:
+        check_origin(request)
+    try:
+        user, _, password = base64.b64decode(given.strip(), validate=True).decode().partition(":")
+    except ValueError:
+        return ""
+    return password or user
 
 
 def _refused(platform: Platform, request: HTTPConnection) -> None:

@@ -28,7 +28,14 @@ MQTT_GAUGES = frozenset(
 async def health(platform: Platform, _: Request, __: Principal) -> Response:
     found = platform.history.statistics()
     problem = None if found.state == "ok" else f"history: {found.state}: {found.reason}"
-    body = {"live": True, "ready": problem is None, "version": __version__}
+    body = {
+        "name": "gemel",
+        "status": "pass" if problem is None else "fail",
+        "message": problem or "ready",
+        "live": True,
+        "ready": problem is None,
+        "version": __version__,
+    }
     if problem:
         body["problem"] = problem
     return json_response(body, 200 if problem is None else 503)

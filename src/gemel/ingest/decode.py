@@ -20,7 +20,7 @@ from gemel.core.message import Message
 from gemel.ingest.columns import NAN, Columns
 from gemel.ingest.points import EXACT, Layout, Named, TwinPoints
 from gemel.ingest.senml import plain
-from gemel.ingest.times import EARLIEST_T_NS, TIME_NAMES, read_time
+from gemel.ingest.times import EARLIEST_T_NS, OWN_TIME, TIME_NAMES, read_time
 from gemel.ingest.topics import Binding
 
 MANY = 8
@@ -73,7 +73,7 @@ class Source:
         self.is_mapped = named is not None
         self.fallback = fallback
         names = (binding.time,) if binding and binding.time else TIME_NAMES
-        self.time_names = tuple(n for n in names if n not in layout.points)
+        self.time_names = (OWN_TIME, *(n for n in names if n not in layout.points))
         self.only = bool(binding and binding.only)
         self.only_fields = binding.fields.keys() if binding else frozenset[str]()
         self.keys: tuple[str, ...] = ()

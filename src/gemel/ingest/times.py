@@ -10,6 +10,8 @@ from gemel.core.errors import InvalidInput
 
 TIME_NAMES = ("time", "timestamp", "ts", "t")
 """Names that carry the time of the values beside them, the first found wins."""
+OWN_TIME = "$time"
+"""Comes before all others, and no property or binding takes it: in what we put together."""
 
 SECONDS_END = 10**11
 MILLIS_END = 10**14

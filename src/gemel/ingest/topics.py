@@ -1,10 +1,12 @@
 """From topics to twins: the topics known by default, and bindings for all others.
 
-A pattern is an MQTT topic filter in which `{name}` captures one level: `plant/{twin}/{property}`.
+A pattern is an MQTT topic filter in which `{name}` captures one level, `plant/{twin}/{property}`,
+or what a level has behind a text, `influx/cpu/host={host}`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 _CAPTURE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_LEVEL = re.compile(r"([^{}+#]*)" + _CAPTURE.pattern)
 _NOT_IN_ID = re.compile(r"[^\w\-.+%#*?!(),=@$':~;]")
 """Ids that twins may have pass through unchanged; letters of any script stay, so that devices
 stay apart."""
@@ -120,21 +123,21 @@ def _compile(binding: Binding) -> re.Pattern[str]:
     parts: list[str] = []
     names: set[str] = set()
     for i, level in enumerate(levels):
-        capture = _CAPTURE.fullmatch(level)
+        capture = _LEVEL.fullmatch(level) if level.isprintable() else None
         if level == "#" and i == len(levels) - 1:
             parts.append("#")
         elif level == "+":
             parts.append("[^/]*")
         elif capture:
-            name = capture.group(1)
+            text, name = capture.groups()
             if name in names:
                 raise InvalidInput(f"{place}: '{{{name}}}' occurs twice in '{binding.topic}'")
             names.add(name)
-            parts.append(f"(?P<{name}>[^/]+)")
+            parts.append(f"{re.escape(text)}(?P<{name}>[^/]+)")
         elif not level.isprintable() or any(c in level for c in "+#{}"):
             raise InvalidInput(
                 f"{place}: level '{level}' of '{binding.topic}'",
-                hint="+ and {name} stand for a whole level, # for all levels at the end",
+                hint="+ is a whole level, {name} one or its end, # all levels at the end",
             )
         else:
             parts.append(re.escape(level))
@@ -160,7 +163,7 @@ class BindingIndex:
         self._wild: list[tuple[int, Binding]] = []
         for number, binding in enumerate(bindings):
             first = binding.topic.split("/", 1)[0]
-            if first in ("+", "#") or first.startswith("{"):
+            if first in ("+", "#") or "{" in first:
                 self._wild.append((number, binding))
             else:
                 self._by_first.setdefault(first, []).append((number, binding))
@@ -180,8 +183,14 @@ class BindingIndex:
 
 
 def device_id(text: str) -> str:
-    """Turns any text into an id that a twin may have: '/' becomes '.', what is odd becomes '_'."""
-    found = _NOT_IN_ID.sub("_", text.strip("/").replace("/", "."))[:ID_LENGTH]
+    """Turns any text into an id that a twin may have: '/' becomes '.', what is odd becomes '_'.
+
+    What is too long is cut and ends with its digest, so that devices stay apart.
+    """
+    found = _NOT_IN_ID.sub("_", text.strip("/").replace("/", "."))
+    if len(found) > ID_LENGTH:
+        digest = hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
+        found = f"{found[: ID_LENGTH - 17]}~{digest}"
     return found.replace(".", "_") if found in (".", "..") else found
 
 

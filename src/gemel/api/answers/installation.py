@@ -67,6 +67,9 @@ class Status(TypedDict):
 
 
 class Health(TypedDict):
+    name: str
+    status: Literal["pass", "fail"]
+    message: str
     live: bool
     ready: bool
     version: str

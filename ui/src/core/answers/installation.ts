@@ -84,6 +84,9 @@ export interface Geometry {
 }
 
 export interface Health {
+  name: string;
+  status: "pass" | "fail";
+  message: string;
   live: boolean;
   ready: boolean;
   version: string;
