@@ -15,7 +15,7 @@ from paho.mqtt.publish import single
 
 from app.inside import Inside, inside, until
 from gemel.app.certificates import own_names
-from gemel.app.config import Connection
+from gemel.app.connection_settings import MqttConnection
 
 MOSQUITTO = shutil.which("mosquitto")
 
@@ -124,7 +124,7 @@ def test_a_wrong_connector_is_refused_in_words(
 
 
 def test_a_connector_of_the_file_is_shown_and_changed_only_there(tmp_path: Path) -> None:
-    given = {"mill": Connection("127.0.0.1:1", ("mill/#",))}
+    given = {"mill": MqttConnection("127.0.0.1:1", ("mill/#",))}
     with inside(tmp_path / "data", connections=given) as server:
         [shown] = server.ask("GET", "/connections")["value"]
         assert (shown["name"], shown["source"]) == ("mill", "file")

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from gemel.app.config import Config, Connection, address, load
+from gemel.app.addresses import address
+from gemel.app.config import Config, load
+from gemel.app.connection_settings import MqttConnection
 from gemel.core.errors import ConfigInvalid
 
 OTHER: dict[str, Any] = {
@@ -112,7 +114,7 @@ def test_a_file_that_is_not_named_may_be_missing(
         ("a = = 1", "not valid TOML.*line 1"),
         ("connections = 3", "line 1: connections must be tables"),
         ("connections.a = 3", "connections.a must be a table"),
-        ("[connections.a]\nbroker = 'b'", "connections.a.broker: 'b' is not HOST:PORT"),
+        ("[connections.a]\nbroker = 'b'", "connections.a: broker: 'b' is not HOST:PORT"),
         ("[connections.a]\ntopic = ['x']", "line 2: there is no setting 'topic'.*'topics'"),
         (
             "tls = true\n[connections.a]\nbroker = 'b:1'\n[connections.b]\ntls = 7",
@@ -152,8 +154,8 @@ def test_connections_are_read_whole(tmp_path: Path) -> None:
         '[connections.other]\nbroker = "[::1]:1"\n',
     )
     assert load(file, {}, {}).connections == {
-        "plant": Connection("10.0.0.1:1883", ("a/#", "b/+"), "u", "p", True, "c"),
-        "other": Connection("[::1]:1"),
+        "plant": MqttConnection("10.0.0.1:1883", ("a/#", "b/+"), "u", "p", True, "c"),
+        "other": MqttConnection("[::1]:1"),
     }
 
 

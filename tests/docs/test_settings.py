@@ -10,14 +10,19 @@ from pathlib import Path
 import pytest
 from pages import ROOT, code, read, section, table
 
-from gemel.app.config import Config, Connection, load
+from gemel.app.config import Config, load
+from gemel.app.connection_settings import KINDS, MqttConnection, OpcUaConnection
 from gemel.cli.main import parser
 from gemel.core.errors import ConfigInvalid
 
 PAGE = read("docs/reference/settings.md")
 SETTINGS = {code(row[0]): row for row in table(section(PAGE, "## All settings"), "setting")}
-CONNECTION = {
-    code(row[0]): row for row in table(section(PAGE, "## `[connections.NAME]`"), "setting")
+CONNECTIONS = {
+    kind: {code(row[0]): row for row in table(section(PAGE, heading), "setting")}
+    for kind, heading in (
+        (MqttConnection, "### An MQTT broker"),
+        (OpcUaConnection, "### An OPC UA server"),
+    )
 }
 
 
@@ -46,7 +51,9 @@ def flags() -> dict[str, str]:
 
 def test_every_setting_is_documented_and_no_other() -> None:
     assert set(SETTINGS) == {f.name for f in dataclasses.fields(Config)}
-    assert set(CONNECTION) == {f.name for f in dataclasses.fields(Connection)}
+    for kind, rows in CONNECTIONS.items():
+        assert set(rows) == {f.name for f in dataclasses.fields(kind)}
+    assert set(KINDS.values()) == set(CONNECTIONS)
 
 
 def test_defaults_are_those_of_the_code() -> None:
@@ -54,10 +61,11 @@ def test_defaults_are_those_of_the_code() -> None:
     documented = {name: row[1].strip("`") for name, row in SETTINGS.items()}
     assert documented.pop("connections") == "none"
     assert documented == {name: shown(getattr(default, name)) for name in documented}
-    held = Connection()
-    documented = {name: row[1].strip("`") for name, row in CONNECTION.items()}
-    assert documented.pop("broker") == "required"
-    assert documented == {name: shown(getattr(held, name)) for name in documented}
+    for kind, rows in CONNECTIONS.items():
+        documented = {name: row[1].strip("`") for name, row in rows.items()}
+        [required] = [name for name in KINDS if name in documented]
+        assert documented.pop(required) == "required"
+        assert documented == {name: shown(getattr(kind(), name)) for name in documented}
 
 
 def test_flags_are_those_of_serve() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,10 +15,11 @@ from gemel.api.bodies import read_object
 from gemel.api.errors import json_response
 from gemel.api.routes import ANYONE, Route
 from gemel.api.session import LOGGED_IN
-from gemel.app.connections import FIELDS
+from gemel.app.connection_settings import KINDS, all_fields
 from gemel.app.installation import installation
 from gemel.app.platform import Platform
 from gemel.core.access import ROLES, Principal
+from gemel.core.document import Json
 from gemel.core.errors import NotFound
 
 
@@ -48,7 +50,7 @@ async def connections(platform: Platform, _: Request, __: Principal) -> Response
 
 
 async def put(platform: Platform, request: Request, who: Principal) -> Response:
-    body = await read_object(request, ("broker",), FIELDS)
+    body = await read_object(request, (), tuple(all_fields()))
     key = request.path_params["name"]
     return json_response(await platform.connections.put(key, body, who.name))
 
@@ -58,17 +60,21 @@ async def delete(platform: Platform, request: Request, who: Principal) -> Respon
     return Response(status_code=204)
 
 
-CONNECTION = {
+SCHEMAS: dict[Any, Json] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+    float: {"type": "number"},
+}
+A_LIST: Json = {"type": "array", "items": {"type": "string"}}
+EXAMPLES = {"broker": "broker.plant.example:1883", "opcua": "opc.tcp://press.plant.example:4840"}
+FIELDS: Json = {name: dict(SCHEMAS.get(of, A_LIST)) for name, of in all_fields().items()}
+for _name, _example in EXAMPLES.items():
+    FIELDS[_name]["examples"] = [_example]
+CONNECTION: Json = {
     "type": "object",
-    "required": ["broker"],
-    "properties": {
-        "broker": {"type": "string", "examples": ["broker.plant.example:1883"]},
-        "topics": {"type": "array", "items": {"type": "string"}},
-        "username": {"type": "string"},
-        "password": {"type": "string"},
-        "tls": {"type": "boolean"},
-        "clientId": {"type": "string"},
-    },
+    "oneOf": [{"required": [name]} for name in KINDS],
+    "properties": FIELDS,
     "additionalProperties": False,
 }
 WRITE = "system:write"

@@ -12,23 +12,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from gemel.core.errors import ConfigInvalid
+from gemel.app.addresses import address
+from gemel.app.connection_settings import KINDS, Connection, kind_in
+from gemel.core.errors import ConfigInvalid, InvalidInput
 
 MEBIBYTE = 1 << 20
 MOST_PROCESSES = 64
-
-
-@dataclass(frozen=True)
-class Connection:
-    """An MQTT broker that already exists, to subscribe to: `[connections.NAME]` in gemel.toml."""
-
-    broker: str = ""
-    """HOST:PORT."""
-    topics: tuple[str, ...] = ("#",)
-    username: str = ""
-    password: str = ""
-    tls: bool = False
-    client_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,20 +112,6 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     return config
 
 
-def address(text: str, name: str) -> tuple[str, int]:
-    """Splits HOST:PORT ([v6]:PORT too).
-
-    Raises:
-        ConfigInvalid: it is not of that form.
-    """
-    match = re.fullmatch(r"(?:\[([0-9A-Fa-f:]+)\]|([^:\s\[\]]*)):(\d{1,5})", text.strip())
-    if not match or int(match[3]) > 65_535:
-        raise ConfigInvalid(
-            f"{name}: '{text}' is not HOST:PORT", hint="write it like 127.0.0.1:8080"
-        )
-    return match[1] or match[2] or "127.0.0.1", int(match[3])
-
-
 def _from_file(file: Path) -> dict[str, Any]:
     try:
         text = file.read_text("utf-8")
@@ -163,21 +138,32 @@ def _connections(found: Any, text: str, file: Path) -> dict[str, Connection]:
     place = f"{file}, line {_line_of(text, 'connections')}"
     if not isinstance(found, dict):
         raise ConfigInvalid(f"{place}: connections must be tables", hint="[connections.NAME]")
-    known = {f.name for f in dataclasses.fields(Connection)}
     result = {}
     for name, table in found.items():
+        place = f"{file}, line {_line_of(text, name, 'connections')}"
         if not isinstance(table, dict):
             raise ConfigInvalid(f"{place}: connections.{name} must be a table")
-        values = {}
-        for key, value in table.items():
-            place = f"{file}, line {_line_of(text, key, f'connections.{name}')}"
-            if key not in known:
-                raise _unknown(key, known, place)
-            values[key] = _convert(key, value, place, Connection)
-        connection = Connection(**values)
-        address(connection.broker, f"{file}: connections.{name}.broker")
-        result[name] = connection
+        result[name] = _connection(name, table, text, file)
     return result
+
+
+def _connection(name: str, table: dict[str, Any], text: str, file: Path) -> Connection:
+    head = f"connections.{name}"
+    there = [KINDS[key] for key in KINDS if key in table]
+    known = {f.name: kind for kind in there or KINDS.values() for f in dataclasses.fields(kind)}
+    values = {}
+    for key, value in table.items():
+        place = f"{file}, line {_line_of(text, key, head)}"
+        if key not in known:
+            raise _unknown(key, set(known), place)
+        values[key] = _convert(key, value, place, known[key])
+    _, kind = kind_in(table, f"{file}, line {_line_of(text, head, head)}: {head}")
+    connection = kind(**values)
+    try:
+        connection.check()
+    except InvalidInput as error:
+        raise ConfigInvalid(f"{file}: {head}: {error.message}", hint=error.hint) from error
+    return connection
 
 
 def _unknown(name: str, known: set[str], place: str) -> ConfigInvalid:

@@ -1,4 +1,4 @@
-"""Connectors: the MQTT brokers that Gemel subscribes on, from `gemel.toml` and from people.
+"""Connectors: the sources that Gemel goes to, from `gemel.toml` and from people.
 
 Those of the file stand as long as the file says so; those that people made are documents of kind
 `connection`, kept and changed over the API while the server runs.
@@ -9,19 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from gemel.app.config import Connection, address
-from gemel.app.host import MqttHost
-from gemel.connect.mqtt.bridge import Bridge, BridgeSettings
-from gemel.connect.mqtt.packets import ProtocolError
-from gemel.connect.mqtt.topics import check_filter, split_shared
-from gemel.core.access import Principal
+from gemel.app.connection_kinds import connector
+from gemel.app.connection_settings import (
+    SECRET,
+    Connection,
+    from_body,
+    from_document,
+    to_document,
+)
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
-from gemel.core.errors import ConfigInvalid, Conflict, GemelError, InvalidInput, NotFound
+from gemel.core.errors import Conflict, GemelError, InvalidInput, NotFound, Unavailable
+from gemel.core.ports import Connector
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -29,8 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("gemel")
 KIND = "connection"
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,63}", re.ASCII)
-FIELDS = ("broker", "topics", "username", "password", "tls", "clientId")
-MOST, MOST_TOPICS = 100, 100
+MOST = 100
 STATES = {"connected": "connected", "connecting": "connecting", "closed": "stopped"}
 
 
@@ -39,14 +40,14 @@ class _Link:
     """A connector that runs, and how it is."""
 
     connection: Connection
-    bridge: Bridge | None = None
+    connector: Connector | None = None
     state: str = "connecting"
     problem: str = ""
     since: int = 0
 
 
 class Connections:
-    """Every connector of an installation; each has one bridge while the server runs."""
+    """Every connector of an installation, while the server runs."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -67,7 +68,7 @@ class Connections:
         self._is_running = True
         for key, doc in self._made.items():
             if key not in self._of_file:
-                await self._begin(key, _connection(doc))
+                await self._begin(key, from_document(doc))
         for key, connection in self._of_file.items():
             await self._begin(key, connection)
 
@@ -90,16 +91,16 @@ class Connections:
         if not NAME.fullmatch(key):
             raise InvalidInput(f"'{key[:80]}' cannot be the name of a connector", hint="a-z 0-9 -")
         self._require_own(key)
-        doc = _checked(key, body, self._made.get(key, {}))
+        connection = from_body(body, self._made.get(key, {}))
         async with self._turn:
             if key not in self._made and len(self._made) >= MOST:
                 raise Conflict(f"there are {MOST} connectors already", hint="delete some first")
-            await self._platform.put(KIND, key, doc, who)
-            await self._begin(key, _connection(doc))
+            await self._platform.put(KIND, key, to_document(connection), who)
+            await self._begin(key, connection)
         return self._shown(key)
 
     async def delete(self, key: str, who: str) -> None:
-        """Ends one; what its broker still holds for us waits there until the session expires.
+        """Ends one; what a broker still holds for us waits there until the session expires.
 
         Raises:
             NotFound: there is none of this name.
@@ -120,127 +121,71 @@ class Connections:
                 code="ConnectorOfFile",
             )
 
-    # ---- bridges -------------------------------------------------------------------------
+    def connector(self, key: str) -> Connector:
+        """The connector of a name, for what only its kind can do.
+
+        Raises:
+            NotFound: there is none of this name.
+            Unavailable: it could not begin.
+        """
+        link = self._links.get(key)
+        if link is None:
+            raise NotFound(f"there is no connector '{key}'", hint="GET /connections lists them")
+        if link.connector is None:
+            raise Unavailable(f"connector '{key}' does not run: {link.problem}")
+        return link.connector
+
+    # ---- links ---------------------------------------------------------------------------
 
     async def _begin(self, key: str, connection: Connection) -> None:
         await self._end(key)
-        clock = self._platform.clock
-        link = self._links[key] = _Link(connection, since=clock())
+        link = self._links[key] = _Link(connection, since=self._platform.clock())
         if not self._is_running:
             return
-        host, port = address(connection.broker, f"connections.{key}.broker")
+        try:
+            link.connector = await connector(
+                self._platform, key, connection, lambda *told: self._told(key, link, *told)
+            )
+        except GemelError as error:  # the others go on
+            self._told(key, link, "failing", str(error))
+            return
+        await link.connector.start()
 
-        def on_state(state: str, why: str) -> None:
+    def _told(self, key: str, link: _Link, state: str, why: str) -> None:
+        now = STATES.get(state, "failing")
+        if now == "connecting" and link.state == "failing" and not why:
+            return  # it tries anew, and the problem stands until it succeeds
+        if now != link.state or why not in ("", link.problem):
             level = logging.INFO if state == "connected" else logging.WARNING
             log.log(level, "connection %s: %s %s", key, state, why)
-            now = STATES.get(state, "failing")
-            if why or now == "connected":
-                link.problem = why
-            if now == "connecting" and link.state == "failing":
-                return  # it tries anew, and the problem stands until it succeeds
-            if now != link.state:
-                link.state, link.since = now, clock()
-
-        settings = BridgeSettings(
-            host,
-            port,
-            connection.client_id or f"gemel-{key}",
-            connection.username,
-            connection.password,
-            tls=ssl.create_default_context() if connection.tls else None,
-        )
-        who = Principal(f"connection {key}", "device", ("*",))
-        link.bridge = Bridge(
-            settings, connection.topics, MqttHost(self._platform), who, clock, on_state=on_state
-        )
-        await link.bridge.start()
-        self._platform.start_task(self._watch(link, link.bridge))
-
-    async def _watch(self, link: _Link, bridge: Bridge) -> None:
-        """Tells when the other broker grants a connection, and not what was asked for on it."""
-        try:
-            await bridge.subscribed()
-        except GemelError as error:
-            link.state, link.problem = "failing", error.message
-            link.since = self._platform.clock()
-        except asyncio.CancelledError:
-            return  # it was ended before anybody answered
+        if why or now == "connected":
+            link.problem = why
+        if now == "connecting" and link.state == "failing":
+            return
+        if now != link.state:
+            link.state, link.since = now, self._platform.clock()
 
     async def _end(self, key: str) -> None:
         link = self._links.pop(key, None)
-        if link is not None and link.bridge is not None:
-            bridge, link.bridge = link.bridge, None
-            await bridge.close()
+        if link is not None and link.connector is not None:
+            ended, link.connector = link.connector, None
+            await ended.close()
 
     def _shown(self, key: str) -> Json:
         link = self._links[key]
-        of, bridge = link.connection, link.bridge
+        of, runs = link.connection, link.connector
+        said = to_document(of)
+        password = said.pop(SECRET, "")
         return {
             "name": key,
+            "kind": of.kind,
             "source": "file" if key in self._of_file else "people",
-            "broker": of.broker,
-            "topics": list(of.topics),
-            "username": of.username,
-            "hasPassword": bool(of.password),
-            "tls": of.tls,
-            "clientId": of.client_id or f"gemel-{key}",
+            **said,
+            "hasPassword": bool(password),
             "state": link.state,
             "problem": link.problem,
             "since": to_iso(link.since),
-            "accepted": bridge.accepted if bridge else 0,
-            "refused": bridge.refused if bridge else 0,
+            "accepted": runs.accepted if runs else 0,
+            "refused": runs.refused if runs else 0,
+            **(runs.facts() if runs else {}),
         }
-
-
-def _connection(doc: Json) -> Connection:
-    return Connection(
-        doc["broker"],
-        tuple(doc["topics"]),
-        doc["username"],
-        doc.get("password", ""),
-        doc["tls"],
-        doc["clientId"],
-    )
-
-
-def _checked(key: str, body: Json, before: Json) -> Json:
-    unknown = [name for name in body if name not in FIELDS]
-    if unknown:
-        raise InvalidInput(f"a connector has no '{unknown[0]}'", hint=", ".join(FIELDS))
-    doc: Json = {
-        "broker": _line(body.get("broker", ""), "broker"),
-        "topics": _topics(body.get("topics", ["#"])),
-        "username": _line(body.get("username", ""), "username"),
-        "tls": body.get("tls", False),
-        "clientId": _line(body.get("clientId", ""), "clientId"),
-    }
-    password = _line(body.get("password", before.get("password", "")), "password")
-    if password:
-        doc["password"] = password
-    if not isinstance(doc["tls"], bool):
-        raise InvalidInput("'tls' must be true or false")
-    try:
-        host, _ = address(doc["broker"], "broker")
-    except ConfigInvalid as error:
-        raise InvalidInput(error.message, hint=error.hint) from error
-    if not host:
-        raise InvalidInput("'broker' names no host", hint="write it like 10.0.0.5:1883")
-    return doc
-
-
-def _line(value: Any, name: str) -> str:
-    if not isinstance(value, str) or len(value) > 500 or not (value.isprintable() or not value):
-        raise InvalidInput(f"'{name}' must be one line of at most 500 characters")
-    return value.strip() if name != "password" else value
-
-
-def _topics(value: Any) -> list[str]:
-    is_list = isinstance(value, list) and all(isinstance(one, str) for one in value)
-    if not is_list or not 1 <= len(value) <= MOST_TOPICS:
-        raise InvalidInput(f"'topics' must be 1 to {MOST_TOPICS} topic filters", hint='["plant/#"]')
-    for one in value:
-        try:
-            check_filter(split_shared(one)[1])
-        except ProtocolError as error:
-            raise InvalidInput(f"'{one[:200]}' is no topic filter", hint=str(error)) from error
-    return list(value)

@@ -22,6 +22,8 @@ from gemel.app.runs import FOLDER as RUNS
 from gemel.app.scenarios import FOLDER as SCENARIOS
 from gemel.app.snapshot import ATTACHMENTS, DOCUMENTS, IMPORTS
 from gemel.backends.upkeep import current
+from gemel.connect.opcua import identity
+from gemel.connect.opcua.settings import FOLDER as OPCUA
 from gemel.core.document import Json
 from gemel.core.errors import Damaged, GemelError
 from gemel.services.packing import unpack
@@ -44,6 +46,8 @@ def faults(data: Path) -> Iterator[Json]:
     yield from _fault(data, data / event_cursors.FILE, event_cursors.read)
     for name, what in certificates.faults(data / "tls"):
         yield {"file": f"tls/{name}", "what": what}
+    for name, what in identity.faults(data / OPCUA):
+        yield {"file": f"{OPCUA}/{name}", "what": what}
     if what := audit.key_fault(data, data / DOCUMENTS):
         yield {"file": audit.KEY_FILE, "what": what}
 

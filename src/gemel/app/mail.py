@@ -7,7 +7,8 @@ import ssl
 from collections.abc import Sequence
 from email.message import EmailMessage
 
-from gemel.app.config import Config, address
+from gemel.app.addresses import address
+from gemel.app.config import Config
 from gemel.core.errors import ConfigInvalid, Refused, Unavailable
 
 SECONDS = 20.0

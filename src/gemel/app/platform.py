@@ -62,7 +62,7 @@ from gemel.core.batch import Batch
 from gemel.core.clock import SECOND, Clock, system_clock, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, Unavailable
-from gemel.core.message import Message
+from gemel.core.message import Message, Samples
 from gemel.core.series import MEASURED, SeriesTable, is_supposed
 from gemel.history import History
 from gemel.ingest.accept import Accepted, Ingest
@@ -158,13 +158,15 @@ class Platform:
 
     # ---- the loop ----------------------------------------------------------------------------
 
-    def accept(self, messages: Sequence[Message], done: Callable[[Exception | None], None]) -> None:
+    def accept(
+        self, messages: Sequence[Message | Samples], done: Callable[[Exception | None], None]
+    ) -> None:
         """Takes messages in; `done` is called once they are durable and visible."""
         self._accept(messages, lambda _, error: done(error))
 
     def _accept(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[Message | Samples],
         done: Callable[[Accepted, Exception | None], None],
         stage: Ingest | None = None,
     ) -> None:

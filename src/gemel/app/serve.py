@@ -15,7 +15,8 @@ from typing import Any
 import uvicorn
 
 from gemel.app import certificates, tokens
-from gemel.app.config import Config, address
+from gemel.app.addresses import address
+from gemel.app.config import Config
 from gemel.app.host import MqttHost
 from gemel.app.platform import Platform
 from gemel.backends.mqtt_sessions import SqliteMqttSessions

@@ -27,6 +27,7 @@ from gemel.app.runs import FOLDER as RUNS
 from gemel.app.scenarios import FOLDER as SCENARIOS
 from gemel.backends.upkeep import Pinned
 from gemel.connect.mqtt import spool
+from gemel.connect.opcua.settings import FOLDER as OPCUA
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import Conflict, InvalidInput, Unavailable
@@ -36,7 +37,7 @@ FOLDER = "backups"
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,63}", re.ASCII)
 DOCUMENTS, SESSIONS, HISTORY, IMPORTS = "gemel.sqlite", "mqtt.sqlite", "history", "imports"
 ATTACHMENTS = "attachments"
-BESIDES = ("tls", CURSORS, FITS, RUNS, SCENARIOS, MODELS, ATTACHMENTS, GEOMETRIES, KEY_FILE)
+BESIDES = ("tls", OPCUA, CURSORS, FITS, RUNS, SCENARIOS, MODELS, ATTACHMENTS, GEOMETRIES, KEY_FILE)
 SLACK = 16 << 20
 LOCK = ".lock"
 
@@ -125,7 +126,7 @@ def _copied_bytes(data: Path) -> int:
     paths = [data / f"{name}{end}" for name in (DOCUMENTS, SESSIONS) for end in ("", "-wal")]
     paths += (data / spool.FOLDER).rglob("*.log")
     paths += [data / CURSORS, *(data / "tls").glob("*"), *(data / IMPORTS).glob("*")]
-    folders = (FITS, RUNS, SCENARIOS, MODELS, ATTACHMENTS, GEOMETRIES)
+    folders = (OPCUA, FITS, RUNS, SCENARIOS, MODELS, ATTACHMENTS, GEOMETRIES)
     paths += [path for name in folders for path in (data / name).rglob("*")]
     return sum(path.stat().st_size for path in paths if path.is_file())
 

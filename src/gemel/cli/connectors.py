@@ -1,4 +1,4 @@
-"""`gemel connector`: the MQTT brokers that the server subscribes on."""
+"""`gemel connector`: the sources that the server goes to: MQTT brokers, OPC UA servers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from gemel.cli.actions import actions_of, add_action
 from gemel.cli.client import Client, segment
 from gemel.core.errors import InvalidInput
 
-HEAD = ("NAME", "BROKER", "STATE", "SINCE", "TAKEN", "TOPICS", "PROBLEM")
+HEAD = ("NAME", "AT", "STATE", "SINCE", "TAKEN", "WHAT", "PROBLEM")
+
+FIELDS = {
+    **{name: name for name in ("broker", "opcua", "username", "tls", "security", "mode", "trust")},
+    **{name: name for name in ("publishing", "sampling", "queue", "timestamps")},
+    "topic": "topics",
+    "node": "nodes",
+    "client_id": "clientId",
+}
+"""Arguments of `put`, and what the API calls them."""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -19,12 +28,22 @@ def add(parser: argparse.ArgumentParser) -> None:
     add_action(actions, "list", "all connectors, and how they are", _list)
     put = add_action(actions, "put", "make or change a connector; it connects at once", _put)
     put.add_argument("name")
-    put.add_argument("--broker", required=True, help="HOST:PORT")
-    put.add_argument("--topic", action="append", default=[], help="what to subscribe on; repeat")
-    put.add_argument("--username", default="")
+    at = put.add_mutually_exclusive_group(required=True)
+    at.add_argument("--broker", help="an MQTT broker, HOST:PORT")
+    at.add_argument("--opcua", help="an OPC UA server, opc.tcp://HOST:PORT")
+    put.add_argument("--username")
     put.add_argument("--password-file", default="", help="whose first line is the password")
-    put.add_argument("--tls", action="store_true", help="speak TLS to the broker")
-    put.add_argument("--client-id", default="", help="made of the name unless said")
+    put.add_argument("--topic", action="append", help="MQTT: what to subscribe on; repeat")
+    put.add_argument("--tls", action="store_true", default=None, help="MQTT: speak TLS")
+    put.add_argument("--client-id", help="MQTT: made of the name unless said")
+    put.add_argument("--node", action="append", help="OPC UA: node id or browse path; repeat")
+    put.add_argument("--security", help="OPC UA: none, Basic256Sha256 and others")
+    put.add_argument("--mode", help="OPC UA: sign-and-encrypt or sign")
+    put.add_argument("--trust", help="OPC UA: SHA-256 of the server's certificate")
+    put.add_argument("--publishing", type=float, help="OPC UA: seconds between publications")
+    put.add_argument("--sampling", type=float, help="OPC UA: seconds between samples")
+    put.add_argument("--queue", type=int, help="OPC UA: values kept between publications")
+    put.add_argument("--timestamps", help="OPC UA: source, server or received")
     delete = add_action(actions, "delete", "end a connector", _delete)
     delete.add_argument("name")
 
@@ -34,14 +53,10 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _put(arguments: argparse.Namespace) -> int:
-    body: dict[str, Any] = {"broker": arguments.broker, "tls": arguments.tls}
-    for field, value in (
-        ("topics", arguments.topic),
-        ("username", arguments.username),
-        ("clientId", arguments.client_id),
-    ):
-        if value:
-            body[field] = value
+    said = vars(arguments)
+    body: dict[str, Any] = {
+        field: said[name] for name, field in FIELDS.items() if said[name] is not None
+    }
     if arguments.password_file:
         body["password"] = _first_line(arguments.password_file)
     client = Client(arguments.data)
@@ -75,10 +90,14 @@ def _show(found: list[dict[str, Any]], as_json: bool) -> int:
         return 0
     rows = [
         (
-            *(one["name"], one["broker"], one["state"], one["since"], one["accepted"]),
-            *(", ".join(one["topics"]), one["problem"]),
+            *(one["name"], one.get("broker") or one["opcua"], one["state"], one["since"]),
+            *(one["accepted"], ", ".join(one.get("topics") or one["nodes"]), one["problem"]),
         )
         for one in found
     ]
     output.table(HEAD, rows, "there are no connectors: devices connect to Gemel itself")
+    for one in found:
+        more = [f"... and {one['moreProblems']} more"] if one.get("moreProblems") else []
+        for problem in (*one.get("problems", ()), *more):
+            output.say(f"{one['name']}: {problem}")
     return 0

@@ -103,7 +103,10 @@ COMMANDS = {
         "properties computed by formulas: list, check, put, delete", "gemel.cli.derived", "add", ""
     ),
     "connector": Command(
-        "MQTT brokers that are subscribed on: list, put, delete", "gemel.cli.connectors", "add", ""
+        "MQTT brokers and OPC UA servers that are read: list, put, delete",
+        "gemel.cli.connectors",
+        "add",
+        "",
     ),
     "policy": Command(
         "who may read, write and command what: list, check, put, delete, explain",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from gemel.core.access import Principal
 
@@ -16,3 +17,25 @@ class Message(NamedTuple):
     who: Principal
     content_type: str = ""
     """"" is found out from the bytes; else a media type such as application/senml+cbor."""
+
+
+class Sample(NamedTuple):
+    """One value of a source that gives each a time and a quality of its own."""
+
+    name: str
+    value: Any
+    """As JSON has it; None for a bad reading without a value."""
+    time: int
+    """ns since 1970 UTC."""
+    quality: int
+
+
+class Samples(NamedTuple):
+    """A message that holds values where others hold bytes; else as `Message`."""
+
+    topic: str
+    rows: Sequence[Sample]
+    received: int
+    who: Principal
+    content_type: str = "values"
+    """Tells it from bytes to those that look no further."""

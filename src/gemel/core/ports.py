@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from gemel.core.access import Principal
-from gemel.core.document import Document, Edit, Encoded, Version
-from gemel.core.message import Message
+from gemel.core.document import Document, Edit, Encoded, Json, Version
+from gemel.core.message import Message, Samples
 
 
 class Documents(Protocol):
@@ -76,6 +76,50 @@ class Host(Protocol):
 
     def disconnected(self, who: Principal, client_id: str, cause: str) -> None:
         """`cause`: "goodbye", "lost", "timeout", "taken-over" or "refused"."""
+        ...
+
+
+class Intake(Protocol):
+    """What a connector asks of the platform. All calls are on the event loop's thread."""
+
+    def accept(
+        self, messages: Sequence[Message | Samples], done: Callable[[Exception | None], None]
+    ) -> None:
+        """As `Host.accept`."""
+        ...
+
+    def heard(self, topic: str) -> int:
+        """When anything durable last came for the device of a topic (ns); 0 if nothing ever did."""
+        ...
+
+    def missed(self, topics: Iterable[str], first: int, last: int, cause: str) -> None:
+        """Values of these topics that changed between two times (ns) and were not had.
+
+        `cause`: "overflow" (a queue at the source was full) or "disconnected".
+        """
+        ...
+
+
+class Connector(Protocol):
+    """A way to a source that Gemel goes to; it tries for good until it is closed.
+
+    How it is it says by itself, as (state, why): "connecting", "connected", or another word with
+    what is wrong.
+    """
+
+    accepted: int
+    """What was taken in and is durable."""
+    refused: int
+    """What the platform could not make durable; it is tried again."""
+
+    async def start(self) -> None:
+        """Begins to connect, and does not wait for it."""
+        ...
+
+    async def close(self) -> None: ...
+
+    def facts(self) -> Json:
+        """What there is to know beyond its state, for people."""
         ...
 
 

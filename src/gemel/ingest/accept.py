@@ -5,18 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from gemel.core.access import Principal
 from gemel.core.batch import I64, Batch, Reject
 from gemel.core.clock import SECOND
 from gemel.core.errors import InvalidInput
-from gemel.core.message import Message
+from gemel.core.message import Message, Samples
 from gemel.core.series import MEASURED, SeriesTable
 from gemel.ingest.decode import Route, Source, decode_common, source_of
 from gemel.ingest.duplicates import Recent
 from gemel.ingest.intake import Intake, Unknown
-from gemel.ingest.payload import decode, show
+from gemel.ingest.payload import decode, shown
 from gemel.ingest.points import Named, PointTable, TwinPoints, topic_of
+from gemel.ingest.samples import take_samples
 from gemel.ingest.senml import Problem
 from gemel.ingest.topics import (
     Binding,
@@ -109,7 +111,7 @@ class Ingest:
             if (route := self._routes.get(topic)) is not None:
                 route.who = None
 
-    def accept(self, messages: Sequence[Message], now: int) -> Accepted:
+    def accept(self, messages: Sequence[Message | Samples], now: int) -> Accepted:
         """Takes messages in. Never raises, whatever was sent.
 
         Args:
@@ -120,8 +122,8 @@ class Ingest:
             return self._accept(messages, now)
         except Exception as error:  # noqa: BLE001  (a flaw here must not cost other devices' data)
             self._surprised(error)
-        good: list[Message] = []
-        bad: list[Message] = []
+        good: list[Message | Samples] = []
+        bad: list[Message | Samples] = []
         for message in messages:
             try:
                 self._accept([message], now)
@@ -131,7 +133,7 @@ class Ingest:
                 good.append(message)
         accepted = self._accept(good, now)
         for m in bad:
-            raw = show(m.payload)
+            raw = shown(m)
             accepted.rejects.append(
                 Reject(m.received, m.received, "", "", raw, "undecodable", m.topic)
             )
@@ -141,7 +143,7 @@ class Ingest:
         """Called with what must not happen; tests raise it."""
         log.error("a message could not be taken in, and was rejected", exc_info=error)
 
-    def _accept(self, messages: Sequence[Message], now: int) -> Accepted:
+    def _accept(self, messages: Sequence[Message | Samples], now: int) -> Accepted:
         if self._points.stale:
             for topic in self._points.stale:
                 self._routes.pop(topic, None)
@@ -154,8 +156,11 @@ class Ingest:
                 break
             message = messages[index]
             route = self._route(message, call)
-            if route is not None and not self._became_common(message, route, call):
-                call.take(message, route)
+            if route is not None:
+                if isinstance(message, Samples):
+                    take_samples(call, message, route)
+                elif not self._became_common(message, route, call):
+                    call.take(message, route)
             index += 1
         batch = call.columns.finish(self._points.slots, now)
         kept = self._recent.drop(batch) if self.provenance == MEASURED else batch
@@ -174,8 +179,9 @@ class Ingest:
         if self.provenance == MEASURED:
             self._recent.remember(batch)
 
-    def _take_common(self, messages: Sequence[Message], start: int, call: Intake) -> int:
-        return decode_common(messages, start, self._routes, call.columns, call.limit, call.seen)
+    def _take_common(self, messages: Sequence[Message | Samples], start: int, call: Intake) -> int:
+        common = cast("Sequence[Message]", messages)  # what holds no bytes is left
+        return decode_common(common, start, self._routes, call.columns, call.limit, call.seen)
 
     def _became_common(self, message: Message, route: Route, call: Intake) -> bool:
         """Tries the common path again where only the route, or its sender, was new to it."""
@@ -188,7 +194,7 @@ class Ingest:
 
     # ---- from topic to route -------------------------------------------------------------
 
-    def _route(self, message: Message, call: Intake) -> Route | None:
+    def _route(self, message: Message | Samples, call: Intake) -> Route | None:
         """The route of a message, or None if it carries no telemetry or its sender may not."""
         bound = None
         topic = message.topic
@@ -204,7 +210,7 @@ class Ingest:
             return None
         return route
 
-    def _new_route(self, message: Message, topic: str, call: Intake) -> Route | None:
+    def _new_route(self, message: Message | Samples, topic: str, call: Intake) -> Route | None:
         binding, twin, name = None, "", ""
         bound = self._bindings.find(message.topic)
         if bound is not None:
@@ -212,23 +218,23 @@ class Ingest:
         else:
             found = default_route(message.topic, message.who)
             if found is None:
-                call.other.append(message)
+                _note_other(message, call)
                 return None
             twin, name = found
         entry = self._points.find(twin)
         stray = bound is None and not is_ours(message.topic)
         if entry is None and stray and not _looks_like_telemetry(message):
-            call.other.append(message)
+            _note_other(message, call)
             return None
         if not twin or not message.who.may_write_twin(twin):
             _refuse(message, twin, call)
             return None
         if entry is None and self.provenance != MEASURED:
-            call.reject(message, twin, "unknown-twin", raw=show(message.payload))
+            call.reject(message, twin, "unknown-twin", raw=shown(message))
             return None
         if entry is None:
             if self._points.unknown_count >= MOST_UNKNOWN:
-                call.reject(message, twin, "too-many", raw=show(message.payload))
+                call.reject(message, twin, "too-many", raw=shown(message))
                 return None
             entry = self._points.unknown(twin)
         return self._add_route(topic, entry, name, binding, BARE if stray else "")
@@ -271,12 +277,19 @@ class Ingest:
         self._routes.clear()
 
 
-def _refuse(message: Message, twin: str, call: Intake) -> None:
-    call.reject(message, twin, "not-allowed", raw=show(message.payload))
+def _refuse(message: Message | Samples, twin: str, call: Intake) -> None:
+    call.reject(message, twin, "not-allowed", raw=shown(message))
 
 
-def _looks_like_telemetry(message: Message) -> bool:
+def _note_other(message: Message | Samples, call: Intake) -> None:
+    if isinstance(message, Message):
+        call.other.append(message)
+
+
+def _looks_like_telemetry(message: Message | Samples) -> bool:
     """Whether a payload on a topic that is nobody's holds named values, or a number."""
+    if isinstance(message, Samples):
+        return True
     try:
         data = decode(message.payload, message.content_type)
     except Problem:

@@ -84,7 +84,7 @@ class Columns:
             outside = (value < minimum.take(check)) | (value > maximum.take(check))
             quality[outside] = Quality.OUT_OF_RANGE
         for row, known in self.quality.items():
-            quality[row] = known
+            quality[row] = max(known, quality[row])
         return Batch(
             slots.series.take(index),
             np.frombuffer(self.times, np.int64),
@@ -112,7 +112,7 @@ class Columns:
                 outside = outside or values[row] < minimum or values[row] > maximum
             quality.append(Quality.OUT_OF_RANGE if outside else Quality.GOOD)
         for row, known in self.quality.items():
-            quality[row] = known
+            quality[row] = max(known, quality[row])
         return Batch(
             np.array(series, np.int32),
             np.frombuffer(self.times, np.int64),

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from gemel.core.batch import Reject
 from gemel.core.errors import InvalidInput
-from gemel.core.message import Message
+from gemel.core.message import Message, Samples
 from gemel.core.quality import Quality
 from gemel.core.series import MEASURED, SeriesTable, quantile_of
 from gemel.ingest.columns import Columns
@@ -53,25 +53,18 @@ class Intake:
         self._series = series
         self._points = points
         self._provenance = provenance
-        self._message: Message
+        self._message: Message | Samples
         self._sample: dict[str, Any] | None = None
         self._rejected = 0
 
     def take(self, message: Message, route: Route) -> None:
         """Takes one message of an allowed sender; never raises."""
-        self._message = message
-        self._rejected = 0
-        self._sample = None
-        start = len(self.columns)
-        if not route.entry.is_known:
-            unknown = self.unknown.setdefault(route.twin, Unknown(message.topic))
-            unknown.count += 1
-            self._sample = unknown.sample
+        start = self.begin(message, route)
         try:
             data = decode(message.payload, message.content_type, text_allowed=bool(route.name))
             if self._take_flat(data, route, message):
                 return
-            data = self._as_text(data, route)
+            data = _as_text(data, route, message.payload)
             kind = message.content_type
             for piece in pieces(data, route, message.received, kind, self.limit):
                 if type(piece) is Evenly:
@@ -81,6 +74,21 @@ class Intake:
         except Problem as problem:
             raw = f"{problem}: {show(message.payload)}"
             self.reject(message, route.twin, "undecodable", raw=raw)
+        self.end(message, route, start)
+
+    def begin(self, message: Message | Samples, route: Route) -> int:
+        """What follows is of this message; gives the row at which its readings begin."""
+        self._message = message
+        self._rejected = 0
+        self._sample = None
+        if not route.entry.is_known:
+            unknown = self.unknown.setdefault(route.twin, Unknown(message.topic))
+            unknown.count += 1
+            self._sample = unknown.sample
+        return len(self.columns)
+
+    def end(self, message: Message | Samples, route: Route, start: int) -> None:
+        """Counts what was too much, and notes that the twin was heard."""
         if self._rejected > MOST_REJECTS:
             more = self._rejected - MOST_REJECTS
             last = self.rejects[-1]
@@ -102,17 +110,9 @@ class Intake:
         self.seen[route.twin] = message.received
         return True
 
-    def _as_text(self, data: Any, route: Route) -> Any:
-        """A bare number on the topic of a string property is that string."""
-        if route.name and type(data) in (int, float, bool):
-            point = route.entry.points.get(route.name)
-            if point is not None and point.kind == "string":
-                return self._message.payload.decode(errors="replace").strip()
-        return data
-
     def reject(
         self,
-        message: Message,
+        message: Message | Samples,
         twin: str,
         reason: str,
         *,
@@ -147,13 +147,13 @@ class Intake:
         if piece.time is not NO_TIME:
             read = piece.time if piece.is_nanoseconds else read_time(piece.time)
             if read is None or not 0 <= read <= self.limit:
-                self._bad_time(route, piece, read)
+                self.bad_time(route, piece, read)
                 return
             moment = read
         for name, value in piece.values.items():
-            self._value(route, name, value, moment, piece.unit)
+            self.value(route, name, value, moment, piece.unit)
 
-    def _bad_time(self, route: Route, piece: Piece, read: int | None) -> None:
+    def bad_time(self, route: Route, piece: Piece, read: int | None) -> None:
         name = next(iter(piece.values)) if len(piece.values) == 1 else ""
         late = read is not None and read > self.limit
         self.reject(
@@ -194,7 +194,7 @@ class Intake:
         if self._sample is not None:
             self._sample[path] = last
 
-    def _value(self, route: Route, name: str, value: Any, moment: int, unit: str) -> None:
+    def value(self, route: Route, name: str, value: Any, moment: int, unit: str = "") -> None:
         """One value under its source name; objects that are no property are gone into."""
         if value is None:
             return
@@ -209,7 +209,7 @@ class Intake:
         point = entry.points.get(path)
         if type(value) is dict and (point is None or point.kind == OPEN):
             for key, inner in value.items():
-                self._value(route, f"{name}.{key}", inner, moment, unit)
+                self.value(route, f"{name}.{key}", inner, moment, unit)
             return
         if point is None:
             point = self._open(route, name, path, value, moment)
@@ -282,6 +282,15 @@ class Intake:
         found = quantile_of(path)
         base = route.entry.points.get(found[0]) if found is not None else None
         return base if base is not None and base.kind in NUMBERS else None
+
+
+def _as_text(data: Any, route: Route, payload: bytes) -> Any:
+    """A bare number on the topic of a string property is that string."""
+    if route.name and type(data) in (int, float, bool):
+        point = route.entry.points.get(route.name)
+        if point is not None and point.kind == "string":
+            return payload.decode(errors="replace").strip()
+    return data
 
 
 def _sample(value: Any) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import cbor2
 import orjson
 
+from gemel.core.message import Message, Samples
 from gemel.ingest.senml import LABELS, Problem, with_names
 
 DEEPEST = 32
@@ -203,6 +204,13 @@ def _decimal(value: Decimal) -> float | Odd:
     if math.isinf(number) and value.is_finite():
         return Odd("a decimal beyond float64")
     return number
+
+
+def shown(message: Message | Samples) -> str:
+    """What a message holds, as `show`."""
+    if isinstance(message, Message):
+        return show(message.payload)
+    return show({row.name: row.value for row in message.rows})
 
 
 def show(value: Any) -> str:

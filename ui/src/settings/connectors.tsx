@@ -1,4 +1,4 @@
-/** The MQTT brokers that Gemel subscribes on: each with its state, made and changed while the server runs. */
+/** The sources that Gemel goes to, MQTT brokers and OPC UA servers: each with its state, made and changed while the server runs. */
 
 import { useEffect, useState } from "preact/hooks";
 import { get, put, remove } from "@/core/api.ts";
@@ -29,7 +29,7 @@ export function Connectors() {
   if (edited) return <Form of={edited === "new" ? null : edited} done={renew} />;
   return (
     <div class="stack settings-part">
-      <p class="soft">Devices connect to Gemel itself. A broker that is there already is subscribed to here.</p>
+      <p class="soft">Devices connect to Gemel itself. An MQTT broker or an OPC UA server that is there already is subscribed to here.</p>
       {data.value.length === 0 && <p class="meta">There are no connectors.</p>}
       <ul class="stack">
         {data.value.map((one) => (
@@ -45,6 +45,14 @@ export function Connectors() {
   );
 }
 
+const KINDS = { mqtt: "MQTT broker", opcua: "OPC UA server" };
+
+/** Where it is and what is read there. */
+function told(one: Connector): string {
+  if (one.kind === "mqtt") return [one.broker, one.topics?.join(", "), ...(one.tls ? ["TLS"] : [])].join(" · ");
+  return [one.opcua, one.nodes?.join(", "), ...(one.security === "none" ? [] : [one.security]), plural(one.variables ?? 0, "variable")].join(" · ");
+}
+
 function Line({ one, edit, done }: { one: Connector; edit: () => void; done: () => void }) {
   const [problem, setProblem] = useState("");
   const [isSure, setSure] = useState(false);
@@ -57,10 +65,14 @@ function Line({ one, edit, done }: { one: Connector; edit: () => void; done: () 
           {one.name} <span class={`tag${one.state === "failing" ? " p2" : ""}`}>{one.state}</span>
         </strong>
         <span class="meta">
-          {one.broker} · {one.topics.join(", ")}
-          {one.tls ? " · TLS" : ""} · {plural(one.accepted, "message")} since the start · {one.state} since {formatMoment(Date.parse(one.since), wall.value)}
+          {KINDS[one.kind]} at {told(one)} · {plural(one.accepted, one.kind === "mqtt" ? "message" : "value")} since the start · {one.state} since {formatMoment(Date.parse(one.since), wall.value)}
         </span>
         {one.problem && <span class="meta">{one.problem}</span>}
+        {one.problems?.map((what) => (
+          <span key={what} class="meta">
+            {what}
+          </span>
+        ))}
         {problem && (
           <span class="problem" role="alert">
             {problem}
@@ -79,12 +91,19 @@ function Line({ one, edit, done }: { one: Connector; edit: () => void; done: () 
 
 function Form({ of, done }: { of: Connector | null; done: () => void }) {
   const [problem, setProblem] = useState("");
+  const [kind, setKind] = useState<Connector["kind"]>(of?.kind ?? "mqtt");
   const submit = async (event: Event): Promise<void> => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
     const text = (name: string): string => String(given.get(name) ?? "").trim();
-    const body: Record<string, unknown> = { broker: text("broker"), topics: text("topics").split(/[\s,]+/).filter(Boolean), username: text("username"), tls: given.get("tls") === "on" };
-    if (of) body["clientId"] = of.clientId;
+    const list = (name: string, between: RegExp): string[] => text(name).split(between).map((one) => one.trim()).filter(Boolean);
+    const number = (name: string): number => Number(text(name));
+    const body: Record<string, unknown> =
+      kind === "mqtt"
+        ? { broker: text("broker"), topics: list("topics", /[\s,]+/), tls: given.get("tls") === "on" }
+        : { opcua: text("opcua"), nodes: list("nodes", /\n/), security: text("security"), mode: text("mode"), trust: text("trust"), publishing: number("publishing"), sampling: number("sampling"), queue: number("queue"), timestamps: text("timestamps") };
+    body["username"] = text("username");
+    if (of?.clientId) body["clientId"] = of.clientId;
     if (given.get("password")) body["password"] = String(given.get("password"));
     const name = of?.name ?? text("name");
     setProblem(await attempt(() => put(`/connections/${encodeURIComponent(name)}`, body), `${name} is kept`, done));
@@ -93,14 +112,10 @@ function Form({ of, done }: { of: Connector | null; done: () => void }) {
     <form class="stack settings-part" onSubmit={(event) => void submit(event)} data-testid="connector-form">
       <h3>{of ? `Connector ${of.name}` : "A new connector"}</h3>
       {!of && <Text name="name" words="Name" placeholder="site" isNeeded />}
-      <Text name="broker" words="Broker, as HOST:PORT" value={of?.broker ?? ""} placeholder="broker.plant.example:1883" isNeeded />
-      <Text name="topics" words="Topics" value={of?.topics.join(" ") ?? "#"} isNeeded />
+      {!of && <Choice name="kind" words="What it is" among={Object.entries(KINDS)} value={kind} onPick={(one) => setKind(one as Connector["kind"])} />}
+      {kind === "mqtt" ? <Broker of={of} /> : <OpcUa of={of} />}
       <Text name="username" words="User" value={of?.username ?? ""} />
       <Text name="password" words={of?.hasPassword ? "Password (empty: as it is)" : "Password"} type="password" />
-      <label class="row">
-        <input type="checkbox" name="tls" checked={of?.tls ?? false} />
-        TLS
-      </label>
       <p class="problem" role="alert">
         {problem}
       </p>
@@ -113,6 +128,64 @@ function Form({ of, done }: { of: Connector | null; done: () => void }) {
         </button>
       </div>
     </form>
+  );
+}
+
+function Broker({ of }: { of: Connector | null }) {
+  return (
+    <>
+      <Text name="broker" words="Broker, as HOST:PORT" value={of?.broker ?? ""} placeholder="broker.plant.example:1883" isNeeded />
+      <Text name="topics" words="Topics" value={of?.topics?.join(" ") ?? "#"} isNeeded />
+      <label class="row">
+        <input type="checkbox" name="tls" checked={of?.tls ?? false} />
+        TLS
+      </label>
+    </>
+  );
+}
+
+const SECURITY = ["none", "Basic256Sha256", "Aes128Sha256RsaOaep", "Aes256Sha256RsaPss"];
+const CLOCKS: [string, string][] = [
+  ["source", "of the source"],
+  ["server", "of the server"],
+  ["received", "of their receipt here"],
+];
+
+function OpcUa({ of }: { of: Connector | null }) {
+  const [security, setSecurity] = useState(of?.security ?? "none");
+  const isSecure = security !== "none";
+  return (
+    <>
+      <Text name="opcua" words="Server" value={of?.opcua ?? ""} placeholder="opc.tcp://press.plant.example:4840" isNeeded />
+      <div class="field">
+        <label for="settings-nodes">Nodes, one a line: all below an object, or a variable</label>
+        <textarea id="settings-nodes" class="input" name="nodes" rows={3} defaultValue={of?.nodes?.join("\n") ?? "/"} spellcheck={false} required />
+      </div>
+      <Choice name="security" words="Security" among={SECURITY.map((one) => [one, one])} value={security} onPick={setSecurity} />
+      {isSecure && <Choice name="mode" words="Messages are" among={[["sign-and-encrypt", "signed and encrypted"], ["sign", "signed"]]} value={of?.mode ?? "sign-and-encrypt"} />}
+      {isSecure && <Text name="trust" words="SHA-256 of the server's certificate (shown as the problem until it is given)" value={of?.trust ?? ""} />}
+      {!isSecure && <input type="hidden" name="mode" value={of?.mode ?? "sign-and-encrypt"} />}
+      {!isSecure && <input type="hidden" name="trust" value={of?.trust ?? ""} />}
+      <Text name="publishing" words="Seconds between publications" value={String(of?.publishing ?? 1)} isNeeded />
+      <Text name="sampling" words="Seconds between samples (0: as often as the server can)" value={String(of?.sampling ?? 1)} isNeeded />
+      <Text name="queue" words="Values of a node kept by the server meanwhile" value={String(of?.queue ?? 100)} isNeeded />
+      <Choice name="timestamps" words="Times are those" among={CLOCKS} value={of?.timestamps ?? "source"} />
+    </>
+  );
+}
+
+function Choice({ name, words, among, value, onPick }: { name: string; words: string; among: [string, string][]; value: string; onPick?: (one: string) => void }) {
+  return (
+    <div class="field">
+      <label for={`settings-${name}`}>{words}</label>
+      <select id={`settings-${name}`} class="input" name={name} onChange={(event) => onPick?.(event.currentTarget.value)}>
+        {among.map(([one, said]) => (
+          <option key={one} value={one} selected={one === value}>
+            {said}
+          </option>
+        ))}
+      </select>
+    </div>
   );
 }
 

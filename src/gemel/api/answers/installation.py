@@ -120,21 +120,36 @@ class Installation(TypedDict):
 
 
 class Connector(TypedDict):
-    """A broker that is listened to."""
+    """A source that Gemel goes to; what it is told, and facts, are those of its kind."""
 
     name: str
+    kind: Literal["mqtt", "opcua"]
     source: Literal["file", "people"]
-    broker: str
-    topics: list[str]
     username: str
     hasPassword: bool
-    tls: bool
-    clientId: str
     state: str
     problem: str
     since: str
     accepted: int
     refused: int
+    broker: NotRequired[str]
+    topics: NotRequired[list[str]]
+    tls: NotRequired[bool]
+    clientId: NotRequired[str]
+    opcua: NotRequired[str]
+    nodes: NotRequired[list[str]]
+    security: NotRequired[str]
+    mode: NotRequired[str]
+    trust: NotRequired[str]
+    publishing: NotRequired[float]
+    sampling: NotRequired[float]
+    queue: NotRequired[int]
+    timestamps: NotRequired[str]
+    variables: NotRequired[Annotated[int, "Variables that the server watches for us."]]
+    problems: NotRequired[Annotated[list[str], "Nodes that are not read, and why."]]
+    moreProblems: NotRequired[int]
+    clockOffset: NotRequired[Annotated[float, "Seconds that the server's clock is ahead."]]
+    times: NotRequired[Annotated[dict[str, int], "Values by whose clock their time is of."]]
 
 
 class AuditRow(TypedDict):

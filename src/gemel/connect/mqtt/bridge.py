@@ -16,9 +16,10 @@ from gemel.connect.mqtt.client import InboundMessage, MqttClient
 from gemel.connect.mqtt.packets import Property
 from gemel.core.access import Principal
 from gemel.core.clock import Clock
-from gemel.core.errors import InvalidInput
+from gemel.core.document import Json
+from gemel.core.errors import GemelError, InvalidInput
 from gemel.core.message import Message
-from gemel.core.ports import Host
+from gemel.core.ports import Intake
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ class BridgeSettings:
 
 
 class Bridge:
-    """Subscribes on another broker and feeds `Host.accept`.
+    """Subscribes on another broker and feeds `Intake.accept`.
 
     Args:
         settings: the other broker.
@@ -59,7 +60,7 @@ class Bridge:
         self,
         settings: BridgeSettings,
         filters: Sequence[str],
-        host: Host,
+        host: Intake,
         who: Principal,
         clock: Clock,
         *,
@@ -81,6 +82,8 @@ class Bridge:
         self._held_bytes = 0
         self._held_messages = 0
         self._tasks: list[asyncio.Task[int]] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._tell = on_state
         self.client = MqttClient(
             settings.host,
             settings.port,
@@ -110,6 +113,18 @@ class Bridge:
             loop.create_task(self.client.subscribe(name, self._settings.qos))
             for name in self._filters
         ]
+        self._watch = loop.create_task(self._tell_of_refusal())
+
+    async def _tell_of_refusal(self) -> None:
+        """Says when the other broker grants a connection, and not what was asked for on it."""
+        try:
+            await self.subscribed()
+        except GemelError as error:
+            if self._tell is not None:
+                self._tell("refused", error.message)
+
+    def facts(self) -> Json:
+        return {"clientId": self._settings.client_id}
 
     async def subscribed(self) -> None:
         """Waits until the other broker granted all subscriptions.
@@ -122,9 +137,10 @@ class Bridge:
     async def close(self) -> None:
         """Stops; what is not acknowledged there is delivered again to the next start."""
         await self.client.close()
-        for task in self._tasks:
+        tasks = [*self._tasks, *([self._watch] if self._watch else [])]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def _take(self, message: InboundMessage) -> None:
         if not self._pending:

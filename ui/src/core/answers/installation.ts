@@ -40,21 +40,40 @@ export interface AuditRow {
   doc?: Json;
 }
 
-/** A broker that is listened to. */
+/** A source that Gemel goes to; what it is told, and facts, are those of its kind. */
 export interface Connector {
   name: string;
+  kind: "mqtt" | "opcua";
   source: "file" | "people";
-  broker: string;
-  topics: string[];
   username: string;
   hasPassword: boolean;
-  tls: boolean;
-  clientId: string;
   state: string;
   problem: string;
   since: string;
   accepted: number;
   refused: number;
+  broker?: string;
+  topics?: string[];
+  tls?: boolean;
+  clientId?: string;
+  opcua?: string;
+  nodes?: string[];
+  security?: string;
+  mode?: string;
+  trust?: string;
+  publishing?: number;
+  sampling?: number;
+  queue?: number;
+  timestamps?: string;
+  /** Variables that the server watches for us. */
+  variables?: number;
+  /** Nodes that are not read, and why. */
+  problems?: string[];
+  moreProblems?: number;
+  /** Seconds that the server's clock is ahead. */
+  clockOffset?: number;
+  /** Values by whose clock their time is of. */
+  times?: Record<string, number>;
 }
 
 export interface FloodNow {

@@ -1,0 +1,169 @@
+"""The link to a server: what its variables report comes in here, and what did not is told.
+
+Values are acknowledged to the server only when the platform has them durably. After a break the
+session and its subscription are taken up again where the server still has them, and what it
+published meanwhile is asked for again; where it has not, they are made anew, and devices whose
+values changed meanwhile get a gap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+
+from asyncua import ua
+
+from gemel.connect.opcua.session import Session
+from gemel.connect.opcua.settings import LinkSettings
+from gemel.connect.opcua.space import Space, items_of
+from gemel.connect.opcua.subscription import Silent, Subscription
+from gemel.connect.opcua.values import Item
+from gemel.core.access import Principal
+from gemel.core.clock import Clock
+from gemel.core.document import Json
+from gemel.core.errors import GemelError
+from gemel.core.ports import Intake
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
+"""Seconds between attempts; it doubles from the one to the other."""
+MEND_EVERY = 60.0
+"""Seconds until nodes that were not there are looked for again."""
+MOST_PROBLEMS = 20
+CLOSING = 3.0
+
+logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what is wrong, the state says
+
+
+class OpcUaLink:
+    """Subscribes at a server and feeds `Intake.accept`.
+
+    Args:
+        settings: which server, which nodes.
+        intake: the platform.
+        who: in whose name values come in.
+        clock: wall clock in ns.
+        on_state: called with "connecting", "connected" or "failing", and why.
+    """
+
+    def __init__(
+        self,
+        settings: LinkSettings,
+        intake: Intake,
+        who: Principal,
+        clock: Clock,
+        on_state: Callable[[str, str], None],
+    ) -> None:
+        self._settings = settings
+        self._tell = on_state
+        self._session = Session(settings, clock)
+        self._subscription = Subscription(settings, intake, who, clock, on_state)
+        self._problems: list[str] = []
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def accepted(self) -> int:
+        return self._subscription.accepted
+
+    @property
+    def refused(self) -> int:
+        return self._subscription.refused
+
+    @property
+    def is_connected(self) -> bool:
+        return self._subscription.is_running
+
+    @property
+    def space(self) -> Space:
+        """The server's address space; only while it is connected."""
+        return Space(self._session.service)
+
+    def facts(self) -> Json:
+        of = self._subscription
+        problems = [*self._problems, *(one.problem for one in of.items if one.problem)]
+        times: dict[str, int] = {}
+        for item in of.items:
+            for clock, count in item.times.items():
+                times[clock] = times.get(clock, 0) + count
+        return {
+            "variables": sum(1 for one in of.items if one.number),
+            "problems": problems[:MOST_PROBLEMS],
+            "moreProblems": max(0, len(problems) - MOST_PROBLEMS),
+            "clockOffset": round(of.skew, 3),
+            "times": times,
+        }
+
+    async def start(self) -> None:
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def close(self) -> None:
+        """Stops, once what was taken is durable or a few seconds have passed."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._subscription.settle(CLOSING)
+        await self._session.close()
+
+    async def _run(self) -> None:
+        wait = FIRST_WAIT
+        while True:
+            try:
+                self._tell("connecting", "")
+                await self._begin()
+                wait = FIRST_WAIT
+                await self._stay()
+            except Exception as error:  # noqa: BLE001 - it tries for good, and says what is wrong
+                self._tell("failing", self._broken(error))
+            await asyncio.sleep(wait * random.uniform(0.75, 1.25))
+            wait = min(2 * wait, LONGEST_WAIT)
+
+    def _broken(self, error: Exception) -> str:
+        """What a break means for the session, and in words."""
+        is_of_transport = isinstance(error, OSError | GemelError)
+        self._subscription.is_running = False
+        if isinstance(error, Silent):
+            self._subscription.forget()
+        self._session.drop(forget=not is_of_transport or isinstance(error, Silent))
+        if isinstance(error, GemelError):
+            return str(error)
+        if isinstance(error, ua.UaError):
+            return f"the server ended it: {type(error).__name__}"
+        return f"the connection was lost: {error or type(error).__name__}"
+
+    async def _begin(self) -> None:
+        """Opens the session; takes the subscription up again, or makes it anew."""
+        is_resumed = await self._session.open()
+        service, subscription = self._session.service, self._subscription
+        if not await subscription.resume(service, is_same_session=is_resumed):
+            items, self._problems = await self._items()
+            await subscription.begin(service, items)
+        self._tell("connected", "")
+
+    async def _items(self) -> tuple[list[Item], list[str]]:
+        async with asyncio.timeout(120):
+            return await items_of(self.space, self._settings.name, self._settings.nodes)
+
+    async def _stay(self) -> None:
+        """Until something breaks."""
+        mending = asyncio.get_running_loop().create_task(self._mend_forever())
+        try:
+            await self._subscription.run()
+        finally:
+            mending.cancel()
+
+    async def _mend_forever(self) -> None:
+        while True:
+            await asyncio.sleep(MEND_EVERY)
+            try:
+                await self._mend()
+            except (ua.UaError, OSError, GemelError, TimeoutError):
+                continue  # the connection broke, and is made anew; or it is tried next time
+
+    async def _mend(self) -> None:
+        """Looks again for nodes that were not there."""
+        known = {one.node for one in self._subscription.items}
+        if self._problems:
+            found, self._problems = await self._items()
+            await self._subscription.watch([one for one in found if one.node not in known])
+        await self._subscription.mend()

@@ -1,0 +1,285 @@
+"""A server's address space: which nodes are meant, and what their values are called here.
+
+A variable belongs to the object above it: `/Plant/Motor/Speed` of the connector `press` is the
+value `Speed` on the topic `press/Plant/Motor`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from asyncua import ua
+
+from gemel.connect.opcua.settings import check_node
+from gemel.connect.opcua.values import Item
+from gemel.core.errors import InvalidInput, NotFound
+
+MOST_ITEMS = 10_000
+MOST_NODES = 50_000
+"""Nodes that are looked at for one browse."""
+DEEPEST = 16
+AT_ONCE = 100
+"""Nodes asked about in one request: what servers take differs, and this all do."""
+OBJECTS = ua.NodeId(85, 0)
+SERVER = ua.NodeId(2253, 0)
+HIERARCHICAL, HAS_PROPERTY, HAS_TYPE = ua.NodeId(33, 0), ua.NodeId(46, 0), ua.NodeId(40, 0)
+_NOT_IN_LEVEL = re.compile(r"[/+#\x00-\x1f]")
+
+
+@dataclass(slots=True)
+class Found:
+    """A node below another."""
+
+    node: ua.NodeId
+    name: str
+    kind: ua.NodeClass
+    path: tuple[str, ...]
+    """Names from the Objects folder on, its own last."""
+    is_property: bool = False
+    """Of a variable or object, such as its range."""
+    type: ua.NodeId | None = None
+    below: list[Found] = field(default_factory=list)
+
+
+class Space:
+    """Looks at nodes; nothing is kept from one look to the next but the namespaces.
+
+    Args:
+        service: of a session that is open.
+    """
+
+    def __init__(self, service: Any) -> None:
+        self._service = service
+        self._namespaces: list[str] = []
+
+    async def node(self, text: str) -> tuple[ua.NodeId, tuple[str, ...]]:
+        """The node that a node id or a browse path means, and its path.
+
+        Raises:
+            InvalidInput: it is neither.
+            NotFound: there is no such node.
+        """
+        if text.startswith("/"):
+            return await self._walk(text)
+        node = await self.node_id(text)
+        return node, await self._path_of(node)
+
+    async def node_id(self, text: str) -> ua.NodeId:
+        """A node id; `nsu=URI;` stands for the number that the server gives to a namespace."""
+        check_node(text)
+        if text.startswith("nsu="):
+            uri, _, rest = text[4:].partition(";")
+            names = await self._names()
+            if uri not in names:
+                raise NotFound(
+                    f"the server has no namespace '{uri}'", hint="it has: " + ", ".join(names)
+                )
+            text = f"ns={names.index(uri)};{rest}"
+        return _parsed(text)
+
+    async def _names(self) -> list[str]:
+        if not self._namespaces:
+            [found] = await self._service.read_attributes(
+                [ua.NodeId(2255, 0)], ua.AttributeIds.Value
+            )
+            self._namespaces = [str(one) for one in found.Value.Value or ()]
+        return self._namespaces
+
+    async def _walk(self, text: str) -> tuple[ua.NodeId, tuple[str, ...]]:
+        here: ua.NodeId = OBJECTS
+        path: tuple[str, ...] = ()
+        for level in filter(None, text.split("/")):
+            name = re.sub(r"^\d+:", "", level)
+            below = await self.children([Found(here, "", ua.NodeClass.Object, path)])
+            fitting = [one for one in below if one.name == name]
+            if not fitting:
+                names = ", ".join(one.name for one in below[:20]) or "nothing"
+                place = "/" + "/".join(path)
+                raise NotFound(
+                    f"there is no node '{text}': '{place}' has no '{name}'",
+                    hint=f"it has: {names}",
+                )
+            here, path = fitting[0].node, fitting[0].path
+        return here, path
+
+    async def _path_of(self, node: ua.NodeId) -> tuple[str, ...]:
+        """The names from the Objects folder on; only its own if it hangs nowhere below."""
+        names: list[str] = []
+        here = node
+        for _ in range(DEEPEST):
+            if here in (OBJECTS, ua.NodeId(84, 0)):
+                break
+            [name] = await self._service.read_attributes([here], ua.AttributeIds.BrowseName)
+            if name.StatusCode is not None and not name.StatusCode.is_good():
+                raise NotFound(
+                    f"there is no node '{node.to_string()}' ({name.StatusCode.name})",
+                    hint="gemel connector browse shows what there is",
+                )
+            names.insert(0, str(name.Value.Value.Name))
+            [above] = await self._browse([here], ua.BrowseDirection.Inverse)
+            if not above:
+                break
+            here = _local(above[0].NodeId)
+        return tuple(names)
+
+    async def class_of(self, node: ua.NodeId) -> ua.NodeClass:
+        """What a node is.
+
+        Raises:
+            NotFound: there is no such node.
+        """
+        [found] = await self._service.read_attributes([node], ua.AttributeIds.NodeClass)
+        if found.Value is None or found.Value.Value is None:
+            raise NotFound(
+                f"there is no node '{node.to_string()}'",
+                hint="gemel connector browse shows what there is",
+            )
+        return ua.NodeClass(found.Value.Value)
+
+    async def children(self, parents: Sequence[Found]) -> list[Found]:
+        """Objects, variables and methods right below some nodes, each put into its parent too."""
+        found: list[Found] = []
+        for start in range(0, len(parents), AT_ONCE):
+            some = parents[start : start + AT_ONCE]
+            answers = await self._browse([one.node for one in some], ua.BrowseDirection.Forward)
+            for parent, references in zip(some, answers, strict=True):
+                parent.below = [_child(parent, one) for one in references if _is_kept(parent, one)]
+                found += parent.below
+        return found
+
+    async def below(self, root: Found, most: int = MOST_NODES, depth: int = DEEPEST) -> list[Found]:
+        """All that hangs below a node, level by level, each node once; properties have no below."""
+        seen = {root.node}
+        level = [root]
+        found: list[Found] = []
+        for _ in range(depth):
+            fresh = []
+            for one in await self.children(level):
+                if one.node not in seen and len(found) < most:
+                    seen.add(one.node)
+                    found.append(one)
+                    if not one.is_property and one.kind != ua.NodeClass.Method:
+                        fresh.append(one)
+            level = fresh
+            if not level:
+                break
+        return found
+
+    async def _browse(
+        self, nodes: Sequence[ua.NodeId], direction: ua.BrowseDirection
+    ) -> list[list[ua.ReferenceDescription]]:
+        wanted = ua.BrowseParameters()
+        wanted.RequestedMaxReferencesPerNode = 0
+        wanted.NodesToBrowse = [_description(node, direction) for node in nodes]
+        answers = await self._service.browse(wanted)
+        found = [list(one.References or ()) for one in answers]
+        open_at = {i: one.ContinuationPoint for i, one in enumerate(answers)}
+        while open_at := {i: point for i, point in open_at.items() if point}:
+            more = ua.BrowseNextParameters()
+            more.ContinuationPoints = list(open_at.values())
+            parts = await self._service.browse_next(more)
+            for place, part in zip(list(open_at), parts, strict=True):
+                found[place] += part.References or ()
+                open_at[place] = part.ContinuationPoint
+        return found
+
+    async def read(
+        self, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds
+    ) -> list[ua.DataValue]:
+        found: list[ua.DataValue] = []
+        for start in range(0, len(nodes), AT_ONCE):
+            some = nodes[start : start + AT_ONCE]
+            found += await self._service.read_attributes(some, attribute)
+        return found
+
+
+async def items_of(space: Space, name: str, nodes: Iterable[str]) -> tuple[list[Item], list[str]]:
+    """What to subscribe to: the variables that are named, and those below objects that are.
+
+    Returns:
+        The items, and in words what of the names could not be found.
+    """
+    items: dict[ua.NodeId, Item] = {}
+    problems: list[str] = []
+    for text in nodes:
+        try:
+            node, path = await space.node(text)
+            kind = await space.class_of(node)
+        except (NotFound, InvalidInput) as error:
+            problems.append(str(error))
+            continue
+        root = Found(node, path[-1] if path else "", kind, path)
+        found = [root] if kind == ua.NodeClass.Variable else await space.below(root)
+        for one in found:
+            if one.kind == ua.NodeClass.Variable and one.node not in items:
+                if len(items) >= MOST_ITEMS:
+                    problems.append(f"there are more than {MOST_ITEMS:,} variables: name fewer")
+                    break
+                items[one.node] = Item(one.node, topic_of(name, one.path[:-1]), level(one.name))
+    return _named_apart(list(items.values())), problems
+
+
+def topic_of(name: str, path: Sequence[str]) -> str:
+    """Where the values of an object come."""
+    return "/".join([name, *map(level, path)])
+
+
+def level(name: str) -> str:
+    """A name as a level of a topic."""
+    return _NOT_IN_LEVEL.sub("_", name) or "_"
+
+
+def _named_apart(items: list[Item]) -> list[Item]:
+    """Of several of one name below one object, all but the first bear their node id too."""
+    taken: set[tuple[str, str]] = set()
+    for item in items:
+        if (item.topic, item.name) in taken:
+            item.name = f"{item.name} {item.node.to_string()}"
+        taken.add((item.topic, item.name))
+    return items
+
+
+def _parsed(text: str) -> ua.NodeId:
+    try:
+        return ua.NodeId.from_string(text)
+    except (ua.UaError, ValueError) as error:
+        raise InvalidInput(
+            f"'{text[:200]}' is no node id: {error}", hint="write it like ns=2;s=Press.Speed"
+        ) from error
+
+
+def _description(node: ua.NodeId, direction: ua.BrowseDirection) -> ua.BrowseDescription:
+    return ua.BrowseDescription(
+        NodeId=node,
+        BrowseDirection=direction,
+        ReferenceTypeId=HIERARCHICAL,
+        IncludeSubtypes=True,
+        NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method,
+        ResultMask=ua.BrowseResultMask.All,
+    )
+
+
+def _child(parent: Found, one: ua.ReferenceDescription) -> Found:
+    name = str(one.BrowseName.Name or "")
+    return Found(
+        _local(one.NodeId),
+        name,
+        ua.NodeClass(one.NodeClass),
+        (*parent.path, name),
+        one.ReferenceTypeId == HAS_PROPERTY,
+        _local(one.TypeDefinition) if one.TypeDefinition else None,
+    )
+
+
+def _is_kept(parent: Found, one: ua.ReferenceDescription) -> bool:
+    """Not what every server says of itself, nor what describes a variable."""
+    if parent.node == OBJECTS and one.NodeId.NamespaceIndex == 0:
+        return False
+    return bool(parent.kind != ua.NodeClass.Variable or one.ReferenceTypeId != HAS_PROPERTY)
+
+
+def _local(node: ua.NodeId) -> ua.NodeId:
+    return ua.NodeId(node.Identifier, node.NamespaceIndex, node.NodeIdType)
