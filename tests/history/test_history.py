@@ -156,7 +156,8 @@ def test_any_history_reads_like_a_plain_list(
 def test_many_seals_and_merges_read_like_a_plain_list(seed, tmp_path, small_pieces):
     rng = random.Random(seed)
     model = Model()
-    history = reopen(tmp_path, Codec.PCODEC, fan_in=2 + seed % 2)
+    options = {"fan_in": 2 + seed % 2, "index_bytes": (0, 20_000)[seed // 2]}
+    history = reopen(tmp_path, Codec.PCODEC, **options)
     for step in range(60):
         rows: list[tuple[int, int, object, int]] = []
         for _ in range(rng.randrange(30)):
@@ -171,7 +172,7 @@ def test_many_seals_and_merges_read_like_a_plain_list(seed, tmp_path, small_piec
             history.compact()
         if rng.random() < 0.1:
             history.close()
-            history = reopen(tmp_path, Codec.PCODEC, fan_in=2 + seed % 2)
+            history = reopen(tmp_path, Codec.PCODEC, **options)
     settle(history)
     compare(history, model)
     history.compact()
@@ -180,8 +181,10 @@ def test_many_seals_and_merges_read_like_a_plain_list(seed, tmp_path, small_piec
     history.close()
 
 
-def reopen(folder: Path, codec: Codec, fan_in: int = 8) -> History:
-    history = History(folder, SeriesTable(), ballast_bytes=0, codec=codec, fan_in=fan_in)
+def reopen(folder: Path, codec: Codec, fan_in: int = 8, index_bytes: int = 1 << 20) -> History:
+    history = History(
+        folder, SeriesTable(), ballast_bytes=0, codec=codec, fan_in=fan_in, index_bytes=index_bytes
+    )
     for i in range(5):
         assert history.series.id(f"pump-{i}", "flow") == i
     return history
@@ -369,8 +372,9 @@ def test_a_log_is_sealed_after_a_while(opened, rows_batch):
     assert sealed.wait(60)
 
 
-def test_reads_go_on_while_segments_are_written_and_merged(opened):
-    history = opened(2, segment_rows=200, fan_in=2, cache_rows=0)
+@pytest.mark.parametrize("index_bytes", [0, 1 << 20])
+def test_reads_go_on_while_segments_are_written_and_merged(opened, index_bytes):
+    history = opened(2, segment_rows=200, fan_in=2, cache_rows=0, index_bytes=index_bytes)
     faults: list[str] = []
     stop = threading.Event()
     stored = 0
@@ -378,7 +382,7 @@ def test_reads_go_on_while_segments_are_written_and_merged(opened):
     def read() -> None:
         while not stop.is_set():
             before = stored
-            found = history.read(0, *ALL)
+            found = history.read(0, *ALL, limit=1_000_000)
             if len(found) < before or (np.diff(found.time) <= 0).any():
                 faults.append(f"{len(found)} of {before}")
 
@@ -396,6 +400,40 @@ def test_reads_go_on_while_segments_are_written_and_merged(opened):
         thread.join()
     assert faults == []
     assert history.statistics().damage == ()
+
+
+def test_indexes_take_no_more_memory_than_they_may_however_many_segments_there_are(opened):
+    limit = 6_000
+    history = opened(20, index_bytes=limit, fan_in=100)
+    indexes = history._caches.indexes
+    for first in range(0, 4_000, 200):
+        walk(history, opened, first, 200, series=20)
+        history.seal()
+        assert indexes._held <= limit
+    assert len(history._views.now.segments) > 10
+    for number in range(20):
+        found = history.read(number, *ALL)
+        assert found.value.tolist() == [place * 0.25 for place in range(number, 4_000, 20)]
+        assert indexes._held <= limit
+    history.compact()
+    (segment,) = history._views.now.segments
+    files = [segment, *segment.rolls.values()]
+    assert indexes._held == sum(file.index.bytes for file in files)
+
+
+def test_an_index_that_went_bad_since_it_was_read_is_named_and_its_blocks_are_found(opened):
+    history = opened(2, index_bytes=0)
+    walk(history, opened, 0, 400)
+    history.seal()
+    (segment,) = history._views.now.segments
+    data = bytearray(segment.path.read_bytes())
+    data[data.rindex(b"GmIx") + 20] ^= 1
+    with segment.path.open("r+b") as file:
+        file.write(data)
+    found = history.read(1, *ALL)
+    assert found.value.tolist() == [place * 0.25 for place in range(1, 400, 2)]
+    (damage,) = history.statistics().damage
+    assert (damage.file, damage.offset) == (segment.name, data.rindex(b"GmIx"))
 
 
 def test_statistics_ask_nothing_of_the_disk(opened, rows_batch, monkeypatch):

@@ -1,7 +1,8 @@
 """Files of blocks with an index behind them: written once, then immutable.
 
-Blocks are read one at a time; only the index is kept in memory. When the index is damaged the
-blocks are found by walking the file.
+Blocks are read one at a time, and the index again where it was not asked for in a while: memory
+does not grow with the number of files. When the index is damaged the blocks are found by walking
+the file.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ FILE_MAGIC = b"GEMELSEG"
 B = TypeVar("B")
 
 
+INDEX = -1
+"""Of a file, among its blocks in a cache."""
 ROLLED, LIGHT = 1, 2
 """Roll-ups belong to the file; it is packed in haste and waits to be merged."""
 
@@ -116,7 +119,12 @@ class BlockFile(ABC, Generic[B]):
         """The series of each part, and the number of rows."""
 
     def __init__(
-        self, path: Path, files: Files, damage: DamageList, cache: BlockCache[B] | None = None
+        self,
+        path: Path,
+        files: Files,
+        damage: DamageList,
+        cache: BlockCache[B] | None = None,
+        indexes: BlockCache[Index] | None = None,
     ) -> None:
         self.path = path
         self.name = f"{path.parent.name}/{path.name}"
@@ -126,17 +134,45 @@ class BlockFile(ABC, Generic[B]):
         self._files = files
         self._damage = damage
         self._cache: BlockCache[B] = cache if cache is not None else BlockCache(0)
+        self._indexes = indexes
+        self._found: Index | None = None
+        """The index where it stays in memory: no cache was given, or it was found by walking."""
         self._identity = files.identity(path)
         self.bytes = files.size(path)
         self._foot = self._read_foot()
         self._lost: set[int] = set()
-        self.index = self._load()
-        self.rows = int(self.index.rows.sum())
-        self.time_min = int(self.index.time_min.min()) if len(self.index.rows) else 0
-        self.time_max = int(self.index.time_max.max()) if len(self.index.rows) else -1
-        self.highest_series = int(self.index.series.max()) if len(self.index.series) else -1
+        self._read_head()
+        index = self.index
+        self.rows = int(index.rows.sum())
+        self.time_min = int(index.time_min.min()) if len(index.rows) else 0
+        self.time_max = int(index.time_max.max()) if len(index.rows) else -1
+        self.highest_series = int(index.series.max()) if len(index.series) else -1
 
-    def _load(self) -> Index:
+    @property
+    def index(self) -> Index:
+        """Where its readings are.
+
+        Raises:
+            FileNotFoundError: the file is gone, merged into a larger one.
+        """
+        if self._found is not None:
+            return self._found
+        key = (self._key, INDEX)
+        found = self._indexes.get(key) if self._indexes is not None else None
+        if found is None:
+            found = self._load()
+            if self._indexes is None:
+                self._found = found
+            else:
+                self._indexes.put(key, found, found.bytes)
+        return found
+
+    def forget(self) -> None:
+        """Lets its index go: nobody will ask for it."""
+        if self._indexes is not None:
+            self._indexes.drop((self._key, INDEX))
+
+    def _read_head(self) -> None:
         head = self._files.read(self.path, 0, FILE_HEADER.size)
         logs = (self.first_log, self.last_log)
         form = next((one for one in range(4) if head == file_header(logs, one)), None)
@@ -144,6 +180,8 @@ class BlockFile(ABC, Generic[B]):
         self.is_light = form is not None and bool(form & LIGHT)
         if form is None:
             self._report(0, FILE_HEADER.size, "the file header is damaged; nothing is lost by it")
+
+    def _load(self) -> Index:
         at = max(0, self.bytes - FOOTER.size)
         foot = self._files.read(self.path, at, FOOTER.size)
         whole = len(foot) == FOOTER.size and zlib.crc32(foot[:-4]) == int.from_bytes(
@@ -153,14 +191,17 @@ class BlockFile(ABC, Generic[B]):
             self._report(at, len(foot), "the footer is damaged; the blocks were found without it")
             return self._walk()
         _, offset, length, _, _ = FOOTER.unpack(foot)
+        data = self._files.read(self.path, offset, length)
+        if self._is_another():
+            raise FileNotFoundError(self.path)
         try:
-            return decode_index(self._files.read(self.path, offset, length))
+            return decode_index(data)
         except Damaged as error:
             self._report(offset, length, f"{error.message}; the blocks were found without it")
             return self._walk()
 
     def _walk(self) -> Index:
-        """Finds the blocks without an index."""
+        """Finds the blocks without an index; what is found stays in memory."""
         data = self._files.read(self.path)
         entries: list[Entry] = []
         at = FILE_HEADER.size
@@ -180,7 +221,8 @@ class BlockFile(ABC, Generic[B]):
             except Damaged as error:
                 self._report(at, length, error.message)
             at += length
-        return make_index(entries)
+        self._found = make_index(entries)
+        return self._found
 
     def _report(self, offset: int, length: int, what: str) -> None:
         self._damage.add(Damage(self.name, offset, length, what))
@@ -196,19 +238,20 @@ class BlockFile(ABC, Generic[B]):
         cached = self._cache.get((self._key, number))
         if cached is not None:
             return cached
-        offset, length = int(self.index.offset[number]), int(self.index.length[number])
+        index = self.index
+        offset, length = int(index.offset[number]), int(index.length[number])
         try:
             data = self._files.read(self.path, offset, length)
             if self._is_another():
                 raise FileNotFoundError(self.path)
             block = self.decode(data)
-            self._agree(number, block)
+            self._agree(index, number, block)
         except FileNotFoundError:
             raise
         except (Damaged, OSError) as error:
             self._lost.add(number)
             what = error.message if isinstance(error, Damaged) else f"cannot be read: {error}"
-            self._report(offset, length, f"{what} ({self._contents(number)})")
+            self._report(offset, length, f"{what} ({_contents(index, number)})")
             return None
         self._cache.put((self._key, number), block, self.shape(block)[1])
         return block
@@ -221,20 +264,12 @@ class BlockFile(ABC, Generic[B]):
         changed = self._files.identity(self.path) != self._identity
         return changed and self._read_foot() != self._foot
 
-    def _agree(self, number: int, block: B) -> None:
-        first, last = self.index.first_part[number : number + 2]
+    def _agree(self, index: Index, number: int, block: B) -> None:
+        first, last = index.first_part[number : number + 2]
         series, rows = self.shape(block)
-        same = len(series) == last - first and np.array_equal(series, self.index.series[first:last])
-        if not same or rows != self.index.rows[number]:
+        same = len(series) == last - first and np.array_equal(series, index.series[first:last])
+        if not same or rows != index.rows[number]:
             raise Damaged("this block is not the one that the index tells of")
-
-    def _contents(self, number: int) -> str:
-        index = self.index
-        first, last = int(index.first_part[number]), int(index.first_part[number + 1])
-        return (
-            f"{index.rows[number]} readings of series {index.series[first]} to "
-            f"{index.series[last - 1]}, times {index.time_min[number]} to {index.time_max[number]}"
-        )
 
     @property
     def is_damaged(self) -> bool:
@@ -250,3 +285,11 @@ class BlockFile(ABC, Generic[B]):
             self._lost.discard(number)
             self._cache.drop((self._key, number))
             self.block(number)
+
+
+def _contents(index: Index, number: int) -> str:
+    first, last = int(index.first_part[number]), int(index.first_part[number + 1])
+    return (
+        f"{index.rows[number]} readings of series {index.series[first]} to "
+        f"{index.series[last - 1]}, times {index.time_min[number]} to {index.time_max[number]}"
+    )

@@ -1,20 +1,25 @@
-"""The blocks that were decoded last, so that neighbours on one page do not decode them again."""
+"""What was decoded last, so that neighbours on one page do not decode it again."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from threading import Lock
-from typing import Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from gemel.history.block import Block
+    from gemel.history.index import Index
+    from gemel.history.rollfile import RollBlock
 
 BlockKey: TypeAlias = tuple[str, int]
 B = TypeVar("B")
 
 
 class BlockCache(Generic[B]):
-    """Keeps blocks up to a number of rows, dropping those unused for longest."""
+    """Keeps blocks up to a number of rows (indexes: bytes), dropping those unused for longest."""
 
-    def __init__(self, rows: int) -> None:
-        self._limit = rows
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._held = 0
         self._blocks: OrderedDict[BlockKey, tuple[B, int]] = OrderedDict()
         self._lock = Lock()
@@ -27,14 +32,14 @@ class BlockCache(Generic[B]):
             self._blocks.move_to_end(key)
             return found[0]
 
-    def put(self, key: BlockKey, block: B, rows: int) -> None:
-        if rows > self._limit:
+    def put(self, key: BlockKey, block: B, cost: int) -> None:
+        if cost > self._limit:
             return
         with self._lock:
             if key in self._blocks:
                 return
-            self._blocks[key] = (block, rows)
-            self._held += rows
+            self._blocks[key] = (block, cost)
+            self._held += cost
             while self._held > self._limit:
                 _, (_, dropped) = self._blocks.popitem(last=False)
                 self._held -= dropped
@@ -44,3 +49,11 @@ class BlockCache(Generic[B]):
             found = self._blocks.pop(key, None)
             if found is not None:
                 self._held -= found[1]
+
+
+class Caches(NamedTuple):
+    """What the files of one history share."""
+
+    blocks: BlockCache[Block]
+    rolls: BlockCache[RollBlock]
+    indexes: BlockCache[Index]

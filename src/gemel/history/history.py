@@ -16,8 +16,7 @@ from gemel.core.batch import Batch, Reject
 from gemel.core.errors import InvalidInput, Unavailable
 from gemel.core.series import SeriesTable
 from gemel.history.ballast import NO_ROOM, Ballast
-from gemel.history.block import Block
-from gemel.history.cache import BlockCache
+from gemel.history.cache import BlockCache, Caches
 from gemel.history.checkpoints import Checkpoints
 from gemel.history.codec import Codec
 from gemel.history.damage import Damage, DamageList
@@ -36,7 +35,6 @@ from gemel.history.opening import (
 from gemel.history.payload import Stack, unstack
 from gemel.history.reader import Reader
 from gemel.history.rejects import Rejects
-from gemel.history.rollfile import RollBlock
 from gemel.history.sealer import Sealer
 from gemel.history.snapshot import link_all
 from gemel.history.statistics import Statistics
@@ -71,6 +69,8 @@ class History(Reader):
         largest_rows: segments of this size are not merged further.
         reject_bytes: of rejects the newest so many bytes (compressed) are kept; all are counted.
         cache_rows: decoded readings kept for the next query.
+        index_bytes: of indexes of segments kept for the next query; a segment of 50,000 series has
+            2 MB of them, with its roll-ups.
         codec: of sealed columns: PCODEC, or PLANES where only zstd is at hand.
         keep_from: gives the time (ns since 1970 UTC) before which readings are too old to be kept,
             or such times for each series, its minutes and its hours. Segments of which half is
@@ -97,6 +97,7 @@ class History(Reader):
         largest_rows: int = 32_000_000,
         reject_bytes: int = 256 << 20,
         cache_rows: int = 1_000_000,
+        index_bytes: int = 128 << 20,
         codec: Codec = Codec.PCODEC,
         keep_from: Callable[[], int | Keep] | None = None,
         files: Files | None = None,
@@ -107,8 +108,9 @@ class History(Reader):
         self._notify = notify
         self._files = files if files is not None else Files()
         self._damage = DamageList()
-        self._cache: BlockCache[Block] = BlockCache(cache_rows)
-        self._roll_cache: BlockCache[RollBlock] = BlockCache(cache_rows // 4)
+        self._caches = Caches(
+            BlockCache(cache_rows), BlockCache(cache_rows // 4), BlockCache(index_bytes)
+        )
         self._closed = False
         self._lock = self._prepare()
         try:
@@ -137,8 +139,7 @@ class History(Reader):
             self._views,
             (self._names, self._rejects, self._checkpoints),
             self._damage,
-            self._cache,
-            self._roll_cache,
+            self._caches,
             self._ballast,
             segment_rows=segment_rows,
             fan_in=fan_in,
@@ -159,9 +160,7 @@ class History(Reader):
         folder, files, damage = self.folder, self._files, self._damage
         self._names = Names(folder, files)
         self._names.load(self.series, damage)
-        segments = load_segments(
-            folder / "segments", files, damage, (self._cache, self._roll_cache)
-        )
+        segments = load_segments(folder / "segments", files, damage, self._caches)
         self._views = Views(segments, ())
         self._checkpoints = Checkpoints(folder / "checkpoints", files)
         self._checkpoints.load(damage)

@@ -34,7 +34,13 @@ class Index:
         self.series: I32 = columns[6].astype(np.int32)
         self.count: I32 = columns[7].astype(np.int32)
         self.first_part: I64 = np.concatenate(([0], np.cumsum(self.parts, dtype=np.int64)))
-        self.block = np.repeat(np.arange(len(self.parts)), self.parts)
+        self.block: I32 = np.repeat(np.arange(len(self.parts), dtype=np.int32), self.parts)
+
+    @property
+    def bytes(self) -> int:
+        """In memory."""
+        found = [*self.columns(), self.first_part, self.block]
+        return sum(int(column.nbytes) for column in found)
 
     def columns(self) -> list[NDArray[Any]]:
         return [

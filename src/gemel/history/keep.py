@@ -9,7 +9,7 @@ import numpy as np
 from gemel.core.batch import I32, I64
 from gemel.history.rollup import HOUR, MINUTE
 
-EARLIEST = int(np.iinfo(np.int64).min)
+EARLIEST, LATEST = int(np.iinfo(np.int64).min), int(np.iinfo(np.int64).max)
 READINGS = 0
 """The 'width' of a reading."""
 WIDTHS = (READINGS, MINUTE, HOUR)

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from gemel.core.batch import Reject
 from gemel.core.series import SeriesTable
-from gemel.history.block import Block
-from gemel.history.cache import BlockCache
+from gemel.history.cache import Caches
 from gemel.history.checkpoints import read_blobs
 from gemel.history.damage import Damage, DamageList, reading
 from gemel.history.files import Files, numbered
@@ -18,7 +17,7 @@ from gemel.history.names import FILE, check_lines, define, lost_key
 from gemel.history.payload import Stack
 from gemel.history.record import FILE_HEADER, first_sequence
 from gemel.history.rejects import Held
-from gemel.history.rollfile import ROLLED, RollBlock, roll_paths
+from gemel.history.rollfile import ROLLED, roll_paths
 from gemel.history.segment import GONE, SEALED, Segment, open_segment
 from gemel.history.view import View
 
@@ -45,7 +44,7 @@ def load_segments(
     folder: Path,
     files: Files,
     damage: DamageList,
-    caches: tuple[BlockCache[Block], BlockCache[RollBlock]],
+    caches: Caches,
 ) -> list[Segment]:
     """All segments in the order of the log, without those that were merged into larger ones."""
     found = segment_paths(folder)
@@ -59,7 +58,7 @@ def load_segments(
         if first != through + 1:
             what = f"the segments of log files {through + 1} to {first - 1} are missing"
             damage.add(Damage(f"{folder.name}/{path.name}", 0, 0, what))
-        segments.append(open_segment(path, files, damage, *caches))
+        segments.append(open_segment(path, files, damage, caches))
         through = last
     known = {rolls.path for segment in segments for rolls in segment.rolls.values()}
     for suffix in ROLLED.values():

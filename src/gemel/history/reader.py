@@ -269,7 +269,8 @@ class Reader:
         def ask(view: View) -> Rolls:
             return away(view, series, start, end, width)
 
-        return self._retried(ask) if has_gone(self._views.now, series) else NO_ROLLS
+        has_some = self._retried(lambda view: has_gone(view, series))
+        return self._retried(ask) if has_some else NO_ROLLS
 
     def _rolls(self, series: int, start: int, end: int, width: int) -> Rolls | None:
         """Roll-ups over a span, those at its ends made of what lies inside; None for texts."""
@@ -312,18 +313,22 @@ class Reader:
                     raise
 
     def _rows_at_most(self, series: int, start: int, end: int) -> int:
-        view = self._views.now
-        rows = sum(segment.rows_of(series, start, end) for segment in view.segments)
-        return rows + sum(memory.rows_of(start, end) for memory in view.memories)
+        def ask(view: View) -> int:
+            rows = sum(segment.rows_of(series, start, end) for segment in view.segments)
+            return rows + sum(memory.rows_of(start, end) for memory in view.memories)
+
+        return self._retried(ask)
 
     def _slices(self, series: int, start: int, end: int) -> list[tuple[int, int]]:
         """The span cut where blocks begin, so that about ROWS_A_SLICE rows are in each slice."""
         rows = self._rows_at_most(series, start, end)
         if rows <= ROWS_A_SLICE:
             return [(start, end)]
-        view = self._views.now
-        blocks = [np.empty(0, np.int64), *(s.block_times(series) for s in view.segments)]
-        times = np.sort(np.concatenate(blocks))
+
+        def ask(view: View) -> list[I64]:
+            return [segment.block_times(series, start, end) for segment in view.segments]
+
+        times = np.sort(np.concatenate([np.empty(0, np.int64), *self._retried(ask)]))
         step = max(1, round(len(times) * ROWS_A_SLICE / rows))
         inside = np.unique(times[step::step])
         cuts = [start, *(int(t) for t in inside if start < t < end), end]

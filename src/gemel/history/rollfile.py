@@ -23,11 +23,12 @@ from gemel.history.block import (
     unpack,
 )
 from gemel.history.blockfile import BlockFile, BlockWriter
-from gemel.history.cache import BlockCache
+from gemel.history.cache import BlockCache, Caches
 from gemel.history.codec import Codec, decode, encode_numbers
 from gemel.history.damage import DamageList, reading
 from gemel.history.files import Files
-from gemel.history.rollup import HOUR, MINUTE, Rolls, stacked
+from gemel.history.index import Index
+from gemel.history.rollup import HOUR, MINUTE, NO_ROLLS, Rolls, stacked
 
 ROLLED = {MINUTE: ".1m", HOUR: ".1h"}
 MAGIC = b"GmRo"
@@ -114,6 +115,18 @@ class RollFile(BlockFile[RollBlock]):
 
     MAGIC: ClassVar[bytes] = MAGIC
 
+    def __init__(
+        self,
+        path: Path,
+        files: Files,
+        damage: DamageList,
+        cache: BlockCache[RollBlock] | None = None,
+        indexes: BlockCache[Index] | None = None,
+    ) -> None:
+        super().__init__(path, files, damage, cache, indexes)
+        self.has_gone = bool((self.index.series % 2 == 0).any())
+        """Whether the readings of any of its rows are gone."""
+
     def decode(self, data: bytes) -> RollBlock:
         return decode_rolls(data)
 
@@ -125,6 +138,8 @@ class RollFile(BlockFile[RollBlock]):
 
     def has(self, number: int) -> bool:
         """Whether there are rows under this number."""
+        if number % 2 == 0 and not self.has_gone:
+            return False
         first, last = self.index.parts_of(number)
         return first < last
 
@@ -148,6 +163,8 @@ class RollFile(BlockFile[RollBlock]):
 
     def gone(self, first: int, end: int) -> Rolls:
         """All rows whose readings are gone, of series of a range."""
+        if not self.has_gone:
+            return NO_ROLLS
         index = self.index
         borders = np.array((gone(first), gone(end)), np.int32)
         low, high = (int(n) for n in np.searchsorted(index.series, borders))
@@ -199,12 +216,13 @@ def roll_paths(path: Path) -> dict[int, Path]:
 
 
 def open_rolls(
-    path: Path, files: Files, damage: DamageList, cache: BlockCache[RollBlock] | None = None
+    path: Path, files: Files, damage: DamageList, caches: Caches | None = None
 ) -> dict[int, RollFile]:
     """The roll-ups of a segment that are there and can be read, by width."""
     found = {}
+    _, blocks, indexes = caches or (None, None, None)
     for width, roll_path in roll_paths(path).items():
         with reading(damage, f"{roll_path.parent.name}/{roll_path.name}"):
             if roll_path.exists():
-                found[width] = RollFile(roll_path, files, damage, cache)
+                found[width] = RollFile(roll_path, files, damage, blocks, indexes)
     return found

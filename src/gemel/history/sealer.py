@@ -17,8 +17,7 @@ from time import monotonic
 from gemel.core.errors import Damaged, GemelError, Unavailable
 from gemel.core.series import SeriesTable
 from gemel.history.ballast import NO_ROOM, Ballast
-from gemel.history.block import Block
-from gemel.history.cache import BlockCache
+from gemel.history.cache import Caches
 from gemel.history.checkpoints import Checkpoints
 from gemel.history.codec import Codec
 from gemel.history.compaction import Interrupted, Merge, choose, neighbours
@@ -29,7 +28,6 @@ from gemel.history.log import log_numbers, log_path
 from gemel.history.memory import Memory, Ordered
 from gemel.history.names import Names
 from gemel.history.rejects import Rejects
-from gemel.history.rollfile import RollBlock
 from gemel.history.rolling import KEEP_ALL, write_segment
 from gemel.history.segment import GONE, SEALED, Segment, open_segment
 from gemel.history.table import Table
@@ -53,8 +51,7 @@ class Sealer:
         views: Views,
         stores: tuple[Names, Rejects, Checkpoints],
         damage: DamageList,
-        cache: BlockCache[Block],
-        roll_cache: BlockCache[RollBlock],
+        caches: Caches,
         ballast: Ballast,
         *,
         segment_rows: int,
@@ -70,8 +67,7 @@ class Sealer:
         self._views = views
         self._names, self._rejects, self._checkpoints = stores
         self._damage = damage
-        self._cache = cache
-        self._roll_cache = roll_cache
+        self._caches = caches
         self._ballast = ballast
         self._segment_rows = segment_rows
         self._fan_in = fan_in
@@ -283,7 +279,7 @@ class Sealer:
             yield table
 
     def _open(self, path: Path) -> Segment:
-        return open_segment(path, self._files, self._damage, self._cache, self._roll_cache)
+        return open_segment(path, self._files, self._damage, self._caches)
 
     def _drop_logs(self) -> None:
         """Removes log files that nobody needs; damaged ones are put aside to be looked at."""
@@ -339,8 +335,10 @@ class Sealer:
         with self._keeping:
             for segment in run:
                 self._files.remove(segment.path)
+                segment.forget()
                 for rolls in segment.rolls.values():
                     self._files.remove(rolls.path)
+                    rolls.forget()
 
     def _expire(self, *, fully: bool) -> None:
         """Writes segments again without what is too old: where that is half, or `fully` any."""

@@ -12,12 +12,12 @@ from gemel.core.batch import I32, I64
 from gemel.core.errors import Damaged
 from gemel.history.block import MAGIC, Block, decode_block
 from gemel.history.blockfile import BlockFile
-from gemel.history.cache import BlockCache
+from gemel.history.cache import Caches
 from gemel.history.damage import Damage, DamageList
 from gemel.history.files import Files
 from gemel.history.index import Index
-from gemel.history.keep import EARLIEST, READINGS, Keep
-from gemel.history.rollfile import ROLLED, RollBlock, RollFile, open_rolls
+from gemel.history.keep import EARLIEST, LATEST, READINGS, Keep
+from gemel.history.rollfile import ROLLED, RollFile, open_rolls
 from gemel.history.table import NO_ROWS, Table, concatenate
 
 BLOCK_ROWS = 16_384
@@ -81,8 +81,10 @@ class Segment(BlockFile[Block]):
 
     def newest(self, series: int, at: int) -> int | None:
         """The latest time <= `at` of a series; None if there is none."""
+        if series > self.highest_series or self.time_min > at:
+            return None
         index = self.index
-        first, last = index.parts_of(series) if series <= self.highest_series else (0, 0)
+        first, last = index.parts_of(series)
         for part in range(last - 1, first - 1, -1):
             number = int(index.block[part])
             if index.time_min[number] > at or (block := self.block(number)) is None:
@@ -122,32 +124,40 @@ class Segment(BlockFile[Block]):
             found.append(block.table(max(first, start) - start, min(last, stop) - start))
         return found
 
-    def block_times(self, series: int) -> I64:
-        """The earliest time of each block that holds a series."""
-        first, last = self.index.parts_of(series)
-        return self.index.time_min[self.index.block[first:last]]
+    def block_times(self, series: int, start: int = EARLIEST, end: int = LATEST) -> I64:
+        """The earliest time of each block that holds a series; none if all lie out of a span."""
+        if series > self.highest_series or end <= self.time_min or start > self.time_max:
+            return np.empty(0, np.int64)
+        index = self.index
+        first, last = index.parts_of(series)
+        return index.time_min[index.block[first:last]]
 
     def rows_of(self, series: int, start: int, end: int) -> int:
         """At most this many rows lie in a span: whole blocks are counted."""
         if series > self.highest_series or end <= self.time_min or start > self.time_max:
             return 0
-        first, last = self.index.parts_of(series)
-        block = self.index.block[first:last]
-        near = (self.index.time_min[block] < end) & (self.index.time_max[block] >= start)
-        return int(self.index.count[first:last][near].sum())
+        index = self.index
+        first, last = index.parts_of(series)
+        block = index.block[first:last]
+        near = (index.time_min[block] < end) & (index.time_max[block] >= start)
+        return int(index.count[first:last][near].sum())
 
     def is_due(self, keep: Keep, *, fully: bool) -> bool:
         """Whether half of the readings or roll-ups, or with `fully` any, are too old to be kept.
 
         They are counted by the middle of their blocks.
         """
-        if _is_due(self.index, keep.times(READINGS, self.index.series), fully):
-            return True
+        if self.time_min < keep.latest(READINGS):
+            index = self.index
+            if _is_due(index, keep.times(READINGS, index.series), fully):
+                return True
         for width, file in self.rolls.items():
-            number = file.index.series
-            times = keep.times(width, (number // 2).astype(np.int32))
-            times[number % 2 == 1] = EARLIEST  # these go with their readings
-            if _is_due(file.index, times, fully):
+            if file.time_min >= keep.latest(width):
+                continue
+            index = file.index
+            times = keep.times(width, (index.series // 2).astype(np.int32))
+            times[index.series % 2 == 1] = EARLIEST  # these go with their readings
+            if _is_due(index, times, fully):
                 return True
         return False
 
@@ -162,15 +172,12 @@ def _is_due(index: Index, times: I64, fully: bool) -> bool:
 
 
 def open_segment(
-    path: Path,
-    files: Files,
-    damage: DamageList,
-    cache: BlockCache[Block] | None = None,
-    roll_cache: BlockCache[RollBlock] | None = None,
+    path: Path, files: Files, damage: DamageList, caches: Caches | None = None
 ) -> Segment:
     """A segment with its roll-ups."""
-    found = Segment(path, files, damage, cache)
-    found.rolls = open_rolls(path, files, damage, roll_cache)
+    blocks, _, indexes = caches or (None, None, None)
+    found = Segment(path, files, damage, blocks, indexes)
+    found.rolls = open_rolls(path, files, damage, caches)
     if found.has_rolls and len(found.rolls) < len(ROLLED):
         damage.add(Damage(found.name, 0, 0, "its roll-ups are missing; readings stand in"))
     return found
