@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 
 from gemel.app.alarm_desk import AlarmDesk
+from gemel.app.backlog import Backlog
 from gemel.app.dispatch import Dispatch
 from gemel.app.formulas import kin_shapes, shapes_of
 from gemel.app.late_alarms import LateAlarms
@@ -82,11 +83,12 @@ class Reactions:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self.engine = RuleEngine()
+        self.engine = RuleEngine(is_caught_up=True)
         self.around = GraphSurroundings(platform)
         self.alarms = AlarmBook(self._stored_alarm, around=self.around)
         self.desk = AlarmDesk(platform, self.around)
         self.late = LateAlarms(platform)
+        self.backlog = Backlog(platform)
         self.notify = Notify(platform)
         self.dispatch = Dispatch(platform)
         self.means = RuleMeans(platform)
@@ -133,6 +135,7 @@ class Reactions:
         self._take(self.engine.tick(now))
         self.commit_soon()  # what could not be committed before, when the disk was full
         self.desk.tick(now)
+        self.backlog.tick(now)
         self.late.tick(now)
         self.notify.tick()
         self.dispatch.tick(now)
@@ -344,7 +347,9 @@ class Reactions:
         rules = self.engine.rules.values()
         batches = [b for rule in rules for b in self.means.set_values(rule, among)]
         batches.sort(key=lambda batch: batch.received)
-        return [transition for batch in batches for transition in self.engine.react(batch)]
+        return [
+            transition for batch in batches for transition in self.engine.react(batch, is_old=True)
+        ]
 
     def _known_again(self, series: Iterable[int]) -> list[Transition]:
         """What follows when the engine hears of last values; what it knows already is nothing."""
@@ -360,7 +365,7 @@ class Reactions:
             batch = Batch(
                 rows, state.time[rows], state.value[rows], state.quality[rows], received, text
             )
-            found += self.engine.react(batch)
+            found += self.engine.react(batch, is_old=True)
         return found
 
     def load_rule(

@@ -205,6 +205,46 @@ class ClockedColumns(Generic[Found]):
             found += self._judge_second(following)
         return found
 
+    def begin(self) -> None:
+        """Lays the columns out, if anything has changed."""
+        self._settle()
+
+    def start(self, second: int, known: Iterable[tuple[int, int, float]]) -> None:
+        """Sets the clock; what is put in is judged from there on.
+
+        Args:
+            second: it stands here.
+            known: series, time and value of what was known then.
+        """
+        self.clock = self._promised = second
+        self._is_changed = True
+        for number, time, value in known:
+            column, who, step = self._column[number], self._twin_of[number], -(-time // SECOND)
+            if column and np.isfinite(value):
+                self._state.value[column], self._state.reported[column] = value, step
+            if who >= 0:
+                self._seen[who] = max(self._seen[who], step)
+
+    def put(self, series: I64, time: I64, value: F64) -> None:
+        """Takes readings of seconds to come."""
+        if len(series):
+            self._partition(series, time, value, -(-time // SECOND))
+
+    def run(self, end: int) -> list[Found]:
+        """Judges all seconds up to one, and that one even if nothing changes in it."""
+        found: list[Found] = []
+        while (following := self._next(end)) is not None:
+            self.clock = following
+            found += self._judge_second(following)
+        if self.clock != end:
+            self.clock = end
+            found += self._judge_second(end)
+        return found
+
+    def series_heard(self) -> list[int]:
+        """What is read, and what tells that a twin lives."""
+        return np.flatnonzero((self._column > 0) | (self._twin_of >= 0)).tolist()
+
     def _next(self, limit: int) -> int | None:
         """The next second, not after the limit, at which anything can change."""
         clock = self.clock or 0
@@ -321,6 +361,27 @@ class ClockedColumns(Generic[Found]):
         for name, operation in self._operations:
             if name in memory["windows"]:
                 operation.columns.take(memory["windows"][name])
+
+    def _adopt(self, other: ClockedColumns[Found], second: int) -> None:
+        """Takes over what another, which has come as far, holds by series and feature."""
+        keys: list[int | str] = [*other._layout.series, *other._layout.computed]
+        pairs = [
+            (mine, theirs)
+            for key in keys
+            if (mine := self._column_of(key)) is not None
+            and (theirs := other._column_of(key)) is not None
+        ]
+        here, there = np.array(pairs, np.int64).reshape(-1, 2).T
+        newer = other._state.reported[there] >= self._state.reported[here]
+        here, there = here[newer], there[newer]
+        self._state.value[here] = other._state.value[there]
+        self._state.reported[here] = other._state.reported[there]
+        operations = dict(other._operations)
+        for name, operation in self._operations:
+            found = operations.get(name)
+            if isinstance(operation, WindowsInStep) and isinstance(found, WindowsInStep):
+                operation.columns.adopt(found.columns, second, self._state.value)
+        self._is_changed = True
 
     def _column_of(self, key: int | str) -> int | None:
         if isinstance(key, str):

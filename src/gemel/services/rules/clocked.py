@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,15 +13,17 @@ import numpy as np
 
 from gemel.core.batch import F64, I64
 from gemel.core.clock import SECOND
+from gemel.services.rules.behind import BehindTwins
 from gemel.services.rules.belated import Belated, by_series
 from gemel.services.rules.clock import ClockedColumns, Flags
-from gemel.services.rules.features import Feature, Inner, Relatives, Silence, seconds_of
+from gemel.services.rules.features import seconds_of
 from gemel.services.rules.layout import (
     KinOf,
     Layout,
     Series,
     no_relatives,
 )
+from gemel.services.rules.members import Members
 from gemel.services.rules.packing import (
     packed_standing,
     unpacked_standing,
@@ -29,6 +31,8 @@ from gemel.services.rules.packing import (
 from gemel.services.rules.parameters import SettingsOf, adjusted, no_settings
 from gemel.services.rules.rule import Rule
 from gemel.services.rules.table import NEVER, Standing
+
+FOREVER = int(np.iinfo(np.int64).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,81 +56,6 @@ class Flip:
     series: int
 
 
-class Members:
-    """The instances of one rule; columns are views into the engine's once it is laid out."""
-
-    def __init__(
-        self, rule: Rule, instances: Sequence[tuple[str, Series]], kin: KinOf, settings: SettingsOf
-    ) -> None:
-        self.rule, self.kin, self.settings = rule, kin, settings
-        self.instances = list(instances)
-        self.twins = [twin for twin, _ in instances]
-        size = len(self.twins)
-        self.active = np.zeros(size, np.bool_)
-        self.since: I64 = np.full(size, NEVER, np.int64)
-        self.flipped: I64 = np.full(size, NEVER, np.int64)
-        self._reads: I64 | None = None
-        self._owners: dict[int, list[str]] | None = None
-
-    @property
-    def standing(self) -> Standing:
-        never: I64 = np.full(len(self.twins), NEVER, np.int64)
-        return Standing(
-            self.rule.kernel.identity, self.twins, self.active, self.since, never, self.flipped
-        )
-
-    def take(self, old: Standing | None) -> None:
-        if old is None:
-            return
-        is_same = old.condition == self.rule.kernel.identity
-        rows = {twin: i for i, twin in enumerate(old.twins)}
-        pairs = [(i, rows[t]) for i, t in enumerate(self.twins) if t in rows]
-        if not pairs:
-            return
-        here, there = np.array(pairs, np.int64).T
-        for name in ("active", "since", "flipped") if is_same else ("flipped",):
-            getattr(self, name)[here] = getattr(old, name)[there]
-
-    def reads(self) -> I64:
-        """The series that its conditions look at, those of relatives too."""
-        if self._reads is None:
-            found: set[int] = set()
-            kernel = self.rule.kernel
-            for twin, series in self.instances:
-                found |= series_of(kernel.paths, kernel.features, twin, series, self.kin)
-            self._reads = np.array(sorted(found), np.int64)
-        return self._reads
-
-    def owners(self) -> dict[int, list[str]]:
-        """By series, the twins on which its conditions look at it."""
-        if self._owners is None:
-            self._owners = {}
-            kernel = self.rule.kernel
-            for twin, series in self.instances:
-                for number in series_of(kernel.paths, kernel.features, twin, series, self.kin):
-                    self._owners.setdefault(number, []).append(twin)
-        return self._owners
-
-
-def series_of(
-    paths: Sequence[str], features: Mapping[str, Feature], twin: str, series: Series, kin: KinOf
-) -> set[int]:
-    found: set[int] = set()
-    for path in paths:
-        feature = features.get(path)
-        inner = feature if isinstance(feature, Inner) else getattr(feature, "inner", None)
-        source = path if feature is None else getattr(feature, "source", "")
-        if isinstance(feature, Silence):
-            source = feature.path
-        who = kin(twin, feature.relation) if isinstance(feature, Relatives) else [(twin, series)]
-        for name, of_who in who:
-            if inner is not None:
-                found |= series_of(inner.paths, inner.features, name, of_who, kin)
-            elif source in of_who:
-                found.add(of_who[source])
-    return found
-
-
 @dataclass(frozen=True, slots=True)
 class Judged:
     """Instances whose rules have one shape."""
@@ -143,11 +72,21 @@ class ClockedEngine(ClockedColumns[Flip]):
     Args:
         lateness: ns that readings may take to get here.
         belated: takes the readings that came later.
+        is_caught_up: whether somebody judges twins that are behind (`catch_up`); they stand still
+            until then. Otherwise their readings are late as any.
     """
 
-    def __init__(self, lateness: int, belated: Belated | None = None) -> None:
+    def __init__(
+        self, lateness: int, belated: Belated | None = None, *, is_caught_up: bool = False
+    ) -> None:
         super().__init__(lateness)
         self._belated = Belated() if belated is None else belated
+        self._is_caught_up = is_caught_up
+        self._is_old = False
+        """Whether what comes is known for long: last values, told again."""
+        self.behind = BehindTwins()
+        self.bounds: tuple[I64, I64] | None = None
+        """By instance, the seconds after which and up to which it is judged; None: all."""
         self.late: dict[str, Late] = {}
         """By rule."""
         self._members: dict[str, Members] = {}
@@ -190,6 +129,28 @@ class ClockedEngine(ClockedColumns[Flip]):
 
     def instances(self, rule_id: str) -> Members | None:
         return self._members.get(rule_id)
+
+    def members(self) -> list[Members]:
+        """The instances of each rule."""
+        return list(self._members.values())
+
+    def watches(self, twin: str) -> bool:
+        return twin in self._twins
+
+    def take_back(self, other: ClockedEngine, twins: Iterable[str], second: int) -> None:
+        """Twins that were behind and have come as far as this second go on with the rest.
+
+        Args:
+            other: the columns in which they were judged; where the instances stand is known.
+            twins: which.
+            second: the clock of both.
+        """
+        self._adopt(other, second)
+        for twin in twins:
+            self.behind.twins.pop(twin, None)
+            if twin in self._twins:
+                self._seen[self._twins[twin]] = other._seen[other._twins[twin]]
+        self.release()
 
     def drop_rule(self, rule_id: str) -> Standing | None:
         """Forgets a rule; what is returned says where its instances stood."""
@@ -268,6 +229,7 @@ class ClockedEngine(ClockedColumns[Flip]):
         self._lay_series(layout, every)
         self._who = np.array([self._twins[t] for m in self._order for t in m.twins], np.int64)
         self._recall()
+        self.release()
 
     def _size(self) -> int:
         return len(self._active)
@@ -280,17 +242,54 @@ class ClockedEngine(ClockedColumns[Flip]):
         found: I64 = (self._since + delay)[running]
         return found
 
+    def react(
+        self, series: I64, time: I64, value: F64, received: int, *, is_old: bool = False
+    ) -> list[Flip]:
+        """Takes readings in, as all columns do; `is_old`: values that were known before."""
+        self._is_old = is_old
+        found = super().react(series, time, value, received)
+        if len(self.behind):
+            listened = series < len(self._twin_of)
+            who, when = self._twin_of[series[listened]], time[listened]
+            ours = who >= 0
+            self.behind.hear(list(self._twins), who[ours], when[ours], received)
+        return found
+
+    def _take_late(self, series: I64, time: I64, value: F64, received: int) -> None:
+        if self._is_caught_up and not self._is_old:
+            who = self._twin_of[series]
+            ours = (who >= 0) & (self._column[series] > 0) & np.isfinite(value)
+            names = list(self._twins)
+            if self.behind.notice(names, self._seen, who[ours], time[ours], received):
+                self.release()
+        super()._take_late(series, time, value, received)
+
+    def release(self) -> None:
+        """Instances of twins that are behind stand still until they are caught up; others go on."""
+        self.bounds = None
+        numbers = [self._twins[twin] for twin, _ in self.behind.items() if twin in self._twins]
+        if numbers:
+            size = len(self._who)
+            until = np.where(np.isin(self._who, numbers), NEVER, FOREVER)
+            self.bounds = np.full(size, NEVER, np.int64), until
+
     def _too_late(self, series: I64, time: I64, received: int) -> None:
         for rule_id, members in self._members.items():
             rows = np.isin(series, members.reads())
-            if rows.any():
-                old = self.late.get(rule_id, Late(0, NEVER))
-                newest = max(old.newest, int(time[rows].max()))
-                self.late[rule_id] = Late(old.count + int(rows.sum()), newest)
-                owners = members.owners()
-                for number, times in by_series(series[rows], time[rows]):
-                    for twin in owners.get(number, ()):
-                        self._belated.add(rule_id, twin, number, times, received)
+            if not rows.any():
+                continue
+            owners = members.owners()
+            for number, times in by_series(series[rows], time[rows]):
+                most = times[:0]
+                for twin in owners.get(number, ()):
+                    left = self.behind.left(twin, times)
+                    if len(left):
+                        self._belated.add(rule_id, twin, number, left, received)
+                    most = left if len(left) > len(most) else most
+                if len(most):
+                    old = self.late.get(rule_id, Late(0, NEVER))
+                    newest = max(old.newest, int(most.max()))
+                    self.late[rule_id] = Late(old.count + len(most), newest)
 
     def _judge_second(self, second: int) -> list[Flip]:
         state = self._step(second)
@@ -304,7 +303,11 @@ class ClockedEngine(ClockedColumns[Flip]):
     def _advance(self, second: int, holds: Flags, is_over: Flags) -> list[Flip]:
         counts = np.where(self._active, is_over, holds)
         since = np.where(self._since == NEVER, second, self._since)
-        self._since[:] = np.where(counts, since, NEVER)
+        begun = np.where(counts, since, NEVER)
+        if self.bounds is not None:
+            begun = np.where(second <= self.bounds[1], begun, self._since)
+            counts = counts & (second > self.bounds[0]) & (second <= self.bounds[1])
+        self._since[:] = begun
         if not counts.any():
             return []
         due = since + np.where(self._active, self._off, self._hold)
@@ -347,6 +350,7 @@ class ClockedEngine(ClockedColumns[Flip]):
         """What it remembers, as JSON; settles first."""
         return {
             **self._snapshot(),
+            "behind": self.behind.snapshot(),
             "late": {key: [late.count, late.newest] for key, late in self.late.items()},
             "rules": {key: packed_standing(m.standing) for key, m in self._members.items()},
         }
@@ -354,6 +358,7 @@ class ClockedEngine(ClockedColumns[Flip]):
     def restore(self, found: Mapping[str, Any]) -> None:
         """Takes over what `snapshot` gave; rules may be set before or after."""
         self._restore(found)
+        self.behind.restore(found.get("behind", {}))
         self.late = {key: Late(*pair) for key, pair in found["late"].items()}
         self._saved = {key: unpacked_standing(doc) for key, doc in found["rules"].items()}
         for key, members in self._members.items():

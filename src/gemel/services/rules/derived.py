@@ -16,9 +16,9 @@ import numpy as np
 from gemel.core.batch import F64, I64
 from gemel.core.clock import SECOND
 from gemel.services.rules.clock import ClockedColumns
-from gemel.services.rules.clocked import series_of
 from gemel.services.rules.features import Inner
 from gemel.services.rules.layout import KinOf, Layout, Series, no_relatives
+from gemel.services.rules.members import series_of
 from gemel.services.rules.packing import packed, unpacked
 from gemel.services.rules.parameters import SettingsOf, no_settings
 from gemel.services.rules.table import NEVER

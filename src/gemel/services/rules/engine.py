@@ -18,11 +18,12 @@ from gemel.core.clock import SECOND
 from gemel.core.document import Json
 from gemel.core.errors import NotFound
 from gemel.core.quality import Quality
-from gemel.services.rules import snapshot
+from gemel.services.rules import catch_up, snapshot
 from gemel.services.rules.belated import Belated, by_series
-from gemel.services.rules.clocked import ClockedEngine, Flip, Late, Members
+from gemel.services.rules.clocked import ClockedEngine, Flip, Late
 from gemel.services.rules.features import reads_relatives
 from gemel.services.rules.layout import KinOf, no_relatives
+from gemel.services.rules.members import Members
 from gemel.services.rules.moments import (
     Moments,
     Readings,
@@ -69,12 +70,15 @@ class RuleEngine:
     Args:
         delivery: seconds that a reading may take to get here. `tick` waits so long before it
             takes silence for "nothing has changed".
+        is_caught_up: whether somebody judges twins whose readings come late in order (`behind`);
+            clocked rules stand still on them until then.
     """
 
-    def __init__(self, delivery: float = 2.0) -> None:
+    def __init__(self, delivery: float = 2.0, *, is_caught_up: bool = False) -> None:
         self.rules: dict[str, Rule] = {}
         """By id, to look at; `set_rule` and `drop_rule` change it."""
         self._delivery = round(delivery * SECOND)
+        self._is_caught_up = is_caught_up
         self._blocks: dict[str, Block] = {}
         self._saved: dict[str, Standing] = {}
         self._table = Table([])
@@ -148,7 +152,9 @@ class RuleEngine:
         self.rules[rule.id] = rule
 
     def _clocked_at(self, key: str) -> ClockedEngine:
-        return self._clocked.setdefault(key, ClockedEngine(int(key.split(" ", 1)[0]), self.belated))
+        lateness = int(key.split(" ", 1)[0])
+        made = ClockedEngine(lateness, self.belated, is_caught_up=self._is_caught_up)
+        return self._clocked.setdefault(key, made)
 
     def _leave_clocked(self, rule_id: str, stays: str) -> None:
         for key, engine in list(self._clocked.items()):
@@ -264,8 +270,8 @@ class RuleEngine:
 
     # -- what happens -------------------------------------------------------------------------
 
-    def react(self, batch: Batch) -> list[Transition]:
-        """Takes readings in.
+    def react(self, batch: Batch, *, is_old: bool = False) -> list[Transition]:
+        """Takes readings in; `is_old`: those that were known before, told for new instances.
 
         Silence up to `batch.received` is judged first (see `tick`), so that replaying a log gives
         what happened live.
@@ -278,7 +284,7 @@ class RuleEngine:
             found += self._silence(batch.received)
         found += self._judge(batch)
         for engine in self._clocked.values():
-            found += self._react_clocked(engine, batch)
+            found += self._react_clocked(engine, batch, is_old=is_old)
         return _in_order(found)
 
     def _judge(self, batch: Batch) -> list[Transition]:
@@ -313,7 +319,9 @@ class RuleEngine:
             for instance, is_raised, time, value in flips
         ]
 
-    def _react_clocked(self, engine: ClockedEngine, batch: Batch) -> list[Transition]:
+    def _react_clocked(
+        self, engine: ClockedEngine, batch: Batch, *, is_old: bool
+    ) -> list[Transition]:
         series = batch.series.astype(np.int64)
         counts = (batch.quality < Quality.BAD) & np.isfinite(batch.value)
         value = np.where(counts, batch.value, np.nan)
@@ -321,9 +329,10 @@ class RuleEngine:
             if batch.quality[row] < Quality.BAD and engine.reads(int(series[row])):
                 value[row] = code = code_of_json(text)
                 self._words[code] = text
-        return self._translated(engine.react(series, batch.time, value, batch.received))
+        flips = engine.react(series, batch.time, value, batch.received, is_old=is_old)
+        return self._translated(flips)
 
-    def _translated(self, flips: Sequence[Flip]) -> list[Transition]:
+    def _translated(self, flips: Iterable[Flip]) -> list[Transition]:
         return [
             Transition(
                 flip.rule.id,
@@ -358,6 +367,19 @@ class RuleEngine:
         for engine in self._clocked.values():
             found += self._translated(engine.tick(now))
         return _in_order(found)
+
+    def behind(self, now: int, most: int = catch_up.MOST_TWINS) -> list[catch_up.CatchUp]:
+        """What there is to judge for twins whose readings come late in order, some at a time."""
+        engines = list(self._clocked.values())
+        return [one for engine in engines for one in catch_up.due(engine, now, most)]
+
+    def caught_up(
+        self, one: catch_up.CatchUp, read: catch_up.Read, words: Mapping[float, str]
+    ) -> list[Transition]:
+        """What follows from one of `behind` that was judged; `words` are texts it read, by code."""
+        flips = one.finish(read)
+        self._words.update(words)
+        return _in_order(self._translated(f for f in flips if self.rules.get(f.rule.id) is f.rule))
 
     def _see(self, batch: Batch) -> None:
         """Notes that twins are alive; readings of any quality and any property show it."""

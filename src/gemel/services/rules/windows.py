@@ -108,6 +108,14 @@ class WindowColumns:
         if "last" in self.arrays:
             self._ranks.forget()
 
+    def adopt(self, other: WindowColumns, second: int, values: F64) -> None:
+        """Takes over the columns of another that has come as far as this second."""
+        for one in (self, other):
+            one._roll(second // one._bucket)
+        newest = max(self.newest, other.newest)
+        self.take({**other.state(), "current": self.current, "newest": newest})
+        values[self.out] = self._result(values[self.source])
+
     # -- stepping ----------------------------------------------------------------------------------
 
     def next_change(self) -> int | None:

@@ -1,0 +1,110 @@
+"""Twins that have fallen behind their rules' clock: their readings come in order, but late.
+
+A device whose link was down sends what it kept, or its clock is slow. To the clock that the twins
+of a model share these readings are late, to the twin itself they are news. Its rules then stand
+still here, and `catch_up` judges them in the twin's own time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gemel.core.batch import I64
+from gemel.core.clock import SECOND
+from gemel.services.rules.belated import by_series
+
+LONGEST_GAP = 3_600
+"""Seconds before its first late reading that a twin is judged anew at most: in those that it was
+silent for longer nothing happened, and messages of a backlog may come in another order."""
+
+
+@dataclass(slots=True)
+class Behind:
+    """How far behind a twin is."""
+
+    since: int
+    """The second up to which its rules have been judged."""
+    newest: int
+    """Source time of its newest reading, ns."""
+    lag: int
+    """What that took to get here, ns: its own now is ours less this."""
+
+    def hear(self, time: int, received: int) -> None:
+        if time > self.newest:
+            self.newest, self.lag = time, max(received - time, 0)
+
+    def own_second(self, now: int, lateness: int) -> int:
+        """Up to here its readings have had time to come."""
+        return (now - self.lag - lateness) // SECOND
+
+
+class BehindTwins:
+    """Those of one clock; noticed as readings come."""
+
+    def __init__(self) -> None:
+        self.twins: dict[str, Behind] = {}
+
+    def __len__(self) -> int:
+        return len(self.twins)
+
+    def __contains__(self, twin: str) -> bool:
+        return twin in self.twins
+
+    def hear(self, names: list[str], number: I64, time: I64, received: int) -> None:
+        """Readings that came in time; they may show that a twin is up to date again.
+
+        Args:
+            names: of twins, by number.
+            number: by reading, whose it is.
+            time: by reading, ns.
+            received: ns.
+        """
+        for who, times in by_series(number, time):
+            found = self.twins.get(names[who])
+            if found is not None:
+                found.hear(int(times.max()), received)
+
+    def notice(
+        self, names: list[str], seen: I64, number: I64, time: I64, received: int
+    ) -> list[str]:
+        """Late readings; tells which twins are behind from now on.
+
+        Args:
+            names: of twins, by number.
+            seen: by number, the second of the newest reading that was judged.
+            number: by reading, whose it is.
+            time: by reading, ns.
+            received: ns.
+        """
+        new = []
+        for who, times in by_series(number, time):
+            steps = -(-times // SECOND)
+            found = self.twins.get(names[who])
+            if found is not None:
+                found.hear(int(times.max()), received)
+                continue
+            since = max(int(seen[who]), int(steps.min()) - LONGEST_GAP)
+            if not (steps > since).any():
+                continue  # older than what was judged of it: late to the twin itself
+            newest = int(times.max())
+            self.twins[names[who]] = Behind(since, newest, max(received - newest, 0))
+            new.append(names[who])
+        return new
+
+    def left(self, twin: str, times: I64) -> I64:
+        """Those of late readings that its rules will not be judged on."""
+        found = self.twins.get(twin)
+        return times if found is None else times[-(-times // SECOND) <= found.since]
+
+    # -- over a restart ------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, list[int]]:
+        return {twin: [one.since, one.newest, one.lag] for twin, one in self.twins.items()}
+
+    def restore(self, found: Mapping[str, Any]) -> None:
+        self.twins = {twin: Behind(*numbers) for twin, numbers in found.items()}
+
+    def items(self) -> Iterator[tuple[str, Behind]]:
+        return iter(list(self.twins.items()))
