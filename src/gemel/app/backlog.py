@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("gemel.rules")
 PAUSE = 5 * SECOND
 """Between two goes at least, so that the messages of a backlog are judged together ..."""
-SHARE = 20
+SHARE = 4
 """... and so many times as long as one took, so that it is a small part of the work."""
 MOST_READINGS = 5_000_000
 """Of all twins in one go."""

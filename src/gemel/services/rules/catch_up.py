@@ -23,7 +23,7 @@ Read = Callable[[int, int, int], tuple[I64, F64]]
 """(series, begin, end) -> times and values from begin up to before end; NaN does not count."""
 Last = Callable[[int, int], tuple[int, float] | None]
 """(series, at) -> time and value of the newest reading that counts, not after a moment."""
-MOST_TWINS = 1_000
+MOST_TWINS = 250
 MOST_SECONDS = 7_200
 """Judged at a time; a longer backlog takes several."""
 LONGEST_DELAY = 3_600
