@@ -37,8 +37,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     lacks = {
         "shared": None if SHARED.is_dir() else "the shared data is not beside this checkout",
         "peer": None
-        if shutil.which("mosquitto_pub") and _has("mosquitto")
-        else "mosquitto and mosquitto-clients are not installed",
+        if shutil.which("mosquitto_pub") and _has("mosquitto") and _has("coap-client-notls")
+        else "mosquitto, mosquitto-clients or libcoap3-bin is not installed",
         "browser": None if shutil.which("chromium") else "chromium is not installed",
     }
     for item in items:

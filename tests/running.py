@@ -40,6 +40,7 @@ class Running:
         """What its processes get besides ours."""
         self.url = ""
         self.mqtt_host, self.mqtt_port = "", 0
+        self.coap = ""
         self.token = ""
         self.process: subprocess.Popen[str]
         self.lines: list[str] = []
@@ -76,6 +77,8 @@ class Running:
             self.lines.append(line.rstrip())
             if match := re.match(r"MQTT at (\S+):(\d+)", line):
                 self.mqtt_host, self.mqtt_port = match[1], int(match[2])
+            if line.startswith("CoAP at "):
+                self.coap = line.split()[-1]
             if match := re.match(r"Gemel is running at (https?://[^/]+)", line):
                 self.url = match[1]
                 break

@@ -19,6 +19,7 @@ OTHER: dict[str, Any] = {
     "http": "0.0.0.0:81",
     "mqtt": "[::1]:1884",
     "mqtt_tls": "127.0.0.1:8883",
+    "coap": "0.0.0.0:5683",
     "tls": True,
     "certificate": "a.pem",
     "key": "b.pem",
@@ -72,7 +73,9 @@ def test_each_setting_comes_from_file_then_environment_then_flag(name: str, tmp_
     assert getattr(load(empty, {}, {name: other}), name) == other
     default = getattr(Config(), name)
     if not default:
-        default = {"mqtt_tls": "127.0.0.1:1"}.get(name, "c" if default == "" else default)
+        default = {"mqtt_tls": "127.0.0.1:1", "coap": "127.0.0.1:1"}.get(
+            name, "c" if default == "" else default
+        )
     shown = {"GEMEL_" + name.upper(): str(default)}
     assert getattr(load(file, shown, {}), name) == default  # the environment beats the file
     assert getattr(load(empty, shown, {name: other}), name) == other  # a flag beats both

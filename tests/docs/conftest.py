@@ -18,12 +18,15 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`gemel demo` as the tutorial starts it, but for the faults that would come by themselves."""
     folder = tmp_path_factory.mktemp("docs") / "gemel-data" / "demo"
     folder.parent.mkdir()
-    with Running(folder, "--no-browser", "--faults", "none", command="demo") as running:
+    flags = ("--no-browser", "--faults", "none", "--coap", "127.0.0.1:0")
+    with Running(folder, *flags, command="demo") as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`gemel serve` on ./gemel-data, as the README and the how-tos have it."""
-    with Running(tmp_path_factory.mktemp("serve") / "gemel-data") as running:
+    with Running(
+        tmp_path_factory.mktemp("serve") / "gemel-data", "--coap", "127.0.0.1:0"
+    ) as running:
         yield running

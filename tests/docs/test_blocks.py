@@ -42,6 +42,7 @@ class Shell:
         text = text.replace("http://127.0.0.1:8080", running.url)
         text = re.sub(r"-p 1883\b", f"-p {running.mqtt_port}", text)
         text = text.replace('"127.0.0.1", 1883', f'"127.0.0.1", {running.mqtt_port}')
+        text = text.replace("127.0.0.1:5683", running.coap)
         text = re.sub(r"^\. \.venv/bin/activate$", ":", text, flags=re.M)
         return text.replace("ALARM_ID", self.alarm)
 

@@ -15,7 +15,7 @@ from running import Running
 
 PAGE = read("docs/reference/http.md")
 WAIT_SECONDS = 60
-FREE = {"mqtt", "then"}
+FREE = {"mqtt", "coap", "then"}
 """Fields whose content is described elsewhere."""
 
 

@@ -18,11 +18,18 @@ from gemel.app.platform import Platform
 from gemel.core.access import Principal
 from gemel.core.errors import InvalidInput
 
-MQTT_GAUGES = frozenset(
-    {"connections", "sockets", "sessions", "subscriptions", "retained", "queued", "fronts"}
-    | {"undurable_bytes"}
-)
-"""Figures of the MQTT server that fall too; all others only rise."""
+FACES = {"mqtt": "MQTT", "coap": "CoAP"}
+GAUGES = {
+    "mqtt": frozenset(
+        {"connections", "sockets", "sessions", "subscriptions", "retained", "queued", "fronts"}
+        | {"undurable_bytes"}
+    ),
+    "coap": frozenset(
+        {"endpoints", "exchanges", "observers", "unconfirmed"}
+        | {"undurable_bytes", "assembling_bytes"}
+    ),
+}
+"""Figures of the servers that fall too; all others only rise."""
 
 
 async def health(platform: Platform, _: Request, __: Principal) -> Response:
@@ -75,13 +82,15 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     add("history_segments", "gauge", "Sealed segments.", [("", float(history.segments))])
     damaged = len(history.damage) + bool(platform.upkeep.broken)
     add("damage", "gauge", "Damaged places found.", [("", float(damaged))])
-    for name, value in sorted(status["mqtt"].items()):
-        if isinstance(value, int | float):
-            words = name.replace("_", " ")
-            if name in MQTT_GAUGES:
-                add(f"mqtt_{name}", "gauge", f"MQTT server: {words} now.", [("", value)])
+    for face in FACES:
+        for name, value in sorted(status[face].items()):
+            if not isinstance(value, int | float):
+                continue
+            about = f"{FACES[face]} server: {name.replace('_', ' ')}"
+            if name in GAUGES[face]:
+                add(f"{face}_{name}", "gauge", f"{about} now.", [("", value)])
             else:
-                add(f"mqtt_{name}_total", "counter", f"MQTT server: {words}.", [("", value)])
+                add(f"{face}_{name}_total", "counter", f"{about}.", [("", value)])
     return PlainTextResponse(
         "\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8"
     )

@@ -32,6 +32,8 @@ class Config:
     """HOST:PORT of the MQTT server; port 0 picks a free one."""
     mqtt_tls: str = ""
     """HOST:PORT of a second MQTT listener with TLS ('' for none)."""
+    coap: str = ""
+    """HOST:PORT of the CoAP server, over UDP ('' for none); port 0 picks a free one."""
     tls: bool = False
     """Whether HTTP is served as HTTPS, with `certificate` or an own one made on first start."""
     certificate: str = ""
@@ -101,8 +103,8 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
             values[name] = _convert(name, text, f"environment variable GEMEL_{name.upper()}")
     values.update({k: v for k, v in flags.items() if v is not None and k in names})
     config = Config(**values)
-    for name in ("http", "mqtt", "mqtt_tls"):
-        if getattr(config, name) or name != "mqtt_tls":
+    for name in ("http", "mqtt", "mqtt_tls", "coap"):
+        if getattr(config, name) or name in ("http", "mqtt"):
             address(getattr(config, name), name)
     if config.ingest_processes > MOST_PROCESSES:
         raise ConfigInvalid(

@@ -168,8 +168,12 @@ class Desired:
         for twin in twins:
             self._platform.publish(f"devices/{twin}/desired", self._payload(twin), True)
 
+    def told(self, twin: str) -> Json:
+        """What a device is told: names to values that it does not report yet."""
+        return wishes.delta(self.of(twin))
+
     def _payload(self, twin: str) -> bytes:
-        return orjson.dumps(wishes.delta(self.of(twin)))
+        return orjson.dumps(self.told(twin))
 
     async def _forget(self, twins: list[str]) -> None:
         """Takes away what was retained for twins that are gone, and only then their wishes."""

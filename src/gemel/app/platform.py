@@ -88,6 +88,8 @@ class Platform:
 
     mqtt_address = ""
     """Where the MQTT server listens, `host:port`; "" before it does."""
+    coap_statistics: Callable[[], Json] = dict
+    """Figures of the CoAP server; none where it is off."""
 
     def __init__(self, config: Config, clock: Clock = system_clock) -> None:
         self.config = config
@@ -484,6 +486,7 @@ class Platform:
             "rejects": statistics.rejects,
             "discovered": len(self.catalogue.unadopted()),
             "mqtt": self.mqtt_statistics(),
+            "coap": self.coap_statistics(),
         }
 
 

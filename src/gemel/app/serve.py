@@ -14,12 +14,13 @@ from typing import Any
 
 import uvicorn
 
-from gemel.app import certificates, tokens
+from gemel.app import certificates, coap, tokens
 from gemel.app.addresses import address
 from gemel.app.config import Config
 from gemel.app.host import MqttHost
 from gemel.app.platform import Platform
 from gemel.backends.mqtt_sessions import SqliteMqttSessions
+from gemel.connect.coap.server import CoapServer
 from gemel.connect.mqtt.fronts import Fronts
 from gemel.connect.mqtt.limits import Limits
 from gemel.connect.mqtt.packets import Properties, Property
@@ -43,6 +44,8 @@ class Addresses:
     mqtt_tls: str
     authority: str
     """PEM file to trust, where the certificate is our own; else ''."""
+    coap: str = ""
+    """HOST:PORT; "" where it is off."""
     notes: tuple[str, ...] = ()
     """What a person should know: ports that were taken, the first token."""
 
@@ -95,6 +98,7 @@ class Server:
         self._find_free = find_free
         self._mqtt: MqttServer | None = None
         self._fronts: Fronts | None = None
+        self._coap: CoapServer | None = None
         self._http: uvicorn.Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._sessions: SqliteMqttSessions | None = None
@@ -118,11 +122,17 @@ class Server:
             files, authority = self._certificate()
             mqtt_tls = _shown(await self._listen(host, port, files))
         await self._start_fronts()
+        coap_address = await self._start_coap()
         http = await self._start_http(secure, notes)
-        platform.listening.addresses = {"http": http, "mqtt": mqtt, "mqttTls": mqtt_tls}
+        platform.listening.addresses = {
+            "http": http,
+            "mqtt": mqtt,
+            "mqttTls": mqtt_tls,
+            "coap": coap_address,
+        }
         platform.listening.authority = authority
         await platform.connections.start()
-        found = Addresses(http, mqtt, mqtt_tls, authority, tuple(notes))
+        found = Addresses(http, mqtt, mqtt_tls, authority, coap_address, tuple(notes))
         platform.folder.announce(platform.listening.addresses)
         return found
 
@@ -212,6 +222,12 @@ class Server:
                 hint="see the log, or do without: ingest_processes = 0",
             ) from error
 
+    async def _start_coap(self) -> str:
+        if not self.config.coap:
+            return ""
+        self._coap, found = await coap.start(self.platform)
+        return _shown(found)
+
     def _devices(self, topic: str) -> list[str]:
         """The names of device connections that would get a topic now."""
         assert self._mqtt is not None
@@ -258,6 +274,8 @@ class Server:
             self._http.should_exit = True
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(asyncio.shield(self._serving), DRAIN_SECONDS)
+        if self._coap is not None:
+            await self._coap.close()
         if self._mqtt is not None:
             await self._mqtt.close()
         await self.platform.close()

@@ -30,6 +30,10 @@ learn from."""
 DEMO_LIVED_DAYS = 540
 """Its bearings have worn out and were renewed for so long: that teaches how long they last."""
 LOOK_SECONDS = 0.5
+FLAGS = (
+    "data", "http", "mqtt", "mqtt_tls", "coap", "ingest_processes", "tls", "certificate", "key",
+)  # fmt: skip
+"""Settings that are options, too."""
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +42,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http", metavar="HOST:PORT", help="page and API (127.0.0.1:8080)")
     parser.add_argument("--mqtt", metavar="HOST:PORT", help="MQTT server (127.0.0.1:1883)")
     parser.add_argument("--mqtt-tls", metavar="HOST:PORT", help="a second MQTT listener, with TLS")
+    parser.add_argument("--coap", metavar="HOST:PORT", help="CoAP server, over UDP (none)")
     parser.add_argument(
         "--ingest-processes",
         type=int,
@@ -56,8 +61,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _config(arguments: argparse.Namespace, **over: object) -> settings.Config:
-    names = ("data", "http", "mqtt", "mqtt_tls", "ingest_processes", "tls", "certificate", "key")
-    flags = {name: getattr(arguments, name, None) for name in names}
+    flags = {name: getattr(arguments, name, None) for name in FLAGS}
     for name, value in over.items():
         if flags.get(name) is None and f"GEMEL_{name.upper()}" not in os.environ:
             flags[name] = value
@@ -93,6 +97,8 @@ def _details(found: Addresses) -> None:
     for note in found.notes:
         _say(note)
     _say(f"MQTT at {found.mqtt}" + (f", with TLS at {found.mqtt_tls}" if found.mqtt_tls else ""))
+    if found.coap:
+        _say(f"CoAP at {found.coap}")
     if found.authority:
         _say(f"Trust the certificate authority {found.authority} (docs/how-to/tls.md)")
 

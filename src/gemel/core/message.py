@@ -39,3 +39,14 @@ class Samples(NamedTuple):
     who: Principal
     content_type: str = "values"
     """Tells it from bytes to those that look no further."""
+
+
+class LastValue(NamedTuple):
+    """What a twin's property is now."""
+
+    name: str
+    """Its path."""
+    value: Any
+    """A number, boolean, text, or what JSON has for more; None for no value."""
+    time: int
+    """When it was true, ns since 1970 UTC."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from gemel.core.access import Principal
 from gemel.core.document import Document, Edit, Encoded, Json, Version
-from gemel.core.message import Message, Samples
+from gemel.core.message import LastValue, Message, Samples
 
 
 class Documents(Protocol):
@@ -120,6 +120,33 @@ class Connector(Protocol):
 
     def facts(self) -> Json:
         """What there is to know beyond its state, for people."""
+        ...
+
+
+class Showing(Host, Protocol):
+    """What a protocol server asks beside, where devices and programs ask for the state of twins."""
+
+    def takes(self, topic: str) -> bool:
+        """Whether what is sent to this topic is kept: telemetry, answers, what a binding maps."""
+        ...
+
+    def values(self, who: Principal, twin: str) -> list[LastValue]:
+        """The last values of a twin that a principal may see.
+
+        Raises:
+            NotFound: there is no such twin, or not for this principal.
+            Forbidden: it may not read it.
+        """
+        ...
+
+    def desired(self, twin: str) -> dict[str, object]:
+        """What a device is still to do: names to values."""
+        ...
+
+    def watch(self, twin: str, is_watched: bool) -> None: ...
+
+    def changed(self) -> set[str]:
+        """The watched twins with a new value since the last call, and those that are gone."""
         ...
 
 

@@ -25,6 +25,7 @@ export function Installation() {
       <Fact name="Page and API">{data.addresses.http}</Fact>
       <Fact name="MQTT">{data.addresses.mqtt}</Fact>
       {data.addresses.mqttTls && <Fact name="MQTT with TLS">{data.addresses.mqttTls}</Fact>}
+      {data.addresses.coap && <Fact name="CoAP">{data.addresses.coap}</Fact>}
       <Fact name="Encryption">
         {data.isSecure ? "The page is served over TLS." : "None: start it with --tls before phones and others use it."}
         {data.authority && (

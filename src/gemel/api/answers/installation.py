@@ -64,6 +64,7 @@ class Status(TypedDict):
     rejects: int
     discovered: int
     mqtt: dict[str, Value]
+    coap: dict[str, Value]
 
 
 class Health(TypedDict):
@@ -99,6 +100,7 @@ class Addresses(TypedDict):
     http: str
     mqtt: str
     mqttTls: str
+    coap: str
 
 
 class Storage(TypedDict):

@@ -7,6 +7,7 @@ export interface Addresses {
   http: string;
   mqtt: string;
   mqttTls: string;
+  coap: string;
 }
 
 export interface AlarmTotals {
@@ -198,6 +199,7 @@ export interface Status {
   rejects: number;
   discovered: number;
   mqtt: Record<string, Json>;
+  coap: Record<string, Json>;
 }
 
 export interface Storage {
