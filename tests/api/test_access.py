@@ -74,6 +74,8 @@ TABLE = {
     "DELETE /discovered/{device}": ENGINEERS,
     "GET /rejects": READERS,
     "GET /gaps": READERS,
+    "GET /sparkplug": READERS,
+    "POST /sparkplug/rebirth": OPERATORS,
     "GET /scene": READERS,
     "PUT /scene/objects/{twin}": ENGINEERS,
     "DELETE /scene/objects/{twin}": ENGINEERS,

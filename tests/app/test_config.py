@@ -38,6 +38,7 @@ OTHER: dict[str, Any] = {
     "workers": 1,
     "smtp": "mail.plant:25",
     "smtp_ca": "authority.pem",
+    "sparkplug_host": "scada",
     "smtp_from": "gemel@plant",
     "smtp_password": "secret",
     "smtp_security": "tls",

@@ -44,6 +44,7 @@ from gemel.api import (
     scene,
     services,
     session,
+    sparkplug,
     system,
     twins,
     value,
@@ -99,6 +100,7 @@ ROUTES: list[Route] = [
     *system.ROUTES,
     *installation.ROUTES,
     *gaps.ROUTES,
+    *sparkplug.ROUTES,
     *page.ROUTES,
 ]
 ROUTES += openapi.routes_for(ROUTES)

@@ -49,6 +49,7 @@ PLAIN_KINDS = (
     "behaviour",
     "scenario",
     "imported",
+    "sparkplug",
 )
 REACTED = frozenset(
     {

@@ -64,6 +64,8 @@ class Config:
     """Days that readings are kept, by their own time; 0 for ever."""
     workers: int = 2
     """Processes that train, calibrate, simulate and study at once, beside the server."""
+    sparkplug_host: str = "gemel"
+    """Under which name we are a Sparkplug host ('' only listens to edge nodes)."""
     webhook_private: bool = False
     """Whether events may be sent to webhooks at private, loopback and link-local addresses."""
     smtp: str = ""
@@ -111,7 +113,16 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
             f"ingest_processes = {config.ingest_processes}: the most is {MOST_PROCESSES}",
             hint="as many as there are processors, less one for the server, are enough",
         )
+    if not _is_level(config.sparkplug_host):
+        raise ConfigInvalid(
+            f"sparkplug_host = {config.sparkplug_host!r} cannot stand in a topic",
+            hint="at most 100 printable characters, without / + and #; '' only listens",
+        )
     return config
+
+
+def _is_level(text: str) -> bool:
+    return len(text) <= 100 and text.isprintable() and not set("/+#") & set(text)
 
 
 def _from_file(file: Path) -> dict[str, Any]:

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 from gemel.app.addresses import address
 from gemel.app.connection_settings import Connection, MqttConnection
 from gemel.app.gaps import Loss
+from gemel.app.sparkplug import state_payload
 from gemel.connect.mqtt.bridge import Bridge, BridgeSettings
+from gemel.connect.mqtt.client import Will
 from gemel.connect.opcua.settings import FOLDER, LinkSettings
 from gemel.core.access import Principal
 from gemel.core.errors import Unavailable
 from gemel.core.message import Message, Samples
 from gemel.core.ports import Connector
+from gemel.ingest.sparkplug.session import STATE
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -67,6 +70,8 @@ async def connector(platform: Platform, name: str, of: Connection, told: Told) -
             of.username,
             of.password,
             tls=ssl.create_default_context() if of.tls else None,
+            birth=_host_state(platform, of, is_online=True),
+            will=_host_state(platform, of, is_online=False),
         )
         return Bridge(bridge, of.topics, intake, who, platform.clock, on_state=told)
     module = await _module("gemel.connect.opcua.link", "opcua", "OPC UA")
@@ -88,6 +93,14 @@ async def connector(platform: Platform, name: str, of: Connection, told: Told) -
     )
     made: Connector = module.OpcUaLink(link, intake, who, platform.clock, told)
     return made
+
+
+def _host_state(platform: Platform, of: MqttConnection, *, is_online: bool) -> Will | None:
+    """What a Sparkplug host says of itself on that broker; both say the same time."""
+    host = platform.config.sparkplug_host
+    if not of.sparkplug or not host:
+        return None
+    return Will(STATE + host, state_payload(platform.sparkplug.since, is_online=is_online), 1, True)
 
 
 async def _module(name: str, extra: str, words: str) -> Any:

@@ -37,6 +37,8 @@ class MqttConnection:
     password: str = ""
     tls: bool = False
     client_id: str = ""
+    sparkplug: bool = False
+    """Whether to be a Sparkplug host there: tell the state of this host, send commands."""
 
     def check(self) -> None:
         """Raises InvalidInput if something is not of its form."""

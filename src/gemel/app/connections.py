@@ -20,6 +20,8 @@ from gemel.app.connection_settings import (
     from_document,
     to_document,
 )
+from gemel.connect.mqtt.bridge import Bridge
+from gemel.core.access import Principal
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import Conflict, GemelError, InvalidInput, NotFound, Unavailable
@@ -164,6 +166,32 @@ class Connections:
             return
         if now != link.state:
             link.state, link.since = now, self._platform.clock()
+
+    # ---- back to other brokers ------------------------------------------------------------
+
+    def _bridge_of(self, who: Principal) -> Bridge | None:
+        """The bridge in whose name messages came in."""
+        for link in self._links.values():
+            if isinstance(link.connector, Bridge) and link.connector.who is who:
+                return link.connector
+        return None
+
+    def send(self, who: Principal, topic: str, payload: bytes) -> bool | None:
+        """Sends where a message came from; whether it left, None if that was no other broker."""
+        bridge = self._bridge_of(who)
+        return None if bridge is None else bridge.publish(topic, payload)
+
+    def reaches(self, who: Principal) -> bool:
+        """Whether what is sent back to who sent can leave now."""
+        bridge = self._bridge_of(who)
+        return bridge is None or bridge.may_publish()
+
+    def state_again(self, who: Principal) -> bool:
+        """Says again that we are there, where somebody on another broker said that we are not."""
+        bridge = self._bridge_of(who)
+        if bridge is not None:
+            bridge.tell_birth()
+        return bridge is not None
 
     async def _end(self, key: str) -> None:
         link = self._links.pop(key, None)

@@ -165,8 +165,16 @@ class Desired:
 
     def tell(self, twins: Iterable[str]) -> None:
         """Tells devices what is still to be done; `{}` when all is."""
+        twins = list(twins)
         for twin in twins:
             self._platform.publish(f"devices/{twin}/desired", self._payload(twin), True)
+        self.tell_nodes(twins)
+
+    def tell_nodes(self, twins: Iterable[str]) -> None:
+        """Tells edge nodes that speak Sparkplug what is still to be done by these of theirs."""
+        for twin in twins:
+            if self._platform.graph.desired_of(twin):
+                self._platform.sparkplug.tell(twin, wishes.delta(self.of(twin)))
 
     def told(self, twin: str) -> Json:
         """What a device is told: names to values that it does not report yet."""

@@ -13,8 +13,8 @@ from gemel.app.conditions import compile_condition
 from gemel.app.guarding import AUTONOMY, KILL_SWITCH, Guarding, shape_of
 from gemel.commands import autonomy
 from gemel.commands.book import CommandBook
-from gemel.commands.command import PROPOSED, Command
-from gemel.commands.guards import Ask, Facts, at_sending
+from gemel.commands.command import PROPOSED, Check, Command
+from gemel.commands.guards import Ask, CommandShape, Facts, at_sending
 from gemel.commands.wire import Response, parse_response, wire
 from gemel.commands.wire import message as as_message
 from gemel.core.access import Principal
@@ -79,8 +79,18 @@ class Dispatch:
         if shape is None:
             return self.book.submit(ask, context.now, shapes)
         facts = self.guarding.facts(ask.twin, shape.guards, ask.autonomy.when)
-        check = self.guarding.check_of(ask.twin, shape)
+        check = self._check_of(ask.twin, shape)
         return self.book.submit(ask, context.now, shapes, facts, check)
+
+    def _check_of(self, twin: str, shape: CommandShape) -> Callable[[Any], Check | None]:
+        """What is to confirm a command: as its settings say, else the metric that it sets."""
+        named = self.guarding.check_of(twin, shape)
+
+        def check(arguments: Any) -> Check | None:
+            own = self._platform.sparkplug.checked(twin, shape.name, arguments, shape.unit)
+            return own if shape.guards.confirm is None else named(arguments)
+
+        return check
 
     def dry_run(self, ask: Ask) -> Json:
         """What every guard says to what is asked, and what would be sent.
@@ -100,8 +110,15 @@ class Dispatch:
         key = ask.key or "ID"
         check = None
         if judgement.refusal is None:
-            check = self.guarding.check_of(ask.twin, shape)(judgement.arguments)
+            check = self._check_of(ask.twin, shape)(judgement.arguments)
         topic, payload = as_message(ask.twin, ask.command, key, judgement.arguments)
+        is_there = self._is_there(ask.twin, topic)
+        said = payload.decode()
+        if judgement.refusal is None:
+            metric = self._platform.sparkplug.shown(
+                ask.twin, ask.command, judgement.arguments, shape.unit
+            )
+            topic, said = (topic, said) if metric is None else metric
         return {
             "dryRun": True,
             "twin": ask.twin,
@@ -110,10 +127,10 @@ class Dispatch:
             "wouldBe": judgement.begins if judgement.refusal is None else "refused",
             "guards": [verdict.document() for verdict in judgement.verdicts],
             "topic": topic,
-            "payload": payload.decode(),
+            "payload": said,
             "deadline": to_iso(ask.deadline),
             "confirm": check.document() if check else None,
-            "deviceIsThere": bool(self._platform.listeners(topic)),
+            "deviceIsThere": is_there,
         }
 
     def plan_for_alarm(self, alarm: Json, action: Action, context: EditContext) -> list[Edit]:
@@ -250,8 +267,13 @@ class Dispatch:
         for command in found:
             name = (command.twin, command.command)
             if name not in heard:
-                heard[name] = bool(self._platform.listeners(wire(command)[0]))
+                heard[name] = self._is_there(command.twin, wire(command)[0])
         return [command for command in found if heard[command.twin, command.command]]
+
+    def _is_there(self, twin: str, topic: str) -> bool:
+        """Whether a command would reach its device now: its edge node, or who listens itself."""
+        there = self._platform.sparkplug.is_there(twin)
+        return bool(self._platform.listeners(topic)) if there is None else there
 
     def send_due(self) -> None:
         """Starts sending what waits for devices that are there."""
@@ -286,6 +308,10 @@ class Dispatch:
         return edits, sent
 
     def _publish(self, command: Command) -> None:
+        shape = self.guarding.shapes(command.twin).get(command.command)
+        unit = shape.unit if shape is not None else ""
+        if self._platform.sparkplug.command(command.twin, command.command, command.arguments, unit):
+            return
         topic, payload = wire(command)
         left = max(1, (command.deadline - self._platform.clock()) // SECOND)
         self._platform.publish(topic, payload, False, left)

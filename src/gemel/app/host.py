@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from gemel.core.access import Principal
 from gemel.core.message import Message
 from gemel.core.policy import READ, WRITE
+from gemel.ingest.sparkplug.session import NAMESPACE, PREFIX, is_from_host
+from gemel.ingest.topics import device_id
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -46,6 +48,9 @@ class MqttHost:
             return who.may_write_twin(levels[1])
         if who.role != "device" or topic.startswith(OWN):
             return True
+        if topic.startswith(PREFIX):
+            twin = "" if is_from_host(topic) else self._twin_of(topic, who)
+            return bool(twin) and who.may_write_twin(twin)
         bound = self._platform.bound_twin(topic)
         if bound is not None:
             return who.may_write_twin(bound)
@@ -61,7 +66,7 @@ class MqttHost:
         levels = topic_filter.split("/")
         if levels[0] == "devices" and len(levels) > 2:
             return who.may_write_twin(levels[1])
-        return topic_filter.startswith(OWN)
+        return topic_filter.startswith(OWN) or _is_of_node(who, levels)
 
     def may_receive(self, who: Principal, topic: str) -> bool:
         sight = self._platform.policies.sight(who)
@@ -72,7 +77,8 @@ class MqttHost:
         levels = topic.split("/")
         if levels[0] == "devices" and len(levels) > 2:
             return who.may_write_twin(levels[1])
-        return False  # what is below v1/devices/me/ is another device's, for all we know
+        # what is below v1/devices/me/ is another device's, for all we know
+        return _is_of_node(who, levels)
 
     def _twin_of(self, topic: str, who: Principal) -> str:
         """The twin that a topic is about, "" if it cannot be told."""
@@ -108,6 +114,17 @@ class MqttHost:
     def disconnected(self, who: Principal, client_id: str, cause: str) -> None:
         lost_at = 0 if cause in ("goodbye", "taken-over") else self._platform.clock()
         self._platform.presence.disconnected(_speaks_for(who, client_id), lost_at)
+
+
+def _is_of_node(who: Principal, levels: list[str]) -> bool:
+    """Whether topics are those of an edge node's commands, or of the states of hosts."""
+    if levels[0] != NAMESPACE or len(levels) < 3:
+        return False
+    if levels[1] == "STATE":
+        return True
+    if levels[2] not in ("NCMD", "DCMD") or len(levels) < 4 or "+" in levels[1:4]:
+        return False
+    return levels[3] != "#" and who.may_write_twin(device_id(f"{levels[1]}.{levels[3]}"))
 
 
 def _speaks_for(who: Principal, client_id: str) -> set[str]:

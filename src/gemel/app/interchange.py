@@ -16,7 +16,7 @@ from gemel.app.values import shown_series
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound, TooLarge
-from gemel.core.quality import is_bad
+from gemel.core.quality import is_bad, is_good
 from gemel.interchange import (
     aas_export,
     aas_import,
@@ -232,7 +232,7 @@ def _property(platform: Platform, key: str, path: str, held: Json) -> Value:
 def _quality(platform: Platform, key: str, path: str) -> str:
     series = shown_series(platform, key, path)
     quality = 0 if series is None else int(platform.state.quality[series])
-    return "bad" if is_bad(quality) else "good" if quality == 0 else "uncertain"
+    return "bad" if is_bad(quality) else "good" if is_good(quality) else "uncertain"
 
 
 # ---- import --------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ from gemel.app.retention import Retention
 from gemel.app.room import Room
 from gemel.app.scenarios import Scenarios
 from gemel.app.services import Services
+from gemel.app.sparkplug import Sparkplug
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep
 from gemel.app.value import Value
@@ -58,7 +59,7 @@ from gemel.app.work import Work
 from gemel.backends.sqlite import SqliteDocuments
 from gemel.core import fast
 from gemel.core.access import Principal
-from gemel.core.batch import Batch
+from gemel.core.batch import Batch, live_part
 from gemel.core.clock import SECOND, Clock, system_clock, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, Unavailable
@@ -136,13 +137,13 @@ class Platform:
         self.value = Value(self)
         self.gaps = Gaps(self)
         self.refusals = Refusals(self)
-        self.room = Room(self)
+        self.room, self.sparkplug = Room(self), Sparkplug(self)
         self.connections = Connections(self)
         self.attachments, self.geometries = Attachments(self), Geometries(self)
         self.listening = Listening(clock())
         self.history: History
         self.publish: Publisher = lambda *_: 0
-        """Sends to devices: (topic, payload, retain, seconds to live) -> how many it goes to."""
+        """Sends to devices: (topic, payload, retain, seconds to live, QoS) -> to how many."""
         self.listeners: Callable[[str], list[str]] = lambda _: []
         """The devices that are connected and subscribed to a topic."""
         self.mqtt_statistics: Callable[[], Json] = dict
@@ -203,13 +204,15 @@ class Platform:
         self.duplicates += taken.duplicates
         if stage.provenance == MEASURED:
             self.presence.seen(taken.seen)
+            self.sparkplug.follow(taken.signs)
         if taken.unknown:
             self.catalogue.discovered(taken.unknown)
 
     def _show(self, batch: Batch, provenance: str) -> None:
         """Durable readings change the state; what is only supposed goes no further."""
-        changed = self.state.apply(batch)
         self.moments.readings(batch)
+        batch = live_part(batch)
+        changed = self.state.apply(batch)
         self.hub.values_changed(changed)
         if not is_supposed(provenance):
             self.reactions.react(batch)
@@ -334,6 +337,7 @@ class Platform:
         gc.disable()  # what is loaded stays: collections need not look at it, now or later
         try:
             self.catalogue.load()
+            self.sparkplug.load()
             self.work.load()
             self.retention.is_known = True
             rebuild(self)
@@ -379,6 +383,7 @@ class Platform:
         self.reactions.tick(now)
         self.gaps.tick(now)
         self.refusals.tick(now)
+        self.sparkplug.tick(now)
         self.derived.tick(now)
         self.services.tick(now)
         self.catalogue.save_discovered()
@@ -398,6 +403,7 @@ class Platform:
         if hasattr(self, "history"):
             await self._close_history(loop)
         self.catalogue.store_discovered()
+        self.sparkplug.save()
         self.start_task(self.gaps.close())
         self.start_task(self.refusals.close())
         while self._tasks:

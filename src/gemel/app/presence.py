@@ -86,6 +86,21 @@ class Presence:
             if row is not None and lost_at:
                 self._lost[row] = lost_at
 
+    def born(self, twins: Iterable[str], at: int) -> None:
+        """Somebody who knows says that they are there, such as the edge node that bears them."""
+        for twin in twins:
+            row = self._index.get(twin)
+            if row is not None:
+                self._seen[row] = max(at, int(self._seen[row]))
+                self._lost[row] = 0
+
+    def died(self, twins: Iterable[str], at: int) -> None:
+        """Somebody who knows says that they are gone: offline, whatever connections stand."""
+        for twin in twins:
+            row = self._index.get(twin)
+            if row is not None:
+                self._lost[row] = at
+
     def is_connected(self, twin: str) -> bool:
         return twin in self._connections
 

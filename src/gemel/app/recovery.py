@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gemel.app.results import without_supposed
-from gemel.core.batch import Batch, join
+from gemel.core.batch import Batch, join, live_part
 from gemel.core.series import MEASURED
 from gemel.twins.state import State
 
@@ -35,6 +35,9 @@ def rebuild(platform: Platform) -> None:
     named = platform.reactions.means.is_named
     values = _Values(platform.state, platform.ingest_stage.remember)
     for batch in platform.history.replay():
+        if (live := live_part(batch)) is not batch:
+            platform.ingest_stage.remember(batch)
+            batch = live
         values.take(batch)
         believed = without_supposed(batch, platform.series, named)
         platform.reactions.replay(believed)

@@ -187,6 +187,7 @@ class Server:
         host, port = address(config.mqtt, "mqtt")
         shown = _shown(await self._listen(host, port, None))
         platform.desired.start(self._mqtt.retained("devices/+/desired"))
+        platform.sparkplug.online()
         if port and not shown.endswith(f":{port}"):
             notes.append(f"MQTT port {port} is taken: using {shown}")
         return shown
@@ -233,10 +234,12 @@ class Server:
         assert self._mqtt is not None
         return [who.name for who in self._mqtt.listeners(topic) if who.role == "device"]
 
-    def _publish(self, topic: str, payload: bytes, retain: bool, seconds: int = 0) -> int:
+    def _publish(
+        self, topic: str, payload: bytes, retain: bool, seconds: int = 0, qos: int = 1
+    ) -> int:
         assert self._mqtt is not None
         properties: Properties | None = {Property.MESSAGE_EXPIRY: seconds} if seconds else None
-        return self._mqtt.publish(topic, payload, 1, retain, properties)
+        return self._mqtt.publish(topic, payload, qos, retain, properties)
 
     async def _start_http(self, secure: tuple[Path, Path] | None, notes: list[str]) -> str:
         host, port = address(self.config.http, "http")
@@ -269,6 +272,7 @@ class Server:
     async def close(self) -> None:
         """Takes nothing new, finishes what is under way, ends within 5 s."""
         self.platform.hub.close()
+        self.platform.sparkplug.offline()
         await self.platform.connections.close()
         if self._http is not None and self._serving is not None:
             self._http.should_exit = True

@@ -11,7 +11,7 @@ from gemel.app.signals import CommandSignal
 from gemel.app.values import shown_series, typed
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
-from gemel.core.quality import CAUSES, Quality, is_bad
+from gemel.core.quality import CAUSES, Quality, is_bad, is_good
 from gemel.core.series import MEASURED, quantile_of
 from gemel.core.units import symbol
 from gemel.twins.dtdl.interface import Enum, Object, Schema, title_of
@@ -126,7 +126,7 @@ def _property(
         "time": to_iso(time) if time else None,
         "received": to_iso(received) if received else None,
         "age": age,
-        "quality": "bad" if is_bad(quality) else "good" if quality == 0 else "uncertain",
+        "quality": "bad" if is_bad(quality) else "good" if is_good(quality) else "uncertain",
         "cause": "" if quality == 0 else CAUSES.get(quality, f"quality {quality}"),
         "isStale": limit > 0 and (age is None or age > limit),
         "staleAfter": limit,

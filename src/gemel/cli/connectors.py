@@ -19,6 +19,7 @@ FIELDS = {
     "topic": "topics",
     "node": "nodes",
     "client_id": "clientId",
+    "sparkplug": "sparkplug",
 }
 """Arguments of `put`, and what the API calls them."""
 
@@ -36,6 +37,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     put.add_argument("--topic", action="append", help="MQTT: what to subscribe on; repeat")
     put.add_argument("--tls", action="store_true", default=None, help="MQTT: speak TLS")
     put.add_argument("--client-id", help="MQTT: made of the name unless said")
+    put.add_argument(
+        "--sparkplug", action="store_true", default=None, help="MQTT: be a Sparkplug host there"
+    )
     put.add_argument("--node", action="append", help="OPC UA: node id or browse path; repeat")
     put.add_argument("--security", help="OPC UA: none, Basic256Sha256 and others")
     put.add_argument("--mode", help="OPC UA: sign-and-encrypt or sign")

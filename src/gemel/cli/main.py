@@ -108,6 +108,9 @@ COMMANDS = {
         "add",
         "",
     ),
+    "sparkplug": Command(
+        "edge nodes that speak Sparkplug: list, rebirth", "gemel.cli.sparkplug", "add", ""
+    ),
     "policy": Command(
         "who may read, write and command what: list, check, put, delete, explain",
         "gemel.cli.policies",

@@ -9,6 +9,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from gemel.core.quality import HISTORICAL
+
 I32: TypeAlias = NDArray[np.int32]
 I64: TypeAlias = NDArray[np.int64]
 F64: TypeAlias = NDArray[np.float64]
@@ -51,6 +53,16 @@ class Batch:
             self.received,
             text,
         )
+
+
+def live_part(batch: Batch) -> Batch:
+    """A batch without what its source told afterwards: that changes no state and no alarm.
+
+    Cost: 1 us where all of it is live.
+    """
+    if not len(batch) or not int(np.bitwise_or.reduce(batch.quality)) & HISTORICAL:
+        return batch
+    return batch.take(np.flatnonzero(batch.quality & HISTORICAL == 0))
 
 
 def make_batch(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeGuard, cast
 
 from gemel.core.access import Principal
 from gemel.core.batch import I64, Batch, Reject
@@ -20,10 +20,13 @@ from gemel.ingest.payload import decode, shown
 from gemel.ingest.points import Named, PointTable, TwinPoints, topic_of
 from gemel.ingest.samples import take_samples
 from gemel.ingest.senml import Problem
+from gemel.ingest.sparkplug.host import Nodes
+from gemel.ingest.sparkplug.session import PREFIX, Sign, address_of
 from gemel.ingest.topics import (
     Binding,
     BindingIndex,
     default_route,
+    device_id,
     is_ours,
     is_personal,
     only_twin,
@@ -50,6 +53,8 @@ class Accepted:
     """Devices that no twin stands for; their readings are in the batch under this id."""
     other: list[Message]
     """Messages whose topic carries no telemetry."""
+    signs: list[Sign]
+    """What edge nodes told besides: see `sparkplug`."""
 
 
 class Ingest:
@@ -80,6 +85,8 @@ class Ingest:
         self._bindings = BindingIndex(())
         self._routes: dict[str, Route] = {}
         self._recent = Recent(newest)
+        self.nodes = Nodes(points, lambda: self._bindings)
+        """The edge nodes that speak Sparkplug."""
 
     def set_bindings(self, bindings: Sequence[Binding]) -> None:
         """Says what further topics mean; the first that matches counts, all before the defaults."""
@@ -98,8 +105,18 @@ class Ingest:
             return route.twin
         if is_personal(topic):
             return only_twin(who) or who.name
+        if topic.startswith(PREFIX):
+            return self._device_of_node(topic)
         found = self._bindings.find(topic) or (None, *(default_route(topic, who) or ("", "")))
         return found[1] or who.name
+
+    def _device_of_node(self, topic: str) -> str:
+        try:
+            address = address_of(topic)
+        except Problem:
+            return ""
+        found = self._bindings.find(address.topic)
+        return found[1] if found else device_id(address.twin)
 
     def forget_senders(self, twins: Iterable[str] | None = None) -> None:
         """Asks anew whether senders may write, on the topics of these twins or on all."""
@@ -110,6 +127,7 @@ class Ingest:
         for topic in topics:
             if (route := self._routes.get(topic)) is not None:
                 route.who = None
+        self.nodes.forget_senders()
 
     def accept(self, messages: Sequence[Message | Samples], now: int) -> Accepted:
         """Takes messages in. Never raises, whatever was sent.
@@ -155,6 +173,10 @@ class Ingest:
             if index >= len(messages):
                 break
             message = messages[index]
+            if self._is_of_node(message):
+                self.nodes.take(message, call)
+                index += 1
+                continue
             route = self._route(message, call)
             if route is not None:
                 if isinstance(message, Samples):
@@ -172,12 +194,18 @@ class Ingest:
             call.seen,
             call.unknown,
             call.other,
+            call.signs,
         )
 
     def remember(self, batch: Batch) -> None:
         """Call with a batch once it is durable: what repeats it is then dropped at the door."""
         if self.provenance == MEASURED:
             self._recent.remember(batch)
+
+    def _is_of_node(self, message: Message | Samples) -> TypeGuard[Message]:
+        """Whether it is to be read as Sparkplug."""
+        is_there = message.topic.startswith(PREFIX) and self.provenance == MEASURED
+        return is_there and isinstance(message, Message)
 
     def _take_common(self, messages: Sequence[Message | Samples], start: int, call: Intake) -> int:
         common = cast("Sequence[Message]", messages)  # what holds no bytes is left
@@ -275,6 +303,7 @@ class Ingest:
         for route in self._routes.values():
             route.entry.topics = None
         self._routes.clear()
+        self.nodes.forget_sources()
 
 
 def _refuse(message: Message | Samples, twin: str, call: Intake) -> None:

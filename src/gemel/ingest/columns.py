@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gemel.core.batch import EMPTY, F64, I32, I64, NO_TEXT, U8, Batch
-from gemel.core.quality import Quality
+from gemel.core.quality import Quality, worse
 from gemel.ingest.slots import CONVERTED, RANGED, Checks, Slots
 
 FEW = 16
@@ -84,7 +84,7 @@ class Columns:
             outside = (value < minimum.take(check)) | (value > maximum.take(check))
             quality[outside] = Quality.OUT_OF_RANGE
         for row, known in self.quality.items():
-            quality[row] = max(known, quality[row])
+            quality[row] = worse(known, int(quality[row]))
         return Batch(
             slots.series.take(index),
             np.frombuffer(self.times, np.int64),
@@ -112,7 +112,7 @@ class Columns:
                 outside = outside or values[row] < minimum or values[row] > maximum
             quality.append(Quality.OUT_OF_RANGE if outside else Quality.GOOD)
         for row, known in self.quality.items():
-            quality[row] = max(known, quality[row])
+            quality[row] = worse(known, int(quality[row]))
         return Batch(
             np.array(series, np.int32),
             np.frombuffer(self.times, np.int64),

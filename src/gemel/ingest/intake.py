@@ -8,7 +8,7 @@ from typing import Any, cast
 from gemel.core.batch import Reject
 from gemel.core.errors import InvalidInput
 from gemel.core.message import Message, Samples
-from gemel.core.quality import Quality
+from gemel.core.quality import Quality, worse
 from gemel.core.series import MEASURED, SeriesTable, quantile_of
 from gemel.ingest.columns import Columns
 from gemel.ingest.decode import Route, take_object
@@ -18,6 +18,7 @@ from gemel.ingest.judge import judge
 from gemel.ingest.payload import FIRST_CBOR, decode, is_flat, show
 from gemel.ingest.points import FRACTIONS, NUMBERS, OBJECTS, OPEN, Point, PointTable, TwinPoints
 from gemel.ingest.senml import Problem
+from gemel.ingest.sparkplug.session import Sign
 from gemel.ingest.times import read_time
 
 MOST_OPEN_NAMES = 1_000
@@ -49,6 +50,7 @@ class Intake:
         self.seen: dict[str, int] = {}
         self.unknown: dict[str, Unknown] = {}
         self.other: list[Message] = []
+        self.signs: list[Sign] = []
         self.limit = limit
         self._series = series
         self._points = points
@@ -98,6 +100,15 @@ class Intake:
             )  # fmt: skip
         if len(self.columns) > start:
             self.seen[route.twin] = message.received
+
+    def reading(
+        self, route: Route, name: str, value: Any, moment: int, unit: str, quality: int
+    ) -> None:
+        """Takes one value of the message that was begun, at least as bad as its source says."""
+        row = len(self.columns)
+        self.value(route, name, value, moment, unit)
+        if quality and len(self.columns) > row:
+            self.columns.quality[row] = worse(self.columns.quality.get(row, 0), quality)
 
     def _take_flat(self, data: Any, route: Route, message: Message) -> bool:
         """CBOR that holds no more than common JSON does is taken as such."""

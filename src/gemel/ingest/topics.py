@@ -47,6 +47,8 @@ class Binding:
     """Whether fields that are not among `fields` are ignored; else they keep their name."""
     time: str = ""
     """The field that carries the time; "" is time, timestamp, ts or t."""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """For edge nodes that speak Sparkplug: command to the metric that it sets."""
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -63,7 +65,7 @@ class Binding:
 
 
 def binding_from_json(doc: Json) -> Binding:
-    """Reads `{"id", "topic", "twin"?, "fields"?, "only"?, "time"?}`.
+    """Reads `{"id", "topic", "twin"?, "fields"?, "only"?, "time"?, "commands"?}`.
 
     `fields` maps a source field to a property name or to `{"property", "unit"?}`.
 
@@ -89,6 +91,7 @@ def binding_from_json(doc: Json) -> Binding:
         fields,
         doc.get("only", False),
         doc.get("time", ""),
+        _commands(place, doc.get("commands", {})),
     )
 
 
@@ -99,12 +102,23 @@ _SCHEMA: dict[str, type] = {
     "fields": dict,
     "only": bool,
     "time": str,
+    "commands": dict,
 }
 _KIND_WORDS = {str: "text", dict: "an object", bool: "true or false"}
 _EXAMPLE = (
     'write it like {"id": "line1", "topic": "plant/{twin}/state", '
     '"fields": {"Tmp": {"property": "temperature", "unit": "°F"}}}'
 )
+
+
+def _commands(place: str, doc: Json) -> dict[str, str]:
+    for name, metric in doc.items():
+        if not isinstance(metric, str) or not metric:
+            raise InvalidInput(
+                f"{place}: command '{name}' names no metric",
+                hint='"commands": {"setSpeed": "Motor/Speed Setpoint"}',
+            )
+    return dict(doc)
 
 
 def _field_map(place: str, name: str, doc: object) -> FieldMap:

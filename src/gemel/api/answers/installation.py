@@ -138,6 +138,7 @@ class Connector(TypedDict):
     topics: NotRequired[list[str]]
     tls: NotRequired[bool]
     clientId: NotRequired[str]
+    sparkplug: NotRequired[bool]
     opcua: NotRequired[str]
     nodes: NotRequired[list[str]]
     security: NotRequired[str]
@@ -152,6 +153,37 @@ class Connector(TypedDict):
     moreProblems: NotRequired[int]
     clockOffset: NotRequired[Annotated[float, "Seconds that the server's clock is ahead."]]
     times: NotRequired[Annotated[dict[str, int], "Values by whose clock their time is of."]]
+
+
+class EdgeDevice(TypedDict):
+    name: Annotated[str, "Empty for the node itself."]
+    twin: str
+    isAlive: bool
+    metrics: int
+
+
+class EdgeNode(TypedDict):
+    """An edge node that speaks Sparkplug."""
+
+    group: str
+    node: str
+    state: Literal["alive", "dead", "unknown"]
+    isSure: Annotated[bool, "Whether no message was lost since its birth."]
+    via: Annotated[str, "In whose name it sends."]
+    seq: int
+    bdSeq: int
+    lastSeen: str | None
+    births: int
+    gaps: int
+    lateDeaths: int
+    requests: Annotated[int, "For a birth, by us."]
+    devices: list[EdgeDevice]
+
+
+class EdgeNodes(TypedDict):
+    host: str
+    online: bool
+    value: list[EdgeNode]
 
 
 class AuditRow(TypedDict):

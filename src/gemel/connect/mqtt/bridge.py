@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from gemel.connect.mqtt.client import InboundMessage, MqttClient
+from gemel.connect.mqtt.client import InboundMessage, MqttClient, Will
 from gemel.connect.mqtt.packets import Property
 from gemel.core.access import Principal
 from gemel.core.clock import Clock
@@ -20,6 +20,9 @@ from gemel.core.document import Json
 from gemel.core.errors import GemelError, InvalidInput
 from gemel.core.message import Message
 from gemel.core.ports import Intake
+
+GOODBYE_SECONDS = 1.0
+"""For what we say when we go to be acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,10 @@ class BridgeSettings:
     inflight: int = 1_000
     """Messages taken from the other broker and not yet durable here."""
     undurable_bytes: int = 16 * 1024 * 1024
+    birth: Will | None = None
+    """What is published there each time when connected; without it nothing is ever published."""
+    will: Will | None = None
+    """What is published there when we go, by ourselves or by that broker."""
 
 
 class Bridge:
@@ -74,7 +81,7 @@ class Bridge:
         self._settings = settings
         self._filters = list(filters)
         self._host = host
-        self._who = who
+        self.who = who
         self._clock = clock
         self.accepted = 0
         self.refused = 0
@@ -98,7 +105,8 @@ class Bridge:
             on_message=self._take,
             manual_ack=True,
             max_inflight=settings.inflight,
-            on_state=on_state,
+            on_state=self._on_state,
+            will=settings.will,
         )
 
     @property
@@ -134,8 +142,32 @@ class Bridge:
         """
         await asyncio.gather(*self._tasks)
 
+    def may_publish(self) -> bool:
+        """Whether something can be sent to the other broker now."""
+        return self._settings.birth is not None and self.client.state == "connected"
+
+    def publish(self, topic: str, payload: bytes) -> bool:
+        """Sends a message to the other broker now (QoS 0), or not at all; whether it is sent."""
+        return self.may_publish() and _silent(self.client.publish_nowait(topic, payload, 0)).done()
+
+    def tell_birth(self) -> None:
+        """Says there that we are there."""
+        if self._settings.birth is not None:
+            self._publish(self._settings.birth)
+
+    def _publish(self, what: Will) -> asyncio.Future[None]:
+        return _silent(self.client.publish_nowait(what.topic, what.payload, what.qos, what.retain))
+
+    def _on_state(self, state: str, why: str) -> None:
+        if state == "connected":
+            self.tell_birth()
+        if self._tell is not None:
+            self._tell(state, why)
+
     async def close(self) -> None:
         """Stops; what is not acknowledged there is delivered again to the next start."""
+        if self._settings.will is not None and self.client.state == "connected":
+            await asyncio.wait([self._publish(self._settings.will)], timeout=GOODBYE_SECONDS)
         await self.client.close()
         tasks = [*self._tasks, *([self._watch] if self._watch else [])]
         for task in tasks:
@@ -160,7 +192,7 @@ class Bridge:
     def _flush(self) -> None:
         taken, self._pending = self._pending, []
         now = self._clock()
-        who = self._who
+        who = self.who
         messages = [
             Message(
                 one.topic,
@@ -196,3 +228,9 @@ class Bridge:
             self.client.reconnect(f"the platform did not take messages in: {error}")
         if not self._is_full():
             self.client.resume("undurable")
+
+
+def _silent(future: asyncio.Future[None]) -> asyncio.Future[None]:
+    """Whose failure nobody needs to look at: the state of the connection tells it."""
+    future.add_done_callback(lambda done: done.cancelled() or done.exception())
+    return future

@@ -13,7 +13,7 @@ import orjson
 from gemel.core.batch import I32
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
-from gemel.core.quality import Quality, is_bad
+from gemel.core.quality import is_bad, is_good
 from gemel.core.series import SeriesTable
 from gemel.twins.dtdl.interface import (
     Component,
@@ -302,4 +302,4 @@ class Reader:
 def quality_name(quality: int) -> str:
     if is_bad(quality):
         return "bad"
-    return "good" if quality == Quality.GOOD else "uncertain"
+    return "good" if is_good(quality) else "uncertain"

@@ -4,7 +4,7 @@ import type { Alarm, AlarmActed, AlarmCorrection, AlarmFigures, AlarmGroup, Alar
 import type { Command, DryRun, KillSwitch } from "./commands.ts";
 import type { Differences, Explained, ExportForm, GraphDrawn, GraphWay, Models, TwinDifference, TwinEdits, TwinPair } from "./graph.ts";
 import type { History, SeriesLast, SeriesNow, Statistics } from "./history.ts";
-import type { Audit, Connector, Geometry, Health, Installation, Me, NewToken, Role, SavedView, Session, Status, Token } from "./installation.ts";
+import type { Audit, Connector, EdgeNode, EdgeNodes, Geometry, Health, Installation, Me, NewToken, Role, SavedView, Session, Status, Token } from "./installation.ts";
 import type { Json } from "./json.ts";
 import type { Notice, Notification, Receiver } from "./notify.ts";
 import type { Backtest, BacktestUnderWay, Rule, RuleChecked } from "./rules.ts";
@@ -126,6 +126,8 @@ export interface Answers {
   "GET /services/{id}/status": ServiceStatus;
   "PUT /services/{id}/version": ServiceVersions;
   "POST /session": Session;
+  "GET /sparkplug": EdgeNodes;
+  "POST /sparkplug/rebirth": EdgeNode;
   "GET /state": State;
   "GET /status": Status;
   "GET /tokens": { value: Token[]; };

@@ -57,6 +57,7 @@ export interface Connector {
   topics?: string[];
   tls?: boolean;
   clientId?: string;
+  sparkplug?: boolean;
   opcua?: string;
   nodes?: string[];
   security?: string;
@@ -75,6 +76,40 @@ export interface Connector {
   clockOffset?: number;
   /** Values by whose clock their time is of. */
   times?: Record<string, number>;
+}
+
+export interface EdgeDevice {
+  /** Empty for the node itself. */
+  name: string;
+  twin: string;
+  isAlive: boolean;
+  metrics: number;
+}
+
+/** An edge node that speaks Sparkplug. */
+export interface EdgeNode {
+  group: string;
+  node: string;
+  state: "alive" | "dead" | "unknown";
+  /** Whether no message was lost since its birth. */
+  isSure: boolean;
+  /** In whose name it sends. */
+  via: string;
+  seq: number;
+  bdSeq: number;
+  lastSeen: string | null;
+  births: number;
+  gaps: number;
+  lateDeaths: number;
+  /** For a birth, by us. */
+  requests: number;
+  devices: EdgeDevice[];
+}
+
+export interface EdgeNodes {
+  host: string;
+  online: boolean;
+  value: EdgeNode[];
 }
 
 export interface FloodNow {
