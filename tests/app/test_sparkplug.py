@@ -369,3 +369,13 @@ def test_a_device_may_send_and_hear_its_own_node_alone(server: Inside) -> None:
         device.publish("spBv1.0/x/NDATA/edge", payload(seq=1))
     found = server.ask("GET", "/sparkplug")["value"]
     assert [(one["group"], one["seq"]) for one in found] == [("x", 1)]
+
+
+def test_nodes_are_asked_where_coap_is_spoken_too(tmp_path: Path) -> None:
+    with inside(tmp_path / "data", coap="127.0.0.1:0") as server:
+        prepare(server)
+        edge = edge_of(server)
+        edge.births()
+        edge.data(1.0, seq=9)
+        until(lambda: edge.rebirths() == 1, "the request")
+        edge.close()

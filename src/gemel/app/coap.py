@@ -159,7 +159,7 @@ def join(platform: Platform, coap: CoapServer) -> None:
     def oldest() -> int:
         return min((one for one in (waits_since(), coap.waits_since()) if one), default=0)
 
-    platform.publish = lambda *message: publish(*message) + coap.publish(*message)
+    platform.publish = lambda *message: publish(*message) + coap.publish(*message[:4])
     platform.listeners = lambda topic: listeners(topic) + there(topic)
     platform.disconnect = lambda is_meant: disconnect(is_meant) + coap.disconnect(is_meant)
     platform.mqtt_waits_since, platform.coap_statistics = oldest, coap.statistics
