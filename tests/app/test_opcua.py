@@ -144,7 +144,7 @@ def test_values_of_every_kind_come_with_the_time_of_their_source(
     assert times == sorted(set(times)), "each has the moment at which it was true"
     now = shown(server, press)
     assert now["times"].keys() == {"source"}
-    assert now["variables"] == 11
+    assert now["variables"] == 14
     [problem] = now["problems"]
     assert "Press.Range" in problem
     assert "ExtensionObject" in problem
@@ -358,3 +358,77 @@ def test_a_wrong_connector_is_refused_in_words(
     answer = server.http.put("/connections/wrong", json=body)
     assert answer.status_code == 400
     assert says in answer.text
+
+
+def test_the_address_space_is_shown_bounded_and_with_units(
+    server: Inside, peer: Peer, press: str
+) -> None:
+    name = press.partition(".")[0]
+    path = f"/connections/{name}/browse"
+    top = server.ask("GET", path)
+    assert [one["path"] for one in top["value"]] == ["/Plant"]
+    assert top["isWhole"]
+    below = server.ask("GET", path, node="/Plant/Press")["value"]
+    found = {one["path"].rpartition("/")[2]: one for one in below}
+    assert found["Temperature"]["unit"] == "°C"
+    assert found["Temperature"]["unitCode"] == "CEL"
+    assert found["Temperature"]["range"] == [-20.0, 200.0]
+    assert (found["Count"]["type"], found["Spectrum"]["isArray"]) == ("Int32", True)
+    assert found["Speed"]["isWritable"]
+    assert found["Mode"]["names"] == {"Off": 0, "Manual": 1, "Automatic": 2}
+    deep = server.ask("GET", path, depth=16)["value"]
+    assert "/Plant/Press/Motor/Current" in {one["path"] for one in deep}
+    for query, status, says in (
+        ({"node": "/Plant/Pres"}, 404, "has no"),
+        ({"node": "Plant"}, 400, "browse path"),
+        ({"depth": "17"}, 400, "depth"),
+        ({"depth": "x"}, 400, "depth"),
+    ):
+        answer = server.http.get(path, params=query)
+        assert (answer.status_code, says in answer.text) == (status, True), answer.text
+    server.ask("PUT", "/connections/mqtt", {"broker": "127.0.0.1:1"})
+    assert "nothing to browse" in server.http.get("/connections/mqtt/browse").text
+    server.ask("DELETE", "/connections/mqtt")
+    assert server.http.get("/connections/nobody/browse").status_code == 404
+
+
+def test_an_object_becomes_a_model_and_a_twin_that_its_values_reach(
+    server: Inside, peer: Peer, press: str
+) -> None:
+    name = press.partition(".")[0]
+    peer.tell("step", 3)
+    until(lambda: len(readings(server, press, "Count")) == 4)
+    body = {"node": "/Plant/Press"}
+    planned = server.ask("POST", f"/connections/{name}/twins", {**body, "dryRun": True})
+    assert server.http.get(f"/digitaltwins/{press}").status_code == 404
+    made = server.ask("POST", f"/connections/{name}/twins", body)
+    assert (made["twin"], made["model"]) == (press, planned["model"])
+    model = server.ask("GET", f"/models/{made['model']}", includeModelDefinition="true")["model"]
+    contents = {one["name"]: one for one in model["contents"]}
+    assert contents["Temperature"]["@type"] == ["Telemetry", "Temperature"]
+    assert contents["Temperature"]["unit"] == "degreeCelsius"
+    assert contents["Count"]["schema"] == "integer"
+    assert contents["Spectrum"]["schema"]["elementSchema"] == "float"
+    assert contents["Mode"]["schema"]["valueSchema"] == "integer"
+    assert contents["Serial"]["@type"] == "Property"
+    assert contents["Motor"]["@type"] == "Component"
+    assert [one["place"] for one in made["report"]["losses"]] == [f"{name}/Plant/Press/Range"]
+    assert len(readings(server, press, "Count")) == 4, "its history stays"
+    until(lambda: readings(server, press, "Motor.Current"))
+    peer.tell("step", 1)
+    until(lambda: len(readings(server, press, "Count")) == 5)
+    assert press not in {one["id"] for one in server.ask("GET", "/discovered")["value"]}
+    again = server.http.post(f"/connections/{name}/twins", json=body)
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "TwinAlreadyExists")
+    other = server.ask("POST", f"/connections/{name}/twins", {**body, "twin": f"{name}-2"})
+    assert other["model"] == made["model"]
+
+
+def test_a_twin_of_another_name_is_bound(server: Inside, peer: Peer, press: str) -> None:
+    name = press.partition(".")[0]
+    until(lambda: len(readings(server, press, "Count")) == 1)
+    server.ask("POST", f"/connections/{name}/twins", {"node": "ns=2;s=Press", "twin": f"{name}-a"})
+    until(lambda: len(readings(server, f"{name}-a", "Count")) == 1)
+    peer.tell("step", 2)
+    until(lambda: len(readings(server, f"{name}-a", "Count")) == 3)
+    assert len(readings(server, press, "Count")) == 1

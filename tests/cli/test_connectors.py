@@ -9,6 +9,7 @@ import pytest
 
 from app.inside import Inside, inside, until
 from cli.test_keep import ask, gemel
+from connect.opcua_peer import Peer
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +64,30 @@ def test_what_is_wrong_is_said(folder: Path, tmp_path: Path) -> None:
     assert (code != 0, "cannot be the name" in err) == (True, True)
     code, _, err = gemel("connector", "delete", "south", *data)
     assert (code != 0, "there is no connector 'south'" in err) == (True, True)
+
+
+def test_an_opcua_server_is_browsed_and_modelled(folder: Path, tmp_path: Path) -> None:
+    peer = Peer(tmp_path)
+    peer.start()
+    data = ("--data", folder)
+    asked = ("--opcua", peer.url, "--node", "/Plant/Press", "--publishing", "0.05", "--queue", "5")
+    made = ask("connector", "put", "press", *asked, "--sampling", "0", *data)
+    assert (made["nodes"], made["publishing"], made["queue"]) == (["/Plant/Press"], 0.05, 5)
+
+    def is_read() -> bool:
+        (one,) = ask("connector", "list", *data)["value"]
+        return bool(one["accepted"])
+
+    until(is_read, "values of the server")
+    listed = gemel("connector", "list", *data)[1]
+    assert "press: ns=2;s=Press.Range" in listed
+    shown = gemel("connector", "browse", "press", "--node", "/Plant", "--depth", "2", *data)[1]
+    assert "/Plant/Press/Temperature" in shown
+    assert "°C" in shown
+    code, out, _ = gemel("connector", "model", "press", "/Plant/Press", "--twin", "p1", *data)
+    assert (code, out.splitlines()[0]) == (0, "twin p1 of dtmi:opcua:Press;1 is made")
+    assert "dropped: press/Plant/Press/Range" in out
+    code, _, err = gemel("connector", "model", "press", "/Plant/Press", "--twin", "p1", *data)
+    assert "already" in err
+    gemel("connector", "delete", "press", *data)
+    peer.kill()

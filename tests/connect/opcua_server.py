@@ -62,12 +62,21 @@ class Press:
             ("Range", ua.Range(0.0, 10.0), ua.VariantType.ExtensionObject),
         ):
             await add(ua.NodeId(f"Press.{name}", number), name, value, kind)
+        await self.speed.set_writable()
         self.gone = await add(ua.NodeId("Press.Gone", number), "Gone", 1.0)
         temperature = await add(ua.NodeId("Press.Temperature", number), "Temperature", 20.0)
         unit = ua.EUInformation("http://www.opcfoundation.org/UA/units/un/cefact", 4408652)
         unit.DisplayName = ua.LocalizedText("°C")
         await temperature.add_property(0, "EngineeringUnits", unit)
         await temperature.add_property(0, "EURange", ua.Range(-20.0, 200.0))
+
+        await self.press.add_property(number, "Serial", "A-17")
+        motor = await self.press.add_object(number, "Motor")
+        await motor.add_variable(number, "Current", 1.5)
+        names = ["Off", "Manual", "Automatic"]
+        mode = await self.server.nodes.enum_data_type.add_data_type(number, "PressMode")
+        await mode.add_property(0, "EnumStrings", [ua.LocalizedText(one) for one in names])
+        await add(number, "Mode", 1, ua.VariantType.Int32, mode.nodeid)
 
     async def step(self, times: str = "1") -> None:
         """Counts on, so many times, each at its own moment."""

@@ -9,18 +9,19 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gemel.api.answers.installation import Connector, Installation, Role
+from gemel.api.answers.installation import Browsed, Connector, Installation, Modelled, Role
 from gemel.api.answers.schema import Rows
-from gemel.api.bodies import read_object
+from gemel.api.bodies import read_object, text_field
 from gemel.api.errors import json_response
 from gemel.api.routes import ANYONE, Route
 from gemel.api.session import LOGGED_IN
+from gemel.app import opcua_twins
 from gemel.app.connection_settings import KINDS, all_fields
 from gemel.app.installation import installation
 from gemel.app.platform import Platform
 from gemel.core.access import ROLES, Principal
 from gemel.core.document import Json
-from gemel.core.errors import NotFound
+from gemel.core.errors import InvalidInput, NotFound
 
 
 async def shown(platform: Platform, _: Request, __: Principal) -> Response:
@@ -55,6 +56,26 @@ async def put(platform: Platform, request: Request, who: Principal) -> Response:
     return json_response(await platform.connections.put(key, body, who.name))
 
 
+async def browse(platform: Platform, request: Request, _: Principal) -> Response:
+    given = request.query_params
+    depth = given.get("depth", "1")
+    if not depth.isascii() or not depth.isdigit() or len(depth) > 3:
+        raise InvalidInput("'depth' must be a whole number", hint="1 to 16")
+    key, node = request.path_params["name"], given.get("node", "")
+    return json_response(await opcua_twins.browse(platform, key, node, int(depth)))
+
+
+async def make_twin(platform: Platform, request: Request, who: Principal) -> Response:
+    body = await read_object(request, ("node",), ("twin", "dryRun"))
+    node, twin = text_field(body, "node"), text_field(body, "twin")
+    is_dry = body.get("dryRun", False)
+    if not isinstance(is_dry, bool):
+        raise InvalidInput("'dryRun' must be true or false")
+    key = request.path_params["name"]
+    found = await opcua_twins.model(platform, key, node, twin, who.name, is_dry=is_dry)
+    return json_response(found)
+
+
 async def delete(platform: Platform, request: Request, who: Principal) -> Response:
     await platform.connections.delete(request.path_params["name"], who.name)
     return Response(status_code=204)
@@ -71,6 +92,17 @@ EXAMPLES = {"broker": "broker.plant.example:1883", "opcua": "opc.tcp://press.pla
 FIELDS: Json = {name: dict(SCHEMAS.get(of, A_LIST)) for name, of in all_fields().items()}
 for _name, _example in EXAMPLES.items():
     FIELDS[_name]["examples"] = [_example]
+BROWSED = (("node", "Node id or browse path; / if left out"), ("depth", "Levels, 1 to 16; 1"))
+OBJECT: Json = {
+    "type": "object",
+    "required": ["node"],
+    "properties": {
+        "node": {"type": "string", "examples": ["/Plant/Press"]},
+        "twin": {"type": "string"},
+        "dryRun": {"type": "boolean"},
+    },
+    "additionalProperties": False,
+}
 CONNECTION: Json = {
     "type": "object",
     "oneOf": [{"required": [name]} for name in KINDS],
@@ -105,6 +137,24 @@ ROUTES = [
         "Make or change a connector",
         body=CONNECTION,
         answer=Connector,
+    ),
+    Route(
+        "GET",
+        "/connections/{name}/browse",
+        browse,
+        "plant:write",
+        "What an OPC UA server has below a node",
+        query=BROWSED,
+        answer=Browsed,
+    ),
+    Route(
+        "POST",
+        "/connections/{name}/twins",
+        make_twin,
+        "plant:write",
+        "A model and a twin of an object of an OPC UA server",
+        body=OBJECT,
+        answer=Modelled,
     ),
     Route("DELETE", "/connections/{name}", delete, WRITE, "End a connector", status=204),
 ]

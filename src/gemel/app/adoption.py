@@ -105,18 +105,18 @@ async def adopt(platform: Platform, device: str, model: str, name: str, who: str
     platform.discovery.forget(device)
     target = platform.catalogue.require_twin(device)
     for sent, path in sent_names(target, platform.catalogue.signals.of(target)).items():
-        await _carry_over(platform, device, sent, path)
+        await carry_over(platform, device, sent, device, path)
     values = (platform.state.get(series) for series in platform.series.of_twin(device))
     newest = max((value.time for value in values if value is not None), default=0)
     platform.presence.seen({device: max(newest, found.last_seen)})
 
 
-async def _carry_over(platform: Platform, device: str, sent: str, path: str) -> None:
-    """Copies readings from before to the name that the model has for them."""
+async def carry_over(platform: Platform, device: str, sent: str, twin: str, path: str) -> None:
+    """Copies readings from before to the twin and the name that the model has for them."""
     old = platform.series.find(device, sent)
     if old is None:
         return
-    new = platform.series.id(device, path)
+    new = platform.series.id(twin, path)
     loop = asyncio.get_running_loop()
     start = 0
     while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from gemel.cli import output
 from gemel.cli.actions import actions_of, add_action
@@ -13,6 +14,9 @@ from gemel.core.errors import InvalidInput
 
 HEAD = ("NAME", "AT", "STATE", "SINCE", "TAKEN", "WHAT", "PROBLEM")
 
+NODES = ("PATH", "NODE", "TYPE", "VALUE", "UNIT")
+LONGEST = 40
+"""Characters of a value in the table."""
 FIELDS = {
     **{name: name for name in ("broker", "opcua", "username", "tls", "security", "mode", "trust")},
     **{name: name for name in ("publishing", "sampling", "queue", "timestamps")},
@@ -48,6 +52,15 @@ def add(parser: argparse.ArgumentParser) -> None:
     put.add_argument("--sampling", type=float, help="OPC UA: seconds between samples")
     put.add_argument("--queue", type=int, help="OPC UA: values kept between publications")
     put.add_argument("--timestamps", help="OPC UA: source, server or received")
+    browse = add_action(actions, "browse", "what an OPC UA server has", _browse)
+    browse.add_argument("name")
+    browse.add_argument("--node", default="/", help="node id or browse path to begin at")
+    browse.add_argument("--depth", type=int, default=1, help="levels, 1 to 16")
+    model = add_action(actions, "model", "a model and a twin of an OPC UA object", _model)
+    model.add_argument("name")
+    model.add_argument("node", help="node id or browse path of the object")
+    model.add_argument("--twin", default="", help="the twin's id; as discovered unless said")
+    model.add_argument("--dry-run", action="store_true", help="say what would be made")
     delete = add_action(actions, "delete", "end a connector", _delete)
     delete.add_argument("name")
 
@@ -69,6 +82,45 @@ def _put(arguments: argparse.Namespace) -> int:
         output.as_json(found)
         return 0
     return _show([found], as_json=False)
+
+
+def _browse(arguments: argparse.Namespace) -> int:
+    query = urlencode({"node": arguments.node, "depth": arguments.depth})
+    path = f"/connections/{segment(arguments.name)}/browse?{query}"
+    found = Client(arguments.data).call("GET", path)
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    rows = [
+        (
+            *(one["path"], one["node"], one.get("type") or one["kind"]),
+            *(_value(one.get("value")), one.get("unit", "")),
+        )
+        for one in found["value"]
+    ]
+    output.table(NODES, rows, f"there is nothing below {found['path']}")
+    if not found["isWhole"]:
+        output.say("... and more: begin further down with --node, or with a smaller --depth")
+    return 0
+
+
+def _value(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _model(arguments: argparse.Namespace) -> int:
+    body = {"node": arguments.node, "twin": arguments.twin, "dryRun": arguments.dry_run}
+    path = f"/connections/{segment(arguments.name)}/twins"
+    found = Client(arguments.data).call("POST", path, body)
+    if arguments.json:
+        output.as_json(found)
+        return 0
+    words = "would be made" if arguments.dry_run else "is made"
+    output.say(f"twin {found['twin']} of {found['model']} {words}")
+    for loss in found["report"]["losses"]:
+        output.say(f"{loss['kind']}: {loss['place']}: {loss['reason']}")
+    return 0
 
 
 def _first_line(path: str) -> str:

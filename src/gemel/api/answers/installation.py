@@ -186,6 +186,42 @@ class EdgeNodes(TypedDict):
     value: list[EdgeNode]
 
 
+class OpcUaNode(TypedDict):
+    """A node; a variable with its type, value, unit and ranges."""
+
+    node: str
+    path: str
+    kind: Literal["object", "variable", "method", "other"]
+    type: NotRequired[str]
+    isArray: NotRequired[bool]
+    value: NotRequired[Value]
+    status: NotRequired[str]
+    isWritable: NotRequired[bool]
+    unit: NotRequired[str]
+    unitCode: NotRequired[Annotated[str, "Common code by UN/CEFACT's recommendation 20."]]
+    range: NotRequired[Annotated[list[float], "What it normally is."]]
+    limits: NotRequired[Annotated[list[float], "What the instrument can tell."]]
+    names: NotRequired[Annotated[dict[str, int], "Of an enumeration."]]
+
+
+class Browsed(TypedDict):
+    """A part of the address space of an OPC UA server."""
+
+    node: str
+    path: str
+    value: list[OpcUaNode]
+    isWhole: Annotated[bool, "False if there are more than 1,000."]
+
+
+class Modelled(TypedDict):
+    """A model, a twin and bindings, made of an object."""
+
+    twin: str
+    model: str
+    plant: Value
+    report: Value
+
+
 class AuditRow(TypedDict):
     seq: int
     time: str

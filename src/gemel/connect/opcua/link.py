@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from asyncua import ua
 
+from gemel.connect.opcua.describe import described, listed
 from gemel.connect.opcua.session import Session
 from gemel.connect.opcua.settings import LinkSettings
 from gemel.connect.opcua.space import Space, items_of
@@ -23,7 +24,7 @@ from gemel.connect.opcua.values import Item
 from gemel.core.access import Principal
 from gemel.core.clock import Clock
 from gemel.core.document import Json
-from gemel.core.errors import GemelError
+from gemel.core.errors import GemelError, Unavailable
 from gemel.core.ports import Intake
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
@@ -32,6 +33,8 @@ MEND_EVERY = 60.0
 """Seconds until nodes that were not there are looked for again."""
 MOST_PROBLEMS = 20
 CLOSING = 3.0
+ANSWER = 60.0
+"""Seconds that looking at nodes may take."""
 
 logging.getLogger("asyncua").setLevel(logging.CRITICAL)  # what is wrong, the state says
 
@@ -71,13 +74,35 @@ class OpcUaLink:
         return self._subscription.refused
 
     @property
-    def is_connected(self) -> bool:
-        return self._subscription.is_running
-
-    @property
-    def space(self) -> Space:
-        """The server's address space; only while it is connected."""
+    def _space(self) -> Space:
         return Space(self._session.service)
+
+    async def browse(self, node: str, depth: int) -> Json:
+        """What hangs below a node; see `describe.listed`.
+
+        Raises:
+            Unavailable: it is not connected, or the server does not answer.
+            NotFound, InvalidInput: there is no such node.
+        """
+        return await self._asked(lambda: listed(self._space, node, depth))
+
+    async def describe(self, node: str) -> Json:
+        """An object as a model is made of it; see `describe.described`. Errors as of `browse`."""
+        return await self._asked(lambda: described(self._space, self._settings.name, node))
+
+    async def _asked(self, ask: Callable[[], Awaitable[Json]]) -> Json:
+        if not self._subscription.is_running:
+            raise Unavailable(
+                f"connector '{self._settings.name}' is not connected",
+                hint="GET /connections says why",
+            )
+        try:
+            async with asyncio.timeout(ANSWER):
+                return await ask()
+        except (ua.UaError, OSError) as error:
+            raise Unavailable(
+                f"the server does not answer: {type(error).__name__}", hint="try it again"
+            ) from error
 
     def facts(self) -> Json:
         of = self._subscription
@@ -142,7 +167,7 @@ class OpcUaLink:
 
     async def _items(self) -> tuple[list[Item], list[str]]:
         async with asyncio.timeout(120):
-            return await items_of(self.space, self._settings.name, self._settings.nodes)
+            return await items_of(self._space, self._settings.name, self._settings.nodes)
 
     async def _stay(self) -> None:
         """Until something breaks."""

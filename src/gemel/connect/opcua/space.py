@@ -26,6 +26,7 @@ AT_ONCE = 100
 OBJECTS = ua.NodeId(85, 0)
 SERVER = ua.NodeId(2253, 0)
 HIERARCHICAL, HAS_PROPERTY, HAS_TYPE = ua.NodeId(33, 0), ua.NodeId(46, 0), ua.NodeId(40, 0)
+SHOWN = ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method
 _NOT_IN_LEVEL = re.compile(r"[/+#\x00-\x1f]")
 
 
@@ -186,6 +187,25 @@ class Space:
                 open_at[place] = part.ContinuationPoint
         return found
 
+    async def references(self, nodes: Sequence[ua.NodeId]) -> list[list[Found]]:
+        """All that hangs right below each node, properties too."""
+        found: list[list[Found]] = []
+        for start in range(0, len(nodes), AT_ONCE):
+            some = nodes[start : start + AT_ONCE]
+            for node, below in zip(
+                some, await self._browse(some, ua.BrowseDirection.Forward), strict=True
+            ):
+                parent = Found(node, "", ua.NodeClass.Variable, ())
+                found.append([_child(parent, one) for one in below])
+        return found
+
+    async def type_of(self, node: ua.NodeId) -> ua.NodeId | None:
+        """The type that an object or variable says it is of."""
+        wanted = ua.BrowseParameters()
+        wanted.NodesToBrowse = [_description(node, ua.BrowseDirection.Forward, HAS_TYPE)]
+        [found] = await self._service.browse(wanted)
+        return _local(found.References[0].NodeId) if found.References else None
+
     async def read(
         self, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds
     ) -> list[ua.DataValue]:
@@ -251,13 +271,15 @@ def _parsed(text: str) -> ua.NodeId:
         ) from error
 
 
-def _description(node: ua.NodeId, direction: ua.BrowseDirection) -> ua.BrowseDescription:
+def _description(
+    node: ua.NodeId, direction: ua.BrowseDirection, reference: ua.NodeId = HIERARCHICAL
+) -> ua.BrowseDescription:
     return ua.BrowseDescription(
         NodeId=node,
         BrowseDirection=direction,
-        ReferenceTypeId=HIERARCHICAL,
+        ReferenceTypeId=reference,
         IncludeSubtypes=True,
-        NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method,
+        NodeClassMask=SHOWN if reference == HIERARCHICAL else 0,
         ResultMask=ua.BrowseResultMask.All,
     )
 

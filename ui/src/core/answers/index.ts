@@ -4,7 +4,7 @@ import type { Alarm, AlarmActed, AlarmCorrection, AlarmFigures, AlarmGroup, Alar
 import type { Command, DryRun, KillSwitch } from "./commands.ts";
 import type { Differences, Explained, ExportForm, GraphDrawn, GraphWay, Models, TwinDifference, TwinEdits, TwinPair } from "./graph.ts";
 import type { History, SeriesLast, SeriesNow, Statistics } from "./history.ts";
-import type { Audit, Connector, EdgeNode, EdgeNodes, Geometry, Health, Installation, Me, NewToken, Role, SavedView, Session, Status, Token } from "./installation.ts";
+import type { Audit, Browsed, Connector, EdgeNode, EdgeNodes, Geometry, Health, Installation, Me, Modelled, NewToken, Role, SavedView, Session, Status, Token } from "./installation.ts";
 import type { Json } from "./json.ts";
 import type { Notice, Notification, Receiver } from "./notify.ts";
 import type { Backtest, BacktestUnderWay, Rule, RuleChecked } from "./rules.ts";
@@ -65,6 +65,8 @@ export interface Answers {
   "POST /commands/{id}/refuse": Command;
   "GET /connections": { value: Connector[]; };
   "PUT /connections/{name}": Connector;
+  "GET /connections/{name}/browse": Browsed;
+  "POST /connections/{name}/twins": Modelled;
   "GET /diff": Differences;
   "GET /digitaltwins/{id}": Record<string, Json>;
   "GET /discovered": { value: Discovered[]; };

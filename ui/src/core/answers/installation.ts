@@ -41,6 +41,15 @@ export interface AuditRow {
   doc?: Json;
 }
 
+/** A part of the address space of an OPC UA server. */
+export interface Browsed {
+  node: string;
+  path: string;
+  value: OpcUaNode[];
+  /** False if there are more than 1,000. */
+  isWhole: boolean;
+}
+
 /** A source that Gemel goes to; what it is told, and facts, are those of its kind. */
 export interface Connector {
   name: string;
@@ -166,6 +175,14 @@ export interface Me {
   permissions: string[];
 }
 
+/** A model, a twin and bindings, made of an object. */
+export interface Modelled {
+  twin: string;
+  model: string;
+  plant: Json;
+  report: Json;
+}
+
 export interface NewToken {
   id: string;
   name: string;
@@ -176,6 +193,27 @@ export interface NewToken {
   expires: string | null;
   /** The secret: it is shown this once. */
   token: string;
+}
+
+/** A node; a variable with its type, value, unit and ranges. */
+export interface OpcUaNode {
+  node: string;
+  path: string;
+  kind: "object" | "variable" | "method" | "other";
+  type?: string;
+  isArray?: boolean;
+  value?: Json;
+  status?: string;
+  isWritable?: boolean;
+  unit?: string;
+  /** Common code by UN/CEFACT's recommendation 20. */
+  unitCode?: string;
+  /** What it normally is. */
+  range?: number[];
+  /** What the instrument can tell. */
+  limits?: number[];
+  /** Of an enumeration. */
+  names?: Record<string, number>;
 }
 
 export interface Priorities {
