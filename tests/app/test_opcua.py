@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import socket
-import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.inside import Inside, inside, until
-from connect.opcua_peer import Peer, free_port
+from connect.opcua_peer import Peer, Wire
 from gemel.core.clock import SECOND
 from gemel.core.quality import Quality
 
@@ -78,49 +75,6 @@ def readings(server: Inside, device: str, name: str) -> list[tuple[Any, int, int
 def gaps(server: Inside, device: str, cause: str) -> int:
     found = server.ask("GET", "/gaps", device=device)["value"]
     return sum(one["count"] for one in found if one["cause"] == cause)
-
-
-class Wire:
-    """Passes bytes between a port of its own and a server's; can be cut."""
-
-    def __init__(self, target: int) -> None:
-        self.target = target
-        self.port = free_port()
-        self._ends: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self) -> None:
-        with suppress(OSError):
-            while True:
-                near, _ = self._listener.accept()
-                try:
-                    far = socket.create_connection(("127.0.0.1", self.target))
-                except OSError:
-                    near.close()
-                    continue
-                self._ends += [near, far]
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
-
-    def _pass(self, source: socket.socket, target: socket.socket) -> None:
-        with suppress(OSError):
-            while data := source.recv(65_536):
-                target.sendall(data)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def cut(self) -> None:
-        ends, self._ends = self._ends, []
-        for end in ends:
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-
-    def close(self) -> None:
-        self._listener.close()
-        self.cut()
 
 
 def test_values_of_every_kind_come_with_the_time_of_their_source(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 SCRIPT = Path(__file__).with_name("opcua_server.py")
+NODE_SCRIPT = Path(__file__).with_name("node_opcua_server.cjs")
 
 
 def free_port() -> int:
@@ -25,10 +28,12 @@ class Peer:
         self.url = f"opc.tcp://127.0.0.1:{self.port}/press"
         self.process: subprocess.Popen[str] | None = None
 
+    def command(self) -> list[str]:
+        return [sys.executable, str(SCRIPT), str(self.port), str(self.folder), *self.words]
+
     def start(self) -> None:
-        command = [sys.executable, str(SCRIPT), str(self.port), str(self.folder), *self.words]
         self.process = subprocess.Popen(
-            command,
+            self.command(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -56,3 +61,59 @@ class Peer:
                 assert stream is not None
                 stream.close()
             self.process = None
+
+
+class Wire:
+    """Passes bytes between a port of its own and a server's; can be cut."""
+
+    def __init__(self, target: int) -> None:
+        self.target = target
+        self.port = free_port()
+        self._ends: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        with suppress(OSError):
+            while True:
+                near, _ = self._listener.accept()
+                try:
+                    far = socket.create_connection(("127.0.0.1", self.target))
+                except OSError:
+                    near.close()
+                    continue
+                self._ends += [near, far]
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+
+    def _pass(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        ends, self._ends = self._ends, []
+        for end in ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def close(self) -> None:
+        self._listener.close()
+        self.cut()
+
+
+class NodePeer(Peer):
+    """The same with the server of `node_opcua_server.cjs`; `words` is where its packages are."""
+
+    def command(self) -> list[str]:
+        return ["node", str(NODE_SCRIPT), str(self.port), str(self.folder), *self.words]
+
+    def _line(self) -> str:
+        """The next answer; the library prints warnings of its own between them."""
+        while (line := super()._line()) not in ("ready", "done", ""):
+            pass
+        return line

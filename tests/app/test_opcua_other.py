@@ -1,0 +1,106 @@
+"""Connectors of kind OPC UA against a second implementation of servers (npm `node-opcua`).
+
+It keeps sessions whose connection broke, hands out again what was not acknowledged, and says where
+its queues were too short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import peers
+from app.inside import Inside, inside, until
+from app.test_opcua import gaps, readings, shown
+from connect.opcua_peer import NodePeer, Wire
+
+pytestmark = pytest.mark.peer
+PACKAGE = "node-opcua-server@2.186.4"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inside]:
+    with inside(tmp_path_factory.mktemp("installation") / "data") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodePeer]:
+    packages, why_not = peers.npm(PACKAGE)
+    if packages is None:
+        pytest.skip(why_not)
+    found = NodePeer(tmp_path_factory.mktemp("peer"), str(packages))
+    found.start()
+    yield found
+    found.kill()
+
+
+def counts(server: Inside, device: str) -> list[float]:
+    return [value for value, _, _ in readings(server, device, "Count")]
+
+
+def begin(server: Inside, name: str, url: str, **more: Any) -> str:
+    body = {"opcua": url, "publishing": 0.05, "sampling": 0, **more}
+    server.ask("PUT", f"/connections/{name}", body)
+    until(lambda: counts(server, f"{name}.Plant.Press"))
+    return f"{name}.Plant.Press"
+
+
+def test_every_change_comes_with_its_time(server: Inside, peer: NodePeer) -> None:
+    device = begin(server, "whole", peer.url)
+    first = counts(server, device)[-1]
+    peer.tell("pace", 200)
+    until(lambda: counts(server, device)[-1] == first + 200)
+    assert counts(server, device) == [first + n for n in range(201)]
+    assert set(shown(server, "whole")["times"]) == {"source"}
+    server.ask("DELETE", "/connections/whole")
+
+
+def test_nothing_is_lost_where_the_server_keeps_the_session(
+    server: Inside, peer: NodePeer, tmp_path: Path
+) -> None:
+    wire = Wire(peer.port)
+    device = begin(server, "cut", f"opc.tcp://127.0.0.1:{wire.port}/press", queue=1000)
+    first = counts(server, device)[-1]
+    for turn in range(1, 4):
+        assert peer.process is not None
+        assert peer.process.stdin is not None
+        peer.process.stdin.write("pace 100\n")
+        peer.process.stdin.flush()
+        until(lambda turn=turn: counts(server, device)[-1] >= first + 100 * turn - 70)
+        wire.cut()
+        assert peer._line() == "done"
+        until(lambda turn=turn: counts(server, device)[-1] == first + 100 * turn)
+    assert counts(server, device) == [first + n for n in range(301)]
+    assert gaps(server, device, "disconnected") == 0
+    server.ask("DELETE", "/connections/cut")
+    wire.close()
+
+
+def test_a_queue_that_is_too_short_is_told_as_a_gap(server: Inside, peer: NodePeer) -> None:
+    device = begin(server, "short", peer.url, publishing=1.0, queue=3)
+    last = counts(server, device)[-1] + 50
+    peer.tell("pace", 50)
+    until(lambda: counts(server, device)[-1] == last)
+    assert len(counts(server, device)) < 50
+    until(lambda: gaps(server, device, "overflow") > 0)
+    server.ask("DELETE", "/connections/short")
+
+
+def test_security_with_another_implementation(server: Inside, peer: NodePeer) -> None:
+    body: dict[str, Any] = {
+        "opcua": peer.url,
+        "nodes": ["/Plant"],
+        "security": "Aes256Sha256RsaPss",
+        "mode": "sign",
+    }
+    server.ask("PUT", "/connections/signed", body)
+    until(lambda: "is not trusted yet" in shown(server, "signed")["problem"])
+    trust = shown(server, "signed")["problem"].partition("SHA-256 is ")[2][:95]
+    server.ask("PUT", "/connections/signed", {**body, "trust": trust})
+    until(lambda: shown(server, "signed")["state"] == "connected")
+    until(lambda: counts(server, "signed.Plant.Press"))
+    server.ask("DELETE", "/connections/signed")
