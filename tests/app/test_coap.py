@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +18,9 @@ import orjson
 import pytest
 
 from app.inside import WAIT_SECONDS, Inside, inside, until
+from gemel.app.coap import server_of
+from gemel.app.serve import Server
+from gemel.core.errors import Unavailable
 
 T = TypeVar("T")
 CLIENT = shutil.which("coap-client-notls")
@@ -299,8 +303,57 @@ def test_people_see_what_their_role_allows(server: Inside, twin: str) -> None:
         assert reader.ask(aiocoap.POST, up, b"{}").code == aiocoap.FORBIDDEN
 
 
+def test_a_taken_port_is_told_or_passed_over(
+    server: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken = server.addresses.coap
+    host, port = taken.split(":")
+    with pytest.raises(Unavailable, match=r"cannot listen for CoAP.*already in use"):
+        server.run(server_of(server.platform).start(host, int(port)))
+    monkeypatch.setattr("app.inside.Server", partial(Server, find_free=True))
+    with inside(tmp_path / "passed", coap=taken) as other:
+        assert int(port) < int(other.addresses.coap.split(":")[1]) <= int(port) + 50
+        assert any("CoAP port" in note for note in other.addresses.notes)
+
+
 def test_its_figures_are_shown(server: Inside, twin: str) -> None:
     status = server.ask("GET", "/status")["coap"]
     assert status["received_messages"] >= 0
     assert "gemel_coap_received_messages_total" in server.http.get("/metrics").text
     assert server.ask("GET", "/installation")["addresses"]["coap"] == server.addresses.coap
+
+
+def test_what_waits_is_answered_late_and_what_is_too_much_is_sent_back(tmp_path: Path) -> None:
+    with (
+        inside(tmp_path / "data", coap="127.0.0.1:0", max_behind=1.0) as server,
+        client() as device,
+    ):
+        server.pumps("pump-1")
+        up = url(server, "devices/pump-1/telemetry", server.token("device", "pump-1"))
+        append = server.platform.history.append
+        held: list[Callable[[], None]] = []
+
+        def hold(*arguments: Any) -> None:
+            held.append(partial(append, *arguments))
+
+        server.platform.history.append = hold  # type: ignore[method-assign]
+        message = aiocoap.Message(code=aiocoap.POST, uri=up, payload=b'{"flow": 1}')
+
+        async def begin() -> Any:
+            return device.context.request(message).response
+
+        waiting = device.run(begin())
+        until(lambda: held, "the first")
+        coap = server.server._coap
+        assert coap is not None
+        until(lambda: coap.responder._is_behind, "too much")
+        refused = device.ask(aiocoap.POST, up, b'{"flow": 2}')
+        assert (refused.code, refused.opt.max_age) == (aiocoap.SERVICE_UNAVAILABLE, 5)
+        server.platform.history.append = append  # type: ignore[method-assign]
+        server.call(lambda: [call() for call in held])
+
+        async def end() -> aiocoap.Message:
+            return await waiting
+
+        assert device.run(end()).code == aiocoap.CHANGED
+        assert values(server, "pump-1")["flow"] == 1.0

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gemel.app.addresses import address
 from gemel.app.computed import computed_with_values
 from gemel.app.host import MqttHost
 from gemel.app.values import value_reader
@@ -131,21 +130,13 @@ def _values(platform: Platform, twin: str) -> list[LastValue]:
     return found
 
 
-async def start(platform: Platform) -> tuple[CoapServer, tuple[str, int]]:
-    """Opens the listener of the settings, and makes it one of the platform's ways to devices.
-
-    Raises:
-        Unavailable: the address is taken, or not ours.
-    """
-    config = platform.config
-    dispatch = platform.reactions.dispatch
+def server_of(platform: Platform) -> CoapServer:
+    """A server of what the platform is, with the limits of its settings; it listens nowhere yet."""
+    config, dispatch = platform.config, platform.reactions.dispatch
     limits = Limits(payload_bytes=config.max_packet, behind_seconds=config.max_behind)
-    server = CoapServer(
+    return CoapServer(
         CoapHost(platform), platform.clock, limits=limits, delivered=dispatch.delivered
     )
-    found = await server.start(*address(config.coap, "coap"))
-    join(platform, server)
-    return server, found
 
 
 def join(platform: Platform, coap: CoapServer) -> None:

@@ -122,7 +122,7 @@ class Server:
             files, authority = self._certificate()
             mqtt_tls = _shown(await self._listen(host, port, files))
         await self._start_fronts()
-        coap_address = await self._start_coap()
+        coap_address = await self._start_coap(notes)
         http = await self._start_http(secure, notes)
         platform.listening.addresses = {
             "http": http,
@@ -223,11 +223,23 @@ class Server:
                 hint="see the log, or do without: ingest_processes = 0",
             ) from error
 
-    async def _start_coap(self) -> str:
+    async def _start_coap(self, notes: list[str]) -> str:
         if not self.config.coap:
             return ""
-        self._coap, found = await coap.start(self.platform)
-        return _shown(found)
+        host, port = address(self.config.coap, "coap")
+        self._coap = coap.server_of(self.platform)
+        for candidate in range(port, port + (NEXT_PORTS if self._find_free and port else 1)):
+            try:
+                shown = _shown(await self._coap.start(host, candidate))
+                break
+            except Unavailable as error:
+                last = error
+        else:
+            raise last
+        if port and not shown.endswith(f":{port}"):
+            notes.append(f"CoAP port {port} is taken: using {shown}")
+        coap.join(self.platform, self._coap)
+        return shown
 
     def _devices(self, topic: str) -> list[str]:
         """The names of device connections that would get a topic now."""

@@ -76,8 +76,9 @@ class CoapServer:
             found.bind((host, port))
         except (OSError, OverflowError) as error:
             found.close()
+            why = getattr(error, "strerror", "") or error
             raise Unavailable(
-                f"cannot listen for CoAP at {host}:{port}: {error}",
+                f"cannot listen for CoAP at {host}:{port}: {why}",
                 hint="name another address, or port 0 for any free one",
             ) from error
         self._socket = found
