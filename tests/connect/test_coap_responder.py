@@ -351,6 +351,14 @@ def test_beyond_what_may_wait_nothing_more_is_taken() -> None:
     assert desk.responder.inbox.undurable > 0
 
 
+def test_answers_to_commands_have_room_of_their_own_and_an_end() -> None:
+    desk = Desk(undurable_bytes=2_000)
+    for number in range(40):
+        desk.ask(POST, "devices/pump-1/responses/c-1", b"%d" % number)
+    assert 10 < len(desk.host.calls) < 20
+    assert {packet.code for packet in desk.take()} == {UNAVAILABLE}
+
+
 def test_when_the_oldest_has_waited_too_long_nothing_more_is_taken() -> None:
     desk = Desk(behind_seconds=5.0)
     desk.ask(POST, "devices/pump-1/telemetry", b"1")
@@ -793,6 +801,39 @@ def test_a_command_with_long_arguments_is_read_to_its_end() -> None:
     rest = desk.answer()
     assert option(rest, Option.ETAG) == option(told, Option.ETAG)
     assert orjson.loads(told.payload + rest.payload)[0]["arguments"] == "x" * 1_500
+
+
+def test_asking_anew_keeps_what_waits() -> None:
+    desk = Desk()
+    observe(desk, "devices/pump-1/commands")
+    command(desk, "c-1")
+    first = desk.answer()
+    command(desk, "c-2")
+    observe(desk, "devices/pump-1/commands")
+    assert desk.host.there == ["pump-1"]
+    desk.confirm(first)
+    assert orjson.loads(desk.answer().payload)[0]["id"] == "c-2"
+
+
+def test_a_device_with_a_new_address_gets_a_command_there_and_nowhere_else() -> None:
+    desk = Desk()
+    observe(desk, "devices/pump-1/commands")
+    desk.ask(GET, "devices/pump-1/commands", b"", (Option.OBSERVE, b""), address=THERE)
+    desk.sent.clear()
+    assert command(desk, "c-1") == 1
+    assert [address for _, address in desk.sent] == [THERE]
+
+
+def test_a_fault_in_what_is_shown_ends_that_observation_alone() -> None:
+    desk = Desk()
+    observe(desk, "twins/pump-1", b"\x01")
+    desk.host.values = lambda who, twin: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+    desk.host.news = {"pump-1"}
+    desk.later(1.5)
+    assert desk.answer().code == 0xA0
+    assert desk.responder.counters.internal_errors == 1
+    desk.later(3)
+    assert desk.take() == []
 
 
 def test_whoever_has_a_full_queue_is_not_there() -> None:

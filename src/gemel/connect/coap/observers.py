@@ -70,6 +70,7 @@ class Observers:
         return iter(list(self._by_key.values()))
 
     def of(self, topic: str) -> list[Relation]:
+        """In the order in which they were begun, or renewed."""
         return list(self._by_topic.get(topic, ()))
 
     def find(self, address: Address, token: bytes) -> Relation | None:
@@ -86,6 +87,12 @@ class Observers:
         self._by_key[relation.key] = relation
         self._by_topic.setdefault(relation.what.topic, []).append(relation)
         self._of[relation.address] = self._of.get(relation.address, 0) + 1
+
+    def renew(self, relation: Relation) -> None:
+        """Makes a relation the newest of its thing."""
+        found = self._by_topic[relation.what.topic]
+        found.remove(relation)
+        found.append(relation)
 
     def remove(self, relation: Relation) -> bool:
         """Whether it was there."""
@@ -120,8 +127,3 @@ class Observers:
             if relation.address == address and relation.what == what:
                 return relation
         return None
-
-    def ready(self, topic: str) -> list[Relation]:
-        """Observers of commands that take one more."""
-        most = self._limits.commands
-        return [r for r in self._by_topic.get(topic, ()) if len(r.orders) < most]

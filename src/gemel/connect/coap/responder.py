@@ -297,9 +297,10 @@ class Responder:
             self.inbox.add(message, waiting)
 
     def _is_full(self, plan: Plan) -> bool:
-        if plan.is_urgent:
-            return False
-        return self._is_behind or self.inbox.undurable > self._limits.undurable_bytes
+        undurable, most = self.inbox.undurable, self._limits.undurable_bytes
+        if plan.is_urgent:  # room of their own is left to those
+            return undurable > 2 * most
+        return self._is_behind or undurable > most
 
     def _busy(self, options: Options) -> Options:
         return (*options, (Option.MAX_AGE, uint(self._limits.retry_seconds)))

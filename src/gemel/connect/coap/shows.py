@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from itertools import count
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,9 +33,9 @@ from gemel.connect.coap.words import (
     CON,
     CONTENT,
     FORBIDDEN,
+    INTERNAL_ERROR,
     LARGEST_BLOCK,
     NON,
-    NOT_FOUND,
     UNAUTHORIZED,
     Option,
 )
@@ -45,6 +46,7 @@ from gemel.core.ports import Showing
 if TYPE_CHECKING:
     from gemel.connect.coap.responder import Responder
 
+_log = logging.getLogger("gemel.coap")
 REGISTER, DEREGISTER = 0, 1
 _BESIDE = 28
 """Bytes of an answer beside its body, at most: header, token, options."""
@@ -116,6 +118,11 @@ class Shows:
             self._end(known, "goodbye")
         if request.observe != REGISTER or what.kind == LINK_LIST:
             return _part(form, body, block)
+        if known is not None and known.what == what:  # what waits for it stays
+            self.observers.renew(known)
+            known.who, known.format, known.block = who, form, block.exponent
+            known.confirmed = self._responder.now
+            return _part(form, body, block, self._observed())
         if known is not None:
             self._end(known, "goodbye")
         if not self.observers.has_room(address):
@@ -186,8 +193,17 @@ class Shows:
         return [relation.who for relation in self._takers(levels, topic)]
 
     def _takers(self, levels: list[str], topic: str) -> list[Relation]:
-        ready = self.observers.ready("/".join(levels[:3]))
-        return [relation for relation in ready if self._host.may_receive(relation.who, topic)]
+        """Who gets a command: of each principal the newest.
+
+        A device may have a new address, and must not do it twice.
+        """
+        newest = {(r.who.role, r.who.name): r for r in self.observers.of("/".join(levels[:3]))}
+        return [
+            relation
+            for relation in newest.values()
+            if len(relation.orders) < self._limits.commands
+            and self._host.may_receive(relation.who, topic)
+        ]
 
     def publish(self, topic: str, payload: bytes, seconds: int) -> int:
         """Tells observers what the platform sends to devices; to how many."""
@@ -240,6 +256,11 @@ class Shows:
             body = self._news(relation)
         except Refusal as refusal:
             self._tell_end(relation, refusal.code, str(refusal), "refused")
+            return
+        except Exception:  # noqa: BLE001 - logged; one observer must not stop the others
+            self._responder.counters.internal_errors += 1
+            _log.exception("what %s observes cannot be told", relation.who.name)
+            self._tell_end(relation, INTERNAL_ERROR, "a fault inside the server", "refused")
             return
         now, limits = self._responder.now, self._limits
         is_old = now - relation.confirmed >= limits.confirm_seconds
@@ -314,7 +335,7 @@ class Shows:
         self._end(relation, cause)
         responder = self._responder
         number = responder.endpoints.any_number()
-        packet = Packet(NON, code or NOT_FOUND, number, relation.token, (), why.encode()[:200])
+        packet = Packet(NON, code, number, relation.token, (), why.encode()[:200])
         responder.send(encode(packet), relation.address)
 
     def _observed(self) -> Options:
