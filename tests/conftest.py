@@ -39,6 +39,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         "peer": None
         if shutil.which("mosquitto_pub") and _has("mosquitto") and _has("coap-client-notls")
         else "mosquitto, mosquitto-clients or libcoap3-bin is not installed",
+        "prometheus": None
+        if shutil.which("prometheus") and shutil.which("promtool")
+        else "prometheus is not installed",
         "browser": None if shutil.which("chromium") else "chromium is not installed",
     }
     for item in items:

@@ -34,6 +34,8 @@ OTHER: dict[str, Any] = {
     "retention_days": 0.25,
     "seal_rows": 5,
     "seal_seconds": 1.5,
+    "promql_samples": 1_000,
+    "promql_timeout": 5.5,
     "webhook_private": True,
     "workers": 1,
     "smtp": "mail.plant:25",

@@ -165,6 +165,7 @@ class Catalogue:
             self._twins_changed(moved)
         if kinds & {"derived", "service"}:
             self.signals.compiled.clear()
+            platform.promql.index.forget_all()
         if kinds & {"model", "settings", "rule", "derived", "service"}:
             platform.reactions.rules_changed(self.plain["rule"])
         elif kinds & {"twin", "relationship"}:
@@ -197,6 +198,8 @@ class Catalogue:
         points, presence, series = platform.points, platform.presence, platform.series
         find, default = platform.graph.twins.get, platform.config.stale_after
         of_model: dict[str, tuple[Layout, float]] = {}
+        twins = list(twins)
+        platform.promql.index.forget(twins)
         for key in twins:
             platform.results.twin_changed(key)
             twin = find(key)

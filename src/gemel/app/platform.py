@@ -41,6 +41,7 @@ from gemel.app.past import Moments
 from gemel.app.policies import Policies
 from gemel.app.presence import Presence
 from gemel.app.promotions import Promotions
+from gemel.app.promql import PromQL
 from gemel.app.queries import Queries
 from gemel.app.reactions import Reactions
 from gemel.app.recovery import checkpoint, rebuild
@@ -138,7 +139,7 @@ class Platform:
         self.gaps = Gaps(self)
         self.refusals = Refusals(self)
         self.room, self.sparkplug = Room(self), Sparkplug(self)
-        self.connections = Connections(self)
+        self.connections, self.promql = Connections(self), PromQL(self)
         self.attachments, self.geometries = Attachments(self), Geometries(self)
         self.listening = Listening(clock())
         self.history: History
@@ -400,6 +401,7 @@ class Platform:
         await self.events.stop()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.backtests.close)
+        await loop.run_in_executor(None, self.promql.close)
         if hasattr(self, "history"):
             await self._close_history(loop)
         self.catalogue.store_discovered()

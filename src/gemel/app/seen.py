@@ -256,6 +256,7 @@ SHARED = frozenset(
         "on_disk",
         "policies",
         "presence",
+        "promql",
         "publish",
         "start_task",
         "state",

@@ -64,7 +64,8 @@ def bind(host: str, port: int, *, find_free: bool) -> socket.socket:
     for candidate in range(port, port + (NEXT_PORTS if find_free and port else 1)):
         if candidate > 65_535:
             break
-        listener = socket.socket(family, socket.SOCK_STREAM)
+        # named, or asyncio does not set TCP_NODELAY for what it accepts
+        listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, candidate))
