@@ -87,6 +87,38 @@ def test_late_readings_that_change_nothing_are_no_correction(server: Inside) -> 
     assert not noted(server)
 
 
+def test_an_alarm_of_silence_that_a_backlog_belies_is_recorded(server: Inside) -> None:
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": "temperature > 80 °C for 20 s"})
+    start = server.clock() // SECOND * SECOND
+    send(server, "pump-1", start, {0: 90})
+    server.clock.advance(40)
+    server.call(server.platform.tick, server.clock())
+    (alarm,) = until(lambda: server.ask("GET", "/alarms", state="all")["value"])
+    assert alarm["raised"] == to_iso(start + 20 * SECOND)  # the value seemed to hold
+    send(server, "pump-1", start, {10: 20, 30: 20})
+    (one,) = corrected(server)
+    assert [e["raised"] for e in one["told"]] == [alarm["raised"]]
+    assert one["actual"] == []
+
+
+def test_signals_that_come_one_after_the_other_are_judged_together(server: Inside) -> None:
+    when = "temperature > 80 °C and flow > 5"
+    server.ask("PUT", "/rules/hot", {"model": PUMP, "when": when})
+    start = server.clock() // SECOND * SECOND - 600 * SECOND
+    send(server, "pump-1", start, {0: 90, 200: 20, 210: 20})
+    flow = {0: 1, 100: 9, 150: 1, 195: 1}
+    rows = [
+        {"ts": (start + second * SECOND) // 1_000_000, "values": {"flow": value}}
+        for second, value in flow.items()
+    ]
+    server.ask("POST", "/ingest/pump-1", rows)
+    (one,) = corrected(server)
+    assert one["told"] == []
+    assert spans(one["actual"]) == [
+        (to_iso(start + 100 * SECOND), to_iso(start + 150 * SECOND)),
+    ]
+
+
 def message(start: int, temperatures: list[float]) -> list[dict[str, Any]]:
     """Readings a second apart, as one message of many rows."""
     return [

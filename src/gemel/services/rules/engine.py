@@ -40,6 +40,8 @@ from gemel.services.rules.table import NEVER, Block, Instances, Standing, Table
 from gemel.services.rules.text import code_of_json
 
 FOREVER = int(np.iinfo(np.int64).max)
+SKEW = 60 * SECOND
+"""What one signal of a twin may come after the others without being late for a rule on both."""
 MOST_WORDS = 10_000
 """Texts remembered to show them in alarms; beyond this, those not current are forgotten."""
 
@@ -297,7 +299,7 @@ class RuleEngine:
         if rest is None or rest.any():
             readings = self._readings(batch, rest)
             if len(readings.signal):
-                found += self._evaluate(self._moments(readings))
+                found += self._evaluate(self._moments(readings, batch.received))
         return found
 
     def _judge_plain(self, batch: Batch) -> tuple[NDArray[np.bool_] | None, list[Transition]]:
@@ -442,7 +444,21 @@ class RuleEngine:
             self._words = {c: text for c, text in self._words.items() if c in current}
         return value
 
-    def _moments(self, readings: Readings) -> Moments:
+    def _note_overtaken(self, instance: I64, signal: I64, time: I64, received: int) -> None:
+        """Notes readings of a time at which silence, or what came long after, was judged before."""
+        table, silent = self._table, np.zeros(len(instance), np.bool_)
+        moment = table.moment[instance]
+        for number in np.unique(table.group[instance]).tolist():
+            mine = np.flatnonzero(table.group[instance] == number)
+            slots = table.groups[number].slots[:, table.row[instance[mine]]]
+            silent[mine] = moment[mine] > self._newest[slots].max(axis=0)
+        late = silent | (moment - time > SKEW)
+        for pair, times in by_series(signal[late] * table.size + instance[late], time[late]):
+            number, who = divmod(pair, table.size)
+            rule, twin = table.who(who)
+            self.belated.add(rule.id, twin, number - 1, times, received)
+
+    def _moments(self, readings: Readings, received: int) -> Moments:
         table, scratch = self._table, self._scratch
         positions = np.arange(len(readings.signal))
         scratch[readings.signal] = positions
@@ -452,6 +468,9 @@ class RuleEngine:
         signal = readings.signal
         reading, entry = expand(table, signal)
         instance, time = table.reader[entry], readings.time[reading]
+        older = table.moment[instance] > time
+        if older.any():
+            self._note_overtaken(instance[older], signal[reading[older]], time[older], received)
         if is_once:
             scratch[instance] = time
             if bool((scratch[instance] == time).all()):
