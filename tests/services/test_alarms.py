@@ -24,8 +24,8 @@ from gemel.services.alarms.index import COUNTED
 from gemel.services.alarms.states import OF_PEOPLE
 from gemel.services.alarms.suppression import Alone
 from gemel.services.rules.compiler import PropertyShape
-from gemel.services.rules.engine import Transition
 from gemel.services.rules.rule import load_rule
+from gemel.services.rules.transition import Transition
 
 BEGIN = 1_700_000_000 * SECOND
 NOW = BEGIN + 10**6 * SECOND

@@ -13,8 +13,8 @@ from gemel.services.alarms import TRANSITIONS, AlarmBook
 from gemel.services.alarms.index import COUNTED
 from gemel.services.alarms.suppression import Alone
 from gemel.services.rules.compiler import PropertyShape
-from gemel.services.rules.engine import Transition
 from gemel.services.rules.rule import load_rule
+from gemel.services.rules.transition import Transition
 
 BEGIN = 1_700_000_000 * SECOND
 HELD = [{"property": "held", "is": True}]

@@ -30,10 +30,11 @@ from gemel.core.clock import to_iso
 from gemel.core.document import Document, Edit, Json
 from gemel.core.errors import GemelError, NotFound
 from gemel.services.alarms import AlarmBook
-from gemel.services.rules.engine import RuleEngine, Transition
+from gemel.services.rules.engine import RuleEngine
 from gemel.services.rules.features import every_path, reads_relatives
 from gemel.services.rules.rule import Rule, load_rule
 from gemel.services.rules.table import Instances
+from gemel.services.rules.transition import Transition
 from gemel.twins.graph import EditContext, Graph
 
 if TYPE_CHECKING:

@@ -36,8 +36,8 @@ from gemel.core.errors import Damaged, GemelError, NotFound
 from gemel.services.contract import Instance, Kind, Notice
 from gemel.services.packing import pack, unpack
 from gemel.services.registry import kind_of
-from gemel.services.rules.engine import Transition
 from gemel.services.rules.rule import Rule
+from gemel.services.rules.transition import Transition
 from gemel.services.schema import completed
 from gemel.twins.graph import EditContext, Graph
 

@@ -13,8 +13,8 @@ from gemel.core.clock import SECOND, from_iso, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import InvalidInput
 from gemel.services.alarms.states import ACTIVE, NORMAL, REMOVED, SHELVED, SUPPRESSED
-from gemel.services.rules.engine import Transition
 from gemel.services.rules.rule import Rule
+from gemel.services.rules.transition import Transition
 
 LONGEST_COMMENT = 2_000
 CHATTER_COUNT = 3

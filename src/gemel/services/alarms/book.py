@@ -32,8 +32,8 @@ from gemel.services.alarms.suppression import (
     counts_as_standing,
     find_suppressor,
 )
-from gemel.services.rules.engine import Transition
 from gemel.services.rules.rule import Rule
+from gemel.services.rules.transition import Transition
 
 RULES = "rules"
 """Who raises and clears."""

@@ -6,8 +6,7 @@ gives the same transitions. docs/reference/rules.md states the semantics.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 from gemel.core import fast
 from gemel.core.batch import F64, I64, Batch
 from gemel.core.clock import SECOND
-from gemel.core.document import Json
 from gemel.core.errors import NotFound
 from gemel.core.quality import Quality
 from gemel.services.rules import catch_up, snapshot
@@ -38,32 +36,13 @@ from gemel.services.rules.rule import Rule
 from gemel.services.rules.runs import advance, advance_single
 from gemel.services.rules.table import NEVER, Block, Instances, Standing, Table
 from gemel.services.rules.text import code_of_json
+from gemel.services.rules.transition import Transition, by_time
 
 FOREVER = int(np.iinfo(np.int64).max)
 SKEW = 60 * SECOND
 """What one signal of a twin may come after the others without being late for a rule on both."""
 MOST_WORDS = 10_000
 """Texts remembered to show them in alarms; beyond this, those not current are forgotten."""
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """A rule raises or clears on a twin. Times of one rule and twin strictly increase."""
-
-    rule_id: str
-    version: int
-    twin: str
-    kind: str
-    """`raise` or `clear`."""
-    time: int
-    value: float
-    """Of the rule's subject at that time; NaN if it is a text or unknown."""
-    series: int
-    """Of the subject; -1 if it never reported."""
-    text: str | None = None
-    """JSON of the subject's value when it is not a number."""
-    details: Json | None = None
-    """Further fields of the alarm that it raises."""
 
 
 class RuleEngine:
@@ -287,7 +266,7 @@ class RuleEngine:
         found += self._judge(batch)
         for engine in self._clocked.values():
             found += self._react_clocked(engine, batch, is_old=is_old)
-        return _in_order(found)
+        return by_time(found)
 
     def _judge(self, batch: Batch) -> list[Transition]:
         rest: NDArray[np.bool_] | None = None
@@ -368,7 +347,7 @@ class RuleEngine:
             found += self._silence(now)
         for engine in self._clocked.values():
             found += self._translated(engine.tick(now))
-        return _in_order(found)
+        return by_time(found)
 
     def behind(self, now: int, most: int = catch_up.MOST_TWINS) -> list[catch_up.CatchUp]:
         """What there is to judge for twins whose readings come late in order, some at a time."""
@@ -381,7 +360,7 @@ class RuleEngine:
         """What follows from one of `behind` that was judged; `words` are texts it read, by code."""
         flips = one.finish(read)
         self._words.update(words)
-        return _in_order(self._translated(f for f in flips if self.rules.get(f.rule.id) is f.rule))
+        return by_time(self._translated(f for f in flips if self.rules.get(f.rule.id) is f.rule))
 
     def _see(self, batch: Batch) -> None:
         """Notes that twins are alive; readings of any quality and any property show it."""
@@ -609,10 +588,6 @@ class RuleEngine:
 
 def _series(slots: I64) -> set[int]:
     return set((slots.ravel() - 1).tolist()) - {-1}
-
-
-def _in_order(found: Sequence[Transition]) -> list[Transition]:
-    return sorted(found, key=lambda t: (t.time, t.rule_id, t.twin))
 
 
 def _longer(column: NDArray, size: int, filler: float) -> NDArray:  # type: ignore[type-arg]
