@@ -303,6 +303,30 @@ def test_people_see_what_their_role_allows(server: Inside, twin: str) -> None:
         assert reader.ask(aiocoap.POST, up, b"{}").code == aiocoap.FORBIDDEN
 
 
+def test_policies_narrow_what_is_read(server: Inside, twin: str) -> None:
+    server.ingest(twin, flow=3.5, mode="auto")
+    policy = {"who": {"names": ["carl"]}, "actions": ["read"], "twins": [twin]}
+    server.ask("PUT", "/policies/flow-only", {**policy, "properties": ["flow"]})
+    hidden = {"who": {"names": ["blind"]}, "actions": ["read"], "twins": [twin]}
+    server.ask("PUT", "/policies/blind", {**hidden, "effect": "forbid"})
+    with client() as reader:
+        carl = server.token("viewer", name="carl")
+        found = reader.ask(aiocoap.GET, url(server, f"twins/{twin}", carl))
+        assert orjson.loads(found.payload) == {"flow": 3.5}
+        one = reader.ask(aiocoap.GET, url(server, f"twins/{twin}/mode", carl))
+        assert one.code == aiocoap.NOT_FOUND
+        commands = reader.ask(aiocoap.GET, url(server, f"devices/{twin}/commands", carl))
+        assert commands.code == aiocoap.FORBIDDEN
+        for token in (
+            server.token("viewer", name="blind"),
+            server.token("device", twin, name="blind"),
+        ):
+            answer = reader.ask(aiocoap.GET, url(server, f"twins/{twin}", token))
+            assert answer.code == aiocoap.NOT_FOUND
+    for name in ("flow-only", "blind"):
+        server.ask("DELETE", f"/policies/{name}")
+
+
 def test_a_taken_port_is_told_or_passed_over(
     server: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
