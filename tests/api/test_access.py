@@ -252,6 +252,8 @@ TABLE = {
     "POST /ingest": SENDERS,
     "POST /ingest/{twin}": SENDERS,
     "GET /ping": ANYONE,
+    "GET /odata": READERS,
+    "GET /odata/{rest:path}": READERS,
     "POST /write": SENDERS,
     "POST /api/v2/write": SENDERS,
     "POST /query": READERS,
@@ -321,7 +323,7 @@ def test_who_may_use_a_route(name: str, server: Inside, secrets: dict[str, str |
         assert answer.status_code < 500, f"{caller}: {answer.status_code} {answer.text}"
         if answer.status_code == 401:
             assert caller in ("none", "garbage", "expired")
-            assert answer.headers["www-authenticate"] == "Bearer"
+            assert answer.headers["www-authenticate"].startswith("Bearer")
         elif answer.status_code == 403:
             assert answer.headers["x-ms-error-code"] == "Forbidden"
             assert caller not in ("none", "garbage", "expired")

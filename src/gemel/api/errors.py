@@ -11,6 +11,7 @@ from gemel.core import errors
 
 STATUS: tuple[tuple[type[errors.GemelError], int], ...] = (
     (errors.TooLarge, 413),
+    (errors.NotOffered, 501),
     (errors.InvalidInput, 400),
     (errors.NotAuthenticated, 401),
     (errors.Forbidden, 403),

@@ -86,6 +86,8 @@ SEEN = frozenset(
         "GET /aas/submodels",
         "GET /aas/submodels/{rest:path}",
         "GET /aas/serialization",
+        "GET /odata",
+        "GET /odata/{rest:path}",
         "POST /query",
         "POST /graphql",
         "GET /status",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gemel.app.platform import Platform
 
 
-def _line_of(platform: Platform, twin: str, now: int) -> Line:
+def line_of(platform: Platform, twin: str, now: int) -> Line:
     """What speaks for itself is asked alone; what is as live as what it contains, the directory."""
     presence = platform.presence
     own = presence.status(twin, now)
@@ -57,7 +57,7 @@ def faceplate(platform: Platform, twin: str) -> Json:
     """Everything about one twin: values with age and quality, commands, relations, alarms."""
     now = platform.clock()
     platform.catalogue.require_twin(twin)
-    line = row(platform, _line_of(platform, twin, now), now)
+    line = row(platform, line_of(platform, twin, now), now)
     model = line["model"]
     signals = platform.catalogue.signals
     desired = platform.graph.desired_of(twin)

@@ -2,6 +2,7 @@
 
 GemelError
 ├── InvalidInput          what was sent breaks a rule; sending it again changes nothing
+│   ├── NotOffered        a protocol has it, and it is not implemented here
 │   ├── ModelInvalid      a DTDL model breaks the specification
 │   ├── TooLarge          more bytes than are taken at once
 │   ├── TwinInvalid       a twin or relationship breaks its model
@@ -56,6 +57,10 @@ class GemelError(Exception):
 
 class InvalidInput(GemelError):
     default_code = "InvalidArgument"
+
+
+class NotOffered(InvalidInput):
+    default_code = "NotImplemented"
 
 
 class ModelInvalid(InvalidInput):
