@@ -35,6 +35,8 @@ TABLE = {
     "GET /connections": READERS,
     "PUT /connections/{name}": ADMINS,
     "DELETE /connections/{name}": ADMINS,
+    "GET /connections/{name}/browse": ENGINEERS,
+    "POST /connections/{name}/twins": ENGINEERS,
     "GET /me": LOGGED_IN,
     "GET /status": LOGGED_IN,
     "GET /models": READERS,
