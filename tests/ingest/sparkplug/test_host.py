@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gemel.core import fast
 from gemel.core.access import Principal
 from gemel.core.clock import SECOND
 from gemel.core.quality import HISTORICAL, Quality
@@ -526,3 +527,102 @@ def test_nothing_that_nodes_send_raises(
             body = payload(*metrics, seq=seq)
         taken = plant.send(body, topic)
         assert taken.readings + taken.duplicates == len(taken.batch) + taken.duplicates
+
+
+# ---- what is compiled --------------------------------------------------------------------------
+
+KNOWN: dict[str, tuple[str, str]] = {
+    "a": ("Double", "double"),
+    "b": ("Float", "double"),
+    "c": ("Int8", "integer"),
+    "d": ("Int64", "long"),
+    "e": ("UInt64", "long"),
+    "f": ("Boolean", "boolean"),
+    "g": ("String", "string"),
+    "h": ("Int32", "double"),
+}
+"""Metrics with their types, and the kinds of their properties."""
+plain_metric = st.sampled_from(sorted(KNOWN)).flatmap(
+    lambda name: st.fixed_dictionaries(
+        {
+            "name": st.sampled_from([name, "", "zz"]),
+            "type": st.just(KNOWN[name][0]),
+            "value": {
+                "Double": st.floats(),
+                "Float": st.floats(width=32),
+                "Boolean": st.booleans(),
+                "String": st.text(max_size=3),
+            }.get(KNOWN[name][0], st.integers(-(2**63), 2**64 - 1) | st.integers(-200, 200)),
+            "is_typed": st.booleans(),
+        },
+        optional={
+            "alias": st.sampled_from([sorted(KNOWN).index(name), 99]),
+            "timestamp": st.sampled_from([0, MS, MS + 59_000, MS + 61_000, 2**62]),
+            "is_historical": st.booleans(),
+            "is_null": st.booleans(),
+            "is_transient": st.booleans(),
+            "quality": st.just(192),
+        },
+    )
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.lists(plain_metric, max_size=4),
+            st.integers(0, 2),
+            st.booleans(),
+            st.binary(max_size=2),
+        ),
+        max_size=6,
+    )
+)
+def test_what_is_compiled_takes_what_python_takes(
+    plant_class: Callable[[], Plant], sent: list[tuple[list[dict[str, Any]], int, bool, bytes]]
+) -> None:
+    found = []
+    for is_compiled in (True, False):
+        plant = plant_class()
+        plant.add("g.e", {name: Point(kind) for name, (_, kind) in KNOWN.items()})
+        told = [
+            {"name": name, "alias": alias, "type": kind, "is_null": True}
+            for alias, (name, (kind, _)) in enumerate(sorted(KNOWN.items()))
+        ]
+        plant.send(payload(*told, seq=0), "spBv1.0/g/NBIRTH/e")
+        rows: list[Any] = []
+        seq = 0
+        for metrics, step, is_timed, tail in sent:
+            seq = (seq + max(step, 1)) % 256
+            more = {"timestamp": MS} if is_timed else {}
+            body = payload(*metrics, seq=seq, **more) + tail
+            with pytest.MonkeyPatch.context() as patch:
+                if not is_compiled:
+                    patch.setattr("gemel.core.fast.metrics", lambda *_: -1)
+                taken = plant.send(body, "spBv1.0/g/NDATA/e")
+            rejects = [(r.field, r.reason, r.time) for r in taken.rejects]
+            rows.append((sorted(plant.rows(taken), key=repr), rejects, taken.seen))
+        session = plant.ingest.nodes.sessions["g/e"]
+        rows.append((session.seq, session.gaps, session.wanted, session.is_sure))
+        found.append(rows)
+    assert repr(found[0]) == repr(found[1])
+
+
+def test_plain_data_are_taken_by_what_is_compiled(edge: Edge) -> None:
+    if not fast.IS_COMPILED:
+        pytest.skip("it is not compiled here")
+    edge.births()
+    edge.data(1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("gemel.ingest.sparkplug.host.read_payload", None)
+        taken = edge.send(
+            "DDATA",
+            {"alias": 10, "value": 2.0, "is_typed": False},
+            {"name": "running", "type": "Boolean", "value": True},
+            {"alias": 11, "type": "UInt32", "value": 9},
+        )
+    assert edge.plant.readings(taken) == {
+        "g.edge.pump/flow": 2.0,
+        "g.edge.pump/running": 1.0,
+        "g.edge.pump/starts": 9.0,
+    }
