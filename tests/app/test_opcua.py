@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -386,3 +387,19 @@ def test_a_twin_of_another_name_is_bound(server: Inside, peer: Peer, press: str)
     peer.tell("step", 2)
     until(lambda: len(readings(server, f"{name}-a", "Count")) == 3)
     assert len(readings(server, press, "Count")) == 1
+
+
+def test_a_library_that_is_missing_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [one for one in sys.modules if one.startswith("gemel.connect.opcua.")]:
+        if name != "gemel.connect.opcua.settings":
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "asyncua", None)
+    with inside(tmp_path / "data") as server:
+        made = server.ask("PUT", "/connections/press", {"opcua": "opc.tcp://127.0.0.1:1"})
+        assert made["state"] == "failing"
+        assert "pip install gemel[opcua]" in made["problem"]
+        answer = server.http.get("/connections/press/browse")
+        assert answer.status_code == 503
+        assert "gemel[opcua]" in answer.text

@@ -90,6 +90,17 @@ def test_a_queue_that_is_too_short_is_told_as_a_gap(server: Inside, peer: NodePe
     server.ask("DELETE", "/connections/short")
 
 
+def test_a_server_that_takes_little_at_once_is_asked_for_less(
+    server: Inside, peer: NodePeer
+) -> None:
+    begin(server, "little", peer.url, nodes=["/Plant"])
+    now = shown(server, "little")
+    assert (now["variables"], now["problems"]) == (41, [])
+    below = server.ask("GET", "/connections/little/browse", node="/Plant", depth=3)["value"]
+    assert {one["value"] for one in below if "/V" in one["path"]} == set(range(40))
+    server.ask("DELETE", "/connections/little")
+
+
 def test_security_with_another_implementation(server: Inside, peer: NodePeer) -> None:
     body: dict[str, Any] = {
         "opcua": peer.url,

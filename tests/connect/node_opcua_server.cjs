@@ -14,13 +14,14 @@ const { StatusCodes } = named("node-opcua-status-code");
 async function main() {
   const certificates = new OPCUACertificateManager({ automaticallyAcceptUnknownCertificate: true, rootFolder: path.join(folder, "pki") });
   await certificates.initialize();
-  const server = new OPCUAServer({ port: Number(port), resourcePath: "/press", hostname: "127.0.0.1", serverCertificateManager: certificates, allowAnonymous: true, serverCapabilities: { minSupportedSampleRate: 0 } });
+  const server = new OPCUAServer({ port: Number(port), resourcePath: "/press", hostname: "127.0.0.1", serverCertificateManager: certificates, allowAnonymous: true, serverCapabilities: { minSupportedSampleRate: 0, operationLimits: { maxNodesPerBrowse: 3, maxNodesPerRead: 7, maxMonitoredItemsPerCall: 4 } } });
   await server.initialize();
   const space = server.engine.addressSpace;
   const own = space.getOwnNamespace();
   const plant = own.addObject({ organizedBy: space.rootFolder.objects, browseName: "Plant" });
   const press = own.addObject({ componentOf: plant, browseName: "Press" });
   const count = own.addVariable({ componentOf: press, browseName: "Count", nodeId: "s=Press.Count", dataType: "Int32", minimumSamplingInterval: 0 });
+  for (let i = 0; i < 40; i++) own.addVariable({ componentOf: press, browseName: `V${i}`, dataType: "Double", value: { dataType: DataType.Double, value: i } });
   let at = 0;
   const set = () => count.setValueFromSource({ dataType: DataType.Int32, value: at }, StatusCodes.Good, new Date(Date.now()));
   set();

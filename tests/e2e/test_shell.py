@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from connect.opcua_peer import Peer
 from e2e.browsing import PHONE
 from e2e.conftest import Visit
 from e2e.plants import motors, send, set_up
@@ -135,6 +137,35 @@ def test_a_token_and_a_connector_are_made_and_ended_on_the_page(
     visitor.page.get_by_text("There are no connectors.").wait_for()
     other = visit(plant).log_in("viewer", at="/app/alarms?settings=people")
     other.page.get_by_text("Only an admin sees").wait_for()
+
+
+def test_a_connector_to_an_opcua_server_is_made_and_changed_on_the_page(
+    plant: Running, visit: Visit, tmp_path: Path
+) -> None:
+    peer = Peer(tmp_path)
+    peer.start()
+    visitor = visit(plant).log_in(at="/app/alarms?settings=connectors")
+    visitor.find("connector-new").click()
+    visitor.page.get_by_label("Name").fill("press")
+    visitor.page.get_by_label("What it is").select_option("opcua")
+    assert visitor.page.get_by_label("Topics").count() == 0
+    visitor.page.get_by_label("Server", exact=True).fill(peer.url)
+    visitor.page.get_by_label("Nodes").fill("/Plant/Press\nns=2;s=Press.Nothing")
+    visitor.page.get_by_label("Seconds between publications").fill("0.1")
+    visitor.find("connector-save").click()
+    line = visitor.find("connector", name="press", state="connected")
+    line.get_by_text("OPC UA server at").wait_for()
+    line.get_by_text("there is no node").wait_for()
+    line.get_by_text("14 variables").wait_for()
+    line.get_by_role("button", name="Change").click()
+    assert visitor.page.get_by_label("Nodes").input_value() == "/Plant/Press\nns=2;s=Press.Nothing"
+    visitor.page.get_by_label("Security").select_option("Basic256Sha256")
+    assert visitor.page.get_by_label("SHA-256").input_value() == ""
+    visitor.find("connector-save").click()
+    visitor.find("connector", name="press", state="failing").wait_for()
+    assert plant.call("GET", "/connections")["value"][0]["security"] == "Basic256Sha256"
+    plant.call("DELETE", "/connections/press")
+    peer.kill()
 
 
 def test_a_wall_goes_from_page_to_page_without_controls_and_without_growing(

@@ -21,6 +21,8 @@ PATIENCE = 10.0
 """Seconds that a server may take to answer."""
 KEPT = 600.0
 """Seconds that a session and its subscriptions may outlive their connection."""
+LARGEST = 64 << 20
+"""Bytes of a message that we take."""
 RENEW_AT = 0.75
 MODES = {
     "sign": ua.MessageSecurityMode.Sign,
@@ -106,6 +108,7 @@ class Session:
         client = Client(settings.url, timeout=PATIENCE)
         client.name = client.description = f"Gemel {settings.name}"
         client.session_timeout = round(KEPT * 1000)
+        client.max_messagesize = LARGEST
         if settings.security != "none":
             own = await asyncio.to_thread(identity, settings.folder, self._clock())
             await self._secure(client, own)

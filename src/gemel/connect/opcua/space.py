@@ -7,9 +7,9 @@ value `Speed` on the topic `press/Plant/Motor`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncua import ua
 
@@ -17,6 +17,8 @@ from gemel.connect.opcua.settings import check_node
 from gemel.connect.opcua.values import Item
 from gemel.core.errors import InvalidInput, NotFound
 
+T = TypeVar("T")
+R = TypeVar("R")
 MOST_ITEMS = 10_000
 MOST_NODES = 50_000
 """Nodes that are looked at for one browse."""
@@ -28,6 +30,23 @@ SERVER = ua.NodeId(2253, 0)
 HIERARCHICAL, HAS_PROPERTY, HAS_TYPE = ua.NodeId(33, 0), ua.NodeId(46, 0), ua.NodeId(40, 0)
 SHOWN = ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method
 _NOT_IN_LEVEL = re.compile(r"[/+#\x00-\x1f]")
+
+
+async def in_parts(
+    ask: Callable[[Sequence[T]], Awaitable[Sequence[R]]], things: Sequence[T]
+) -> list[R]:
+    """Asks about things, `AT_ONCE` at a time, or fewer where that is more than a server takes."""
+    found: list[R] = []
+    size = AT_ONCE
+    while len(found) < len(things):
+        part = things[len(found) : len(found) + size]
+        try:
+            found += await ask(part)
+        except ua.uaerrors.BadTooManyOperations:
+            if size == 1:
+                raise
+            size = max(1, size // 4)
+    return found
 
 
 @dataclass(slots=True)
@@ -143,12 +162,10 @@ class Space:
     async def children(self, parents: Sequence[Found]) -> list[Found]:
         """Objects, variables and methods right below some nodes, each put into its parent too."""
         found: list[Found] = []
-        for start in range(0, len(parents), AT_ONCE):
-            some = parents[start : start + AT_ONCE]
-            answers = await self._browse([one.node for one in some], ua.BrowseDirection.Forward)
-            for parent, references in zip(some, answers, strict=True):
-                parent.below = [_child(parent, one) for one in references if _is_kept(parent, one)]
-                found += parent.below
+        answers = await self._browse([one.node for one in parents], ua.BrowseDirection.Forward)
+        for parent, references in zip(parents, answers, strict=True):
+            parent.below = [_child(parent, one) for one in references if _is_kept(parent, one)]
+            found += parent.below
         return found
 
     async def below(self, root: Found, most: int = MOST_NODES, depth: int = DEEPEST) -> list[Found]:
@@ -172,6 +189,11 @@ class Space:
     async def _browse(
         self, nodes: Sequence[ua.NodeId], direction: ua.BrowseDirection
     ) -> list[list[ua.ReferenceDescription]]:
+        return await in_parts(lambda some: self._browse_some(some, direction), nodes)
+
+    async def _browse_some(
+        self, nodes: Sequence[ua.NodeId], direction: ua.BrowseDirection
+    ) -> list[list[ua.ReferenceDescription]]:
         wanted = ua.BrowseParameters()
         wanted.RequestedMaxReferencesPerNode = 0
         wanted.NodesToBrowse = [_description(node, direction) for node in nodes]
@@ -185,19 +207,18 @@ class Space:
             for place, part in zip(list(open_at), parts, strict=True):
                 found[place] += part.References or ()
                 open_at[place] = part.ContinuationPoint
+        for place, one in enumerate(answers):
+            if one.StatusCode.value == ua.StatusCodes.BadNoContinuationPoints and len(nodes) > 1:
+                [found[place]] = await self._browse_some([nodes[place]], direction)
         return found
 
     async def references(self, nodes: Sequence[ua.NodeId]) -> list[list[Found]]:
         """All that hangs right below each node, properties too."""
-        found: list[list[Found]] = []
-        for start in range(0, len(nodes), AT_ONCE):
-            some = nodes[start : start + AT_ONCE]
-            for node, below in zip(
-                some, await self._browse(some, ua.BrowseDirection.Forward), strict=True
-            ):
-                parent = Found(node, "", ua.NodeClass.Variable, ())
-                found.append([_child(parent, one) for one in below])
-        return found
+        answers = await self._browse(nodes, ua.BrowseDirection.Forward)
+        return [
+            [_child(Found(node, "", ua.NodeClass.Variable, ()), one) for one in below]
+            for node, below in zip(nodes, answers, strict=True)
+        ]
 
     async def type_of(self, node: ua.NodeId) -> ua.NodeId | None:
         """The type that an object or variable says it is of."""
@@ -209,11 +230,9 @@ class Space:
     async def read(
         self, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds
     ) -> list[ua.DataValue]:
-        found: list[ua.DataValue] = []
-        for start in range(0, len(nodes), AT_ONCE):
-            some = nodes[start : start + AT_ONCE]
-            found += await self._service.read_attributes(some, attribute)
-        return found
+        return await in_parts(
+            lambda some: self._service.read_attributes(list(some), attribute), nodes
+        )
 
 
 async def items_of(space: Space, name: str, nodes: Iterable[str]) -> tuple[list[Item], list[str]]:

@@ -15,7 +15,7 @@ from asyncua.ua.ua_binary import struct_from_binary
 
 from gemel.connect.opcua.session import KEPT
 from gemel.connect.opcua.settings import LinkSettings
-from gemel.connect.opcua.space import AT_ONCE
+from gemel.connect.opcua.space import Space, in_parts
 from gemel.connect.opcua.values import (
     Item,
     Unsupported,
@@ -35,7 +35,6 @@ MOST_UNDURABLE = 8
 """Publications taken and not durable yet; beyond, no further one is taken."""
 KEEP_ALIVE = 3.0
 """Seconds after which a server with nothing to say says so."""
-ITEMS_AT_ONCE = 500
 MOST_MISSED = 1_000
 """Publications asked for again, one by one."""
 RETRY = 1.0
@@ -127,18 +126,19 @@ class Subscription:
         await self._watch(places)
 
     async def _watch(self, places: Sequence[int]) -> None:
-        for start in range(0, len(places), ITEMS_AT_ONCE):
-            some = places[start : start + ITEMS_AT_ONCE]
-            request = ua.CreateMonitoredItemsParameters()
-            request.SubscriptionId = self._id
-            request.TimestampsToReturn = ua.TimestampsToReturn.Both
-            request.ItemsToCreate = [self._wanted(place) for place in some]
-            results = await self._service.create_monitored_items(request)
-            for place, result in zip(some, results, strict=True):
-                item, status = self.items[place], result.StatusCode
-                is_good = status.is_good()
-                item.number = result.MonitoredItemId if is_good else 0
-                item.status = "" if is_good else f"is not watched: {status.name}"
+        results = await in_parts(self._watch_some, places)
+        for place, result in zip(places, results, strict=True):
+            item, status = self.items[place], result.StatusCode
+            is_good = status.is_good()
+            item.number = result.MonitoredItemId if is_good else 0
+            item.status = "" if is_good else f"is not watched: {status.name}"
+
+    async def _watch_some(self, places: Sequence[int]) -> Any:
+        request = ua.CreateMonitoredItemsParameters()
+        request.SubscriptionId = self._id
+        request.TimestampsToReturn = ua.TimestampsToReturn.Both
+        request.ItemsToCreate = [self._wanted(place) for place in places]
+        return await self._service.create_monitored_items(request)
 
     def _wanted(self, place: int) -> ua.MonitoredItemCreateRequest:
         found = ua.MonitoredItemCreateRequest()
@@ -158,26 +158,26 @@ class Subscription:
         if not places:
             return
         old = [self.items[place].number for place in places if self.items[place].number]
-        if old:
-            gone = ua.DeleteMonitoredItemsParameters()
-            gone.SubscriptionId, gone.MonitoredItemIds = self._id, old
-            await self._service.delete_monitored_items(gone)
+        await in_parts(self._leave_some, old)
         await self._watch(places)
+
+    async def _leave_some(self, numbers: Sequence[int]) -> Any:
+        gone = ua.DeleteMonitoredItemsParameters()
+        gone.SubscriptionId, gone.MonitoredItemIds = self._id, list(numbers)
+        return await self._service.delete_monitored_items(gone)
 
     async def _ask_for_gone(self) -> None:
         """Not every server says by itself that a node is deleted."""
-        for start in range(0, len(self.items), AT_ONCE):
-            some = [one for one in self.items[start : start + AT_ONCE] if not one.status]
-            if not some:
-                continue
-            nodes = [one.node for one in some]
-            answers = await self._service.read_attributes(nodes, ua.AttributeIds.NodeClass)
-            received = self._clock()
-            for item, answer in zip(some, answers, strict=True):
-                if answer.StatusCode is not None and answer.StatusCode.value == UNKNOWN_NODE:
-                    item.status = GONE
-                    nothing = Sample(item.name, None, received, Quality.BAD)
-                    self._deliver([Samples(item.topic, [nothing], received, self._who)], None)
+        items = [one for one in self.items if not one.status]
+        answers = await Space(self._service).read(
+            [one.node for one in items], ua.AttributeIds.NodeClass
+        )
+        received = self._clock()
+        for item, answer in zip(items, answers, strict=True):
+            if answer.StatusCode is not None and answer.StatusCode.value == UNKNOWN_NODE:
+                item.status = GONE
+                nothing = Sample(item.name, None, received, Quality.BAD)
+                self._deliver([Samples(item.topic, [nothing], received, self._who)], None)
 
     async def resume(self, service: Any, *, is_same_session: bool) -> bool:
         """Takes the subscription up on a new connection; False if the server has it no more."""
