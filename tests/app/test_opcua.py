@@ -369,6 +369,7 @@ def test_an_object_becomes_a_model_and_a_twin_that_its_values_reach(
     assert contents["Motor"]["@type"] == "Component"
     assert [one["place"] for one in made["report"]["losses"]] == [f"{name}/Plant/Press/Range"]
     assert len(readings(server, press, "Count")) == 4, "its history stays"
+    assert server.ask("GET", f"/twins/{press}")["status"] == "live"
     until(lambda: readings(server, press, "Motor.Current"))
     peer.tell("step", 1)
     until(lambda: len(readings(server, press, "Count")) == 5)

@@ -158,7 +158,8 @@ class Connections:
         if now == "connecting" and link.state == "failing" and not why:
             return  # it tries anew, and the problem stands until it succeeds
         if now != link.state or why not in ("", link.problem):
-            level = logging.INFO if state == "connected" else logging.WARNING
+            is_calm = state == "connected" and link.state != "failing"
+            level = logging.INFO if is_calm else logging.WARNING
             log.log(level, "connection %s: %s %s", key, state, why)
         if why or now == "connected":
             link.problem = why

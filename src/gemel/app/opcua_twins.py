@@ -77,6 +77,8 @@ async def model(
         await plant_files.import_plant(platform, plant, who)
         for binding in plant["bindings"]:
             await _bring_history(platform, binding, key)
+        values = (platform.state.get(series) for series in platform.series.of_twin(key))
+        platform.presence.seen({key: max((one.received for one in values if one), default=0)})
     made = plant["twins"][key]["model"]
     return {"twin": key, "model": made, "plant": plant, "report": losses.view()}
 
