@@ -250,6 +250,22 @@ def test_what_stands_still_outlives_a_restart():
     assert [t.time for t in bench.found if t.rule_id == "r0"] == [at(121), at(141)]
 
 
+def test_a_restart_while_it_is_judged_judges_it_again():
+    bench = Bench(["a > 5 for 20 s"])
+    for second in range(200):
+        bench.take([(series_of("x")["a"], at(second + 0.5), 1.0)], at(second + 1))
+    kept = [(at(s + 0.5), 9.0 if s >= 100 else 1.0) for s in range(150)]
+    bench.take([(series_of("y")["a"], time, value) for time, value in kept], at(200))
+    found = bench.engine.behind(at(200))
+    assert len(found) == 1
+    again = Bench(["a > 5 for 20 s"])
+    again.rows = bench.rows
+    again.engine.restore(bench.engine.snapshot())
+    again.engine.assume_active("r0", {"y": at(121)})  # as it was told before a crash
+    again.catch_up(at(200))
+    assert [(t.twin, t.kind, t.time) for t in again.found] == [("y", "raise", at(121))]
+
+
 def test_a_rule_that_is_changed_meanwhile_is_not_told_of():
     bench = Bench(["a > 5"])
     for second in range(100):

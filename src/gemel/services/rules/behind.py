@@ -25,11 +25,13 @@ class Behind:
     """How far behind a twin is."""
 
     since: int
-    """The second up to which its rules have been judged."""
+    """The second up to which its rules have been judged, or are being judged."""
     newest: int
     """Source time of its newest reading, ns."""
     lag: int
     """What that took to get here, ns: its own now is ours less this."""
+    told: int
+    """The second up to which what its rules did is known: a restart goes on from there."""
 
     def hear(self, time: int, received: int) -> None:
         if time > self.newest:
@@ -89,7 +91,7 @@ class BehindTwins:
             if not (steps > since).any():
                 continue  # older than what was judged of it: late to the twin itself
             newest = int(times.max())
-            self.twins[names[who]] = Behind(since, newest, max(received - newest, 0))
+            self.twins[names[who]] = Behind(since, newest, max(received - newest, 0), since)
             new.append(names[who])
         return new
 
@@ -98,13 +100,20 @@ class BehindTwins:
         found = self.twins.get(twin)
         return times if found is None else times[-(-times // SECOND) <= found.since]
 
+    def known(self, raised: Mapping[str, int]) -> dict[str, int]:
+        """Of alarms (twin to time) those that were not raised by what is judged again."""
+        told = {twin: one.told * SECOND for twin, one in self.twins.items()}
+        return {twin: time for twin, time in raised.items() if time <= told.get(twin, time)}
+
     # -- over a restart ------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, list[int]]:
-        return {twin: [one.since, one.newest, one.lag] for twin, one in self.twins.items()}
+        return {twin: [one.told, one.newest, one.lag] for twin, one in self.twins.items()}
 
     def restore(self, found: Mapping[str, Any]) -> None:
-        self.twins = {twin: Behind(*numbers) for twin, numbers in found.items()}
+        self.twins = {
+            twin: Behind(told, newest, lag, told) for twin, (told, newest, lag) in found.items()
+        }
 
     def items(self) -> Iterator[tuple[str, Behind]]:
         return iter(list(self.twins.items()))

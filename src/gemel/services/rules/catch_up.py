@@ -127,9 +127,10 @@ class CatchUp:
 
     def give_up(self) -> None:
         """It could not be judged: they are as far behind as they were."""
-        for twin, second in self._before.items():
+        for twin in self._until:
             if twin in self._main.behind:
-                self._main.behind.twins[twin].since = second
+                one = self._main.behind.twins[twin]
+                one.since = one.told
 
     def let_go(self) -> list[str]:
         """They cannot be judged; from the next reading that comes in time on they are again."""
@@ -154,6 +155,9 @@ class CatchUp:
         for mine, theirs, rows in shared:
             for name in ("active", "since", "flipped"):
                 getattr(theirs, name)[rows] = getattr(mine, name)
+        for twin in self._until:
+            if twin in main.behind:
+                main.behind.twins[twin].told = main.behind.twins[twin].since
         if is_whole:
             main.take_back(self._own, self._until, clock)
         told = {id(mine.rule) for mine, _, _ in shared}

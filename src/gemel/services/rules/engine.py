@@ -207,7 +207,10 @@ class RuleEngine:
         """Tells which twins have a standing alarm (twin to time), when there is no snapshot."""
         block: Block | Members | None = self._blocks.get(rule_id)
         for engine in self._clocked.values():
-            block = engine.instances(rule_id) or block
+            members = engine.instances(rule_id)
+            if members is not None:
+                block = members
+                raised = engine.behind.known(raised)
         for row, twin in enumerate(block.twins if block else ()):
             if block is not None and twin in raised and not block.active[row]:
                 block.active[row] = True
