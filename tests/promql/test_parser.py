@@ -46,6 +46,8 @@ def test_any_text_is_a_query_or_refused_in_words(text: str) -> None:
         ("flow + on (a) group_left (a) flow", 'label "a" must not occur in ON and GROUP clause'),
         ("flow or on (a) group_left () flow", 'no grouping allowed for "or" operation'),
         ('flow{a="\\q"}', "unknown escape sequence"),
+        ('flow{a="\\ud800"}', "unknown escape sequence"),
+        ('flow{a="\\xff"}', "unknown escape sequence"),
         ("(" * 60 + "1" + ")" * 60, "the query is too large"),
         ("1" + " + 1" * 300, "the query is too large"),
         ("x" * 60_000, "60,000 characters"),
@@ -103,3 +105,8 @@ def test_durations_have_their_units_in_order() -> None:
     assert duration("1y2w3d4h5m6s7ms") is not None
     for text in ("", "5", "m5", "5m1h", "5m5m", "1.5h", "-5m", "300y", "5 m"):
         assert duration(text) is None
+
+
+def test_escapes_are_those_of_go() -> None:
+    found = parse_selector(r'flow{a="\x41\101\u00e9\U0001F600\n\"", b=`\n`}')
+    assert [one.value for one in found.matchers[1:]] == ['AA\u00e9\U0001f600\n"', "\\n"]

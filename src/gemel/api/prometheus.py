@@ -15,7 +15,7 @@ from starlette.responses import Response
 from gemel import __version__
 from gemel.api.bodies import read_body
 from gemel.api.errors import error_response
-from gemel.api.prometheus_answers import data_of
+from gemel.api.prometheus_answers import body_of
 from gemel.api.routes import Dialect, Endpoint, Route
 from gemel.api.session import foreign_secret
 from gemel.app.metric_index import Metric, chosen, visible
@@ -153,15 +153,15 @@ def _seconds(platform: Platform, asked: _Asked) -> float:
 async def query(platform: Platform, request: Request, _: Principal) -> Response:
     asked = await _asked(request)
     at = asked.time("time", platform.clock() // MILLISECOND * MILLISECOND)
-    data = await answer(
+    body = await answer(
         platform,
         asked.required("query"),
         range(at, at + 1),
         _seconds(platform, asked),
         asked.duration("lookback_delta", LOOK_BACK),
-        shape=lambda value, grid: data_of(value, grid, is_range=False),
+        shape=lambda value, grid: body_of(value, grid, is_range=False),
     )
-    return _success(data)
+    return Response(body, media_type="application/json")
 
 
 async def query_range(platform: Platform, request: Request, _: Principal) -> Response:
@@ -176,16 +176,16 @@ async def query_range(platform: Platform, request: Request, _: Principal) -> Res
             f"exceeded maximum resolution of {MOST_POINTS:,} points per timeseries. Try decreasing "
             "the query resolution (?step=XX)"
         )
-    data = await answer(
+    body = await answer(
         platform,
         asked.required("query"),
         range(start, end + 1, step),
         _seconds(platform, asked),
         asked.duration("lookback_delta", LOOK_BACK),
         is_range=True,
-        shape=lambda value, grid: data_of(value, grid, is_range=True),
+        shape=lambda value, grid: body_of(value, grid, is_range=True),
     )
-    return _success(data)
+    return Response(body, media_type="application/json")
 
 
 def _metrics(platform: Platform, asked: _Asked) -> list[Metric]:

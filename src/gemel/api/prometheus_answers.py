@@ -24,22 +24,30 @@ from gemel.promql.values import (
 MILLISECOND = SECOND // 1000
 
 
-def data_of(value: Value, grid: Grid, *, is_range: bool) -> bytes:
-    """`{"resultType": ..., "result": ...}`."""
+def body_of(value: Value, grid: Grid, *, is_range: bool) -> bytes:
+    """The whole of an answer; it may be large, so its pieces are put together once."""
+    kind, pieces = _pieces(value, grid, is_range)
+    head = b'{"status":"success","data":{"resultType":"' + kind + b'","result":'
+    return b"".join([head, *pieces, b"}}"])
+
+
+def _pieces(value: Value, grid: Grid, is_range: bool) -> tuple[bytes, list[bytes]]:
+    """The kind of an answer, and what it has."""
     if is_range:
-        return _of_kind(b"matrix", _matrix(value, grid))
+        return b"matrix", _listed(_matrix(value, grid))
     if isinstance(value, Text):
-        point = _stamps(grid.times)[0] + orjson.dumps(value.value) + b"]"
-        return _of_kind(b"string", point)
+        return b"string", [_stamps(grid.times)[0], orjson.dumps(value.value), b"]"]
     if isinstance(value, Scalar):
-        return _of_kind(b"scalar", _stamps(grid.times)[0] + _quoted(value.value)[0] + b"]")
+        return b"scalar", [_stamps(grid.times)[0], _quoted(value.value)[0], b"]"]
     if isinstance(value, Ranges):
-        return _of_kind(b"matrix", _raw(value))
-    return _of_kind(b"vector", _vector(value, grid))
+        return b"matrix", _listed(_raw(value))
+    return b"vector", _listed(_vector(value, grid))
 
 
-def _of_kind(kind: bytes, result: bytes) -> bytes:
-    return b'{"resultType":"' + kind + b'","result":' + result + b"}"
+def _listed(found: list[bytes]) -> list[bytes]:
+    """The pieces of a JSON array."""
+    commas = [piece for one in found for piece in (b",", one)]
+    return [b"[", *commas[1:], b"]"]
 
 
 def _stamps(times: I64) -> list[bytes]:
@@ -66,15 +74,14 @@ def _metric(labels: Labels) -> bytes:
     return orjson.dumps(dict(labels))
 
 
-def _vector(value: Vector, grid: Grid) -> bytes:
+def _vector(value: Vector, grid: Grid) -> list[bytes]:
     rows = np.flatnonzero(value.there[:, 0])
     stamp = _stamps(grid.times)[0]
     numbers = _quoted(value.value[rows, 0])
-    points = [
+    return [
         b'{"metric":' + _metric(value.labels[row]) + b',"value":' + stamp + number + b"]}"
         for row, number in zip(rows.tolist(), numbers, strict=True)
     ]
-    return b"[" + b",".join(points) + b"]"
 
 
 def _series(labels: Labels, stamps: list[bytes], values: F64) -> bytes:
@@ -88,7 +95,7 @@ def _series(labels: Labels, stamps: list[bytes], values: F64) -> bytes:
     )
 
 
-def _matrix(value: Value, grid: Grid) -> bytes:
+def _matrix(value: Value, grid: Grid) -> list[bytes]:
     if isinstance(value, Scalar):
         there: There = np.ones((1, len(grid.times)), np.bool_)
         value = Vector([()], value.value[None], there)
@@ -102,13 +109,13 @@ def _matrix(value: Value, grid: Grid) -> bytes:
         elif has.any():
             own = [stamp for stamp, is_there in zip(stamps, has.tolist(), strict=True) if is_there]
             found.append(_series(value.labels[row], own, value.value[row][has]))
-    return b"[" + b",".join(found) + b"]"
+    return found
 
 
-def _raw(value: Ranges) -> bytes:
+def _raw(value: Ranges) -> list[bytes]:
     found = []
     for row, labels in enumerate(value.labels):
         rows = slice(int(value.low[row, 0]), int(value.high[row, 0]))
         if rows.stop > rows.start:
             found.append(_series(labels, _stamps(value.time[rows]), value.value[rows]))
-    return b"[" + b",".join(found) + b"]"
+    return found

@@ -66,7 +66,7 @@ class Config:
     """Processes that train, calibrate, simulate and study at once, beside the server."""
     sparkplug_host: str = "gemel"
     """Under which name we are a Sparkplug host ('' only listens to edge nodes)."""
-    promql_samples: int = 20_000_000
+    promql_samples: int = 10_000_000
     """Readings and values that one PromQL query may hold."""
     promql_timeout: float = 30.0
     """Seconds that one PromQL query may take, waiting included."""

@@ -154,7 +154,7 @@ class Evaluator:
 
     def _ranges(self, found: Selected, ends: I64, span: int) -> Ranges:
         shape = (len(found.labels), len(ends))
-        self.budget.spend(shape[0] * shape[1])
+        self.budget.spend(3 * shape[0] * shape[1])  # functions of ranges need several matrices
         low, high = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
         for row in range(shape[0]):
             first = int(found.borders[row])

@@ -111,11 +111,21 @@ def unquoted(token: Token, text: str) -> str:
     def plain(match: re.Match[str]) -> str:
         code = match[1]
         try:
-            if len(code) > 1:
-                return chr(int(code, 8) if code[0] in "01234567" else int(code[1:], 16))
-            return PLAIN[code]
+            return _escaped(code) if len(code) > 1 else PLAIN[code]
         except (KeyError, ValueError):
             what = f"unknown escape sequence {match[0]!r}"
             raise mistake(text, token.at, what, "write \\\\ for a backslash") from None
 
     return ESCAPE.sub(plain, inside)
+
+
+def _escaped(code: str) -> str:
+    """The character of a numeric escape.
+
+    Raises:
+        ValueError: it is half of one, or a byte that is none by itself.
+    """
+    point = int(code, 8) if code[0] in "01234567" else int(code[1:], 16)
+    if 0xD800 <= point <= 0xDFFF or (code[0] not in "uU" and point > 0x7F):
+        raise ValueError(code)
+    return chr(point)
