@@ -1,9 +1,12 @@
-"""Faults under load, and what `gemel bench verify` says after them: `kill` or `disk`.
+"""Faults, and what is lost, wrong or unseen after them: `kill` or `disk` under load, or `damage`.
 
 `kill`: `kill -9` at random moments, so many rounds on one data folder, while one generator sends
 and sends again what was not acknowledged. `disk`: a small disk (tmpfs, which only root may mount)
-fills under load, is asked meanwhile, gets room, and goes on. Exit code 1 if anything acknowledged
-is lost, or anything is doubled or wrong.
+fills under load, is asked meanwhile, gets room, and goes on. What was acknowledged is held against
+what is there by `gemel bench verify`. `damage`: so many times one bit is flipped (or, one of four
+times, one file cut short) in a data folder with a file of every kind; `gemel check` looks at it,
+then a server is asked for everything. Exit code 1 if anything acknowledged is lost, anything is
+doubled or wrong, a server died, or did not start and did not name the file.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from against.machine import cpu_seconds
 from against.rows import listed, parser, tell
 from against.servers import free_port
 from against.ways import bench
+from damage.trial import is_broken, trial
 
 from running import Running
 
@@ -217,6 +221,11 @@ def _disk(arguments: argparse.Namespace, folder: Path, small: Path) -> dict[str,
     }  # fmt: skip
 
 
+def damaged(arguments: argparse.Namespace, folder: Path) -> int:
+    rows = tell(trial(folder, arguments.rounds, arguments.seed), arguments.json)
+    return 1 if is_broken(rows) else 0
+
+
 def measured(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, Any]]:
     act = kill if arguments.fault == "kill" else disk
     yield {"name": arguments.fault, **act(arguments, folder)}
@@ -224,17 +233,22 @@ def measured(arguments: argparse.Namespace, folder: Path) -> Iterator[dict[str, 
 
 def main() -> int:
     made = parser(__doc__)
-    made.add_argument("fault", choices=["kill", "disk"])
-    made.add_argument("--rounds", type=int, default=200, help="kill: so many (200)")
+    made.add_argument("fault", choices=["kill", "disk", "damage"])
+    made.add_argument("--rounds", type=int, default=200, help="kill, damage: so many (200)")
     made.add_argument("--longest", type=float, default=0.5, help="kill: seconds of load (0.5)")
     made.add_argument("--megabytes", type=int, default=160, help="disk: its size (160)")
     made.add_argument(
         "--processes", type=int, default=0, help="ingest processes: they are killed too (0)"
     )
     made.add_argument("--rate", type=int, default=20_000, help="readings a second (20,000)")
-    made.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    made.add_argument(
+        "--seed", type=int, default=random.SystemRandom().randrange(1 << 32),
+        help="of what is struck and when; told with the figures",
+    )  # fmt: skip
     arguments = made.parse_args()
     with tempfile.TemporaryDirectory(prefix="gemel-faults-") as folder:
+        if arguments.fault == "damage":
+            return damaged(arguments, Path(folder))
         (found,) = tell(measured(arguments, Path(folder)), arguments.json, listed)
     broken = sum(found.get(name, 0) for name in ("lost", "doubled", "wrong"))
     return 1 if broken or found.get("problem") else 0

@@ -144,22 +144,24 @@ def run_gemel(
         shed = running.call("GET", "/status")["lost"] * load.readings
         questions = _ask_gemel(running)
         running.stop()
-    _seal(folder / "data" / "history")
+    kinds = _seal(folder / "data" / "history")
     return row(
         load, seconds, sent["readings"], stored, p50_ms=sent["p50_ms"], p99_ms=sent["p99_ms"],
         cpu_s=used, rss_mb=memory, shed=shed, server_cpu_s=alone, generator_cpu_s=sent["cpu_s"],
-        query_ms=questions,
+        query_ms=questions, bytes_by_kind=kinds,
         bytes_per_reading=disk_bytes(folder / "data" / "history", "ballast") / max(stored, 1),
     )  # fmt: skip
 
 
-def _seal(folder: Path) -> None:
-    """What is still in the log becomes segments, as it would a little later."""
+def _seal(folder: Path) -> dict[str, int]:
+    """What is still in the log becomes segments, as it would a little later; bytes by kind."""
     history = History(folder, SeriesTable(), ballast_bytes=0)
     for _ in history.replay():
         pass
     history.seal()
+    found = history.statistics().bytes_by_kind
     history.close()
+    return found
 
 
 def until_stored(running: Running, expected: int) -> tuple[int, float]:

@@ -20,6 +20,7 @@ from gemel.connect.mqtt import spool
 from gemel.core.clock import system_clock
 from gemel.services.contract import Fit, Instance
 from gemel.services.packing import pack
+from running import Running
 from scene.shapes import cube
 
 WHO = b'{"name": "d", "role": "device", "twins": ["d"], "session": "d", "five": false}'
@@ -226,6 +227,19 @@ def test_a_document_whose_words_were_changed_is_named_by_its_edit(
     assert damage["file"] == "gemel.sqlite"
     assert "the model 'dtmi:test:Pump;1'" in damage["what"]
     assert "is not what was written" in damage["what"]
+
+
+def test_a_server_that_cannot_use_a_document_names_the_file(whole: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    shutil.copytree(whole, folder)
+    file = folder / "gemel.sqlite"
+    file.write_bytes(file.read_bytes().replace(b'"$model":', b'"$modal":'))
+    running = Running(folder)
+    with pytest.raises(AssertionError, match="did not start") as caught:
+        running.start()
+    assert "gemel.sqlite" in str(caught.value)
+    assert "the stored twin 'pump-1' cannot be used" in str(caught.value)
+    assert "restore a backup" in str(caught.value)
 
 
 @pytest.mark.parametrize("seed", [*range(1, 20), None])

@@ -54,6 +54,23 @@ def test_a_damaged_file_is_named_with_a_way_out(tmp_path):
     assert caught.value.hint
 
 
+def test_a_row_of_which_nothing_is_left_is_told_of_and_the_others_come_back(tmp_path):
+    """As SQLite gives rows of a page that lost its end: NULL where none may be."""
+    store = SqliteMqttSessions(tmp_path)
+    store.commit([("session", "a", b"1"), ("session", "b", b"2")])
+    store._db.execute("PRAGMA writable_schema=1")
+    store._db.execute("UPDATE sqlite_schema SET sql = replace(sql, ' NOT NULL', '')")
+    store.close()
+    with sqlite3.connect(tmp_path / "mqtt.sqlite") as database:
+        database.execute("UPDATE row SET value = NULL WHERE key = 'a'")
+        assert list(damaged_rows(database)) == ["the session 'a' is not what was written"]
+    database.close()
+    store = SqliteMqttSessions(tmp_path)
+    assert list(store.load()) == [("session", "a", None), ("session", "b", b"2")]
+    assert list(store.load()) == [("session", "b", b"2")]
+    store.close()
+
+
 def test_a_row_that_was_changed_is_told_of_once_and_the_others_come_back(tmp_path):
     store = SqliteMqttSessions(tmp_path)
     store.commit([("session", "a", b"1"), ("session", "b", b"2"), ("session", "c", b"3")])

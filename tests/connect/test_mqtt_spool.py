@@ -94,6 +94,34 @@ def test_what_is_taken_is_not_read_again_and_its_files_go(tmp_path: Path):
     assert Spool(folder).taken() == Place(0, 0)
 
 
+def test_damage_before_what_was_taken_over_is_named_too(tmp_path: Path):
+    """It may say who sent what was not taken over yet."""
+    ends = filled(tmp_path / "a")
+    spool.Spool(tmp_path / "a").take(ends[1])
+    path = spool.path_of(tmp_path / "a", 1)
+    whole = path.read_bytes()
+    assert spool.survey_folder(path.parent) == []
+    path.write_bytes(whole[:30] + bytes([whole[30] ^ 4]) + whole[31:])
+    [hole] = spool.survey_folder(path.parent)
+    assert (hole.file, hole.offset, hole.is_torn_tail) == (path.name, len(MAGIC), False)
+    path.write_bytes(whole[: ends[0].offset])
+    length = ends[1].offset - ends[0].offset
+    assert spool.survey_folder(path.parent) == [Hole(path.name, ends[0].offset, length, False)]
+
+
+def test_a_note_of_what_was_taken_over_that_changed_is_named(tmp_path: Path):
+    ends = filled(tmp_path / "a")
+    spool.Spool(tmp_path / "a").take(ends[1])
+    note = tmp_path / "a" / "taken"
+    whole = note.read_bytes()
+    for bit in range(8 * len(whole)):
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        note.write_bytes(data)
+        assert spool.survey_folder(tmp_path / "a") == [Hole("taken", 0, 20, True)]
+        assert read(tmp_path / "a", Spool(tmp_path / "a").taken())[0] == TEXTS
+
+
 def test_a_record_that_could_not_be_written_is_cut_off(tmp_path: Path, monkeypatch):
     folder = tmp_path / "a"
     writer = Writer(folder)

@@ -296,8 +296,8 @@ class History:
         self.rejects: list[Json] = []
         self.roll_ups: dict[str, list[Rolled]] = {"1m": [], "1h": []}
         self._kept: dict[Series, dict[int, list[Reading]]] = {}
-        for number, line in enumerate(self._lines(folder / "series.jsonl")):
-            must(line["n"] == number, f"line {number} of series.jsonl is of series {line['n']}")
+        for line in self._lines(folder / "series.jsonl"):
+            must(line["n"] == len(self.names), f"series.jsonl lacks series {len(self.names)}")
             self._name(line)
         through = 0
         for first, last, path in self._segments(folder / "segments"):
@@ -336,7 +336,9 @@ class History:
         return [(*place, found[place]) for place in order]
 
     def _name(self, line: Json) -> None:
-        self.names[line["n"]] = Series(line["twin"], line["path"], line["provenance"])
+        paths = line["paths"] if "paths" in line else [line["path"]]
+        for number, path in enumerate(paths, line["n"]):
+            self.names[number] = Series(line["twin"], path, line["provenance"])
 
     def _keep(self, number: int, reading: Reading) -> None:
         """The last copy stays, with the receipt of the first; where later values replace earlier
@@ -401,7 +403,8 @@ def checkpoint_blobs(path: Path) -> dict[str, bytes]:
     *records, (kind, end) = list(Log(path))
     must(kind == 5 and len(records) == struct.unpack("<I", end)[0], f"{path} is not whole")
     found = {}
-    for _, data in records:
+    for kind, data in records:
         length = struct.unpack_from("<I", data)[0]
-        found[data[4 : 4 + length].decode()] = data[4 + length :]
+        name, blob = data[4 : 4 + length].decode(), data[4 + length :]
+        found[name] = zstandard.ZstdDecompressor().decompress(blob) if kind == 6 else blob
     return found

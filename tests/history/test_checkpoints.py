@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
+import zlib
 
 import pytest
 
@@ -9,6 +11,7 @@ from gemel.core.batch import EMPTY
 from gemel.core.errors import Unavailable
 from gemel.history.checkpoints import read_blobs
 from gemel.history.damage import DamageList
+from gemel.history.record import Kind, file_header, frame
 
 ALL = (-(2**63), 2**63)
 
@@ -116,6 +119,40 @@ def test_what_was_replayed_is_not_replayed_again(opened, rows_batch):
     platform = Platform(opened, rows_batch)
     assert platform.applied == [float(i) for i in range(11)]
     assert platform.restored == 10
+
+
+def test_a_checkpoint_takes_little_where_it_repeats_itself(opened, rows_batch):
+    history = opened(1, on_seal=lambda: {"same": b"again" * 10_000})
+    opened.store(history, rows_batch((0, 1, 1.0)))
+    history.seal()
+    size = history.statistics().bytes_by_kind["checkpoints"]
+    [file] = (opened.folder / "checkpoints").iterdir()
+    assert file.stat().st_size == size < 1_000
+    history.close()
+    assert opened().checkpoints() == {"same": b"again" * 10_000}
+
+
+def test_names_and_checkpoints_of_before_are_read(opened, rows_batch):
+    """A line a series, and blobs as they are."""
+    history = opened(2, on_seal=lambda: {"applied": b"1"})
+    opened.store(history, rows_batch((0, 1, 1.0), (1, 1, 2.0)))
+    history.seal()
+    history.close()
+    names = []
+    for number, key in enumerate(history.series.keys):
+        text = json.dumps({"n": number, **key._asdict()}).encode()
+        names.append(b"%08x %b\n" % (zlib.crc32(text), text))
+    (opened.folder / "series.jsonl").write_bytes(b"".join(names))
+    [file] = (opened.folder / "checkpoints").iterdir()
+    payload = [len("applied").to_bytes(4, "little") + b"applied", b"what it was"]
+    pieces = [file_header(1, 0), *frame(Kind.CHECKPOINT, 0, payload)]
+    pieces += frame(Kind.OTHER, 1, [(1).to_bytes(4, "little")])
+    file.write_bytes(b"".join(map(bytes, pieces)))
+    found = opened()
+    assert list(found.series.keys) == list(history.series.keys)
+    assert found.checkpoints() == {"applied": b"what it was"}
+    assert found.read(1, *ALL).value.tolist() == [2.0]
+    assert not found.check()
 
 
 def test_without_a_checkpoint_the_log_is_kept_and_replayed(opened, rows_batch, caplog):

@@ -18,7 +18,13 @@ from gemel.core.series import SeriesKey
 from gemel.history import block, blockfile, index, scaled, segment
 from gemel.history import codec as codec_module
 from gemel.history.codec import Codec
-from gemel.history.payload import parse_series_line, series_line
+from gemel.history.payload import (
+    MOST_PATHS,
+    decode_series,
+    encode_series,
+    parse_series_line,
+    series_lines,
+)
 from gemel.history.record import FILE_HEADER, HEADER
 
 PAGE = Path(__file__).parents[2] / "docs" / "formats" / "history.md"
@@ -72,9 +78,30 @@ def test_the_page_states_the_sizes_of_the_headers():
     assert blockfile.FILE_HEADER.size == index.FOOTER.size == 32
 
 
-@given(st.integers(0, 2**31), st.text(), st.text(), st.text())
-def test_line_of_a_series_is_what_a_json_library_writes(number, twin, path, provenance):
-    key = SeriesKey(twin, path, provenance)
-    line = series_line(number, key)
-    assert line == json.dumps({"n": number, **key._asdict()}).encode()
-    assert parse_series_line(line) == (number, key)
+KEYS = st.builds(SeriesKey, st.text(max_size=2), st.text(), st.sampled_from(["measured", "\u2028"]))
+
+
+@given(st.integers(0, 2**31), st.lists(KEYS))
+def test_names_of_series_are_found_again_from_lines_of_json(first, keys):
+    lines = list(series_lines(first, keys))
+    assert all(line.isascii() and b"\n" not in line for line in lines)
+    found = [one for line in lines for one in parse_series_line(line)]
+    assert found == list(enumerate(keys, first))
+    assert decode_series(encode_series(first, keys)[0]) == found
+
+
+def test_series_of_a_twin_share_lines_of_a_bounded_length():
+    keys = [SeriesKey("pump", f"s{n}", "measured") for n in range(MOST_PATHS + 2)]
+    first, second = series_lines(7, keys)
+    assert json.loads(second) == {
+        "n": 7 + MOST_PATHS,
+        "twin": "pump",
+        "paths": [f"s{MOST_PATHS}", f"s{MOST_PATHS + 1}"],
+        "provenance": "measured",
+    }
+    assert len(json.loads(first)["paths"]) == MOST_PATHS
+
+
+def test_a_line_of_before_names_one_series():
+    line = b'{"n": 3, "twin": "pump", "path": "flow", "provenance": "measured"}'
+    assert parse_series_line(line) == [(3, SeriesKey("pump", "flow", "measured"))]

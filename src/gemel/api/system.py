@@ -75,8 +75,8 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     refused = [("", float(platform.room.refused))]
     add("http_refused_total", "counter", "Telemetry answered with 429.", refused)
     add("series", "gauge", "Series known.", [("", float(len(platform.series)))])
-    size = history.log_bytes + history.segment_bytes + history.rollup_bytes
-    add("history_bytes", "gauge", "History on disk.", [("", float(size))])
+    sizes = [(f'{{kind="{kind}"}}', float(n)) for kind, n in history.bytes_by_kind.items()]
+    add("history_bytes", "gauge", "History on disk by kind of file.", sizes)
     gone = [("", float(history.expired))]
     add("readings_expired_total", "counter", "Readings removed for their age.", gone)
     add("history_segments", "gauge", "Sealed segments.", [("", float(history.segments))])

@@ -10,7 +10,8 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
@@ -69,6 +70,27 @@ def stored_file(path: Path, digest: str) -> bytes:
     if hashlib.sha256(content).hexdigest() != digest:
         raise Damaged(f"'{path}' is not what was stored (SHA-256)", hint="restore it from a backup")
     return content
+
+
+@contextmanager
+def naming(path: Path, *unusable: type[Exception]) -> Iterator[None]:
+    """Damage found in what a file holds is damage of that file.
+
+    Args:
+        path: the file.
+        unusable: what else reading its content comes to where it is not what was written.
+
+    Raises:
+        Damaged: with the file in its message.
+    """
+    try:
+        yield
+    except Damaged as error:
+        raise Damaged(f"'{path}': {error.message}", hint=error.hint) from error
+    except unusable as error:
+        log.exception("what '%s' holds cannot be used", path)
+        what, hint = f"'{path}' holds what cannot be used: {error!r}", "gemel check says what it is"
+        raise Damaged(what, hint=hint) from error
 
 
 class Blobs:

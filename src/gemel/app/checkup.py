@@ -62,10 +62,12 @@ def report(
         (notes if one.is_torn_tail else damage).append(place)
     for file, hole in spool.survey(data):
         place = {"file": file, "offset": hole.offset, "length": hole.length}
-        if hole.is_torn_tail:
+        if hole.file == spool.TAKEN:
+            notes.append(place | {"what": "is not what was written: what waits is read once more"})
+        elif hole.is_torn_tail:
             notes.append(place | {"what": "a record was being written: nobody was told it was"})
         else:
-            damage.append(place | {"what": "no record: what it held is lost, the rest is not"})
+            damage.append(place | {"what": "no record: what it held and nobody took over is lost"})
     for log in FORMS:
         if fault := fault_in(data / f"{log}-wal"):
             place = {"file": f"{log}-wal", "offset": fault.offset, "length": fault.length}

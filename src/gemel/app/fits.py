@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gemel import __version__
+from gemel.app.blobs import naming
 from gemel.core.clock import from_iso, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import NotFound
@@ -59,8 +60,10 @@ class Fits:
             NotFound: it is not there.
             Damaged: it is not what was written.
         """
+        file = self._file(service, number)
         try:
-            return fit_of(self._file(service, number).read_bytes())
+            with naming(file):
+                return fit_of(file.read_bytes())
         except FileNotFoundError:
             raise NotFound(
                 f"service '{service}' has no version {number}",

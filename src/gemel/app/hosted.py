@@ -16,6 +16,7 @@ from gemel.app.service_writer import HIGH, LOW
 from gemel.core.batch import I32, I64, Batch
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
+from gemel.core.errors import GemelError
 from gemel.core.quality import Quality
 from gemel.core.series import quantile_path
 from gemel.services.contract import (
@@ -186,7 +187,8 @@ class Hosted:
 
     def _failed(self, what: str, error: Exception) -> None:
         self.problem = f"it {what}: {type(error).__name__}: {error}"
-        log.exception("the service '%s' %s", self.instance.id, what)
+        trace = None if isinstance(error, GemelError) else error
+        log.error("the service '%s' %s: %s", self.instance.id, what, error, exc_info=trace)
 
     def status(self) -> Json:
         """How it fares; see docs/reference/services.md."""

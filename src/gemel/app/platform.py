@@ -22,6 +22,7 @@ from gemel.app.attachments import Attachments
 from gemel.app.audit import Signer
 from gemel.app.backtest import Backtests
 from gemel.app.behaviours import Behaviours
+from gemel.app.blobs import naming
 from gemel.app.catalogue import Catalogue
 from gemel.app.config import Config
 from gemel.app.connections import Connections
@@ -72,6 +73,7 @@ from gemel.ingest.discover import Discovery
 from gemel.ingest.points import PointTable
 from gemel.live.hub import Hub
 from gemel.twins.graph import Graph
+from gemel.twins.loading import UNUSABLE
 from gemel.twins.state import State
 
 log = logging.getLogger("gemel")
@@ -337,9 +339,10 @@ class Platform:
         )
         gc.disable()  # what is loaded stays: collections need not look at it, now or later
         try:
-            self.catalogue.load()
-            self.sparkplug.load()
-            self.work.load()
+            with naming(self.documents.path, *UNUSABLE):
+                self.catalogue.load()
+                self.sparkplug.load()
+                self.work.load()
             self.retention.is_known = True
             rebuild(self)
             gc.freeze()

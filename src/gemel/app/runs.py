@@ -21,6 +21,7 @@ from uuid import uuid4
 import numpy as np
 
 from gemel.app import sums
+from gemel.app.blobs import naming
 from gemel.app.plant_view import PlantView
 from gemel.app.run_process import LOG, Worker
 from gemel.app.service_documents import named
@@ -161,13 +162,13 @@ class Runs:
                 hint="only a run that has succeeded has a result",
                 code="RunHasNoResult",
             )
+        file = self._folder / key / RESULT
         try:
-            data = await asyncio.get_running_loop().run_in_executor(
-                None, (self._folder / key / RESULT).read_bytes
-            )
+            data = await asyncio.to_thread(file.read_bytes)
         except FileNotFoundError:
             raise NotFound(f"the result of run '{key}' is gone", hint="start it again") from None
-        return result_of(data)
+        with naming(file):
+            return result_of(data)
 
     async def log_of(self, key: str) -> str:
         """What the worker printed, its last 64 KiB.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gemel.app.blobs import naming
 from gemel.app.runs import OVER, SUCCEEDED
 from gemel.app.scenario_plan import make_ready
 from gemel.core.clock import to_iso
@@ -237,7 +238,8 @@ class Scenarios:
             raise Conflict(
                 f"what scenario '{key}' came to is gone", hint="run it again", code="ScenarioNotRun"
             ) from None
-        return unpack(data)
+        with naming(self._file(key)):
+            return unpack(data)
 
     async def keep(self, key: str, who: str) -> Json:
         """Writes what was simulated into the history, as readings of `simulated:ID`.

@@ -66,8 +66,7 @@ def _sum(path: Path, content: bytes | None) -> Sum | None:
             raise ValueError("other bytes than are ever written")
         return found
     except (ValueError, TypeError, KeyError) as error:
-        what = f"'{place(path)}' is not what was written ({error})"
-        raise Damaged(what, hint=HINT) from error
+        raise Damaged(f"'{place(path)}' is not what was written", hint=HINT) from error
 
 
 def write(path: Path, found: Sum) -> None:

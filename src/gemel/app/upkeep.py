@@ -95,7 +95,8 @@ def compact(history: History, *, seal: bool) -> Json:
         "copies": after.copies - before.copies,
         "segments": {"before": before.segments, "after": after.segments},
         "bytes": {
-            "before": before.segment_bytes + before.rollup_bytes + before.log_bytes,
-            "after": after.segment_bytes + after.rollup_bytes + after.log_bytes,
+            "before": sum(before.bytes_by_kind.values()),
+            "after": sum(after.bytes_by_kind.values()),
+            **after.bytes_by_kind,
         },
     }

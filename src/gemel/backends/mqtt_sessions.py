@@ -25,8 +25,15 @@ CREATE TABLE IF NOT EXISTS row (
 _RAW = "SELECT CAST(area AS BLOB), CAST(key AS BLOB), CAST(value AS BLOB), sum FROM row"
 
 
-def _sum(area: bytes, key: bytes, value: bytes) -> int:
+def _sum(area: bytes | None, key: bytes | None, value: bytes | None) -> int:
+    """-1, which no row has, where damage has left nothing."""
+    if area is None or key is None or value is None:
+        return -1
     return crc32(value, crc32(b"%d %d " % (len(area), len(key)) + area + key))
+
+
+def _text(found: bytes | None) -> str:
+    return (found or b"").decode(errors="replace")
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -52,7 +59,7 @@ def damaged_rows(connection: sqlite3.Connection) -> Iterator[str]:
         return  # of before rows had a checksum
     for area, key, value, found in connection.execute(_RAW):
         if _sum(area, key, value) != found:
-            place = f"{area.decode(errors='replace')} '{key.decode(errors='replace')}'"
+            place = f"{_text(area)} '{_text(key)}'"
             yield f"the {place} is not what was written"
 
 
@@ -117,7 +124,7 @@ class SqliteMqttSessions:
                 raise self._mapped(error) from error
         gone = set(bad)
         return [
-            (area.decode(errors="replace"), key.decode(errors="replace"), None)
+            (_text(area), _text(key), None)
             if (area, key) in gone
             else (area.decode(), key.decode(), value)
             for area, key, value, _ in rows

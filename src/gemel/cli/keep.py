@@ -193,6 +193,8 @@ def compact(arguments: argparse.Namespace) -> int:
     segments, size = found["segments"], found["bytes"]
     say(f"{segments['before']} segments became {segments['after']}")
     say(f"{size['before']:,} bytes became {size['after']:,}; {found['copies']:,} copies dropped")
+    parts = (f"{kind} {size[kind]:,}" for kind in size if kind not in ("before", "after"))
+    say(f"now {', '.join(parts)} bytes for {found['readings']:,} readings")
     if "databases" in found:
         say(f"{found['databases']:,} bytes freed in the databases")
     return 0

@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from gemel.core.errors import Damaged
+from gemel.history.codec import compress, decompress
 from gemel.history.damage import Damage, DamageList
 from gemel.history.files import Bytes, Files, numbered
 from gemel.history.record import Kind, Record, file_header, frame, scan
 
 NAME = struct.Struct("<I")
+LARGEST_BLOB = 1 << 32
 
 
 class Checkpoints:
@@ -22,15 +25,19 @@ class Checkpoints:
         self._files = files
         self.through = 0
         """The last log file that the checkpoint covers; 0 when there is none."""
+        self.bytes = 0
+        """Of the file."""
         self.blobs: dict[str, bytes] = {}
+        """What was found; given back once there is a newer one."""
 
     def load(self, damage: DamageList) -> None:
         """Takes the newest checkpoint that is whole."""
         for through, path in reversed(numbered(self._folder, ".ckpt")):
             file = f"{self._folder.name}/{path.name}"
-            blobs = read_blobs(self._files.read(path), file, damage)
+            data = self._files.read(path)
+            blobs = read_blobs(data, file, damage)
             if blobs is not None:
-                self.through, self.blobs = through, blobs
+                self.through, self.blobs, self.bytes = through, blobs, len(data)
                 return
 
     def write(self, through: int, blobs: Mapping[str, bytes]) -> None:
@@ -38,11 +45,11 @@ class Checkpoints:
         pieces: list[Bytes] = [file_header(through, 0)]
         for sequence, (name, blob) in enumerate(blobs.items()):
             label = name.encode()
-            payload = [NAME.pack(len(label)) + label, blob]
-            pieces += frame(Kind.CHECKPOINT, sequence, payload)
+            payload = [NAME.pack(len(label)) + label, compress(blob)]
+            pieces += frame(Kind.PACKED, sequence, payload)
         pieces += frame(Kind.OTHER, len(blobs), [NAME.pack(len(blobs))])
         self._files.put(self._folder / f"{through:08d}.ckpt", pieces)
-        self.through, self.blobs = through, dict(blobs)
+        self.through, self.blobs, self.bytes = through, {}, sum(map(len, pieces))
         for number, path in numbered(self._folder, ".ckpt"):
             if number < through:
                 self._files.remove(path)
@@ -61,10 +68,12 @@ def read_blobs(data: bytes, file: str, damage: DamageList) -> dict[str, bytes] |
             size = NAME.unpack_from(payload)[0]
             if _is_last(found):
                 is_whole = size == len(blobs)
-            elif found.kind == Kind.CHECKPOINT:
+            elif found.kind in (Kind.CHECKPOINT, Kind.PACKED):
                 name = bytes(payload[NAME.size : NAME.size + size]).decode()
-                blobs[name] = bytes(payload[NAME.size + size :])
-        except (struct.error, UnicodeDecodeError):
+                blob = bytes(payload[NAME.size + size :])
+                is_packed = found.kind == Kind.PACKED
+                blobs[name] = decompress(blob, LARGEST_BLOB) if is_packed else blob
+        except (struct.error, UnicodeDecodeError, Damaged):
             damage.add(Damage(file, found.offset, len(payload), "this is not of a checkpoint"))
             return None
     if not is_whole:

@@ -264,11 +264,14 @@ class History(Reader):
         """
         if self._replayable:
             self._take_checkpoint(self._replayable[-1])
-        elif not self._checkpoints.blobs and self._views.sealed_through:
+        elif not self._checkpoints.through and self._views.sealed_through:
             self._take_checkpoint(self._views.sealed_through)
 
     def checkpoints(self) -> dict[str, bytes]:
-        """The blobs that `on_seal` gave last; replay goes on exactly behind them."""
+        """The blobs that were there when this was opened; replay goes on exactly behind them.
+
+        They are forgotten when `on_seal` has given others.
+        """
         return dict(self._checkpoints.blobs)
 
     def seal(self, *, wait: bool = True) -> None:
@@ -355,6 +358,8 @@ class History(Reader):
             log_bytes=sum(logs),
             segment_bytes=sum(segment.bytes for segment in view.segments),
             rollup_bytes=sum(r.bytes for s in view.segments for r in s.rolls.values()),
+            names_bytes=self._names.bytes,
+            checkpoint_bytes=self._checkpoints.bytes,
             pending_bytes=self._writer.pending_bytes,
             commits=self._writer.commits,
             commit_seconds=self._writer.commit_seconds,

@@ -1,16 +1,16 @@
-"""Which series each number stands for: one text line each, with a checksum, only ever appended."""
+"""Which series each number stands for: lines of text with checksums, only ever appended."""
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gemel.core.errors import Damaged
 from gemel.core.series import SeriesKey, SeriesTable
 from gemel.history.damage import Damage, DamageList
 from gemel.history.files import Files
-from gemel.history.payload import parse_series_line, series_line
+from gemel.history.payload import parse_series_line, series_lines
 
 FILE = "series.jsonl"
 
@@ -37,9 +37,9 @@ def define(table: SeriesTable, number: int, key: SeriesKey) -> None:
         )
 
 
-def line(number: int, key: SeriesKey) -> bytes:
-    text = series_line(number, key)
-    return b"%08x %b\n" % (zlib.crc32(text), text)
+def lines(first: int, keys: Sequence[SeriesKey]) -> bytes:
+    texts = series_lines(first, keys)
+    return b"".join(b"%08x %b\n" % (zlib.crc32(text), text) for text in texts)
 
 
 class Names:
@@ -50,20 +50,20 @@ class Names:
         self._files = files
         self.count = 0
         """How many series are in the file."""
+        self.bytes = 0
 
     def load(self, table: SeriesTable, damage: DamageList) -> None:
-        """Defines every series of the file in `table`; damaged lines get a stand-in."""
+        """Defines every series of the file in `table`; those of damaged lines get stand-ins."""
         data = self._files.read(self._path) if self._path.exists() else b""
         for found in check_lines(data):
             damage.add(found)
         whole = at = 0
         for row in data.splitlines(keepends=True):
             at += len(row)
-            defined = _parse(row)
-            if defined is not None:
-                define(table, *defined)
-                whole = at
-                self.count = defined[0] + 1
+            for number, key in _parse(row):
+                define(table, number, key)
+                whole, self.count = at, number + 1
+        self.bytes = whole
         if whole < len(data):
             self._cut(whole)
 
@@ -79,12 +79,12 @@ class Names:
         """Writes the series up to `until` that are not in the file yet; durable when it returns."""
         if until <= self.count:
             return
-        lines = [line(n, table.keys[n]) for n in range(self.count, until)]
         is_new = not self._path.exists()
         handle = self._files.append_to(self._path)
         size = 0 if is_new else self._files.size(self._path)
         try:
-            self._files.write(handle, [b"".join(lines)])
+            more = lines(self.count, table.keys[self.count : until])
+            self._files.write(handle, [more])
             self._files.sync(handle)
         except OSError:
             self._files.truncate(handle, size)
@@ -93,32 +93,32 @@ class Names:
             self._files.close(handle)
         if is_new:
             self._files.sync_folder(self._path.parent)
-        self.count = until
+        self.count, self.bytes = until, size + len(more)
 
 
 def named_lines(data: bytes) -> Iterator[tuple[int, SeriesKey]]:
     """Number and name of every line that is what was written."""
     for row in data.splitlines(keepends=True):
-        if (found := _parse(row)) is not None:
-            yield found
+        yield from _parse(row)
 
 
 def check_lines(data: bytes) -> Iterator[Damage]:
     """Every line that is not what was written."""
     at = 0
     for row in data.splitlines(keepends=True):
-        if _parse(row) is None:
+        if not _parse(row):
             torn = at + len(row) == len(data)
-            what = "a series name is damaged; its readings stand under 'lost-name'"
+            what = "names of series are damaged; their readings stand under 'lost-name'"
             yield Damage(FILE, at, len(row), what, is_torn_tail=torn)
         at += len(row)
 
 
-def _parse(row: bytes) -> tuple[int, SeriesKey] | None:
+def _parse(row: bytes) -> list[tuple[int, SeriesKey]]:
+    """What a line defines; nothing if it is not what was written."""
     text = row[9:].rstrip(b"\n")
     try:
         if not row.endswith(b"\n") or int(row[:8], 16) != zlib.crc32(text):
-            return None
+            return []
         return parse_series_line(text)
     except (ValueError, KeyError, TypeError):
-        return None
+        return []

@@ -6,6 +6,7 @@ import json
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, fields
+from itertools import groupby, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,8 @@ READINGS = struct.Struct("<IIBBHI")  # batches, rows, flags, the one quality, ze
 HAS_QUALITIES = 1
 HAS_TEXT = 2
 COPIED_BELOW = 8_192  # bytes: below it a copy is cheaper than a view
+MOST_PATHS = 64
+"""Of one line: so many names a damaged line costs at most."""
 REJECT_FIELDS = tuple(field.name for field in fields(Reject))
 
 
@@ -116,23 +119,32 @@ def decode_readings(payload: memoryview) -> Stack:
 
 def encode_series(first: int, keys: Sequence[SeriesKey]) -> list[Bytes]:
     """JSON lines that define the series numbered from `first`."""
-    return [b"".join(series_line(first + i, key) + b"\n" for i, key in enumerate(keys))]
+    return [b"".join(line + b"\n" for line in series_lines(first, keys))]
 
 
-def series_line(number: int, key: SeriesKey) -> bytes:
-    """One definition as ASCII JSON, which can hold whatever a Python string can."""
-    twin, path, provenance = map(json.dumps, key)
-    line = f'{{"n": {number}, "twin": {twin}, "path": {path}, "provenance": {provenance}}}'
-    return line.encode()
+def series_lines(first: int, keys: Sequence[SeriesKey]) -> Iterator[bytes]:
+    """Definitions as ASCII JSON, which can hold whatever a Python string can.
+
+    A line is of series of one twin that follow each other, so what repeats is said once.
+    """
+    for _, rows in groupby(enumerate(keys, first), lambda row: (row[1].twin, row[1].provenance)):
+        while some := list(islice(rows, MOST_PATHS)):
+            number, (twin, _, provenance) = some[0]
+            paths = [key.path for _, key in some]
+            row = {"n": number, "twin": twin, "paths": paths, "provenance": provenance}
+            yield json.dumps(row, separators=(",", ":")).encode()
 
 
-def parse_series_line(line: bytes) -> tuple[int, SeriesKey]:
+def parse_series_line(line: bytes) -> list[tuple[int, SeriesKey]]:
+    """What a line defines; one of before has a single `path`."""
     row = json.loads(line)
-    return int(row["n"]), SeriesKey(row["twin"], row["path"], row["provenance"])
+    paths = row["paths"] if "paths" in row else [row["path"]]
+    twin, provenance, first = row["twin"], row["provenance"], int(row["n"])
+    return [(n, SeriesKey(twin, path, provenance)) for n, path in enumerate(paths, first)]
 
 
 def decode_series(payload: Bytes) -> list[tuple[int, SeriesKey]]:
-    return [parse_series_line(line) for line in bytes(payload).splitlines()]
+    return [one for line in bytes(payload).splitlines() for one in parse_series_line(line)]
 
 
 def encode_rejects(rejects: Sequence[Reject]) -> bytes:

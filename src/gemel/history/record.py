@@ -32,6 +32,8 @@ class Kind(IntEnum):
     CHECKPOINT = 4
     OTHER = 5
     """Free for later: readers skip it."""
+    PACKED = 6
+    """A checkpoint blob as a zstd frame."""
 
 
 class Record(NamedTuple):

@@ -32,6 +32,8 @@ class Statistics:
     """Of readings."""
     rollup_bytes: int
     """Of their minutes and hours."""
+    names_bytes: int
+    checkpoint_bytes: int
     pending_bytes: int
     commits: int
     """Since opening."""
@@ -40,3 +42,14 @@ class Statistics:
     sealing: str
     """Why the last attempt at sealing failed; "" when it did not."""
     damage: tuple[Damage, ...]
+
+    @property
+    def bytes_by_kind(self) -> dict[str, int]:
+        """What the files take but for rejects, which have their own bound."""
+        return {
+            "log": self.log_bytes,
+            "readings": self.segment_bytes,
+            "rollups": self.rollup_bytes,
+            "names": self.names_bytes,
+            "checkpoints": self.checkpoint_bytes,
+        }

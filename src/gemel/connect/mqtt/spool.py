@@ -261,8 +261,22 @@ class Spool:
         try:
             file, offset, check = _taken.unpack_from((self.folder / TAKEN).read_bytes() + _BLANK)
         except OSError:
-            return Place(0, 0)
-        return Place(file, offset) if check == _check(file, offset) else Place(0, 0)
+            return _START
+        return Place(file, offset) if check == _check(file, offset) else _START
+
+    def lost_place(self) -> list[Hole]:
+        """The note of what was taken over, if it is there and not what was written."""
+        try:
+            size = (self.folder / TAKEN).stat().st_size
+        except OSError:
+            return []
+        return [Hole(TAKEN, 0, size, True)] if self.taken() == _START else []
+
+    def missing(self, taken: Place) -> Hole | None:
+        """What a file lacks of what was taken over from it: it was longer once."""
+        path = path_of(self.folder, taken.file)
+        length = taken.offset - path.stat().st_size
+        return Hole(path.name, path.stat().st_size, length, False) if length > 0 else None
 
     def take(self, place: Place) -> None:
         """Notes that all before a place is kept elsewhere; deletes files that are done with.
@@ -317,6 +331,9 @@ class Spool:
         self._open = (0, -1)
 
 
+_START = Place(0, 0)
+
+
 def _check(file: int, offset: int) -> int:
     return crc32(b"%d %d" % (file, offset))
 
@@ -369,15 +386,20 @@ def survey(data: Path) -> Iterator[tuple[str, Hole]]:
 
 
 def survey_folder(folder: Path) -> list[Hole]:
-    """What is damaged of what waits in one folder; it may be taken over meanwhile."""
+    """What is damaged in one folder; it may be taken over meanwhile.
+
+    What was taken over already counts too, as it may say who sent what was not.
+    """
     found = Spool(folder)
     since, newest = found.taken(), max(found.files(), default=0)
-    holes: list[Hole] = []
+    holes = found.lost_place()
     for file in found.files():
         try:
             with suppress(FileNotFoundError):
-                for _ in found.records(file, since):
+                for _ in found.records(file, _START):
                     pass
+                if file == since.file and (missing := found.missing(since)):
+                    holes.append(missing)
         except OSError:
             found.holes.append(Hole(path_of(folder, file).name, 0, 0, False))
         for hole in found.holes:  # a new file is only begun when the one before is whole
