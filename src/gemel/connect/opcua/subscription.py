@@ -85,6 +85,7 @@ class Subscription:
         self._undurable = 0
         self._room = asyncio.Event()
         self._is_refused = False
+        self._is_over = False
 
     # ---- begin, resume ---------------------------------------------------------------------
 
@@ -367,7 +368,7 @@ class Subscription:
             is_called = True
             if error is None:
                 self._is_durable(number, count)
-            else:
+            elif not self._is_over:
                 self.refused += count
                 self._is_refused = True
                 self._tell("failing", f"the platform did not take values in: {error}")
@@ -390,11 +391,11 @@ class Subscription:
             self._tell("connected", "")
 
     async def settle(self, seconds: float) -> None:
-        """Waits until all that was taken is durable, as long as that may take."""
+        """Waits until all that was taken is durable, as long as that may take; then gives up."""
         try:
             async with asyncio.timeout(seconds):
                 while self._undurable:
                     self._room.clear()
                     await self._room.wait()
         except TimeoutError:
-            return
+            self._is_over = True  # it is not acknowledged
