@@ -151,6 +151,21 @@ def test_counts_do_not_heed_top_and_pages(server: Inside) -> None:
     assert get(server, "Twins('p2')/Readings/$count").text == "25"
 
 
+@pytest.mark.parametrize(
+    ("condition", "count"),
+    [
+        ("Time gt 2026-01-01 and Time lt 2025-01-01", 0),
+        ("Time ge 1800-01-01 and Time lt 1970-01-01", 0),
+        ("TwinId eq 'p1' and TwinId eq 'p2'", 0),
+        ("TwinId eq 'p1' and Time gt 2023-11-14T22:13:20Z and Time le 2023-11-14T22:13:25Z", 5),
+        ("TwinId in ('p1','p2') and Time in (2023-11-14T22:13:20Z,2023-11-14T22:13:24Z)", 4),
+        ("TwinId ge 'p1' and TwinId lt 'p2'", 25),
+    ],
+)
+def test_readings_are_those_of_twins_and_times(condition: str, count: int, server: Inside) -> None:
+    assert len(rows(server, f"Readings?$filter={condition}")) == count
+
+
 def test_related_rows_come_along(server: Inside) -> None:
     path = (
         "Twins?$filter=Id eq 'p3'&$select=Id&$expand=Alarms($select=Title;$expand=Rows),"

@@ -216,7 +216,7 @@ class Run:
             except StopIteration:
                 break
             sent = None
-            if callable(row):
+            if row is None or callable(row):
                 sent = yield row
                 continue
             seen += 1
@@ -265,7 +265,7 @@ class Run:
                 if found.count is not None:
                     made[f"{name}@odata.count"] = found.count
             shown.append(made)
-            if len(shown) % PIECE_ROWS == 0:
+            if options.expand or len(shown) % PIECE_ROWS == 0:
                 yield None
         return shown
 

@@ -28,10 +28,14 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 Key = tuple[Any, ...]
 Call = Callable[[], Any]
-Rows = Generator[Row | Call, Any, None]
-"""Rows; or a call that waits for the disk, of which the result is sent back."""
+Rows = Generator[Row | Call | None, Any, None]
+"""Rows; a call that waits for the disk, of which the result is sent back; None to pause."""
+PAUSE = 500
+"""Twins that are looked at between pauses."""
 CHUNK = 10_000
 """Rows that are made at once."""
+MOST_TOGETHER = 64
+"""Series of which the first readings are read in one turn."""
 EVER = (0, 1 << 62)
 
 
@@ -77,7 +81,10 @@ def _time(text: str | None) -> int | None:
 def _wanted(every: Sequence[str], asked: Asked, name: str, place: int = 0) -> Sequence[str]:
     """Which of sorted names are asked for, from the one on that the last row had."""
     among = asked.among(name)
-    chosen = every if among is None else sorted(among.intersection(every))
+    chosen = every
+    if among is not None:
+        places = ((bisect_left(every, one), one) for one in sorted(among))
+        chosen = [one for at, one in places if at < len(every) and every[at] == one]
     if asked.after is None:
         return chosen
     find = bisect_right if len(asked.after) == 1 else bisect_left
@@ -142,8 +149,10 @@ def relationships(asked: Asked) -> Rows:
     if targets is not None and asked.among("SourceId") is None:
         sources = sorted({link.source for key in targets for link in graph.incoming(key)})
     else:
-        sources = sorted(graph.sources())
-    for source in _wanted(sources, asked, "SourceId"):
+        sources = list(asked.platform.directory.ids())
+    for number, source in enumerate(_wanted(sources, asked, "SourceId")):
+        if number % PAUSE == 0:
+            yield None
         for link in sorted(graph.outgoing(source), key=lambda one: one.id):
             if asked.after is None or (source, link.id) > asked.after:
                 yield {
@@ -201,11 +210,13 @@ class _Source:
     kind: str
 
 
-def _sources(asked: Asked) -> Iterator[_Source]:
+def _sources(asked: Asked) -> Iterator[_Source | None]:
     platform = asked.platform
     keys, catalogue = platform.series.keys, platform.catalogue
     paths = asked.among("Property")
-    for twin in _wanted(platform.directory.ids(), asked, "TwinId"):
+    for number, twin in enumerate(_wanted(platform.directory.ids(), asked, "TwinId")):
+        if number % PAUSE == 0:
+            yield None
         for path in sorted({keys[number].path for number in platform.series.of_twin(twin)}):
             if paths is not None and path not in paths:
                 continue
@@ -221,6 +232,9 @@ def _sources(asked: Asked) -> Iterator[_Source]:
 def values(asked: Asked) -> Rows:
     state = asked.platform.state
     for one in _sources(asked):
+        if one is None:
+            yield None
+            continue
         latest = state.get(one.series)
         if latest is None or (one.twin, one.path) == asked.after:
             continue
@@ -249,26 +263,47 @@ def _quality(code: int) -> str:
 
 def readings(asked: Asked) -> Rows:
     """Of several values of one time the one that counts, the last to arrive."""
+    group: list[_Source] = []
+    width = 1
+    for one in _sources(asked):
+        if one is None:
+            yield None
+            continue
+        group.append(one)
+        if len(group) == width:  # series that are short are asked for many at a time
+            yield from _of_group(asked, group)
+            group, width = [], min(2 * width, MOST_TOGETHER)
+    yield from _of_group(asked, group)
+
+
+def _of_group(asked: Asked, group: list[_Source]) -> Rows:
     history = asked.platform.history
     low, high = asked.span("Time")
     size = max(min(asked.most, CHUNK), 2)
-    for one in _sources(asked):
-        start = low
-        if asked.after is not None and (one.twin, one.path) == asked.after[:2]:
-            start = max(low, int(asked.after[2]) + 1)
-        while start < high:
-            found = yield partial(history.read, one.series, start, high, bad=True, limit=size)
-            count = len(found)
-            if not count:
-                break
-            last = int(found.time[-1])
-            if count == size:  # the readings of its last time may go on
+    starts = [_start(asked, one, low) for one in group]
+
+    def first() -> list[Columns]:
+        pairs = zip(group, starts, strict=True)
+        return [history.read(one.series, at, high, bad=True, limit=size) for one, at in pairs]
+
+    firsts = yield first if group else None
+    for one, found in zip(group, firsts or (), strict=True):
+        while len(found):
+            is_whole, last = len(found) < size, int(found.time[-1])
+            if not is_whole:  # the readings of its last time may go on
                 rest = yield partial(history.read, one.series, last, last + 1, bad=True)
                 found = _joined(found, rest)
             yield from _rows(one, _last_of_each_time(found))
-            start = last + 1
-            if count < size:
+            if is_whole or last + 1 >= high:
                 break
+            found = yield partial(history.read, one.series, last + 1, high, bad=True, limit=size)
+
+
+def _start(asked: Asked, one: _Source, low: int) -> int:
+    """From when on readings of a series are wanted."""
+    if asked.after is None or (one.twin, one.path) != asked.after[:2]:
+        return low
+    return max(low, int(asked.after[2]) + 1)
 
 
 def _rows(one: _Source, columns: Columns) -> Iterator[Row]:

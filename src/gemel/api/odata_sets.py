@@ -118,7 +118,7 @@ SETS = {
         EntitySet(
             "Alarms",
             "Alarm",
-            "alarms, those that are over too",
+            "alarms that are not over, and the last that are",
             "alarms:read",
             ("Id",),
             {
