@@ -100,7 +100,7 @@ function Form({ of, done }: { of: Connector | null; done: () => void }) {
     const number = (name: string): number => Number(text(name));
     const body: Record<string, unknown> =
       kind === "mqtt"
-        ? { broker: text("broker"), topics: list("topics", /[\s,]+/), tls: given.get("tls") === "on" }
+        ? { broker: text("broker"), topics: list("topics", /[\s,]+/), tls: given.get("tls") === "on", sparkplug: given.get("sparkplug") === "on" }
         : { opcua: text("opcua"), nodes: list("nodes", /\n/), security: text("security"), mode: text("mode"), trust: text("trust"), publishing: number("publishing"), sampling: number("sampling"), queue: number("queue"), timestamps: text("timestamps") };
     body["username"] = text("username");
     if (of?.clientId) body["clientId"] = of.clientId;
@@ -139,6 +139,10 @@ function Broker({ of }: { of: Connector | null }) {
       <label class="row">
         <input type="checkbox" name="tls" checked={of?.tls ?? false} />
         TLS
+      </label>
+      <label class="row">
+        <input type="checkbox" name="sparkplug" checked={of?.sparkplug ?? false} />
+        Sparkplug host: commands and births are asked for there
       </label>
     </>
   );
