@@ -379,3 +379,19 @@ def test_nodes_are_asked_where_coap_is_spoken_too(tmp_path: Path) -> None:
         edge.data(1.0, seq=9)
         until(lambda: edge.rebirths() == 1, "the request")
         edge.close()
+
+
+def test_policies_narrow_what_is_seen_and_asked_of_nodes(server: Inside, edge: Edge) -> None:
+    edge.births()
+    policy = {"id": "p", "who": {"names": ["anna"]}, "twins": [PUMP]}
+    server.ask("PUT", "/policies/p", policy)
+    with server.client(server.token("engineer", name="anna")) as anna:
+        (found,) = anna.get("/sparkplug").json()["value"]
+        assert [device["twin"] for device in found["devices"]] == [PUMP]
+        answer = anna.post("/sparkplug/rebirth", json={"group": "g", "node": "edge"})
+        assert answer.status_code in (403, 404)
+        body = {"twin": PUMP, "command": "setSpeed", "arguments": 40}
+        assert anna.post("/commands", json=body).status_code == 202
+        assert anna.post("/commands?dryRun=true", json=body).status_code == 200
+    until(lambda: edge.asked("DCMD/edge/pump"), "the command")
+    assert edge.rebirths() == 0

@@ -60,6 +60,8 @@ OPEN = frozenset(
 """Telemetry is held by the principal itself: see `Principal.may_write_twin`."""
 SEEN = frozenset(
     {
+        "GET /sparkplug",
+        "POST /sparkplug/rebirth",
         "PUT /digitaltwins/{id}",
         "GET /digitaltwins/{id}",
         "PATCH /digitaltwins/{id}",

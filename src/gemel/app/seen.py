@@ -258,6 +258,7 @@ SHARED = frozenset(
         "presence",
         "promql",
         "publish",
+        "sparkplug",
         "start_task",
         "state",
         "tokens",
