@@ -176,7 +176,14 @@ def test_a_node_at_another_broker_is_heard_and_commanded_there(
     if folder is None:
         pytest.skip(why_not)
     watcher = Watcher(mosquitto)
-    server = Running(tmp_path / "data").start()
+    with Running(tmp_path / "data") as server:
+        _look_at_another_broker(server, mosquitto, watcher, folder)
+    watcher.close()
+
+
+def _look_at_another_broker(
+    server: Running, mosquitto: int, watcher: Watcher, folder: Path
+) -> None:
     broker = {"broker": f"127.0.0.1:{mosquitto}", "topics": ["spBv1.0/#"], "sparkplug": True}
     server.call("PUT", "/connections/site", broker)
     plant = {"models": [PUMP_MODEL], "twins": {PUMP: {"model": PUMP_MODEL["@id"]}}}
@@ -208,7 +215,6 @@ def test_a_node_at_another_broker_is_heard_and_commanded_there(
     server.kill()
     until(lambda: watcher.states[-1][1]["online"] is False, "the will")
     assert watcher.states[-1][1]["timestamp"] == state[1]["timestamp"]
-    watcher.close()
 
 
 def _state(server: Running, command: str) -> str:
