@@ -157,6 +157,8 @@ def test_counts_do_not_heed_top_and_pages(server: Inside) -> None:
         ("Time gt 2026-01-01 and Time lt 2025-01-01", 0),
         ("Time ge 1800-01-01 and Time lt 1970-01-01", 0),
         ("TwinId eq 'p1' and TwinId eq 'p2'", 0),
+        ("Time gt 9999-12-31", 0),
+        ("Time lt 0001-01-01", 0),
         ("TwinId eq 'p1' and Time gt 2023-11-14T22:13:20Z and Time le 2023-11-14T22:13:25Z", 5),
         ("TwinId in ('p1','p2') and Time in (2023-11-14T22:13:20Z,2023-11-14T22:13:24Z)", 4),
         ("TwinId ge 'p1' and TwinId lt 'p2'", 25),

@@ -40,6 +40,9 @@ NOTHING: dict[str, Any] = dict.fromkeys(KINDS)
         "round(Size) eq 3 and floor(Size) eq 2 and ceiling(Size) eq 3",
         "Size ne null and null ne Size",
         "toupper('a') eq 'A'",
+        "floor(INF) eq INF and ceiling(-INF) eq -INF and round(INF) eq INF",
+        "substring(Name,-INF,1) eq 'O' and substring(Name,INF) eq '' and length(Name) eq 11",
+        "substring(Name,NaN) eq ''",
     ],
 )
 def test_what_holds_of_a_row(text: str) -> None:

@@ -331,9 +331,17 @@ def _moment(ns: int) -> datetime:
     return datetime.fromtimestamp(ns // SECOND, UTC)
 
 
-def _substring(text: str, start: int, count: int | None = None) -> str:
-    start = max(int(start), 0)
-    return text[start:] if count is None else text[start : start + max(int(count), 0)]
+def _substring(text: str, start: float, count: float | None = None) -> str:
+    asked = (start, len(text) if count is None else count)
+    if any(map(math.isnan, asked)):
+        return ""
+    first, length = (int(min(max(one, 0), len(text))) for one in asked)
+    return text[first : first + length]
+
+
+def _whole(call: Callable[[float], int]) -> Callable[[float], float]:
+    """Rounds as `call` does, and leaves what is not finite."""
+    return lambda number: call(number) if math.isfinite(number) else number
 
 
 def _rounded(number: float) -> float:
@@ -360,7 +368,7 @@ FUNCTIONS: dict[str, tuple[tuple[str, ...], str, Callable[..., Any]]] = {
     "second": ((TIME,), NUMBER, lambda ns: _moment(ns).second),
     "date": ((TIME,), TIME, lambda ns: ns - ns % (86_400 * SECOND)),
     "round": ((NUMBER,), NUMBER, _rounded),
-    "floor": ((NUMBER,), NUMBER, math.floor),
-    "ceiling": ((NUMBER,), NUMBER, math.ceil),
+    "floor": ((NUMBER,), NUMBER, _whole(math.floor)),
+    "ceiling": ((NUMBER,), NUMBER, _whole(math.ceil)),
 }
 """Name to the kinds of its arguments (`?` may be left out), of its result, and what it does."""

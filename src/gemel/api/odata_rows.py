@@ -71,7 +71,7 @@ class Asked:
                 low = max(low, min(values) + (bound.operator == "gt"))
             if bound.operator in ("eq", "in", "le", "lt"):
                 high = min(high, max(values) + (bound.operator != "lt"))
-        return low, high
+        return min(low, EVER[1]), max(high, EVER[0])
 
 
 def _time(text: str | None) -> int | None:
