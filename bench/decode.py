@@ -26,8 +26,6 @@ from gemel.core.series import SeriesTable
 from gemel.ingest.accept import Ingest
 from gemel.ingest.lines import line_parts
 from gemel.ingest.points import Layout, Point, PointTable
-from gemel.ingest.sparkplug.wire import DOUBLE, write_metric, write_payload
-from gemel.ingest.topics import binding_from_json
 
 NOW = 1_763_800_000_000_000_000
 DEVICES = 500
@@ -165,49 +163,6 @@ def measure_lines(per_line: int, *, is_plain: bool) -> float:
     return best / count * 1e6
 
 
-def measure_metrics(per_message: int, per_call: int) -> float:
-    """CPU microseconds an NDATA of Sparkplug, Doubles under aliases with times."""
-    ingest = platform(fractions)
-    rng = random.Random(1)
-    who = Principal("bench", "engineer")
-    ingest.set_bindings([binding_from_json({"id": "b", "topic": "spBv1.0/g/NDATA/{twin}"})])
-
-    def sent(number: int, seq: int, *, names: bool) -> bytes:
-        at, value = milliseconds(number), round(rng.uniform(0, 100), 3)
-        metrics = [
-            write_metric(name, -1 if names else alias, 10, at, DOUBLE, value)
-            for alias, name in enumerate(NAMES[:per_message])
-        ]
-        if names:  # a birth has both
-            metrics = [b"\x10" + bytes((alias,)) + m for alias, m in enumerate(metrics)]
-        return write_payload(at, metrics) + b"\x18" + bytes((seq,))
-
-    births = [
-        Message(f"spBv1.0/g/NBIRTH/d{i}", sent(0, 0, names=True), NOW - 10**9, who)
-        for i in range(DEVICES)
-    ]
-    count = 4000 if per_message == 1 else 1000
-    best = float("inf")
-    for _ in range(4):
-        ingest.accept(births, NOW)
-        messages = [
-            Message(
-                f"spBv1.0/g/NDATA/d{i % DEVICES}",
-                sent(i, 1 + i // DEVICES, names=False),
-                NOW + i,
-                who,
-            )
-            for i in range(count)
-        ]
-        calls = [messages[i : i + per_call] for i in range(0, count, per_call)]
-        begin = time.process_time()
-        readings = sum(ingest.accept(call, NOW).readings for call in calls)
-        best = min(best, time.process_time() - begin)
-        if readings != count * per_message:
-            sys.exit(f"metrics: {readings} of {count * per_message} readings")
-    return best / count * 1e6
-
-
 def main() -> None:
     arguments = parser(__doc__).parse_args()
     tell(measured(), arguments.json, line)
@@ -230,14 +185,6 @@ def measured() -> Iterator[dict[str, Any]]:
             "us_per_message": round(cost, 3),
             "readings_per_s": round(per_line / cost * 1e6),
             "messages_per_call": 1000,
-        }
-    for per_message, per_call in ((1, 1000), (1, 1), (100, 100)):
-        cost = measure_metrics(per_message, per_call)
-        yield {
-            "name": f"Sparkplug, {per_message} metrics, {per_call} a call",
-            "us_per_message": round(cost, 3),
-            "readings_per_s": round(per_message / cost * 1e6),
-            "messages_per_call": per_call,
         }
 
 

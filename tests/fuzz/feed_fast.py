@@ -33,8 +33,6 @@ from gemel.core.batch import make_batch
 from gemel.core.message import Message
 from gemel.ingest.columns import Columns
 from gemel.ingest.decode import decode_here
-from gemel.ingest.sparkplug.host import take_plain
-from gemel.ingest.sparkplug.wire import read_payload, write_metric, write_payload
 from gemel.services.rules.compiler import PropertyShape
 from gemel.services.rules.engine import RuleEngine
 from gemel.services.rules.rule import load_rule
@@ -119,7 +117,6 @@ class Feed:
         self.coverage = Coverage()
         self.payloads = Corpus(folder, "payloads")
         self.streams = Corpus(folder, "streams")
-        self.births = Corpus(folder, "metrics")
         self.count = self.taken = 0
         self.last: mmap.mmap | None = None
         if folder:
@@ -207,29 +204,6 @@ class Feed:
             arrays = (columns.slots, columns.times, columns.values)
             start = fast.decode(messages, start, self.routes, *arrays, LIMIT, {}) + 1
 
-    def metrics(self) -> None:
-        """Sparkplug: what is taken is what Python takes."""
-        rng = self.rng
-        kept = self.births.inputs
-        data = bytearray(rng.choice(kept) if kept and rng.random() < 0.7 else sparkplug(rng))
-        if rng.random() < 0.7:
-            self.maker.damage(data)
-        payload, columns = bytes(data), Columns()
-        self.note(payload)
-        self.coverage.start()
-        arrays = (columns.slots, columns.times, columns.values)
-        seq = fast.metrics(payload, PLAIN, *arrays, LIMIT, NOW)
-        if self.coverage.is_new():
-            self.births.keep(payload)
-        if seq < 0:
-            assert not len(columns)
-            return
-        found, other = read_payload(payload), Columns()
-        assert found.seq == seq, payload
-        assert not take_plain(found, PLAIN, other, LIMIT, NOW), payload
-        assert columns_of(columns) == columns_of(other), payload
-        self.taken += 1
-
     def columns(self) -> None:
         chance = np.random.default_rng(self.rng.randrange(2**32))
         size = int(chance.integers(1, 300))
@@ -276,29 +250,6 @@ class Feed:
             table.add(f"{self.maker.name()}{i % 150}", i, 1, 0, 0)
 
 
-PLAIN = {
-    **{kind: (kind, kind, -(2.0**53), 2.0**53) for kind in range(1, 9)},
-    9: (9, 9, -1e300, 1e300),
-    10: (10, 10, -1e300, 1e300),
-    11: (11, 11, 0.0, 1.0),
-    "a": (12, 10, -5.0, 5.0),
-}
-"""Of each type one metric whose alias is its number, and one by name."""
-
-
-def sparkplug(rng: random.Random) -> bytes:
-    """A payload of a few metrics, most of them plain."""
-    made = []
-    for _ in range(rng.randrange(4)):
-        kind = rng.randrange(1, 12)
-        field = 10 + rng.randrange(2) if kind < 9 else {9: 12, 10: 13, 11: 14}[kind]
-        value = rng.choice((0, 1, 127, 128, 255, 2**31, 2**63, 2**64 - 1, rng.randrange(2**20)))
-        sent = rng.uniform(-1e3, 1e3) if 9 <= kind <= 10 else value if kind < 9 else value & 1
-        name, alias = ("a", -1) if rng.random() < 0.2 else ("", kind)
-        made.append(write_metric(name, alias, kind, NOW // 10**6 - rng.randrange(99), field, sent))
-    return write_payload(NOW // 10**6, made) + bytes((0x18, rng.randrange(128)))
-
-
 def main() -> None:
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
     feed = Feed(seed, Path(sys.argv[3]) if len(sys.argv) > 3 else None)
@@ -307,11 +258,10 @@ def main() -> None:
         for _ in range(50):
             feed.decode()
             feed.scan()
-            feed.metrics()
         feed.columns()
         feed.rules()
         feed.names()
-        feed.count += 150
+        feed.count += 100
     kept = len(feed.payloads.inputs), len(feed.streams.inputs)
     print(
         f"{feed.count} inputs, {feed.taken} messages taken, kept {kept[0]} payloads and {kept[1]}"

@@ -32,7 +32,6 @@ __all__ = [
     "decode",
     "judge",
     "mark_repeated",
-    "metrics",
     "path",
     "percentiles",
     "receive",
@@ -43,7 +42,7 @@ __all__ = [
 ]
 
 L = TypeVar("L", bound="Line")
-VERSION = 9
+VERSION = 8
 """Of what is compiled: another than the one there (older, from before an update) is not used."""
 FRACTION, WHOLE, BOOLEAN = 1, 2, 4
 """What a name takes: any number that is exact as float64, whole ones from low to high, booleans."""
@@ -151,26 +150,6 @@ def decode(
     return start
 
 
-def metrics(
-    payload: bytes,
-    plain: Mapping[int | str, tuple[int, int, float, float]],
-    slots: array[int],
-    times: array[int],
-    values: array[float],
-    limit: int,
-    received: int,
-) -> int:
-    """Takes a Sparkplug payload whose metrics are all plain; see ingest/sparkplug/host.py.
-
-    Args:
-        plain: by alias or name, each metric's slot, type, lowest and highest value.
-
-    Returns:
-        Its sequence number; -1 with nothing taken if it is not plain.
-    """
-    return -1
-
-
 def judge(columns: tuple[NDArray[Any], ...], received: int) -> Judged:
     """Moves the instances of threshold rules by a batch's readings; see services/rules/plain.py.
 
@@ -244,7 +223,7 @@ slower = _why and f"telemetry is decoded in Python, several times slower than co
 
 if _c is not None and not TYPE_CHECKING:
     Names, Plan, Messages, Line = _c.Names, _c.Plan, _c.Messages, _c.Line
-    scan, decode, judge, metrics = _c.scan, _c.decode, _c.judge, _c.metrics
+    scan, decode, judge = _c.scan, _c.decode, _c.judge
     slide, percentiles = _c.slide, _c.percentiles
     if READS_MANY:
         receive, transmit = _c.receive, _c.transmit

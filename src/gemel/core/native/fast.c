@@ -25,7 +25,6 @@ enum { TAKEN = 1, LEFT = 0, FAILED = -1 };
 #include "payloads.h"
 #include "decode.h"
 #include "columns.h"
-#include "metrics.h"
 #include "judge.h"
 #include "ranks.h"
 #include "sockets.h"
@@ -35,7 +34,6 @@ static PyMethodDef functions[] = {
     {"decode", fast_decode, METH_VARARGS, NULL},
     {"judge", fast_judge, METH_VARARGS, NULL},
     {"mark_repeated", fast_mark_repeated, METH_VARARGS, NULL},
-    {"metrics", fast_metrics, METH_VARARGS, NULL},
     {"percentiles", fast_percentiles, METH_VARARGS, NULL},
     {"slide", fast_slide, METH_VARARGS, NULL},
 #ifdef __linux__
@@ -66,7 +64,7 @@ PyInit__fast(void)
     Py_DECREF(salt);
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || PyModule_AddType(module, &NamesType) < 0 ||
-        PyModule_AddIntConstant(module, "VERSION", 9) < 0 || /* as in core/fast.py */
+        PyModule_AddIntConstant(module, "VERSION", 8) < 0 || /* as in core/fast.py */
         PyModule_AddType(module, &PlanType) < 0 || PyModule_AddType(module, &LineType) < 0 ||
         PyModule_AddType(module, &MessagesType) < 0) {
         Py_XDECREF(module);

@@ -79,7 +79,7 @@ def read_payload(data: bytes) -> Payload:
     Raises:
         Problem: it is no Sparkplug payload.
 
-    Cost: about 2 us a metric.
+    Cost: about 3 us a metric.
     """
     found = Payload()
     for number, wire, value in _fields(data, 0, len(data)):
