@@ -373,3 +373,32 @@ def test_who_sends_much_is_read_soon(run_once, host, monkeypatch):
         await server.close()
 
     run_once(scenario())
+
+
+@pytest.mark.parametrize(("length", "is_soon"), [(1, False), (3_000, True)])
+def test_many_that_send_little_each_and_wait_for_nothing_are_read_in_larger_shares(
+    run_once, host, wait_until, monkeypatch, length, is_soon
+):
+    monkeypatch.setattr("gemel.connect.mqtt.server._ANSWER", 0)
+    count = direct.AT_ONCE + 44
+
+    async def scenario():
+        server, port = await listening(host)
+        clients = [await Raw.open(port, 4) for _ in range(count)]
+        for number, client in enumerate(clients):
+            await client.connect(f"c{number}")
+            client.send(Publish(0, f"a/{number}", None, b"first"))
+        await wait_until(lambda: server.broker.counters.received_messages == count)
+        server._watch()
+        server.direct.rest()
+        server._brisk_until = 0.0
+        for number, client in enumerate(clients):
+            client.send(Publish(0, f"a/{number}", None, length * b"x"))
+        assert server._receive_directly()
+        assert server.broker.counters.received_messages == 2 * count
+        assert (server._brisk_until > server.time()) == is_soon
+        for client in clients:
+            client.cut()
+        await server.close()
+
+    run_once(scenario())
