@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "bench"))
-
-from damage.asked import compared  # noqa: E402
-from damage.judging import BROKEN, Checked, Served, judge  # noqa: E402
-from damage.striking import Stroke, kind_of, strike  # noqa: E402
+sys.path.append(str(ROOT / "bench"))  # not for long: it has modules named as folders of tests are
+try:
+    from damage.asked import compared
+    from damage.judging import BROKEN, Checked, Served, judge
+    from damage.striking import Stroke, kind_of, strike
+finally:
+    sys.path.remove(str(ROOT / "bench"))
 
 SOUND = Checked(0, [], [], "")
 BIT = Stroke("segments", "history/segments/1.seg", False, 100, 200)

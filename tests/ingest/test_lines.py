@@ -160,6 +160,13 @@ def test_a_long_body_comes_in_parts() -> None:
     assert parts[1].lines == [lines.PART_LINES + 1]
 
 
+def test_each_of_several_texts_goes_on_over_line_breaks() -> None:
+    found = read(f'm a="1\n2\n",b="3\n4",c="5" {NOW}\nm f=1\nm a="1\n",b="2\nm f=2')
+    assert found.messages[0].payload.endswith(b'"a":"1\\n2\\n","b":"3\\n4","c":"5"}')
+    assert found.lines[:2] == [1, 5]
+    assert found.faults[0].line == 6
+
+
 NAMES = st.text(st.characters(exclude_categories=("C",), exclude_characters="\\/"), min_size=1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.one_of(

@@ -211,12 +211,19 @@ class _Reader:
         return len(self.body) if found < 0 else found + 1
 
     def _closing(self, end: int) -> int:
-        """The end of the line in which a text is closed that the line before `end` opens, or -1."""
-        first = _ESCAPED.sub(b"", self.body[self.place : end])
-        if first.count(b'"') % 2 == 0 or b'="' not in first:
-            return -1
-        found = _CLOSING.match(self.body, end, self.place + LONGEST_LINE)
-        return self._end(found.end()) if found else -1
+        """The end of the line where the last text that goes on over line breaks closes, or -1.
+
+        Args:
+            end: of the line in which the first of them is opened.
+        """
+        start, last = self.place, -1
+        while (piece := _ESCAPED.sub(b"", self.body[start:end])).count(b'"') % 2:
+            found = _CLOSING.match(self.body, end, self.place + LONGEST_LINE)
+            if b'="' not in piece or found is None:
+                return -1
+            start = found.end()
+            end = last = self._end(start)
+        return last
 
     def _read(self, end: int) -> None:
         self.number += self.body.count(b"\n", self.place, end) or 1
