@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gemel.core.clock import SECOND, to_iso
@@ -95,6 +95,7 @@ def test_the_same_seed_gives_the_same_band_and_a_band_of_nothing_is_the_figure()
     assert found["band"]["presentValue"] == pytest.approx([found["figures"][-2]["value"]] * 3)
 
 
+@example(cut=5e-324, lost=0.0, invested=0.0, years=1)
 @given(
     cut=st.floats(0, 1),
     lost=st.floats(0, 1e9),

@@ -189,7 +189,9 @@ def _input(one: Input, given: Any) -> Input:
 
 def _moved(one: Input, end: float, value: float) -> float:
     if one.value:
-        return float(np.clip(end * value / one.value, one.least, one.most))
+        moved = end * value / one.value  # of the least of numbers a share may be rounded to 0
+        moved = max(moved, value) if end >= one.value else min(moved, value)
+        return float(np.clip(moved, one.least, one.most))
     moved = value if end == one.value else max(end, value)
     return float(np.clip(moved, one.least, one.most))
 
