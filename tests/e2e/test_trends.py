@@ -323,7 +323,7 @@ def test_the_trend_of_the_overview_goes_on_into_its_forecast(plant: Running, vis
     )
     ann = visit(plant, size=(1440, 900)).log_in(at="/app/overview?twin=motor-1")
     trend = ann.find("overview-trend")
-    assert "last hour and forecast" in trend.inner_text()
+    trend.get_by_text("last hour and forecast").wait_for()
     ann.until(
         "document.querySelector('[data-testid=overview-chart] [role=img]').ariaLabel"
         ".includes('forecast 10.9 (8.45 to 14.8)')"

@@ -2,6 +2,7 @@
 
 import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { openAlarms } from "@/core/alarms.ts";
+import { bringIntoView } from "@/core/in-view.ts";
 import { useVirtual } from "@/shell/virtual.ts";
 import type { Row } from "./fold.ts";
 import { AlarmLine } from "./line.tsx";
@@ -47,7 +48,7 @@ export function AlarmList({ rows, label, id, selected, opened, onFold, query, is
   const chosen = id ? rows.findIndex((row) => row.alarm.id === id) : -1;
   useEffect(() => {
     const row = list.current?.querySelector(`[data-alarm-id="${CSS.escape(id)}"]`);
-    if (row) row.scrollIntoView({ block: "nearest" });
+    if (row) bringIntoView(row);
     else if (chosen >= 0) scrollTo(chosen);
   }, [id]);
   return (

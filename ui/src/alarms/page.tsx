@@ -2,6 +2,7 @@ import type { VNode } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { type Act, alarmsError, alarmsLoaded, byUrgency, counts, groups, heldBack, isWhole, lastAlarm, loadAlarms, loadMore, openAlarms, rankedAlarms } from "@/core/alarms.ts";
 import { get } from "@/core/api.ts";
+import { bringIntoView } from "@/core/in-view.ts";
 import { isTyping, singleKeys, useKeys } from "@/core/keys.ts";
 import { nameOf } from "@/core/plant.ts";
 import { status } from "@/live/client.ts";
@@ -39,7 +40,7 @@ export function AlarmsPage({ id }: { id: string }) {
   const isList = tab !== "floods" && !sheet;
   const priority = Number(search.get("priority")) || 0;
   const twin = search.get("twin") ?? "";
-  useEffect(() => document.querySelector<HTMLElement>(".segments [aria-pressed=true]")?.scrollIntoView({ block: "nearest", inline: "nearest" }), [tab]);
+  useEffect(() => bringIntoView(document.querySelector(".segments [aria-pressed=true]")), [tab]);
   const [dialog, setDialog] = useState<Act | "none">("none");
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());

@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { priorityOfTwin } from "@/core/alarms.ts";
+import { bringIntoView } from "@/core/in-view.ts";
 import { children, nameOf, rows, rowsMissing } from "@/core/plant.ts";
 import type { Scene } from "@/core/types.ts";
 import { Badge } from "@/shell/badge.tsx";
@@ -45,7 +46,7 @@ function SceneOutline({ scene, selected }: { scene: Scene; selected: string }) {
   const [active, setActive] = useState("");
   const [wanted, setWanted] = useState(-1);
   const rowOf = (index: number): HTMLElement | null => box.current?.querySelector<HTMLElement>(`[aria-posinset="${index + 1}"]`) ?? null;
-  const show = (index: number): void => (isLong ? scrollTo(index) : rowOf(index)?.scrollIntoView({ block: "nearest" }));
+  const show = (index: number): void => (isLong ? scrollTo(index) : bringIntoView(rowOf(index)));
   useEffect(() => {
     const index = at.get(selected);
     if (index !== undefined && !box.current?.contains(document.activeElement)) show(index);

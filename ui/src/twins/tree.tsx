@@ -2,6 +2,7 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { openAlarms, priorityOfTwin } from "@/core/alarms.ts";
+import { bringIntoView } from "@/core/in-view.ts";
 import { loadTwins, rowsError, rowsLoaded, rowsMissing } from "@/core/plant.ts";
 import { go, href } from "@/core/router.ts";
 import { refetches } from "@/live/client.ts";
@@ -47,7 +48,7 @@ export function Tree({ selected, choose = openTwin, fold }: Props) {
     if (at < 0 || count !== lineCount.peek()) return;
     unseen.current = "";
     if (count > ALL) scrollTo(at);
-    else document.getElementById(`tree-${selected}`)?.scrollIntoView({ block: "nearest" });
+    else bringIntoView(document.getElementById(`tree-${selected}`));
   });
   useLayoutEffect(() => {
     const id = wanted < 0 ? undefined : lineAt(wanted)?.row?.id;
