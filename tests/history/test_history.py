@@ -436,6 +436,20 @@ def test_an_index_that_went_bad_since_it_was_read_is_named_and_its_blocks_are_fo
     assert (damage.file, damage.offset) == (segment.name, data.rindex(b"GmIx"))
 
 
+def test_an_index_is_not_read_from_a_file_that_took_the_name_of_its_own(opened):
+    history = opened(2, index_bytes=0)
+    walk(history, opened, 0, 4_000)
+    history.seal()
+    walk(history, opened, 4_000, 20)
+    history.seal()
+    segment, other = history._views.now.segments
+    segment.path.with_suffix(".tmp").write_bytes(other.path.read_bytes())
+    segment.path.with_suffix(".tmp").replace(segment.path)
+    with pytest.raises(FileNotFoundError):
+        assert segment.index
+    assert history.statistics().damage == ()
+
+
 def test_statistics_ask_nothing_of_the_disk(opened, rows_batch, monkeypatch):
     history = opened(2)
     for second in range(3):

@@ -213,10 +213,11 @@ def test_a_full_disk_does_not_hinder_removal(opened, rows_batch, clock):
     assert history.statistics().expired == 1
 
 
-def test_readers_meanwhile_see_all_or_what_is_left(opened, rows_batch, clock):
+@pytest.mark.parametrize("index_bytes", [0, 1 << 20])
+def test_readers_meanwhile_see_all_or_what_is_left(opened, rows_batch, clock, index_bytes):
     """A query that began before the segment went is answered from what there is then."""
     limit = [0]
-    history = opened(names=1, keep_from=lambda: limit[0], cache_rows=0)
+    history = opened(names=1, keep_from=lambda: limit[0], cache_rows=0, index_bytes=index_bytes)
     for i in range(20):
         seal(opened, history, rows_batch((0, i, float(i))))
     whole = [float(i) for i in range(20)]

@@ -184,6 +184,8 @@ class BlockFile(ABC, Generic[B]):
     def _load(self) -> Index:
         at = max(0, self.bytes - FOOTER.size)
         foot = self._files.read(self.path, at, FOOTER.size)
+        if self._is_another():
+            raise FileNotFoundError(self.path)
         whole = len(foot) == FOOTER.size and zlib.crc32(foot[:-4]) == int.from_bytes(
             foot[-4:], "little"
         )
