@@ -167,6 +167,13 @@ def test_each_of_several_texts_goes_on_over_line_breaks() -> None:
     assert found.faults[0].line == 6
 
 
+def test_a_quote_in_a_name_opens_no_text() -> None:
+    found = read(f'm,t=0 0="\n","=0.0 {NOW}\nm f=1\nm "=1,c="\xff\n" {NOW}\n'.encode("latin-1"))
+    assert orjson.loads(found.messages[0].payload) == {"$time": NOW, "0": "\n", '"': 0.0}
+    assert found.lines == [1, 3]
+    assert next((f.line, f.rule) for f in found.faults) == (4, "it is not UTF-8")
+
+
 NAMES = st.text(st.characters(exclude_categories=("C",), exclude_characters="\\/"), min_size=1)
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 VALUES = st.one_of(

@@ -62,7 +62,6 @@ _TEXT = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _WORD = re.compile(r'[^,\s"]+')
 _SPACES = re.compile(" +")
 _TIME = re.compile(r" +(-?\d{1,19}) *")
-_ESCAPED = re.compile(rb"\\.")
 _CLOSING = re.compile(rb'(?:\\.|[^"\\])*"', re.DOTALL)
 _INDENT = re.compile("[ \t]*")
 _HEAD = re.compile(r"(?:\\.|[^\\ \n])+")
@@ -116,6 +115,10 @@ def line_parts(body: bytes, step: int, who: Principal, received: int) -> Iterato
     reader = _Reader(body, step, who, received)
     while reader.place < len(body):
         yield reader.part()
+
+
+class _OpenText(Problem):
+    """A quoted text is not closed."""
 
 
 class _Reader:
@@ -177,53 +180,42 @@ class _Reader:
 
     def _careful(self, end: int) -> Message | None:
         """As `_line`, of a line that is not plain; a quoted text goes on over line breaks."""
-        try:
-            return self._parsed(end)
-        except Problem:
-            close = self._closing(end)
-            if close < 0:
-                raise
-        return self._parsed(close)
+        while True:
+            try:
+                return self._parsed(end)
+            except _OpenText:
+                found = _CLOSING.match(self.body, end, self.place + LONGEST_LINE)
+                if found is None:
+                    raise
+                twice = min(2 * (end - self.place), LONGEST_LINE)  # not a line break at a time
+                end = self._end(max(found.end(), self.place + twice))
 
     def _parsed(self, end: int) -> Message | None:
-        try:
-            text = self.body[self.place : end].decode()
-        except UnicodeDecodeError:
-            raise Problem("it is not UTF-8") from None
+        """Reads the line that begins at `place` and ends at or before `end`."""
+        text = self.body[self.place : end].decode(errors="surrogateescape")
         if _BLANK.fullmatch(text):
             self._read(end)
             return None
         line = _Line(text)
-        topic, alone = _head(line.head().encode())
-        fields = line.fields()
-        time = line.time()
+        try:
+            topic, alone = _head(line.head().encode())
+            fields = line.fields()
+            time = line.time()
+            size = len(text[: line.place].encode())
+        except UnicodeEncodeError:
+            raise Problem("it is not UTF-8") from None
         moment = self.received if time is None else time * self.step
         if not -(2**63) <= moment < 2**63:
             raise Problem("its time lies outside of 64 bits of nanoseconds")
         if alone and len(fields) == 1 and ALONE in fields:
             fields = {orjson.loads(alone): fields[ALONE]}
         shown = to_iso(moment) if 0 <= moment < MICROS_END else moment
-        self._read(end)
+        self._read(self.place + size)
         return Message(topic, orjson.dumps({OWN_TIME: shown, **fields}), self.received, self.who)
 
     def _end(self, start: int) -> int:
         found = self.body.find(b"\n", start)
         return len(self.body) if found < 0 else found + 1
-
-    def _closing(self, end: int) -> int:
-        """The end of the line where the last text that goes on over line breaks closes, or -1.
-
-        Args:
-            end: of the line in which the first of them is opened.
-        """
-        start, last = self.place, -1
-        while (piece := _ESCAPED.sub(b"", self.body[start:end])).count(b'"') % 2:
-            found = _CLOSING.match(self.body, end, self.place + LONGEST_LINE)
-            if b'="' not in piece or found is None:
-                return -1
-            start = found.end()
-            end = last = self._end(start)
-        return last
 
     def _read(self, end: int) -> None:
         self.number += self.body.count(b"\n", self.place, end) or 1
@@ -321,16 +313,21 @@ class _Line:
 
     def value(self, place: str) -> Any:
         if self.text.startswith('"', self.place):
-            quoted = self.take(_TEXT, f"{place}: its text has no closing quote")
-            return _unescaped(quoted[1:-1], '"\\')
+            found = _TEXT.match(self.text, self.place)
+            if found is None:
+                raise _OpenText(f"{place}: its text has no closing quote")
+            self.place = found.end()
+            return _unescaped(found[1], '"\\')
         return _value(self.take(_WORD, f"{place} has no value"), place)
 
     def time(self) -> int | None:
         """The time as it stands; None if there is none."""
         found = _TIME.match(self.text, self.place)
         self.place = found.end() if found else self.place
-        if _END.fullmatch(self.text, self.place) is None:
+        end = _END.match(self.text, self.place)
+        if end is None:
             raise Problem(f"'{self.rest().strip()}' is no time: a whole number at the end")
+        self.place = end.end()
         return int(found[1]) if found else None
 
 
