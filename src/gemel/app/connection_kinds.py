@@ -76,20 +76,10 @@ async def connector(platform: Platform, name: str, of: Connection, told: Told) -
         return Bridge(bridge, of.topics, intake, who, platform.clock, on_state=told)
     module = await _module("gemel.connect.opcua.link", "opcua", "OPC UA")
     link = LinkSettings(
-        name,
-        of.opcua,
-        platform.folder.path / FOLDER,
-        of.nodes,
-        of.security,
-        of.mode,
-        of.trust,
-        of.username,
-        of.password,
-        of.publishing,
-        of.sampling,
-        of.queue,
-        of.timestamps,
-        platform.config.future_tolerance,
+        **vars(of),
+        name=name,
+        folder=platform.folder.path / FOLDER,
+        skew=platform.config.future_tolerance,
     )
     made: Connector = module.OpcUaLink(link, intake, who, platform.clock, told)
     return made

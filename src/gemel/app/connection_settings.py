@@ -1,28 +1,26 @@
 """What may be said of a connector, by kind: `[connections.NAME]` and `PUT /connections/{name}`.
 
-A kind is a dataclass here, and in `connection_kinds` what makes a `core.ports.Connector` of it.
+A kind is a dataclass, here or beside its connector, and in `connection_kinds` what makes a
+`core.ports.Connector` of it.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, get_type_hints
-from urllib.parse import urlsplit
 
 from gemel.app.addresses import address
 from gemel.connect.mqtt.packets import ProtocolError
 from gemel.connect.mqtt.topics import check_filter, split_shared
-from gemel.connect.opcua.settings import MODES, SECURITY, TIMESTAMPS, check_node
+from gemel.connect.opcua.settings import OpcUaConnection
 from gemel.core.document import Json
 from gemel.core.errors import ConfigInvalid, InvalidInput
 
-MOST_NAMED = 100
-"""Topics, or nodes, of one connector."""
+MOST_TOPICS = 100
+"""Of one connector."""
 LONGEST = 500
 SECRET = "password"
-FINGERPRINT = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){31}", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -45,51 +43,15 @@ class MqttConnection:
         host, _ = address(self.broker, "broker")
         if not host or self.broker.startswith(":"):
             raise InvalidInput("'broker' names no host", hint="write it like 10.0.0.5:1883")
-        _check_count(self.topics, "topics", "topic filters", '["plant/#"]')
+        if not 1 <= len(self.topics) <= MOST_TOPICS:
+            raise InvalidInput(
+                f"'topics' must be 1 to {MOST_TOPICS} topic filters", hint='["plant/#"]'
+            )
         for one in self.topics:
             try:
                 check_filter(split_shared(one)[1])
             except ProtocolError as error:
                 raise InvalidInput(f"'{one[:200]}' is no topic filter", hint=str(error)) from error
-
-
-@dataclass(frozen=True)
-class OpcUaConnection:
-    """An OPC UA server, to subscribe to variables of."""
-
-    kind: ClassVar[str] = "opcua"
-    opcua: str = ""
-    """opc.tcp://HOST:PORT/PATH."""
-    nodes: tuple[str, ...] = ("/",)
-    security: str = "none"
-    mode: str = "sign-and-encrypt"
-    trust: str = ""
-    username: str = ""
-    password: str = ""
-    publishing: float = 1.0
-    sampling: float = 1.0
-    queue: int = 100
-    timestamps: str = "source"
-
-    def check(self) -> None:
-        """Raises InvalidInput if something is not of its form."""
-        _check_url(self.opcua)
-        _check_count(self.nodes, "nodes", "node ids or browse paths", '["/Plant", "ns=2;i=5"]')
-        for one in self.nodes:
-            check_node(one)
-        for name, known in (("security", SECURITY), ("mode", MODES), ("timestamps", TIMESTAMPS)):
-            value = getattr(self, name)
-            if value not in known:
-                raise InvalidInput(f"'{name}' is '{value[:80]}'", hint="one of " + ", ".join(known))
-        if self.trust and not FINGERPRINT.fullmatch(self.trust):
-            raise InvalidInput(
-                "'trust' is no SHA-256 fingerprint", hint="64 hexadecimal digits, in pairs with ':'"
-            )
-        for name, low, high in (("publishing", 0.01, 3600), ("sampling", 0, 3600)):
-            if not low <= getattr(self, name) <= high:
-                raise InvalidInput(f"'{name}' must be {low} to {high:,} seconds")
-        if not 1 <= self.queue <= 10_000:
-            raise InvalidInput("'queue' must be 1 to 10,000 values")
 
 
 Connection: TypeAlias = MqttConnection | OpcUaConnection
@@ -192,21 +154,3 @@ def _line(value: Any, name: str) -> str:
     if not isinstance(value, str) or len(value) > LONGEST or not (value.isprintable() or not value):
         raise InvalidInput(f"'{name}' must be one line of at most {LONGEST} characters")
     return value.strip() if name != SECRET else value
-
-
-def _check_count(found: tuple[str, ...], name: str, words: str, example: str) -> None:
-    if not 1 <= len(found) <= MOST_NAMED:
-        raise InvalidInput(f"'{name}' must be 1 to {MOST_NAMED} {words}", hint=example)
-
-
-def _check_url(text: str) -> None:
-    hint = "write it like opc.tcp://10.0.0.5:4840"
-    try:
-        found = urlsplit(text)
-        port = found.port
-    except ValueError as error:
-        raise InvalidInput(f"'opcua' is '{text}': {error}", hint=hint) from error
-    if found.scheme != "opc.tcp" or not found.hostname or not port:
-        raise InvalidInput(f"'opcua' is '{text}', not opc.tcp://HOST:PORT", hint=hint)
-    if found.username or found.password:
-        raise InvalidInput("'opcua' bears a user", hint="say it in 'username' and 'password'")

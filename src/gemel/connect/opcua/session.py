@@ -105,7 +105,7 @@ class Session:
 
     async def _made(self) -> Client:
         settings = self._settings
-        client = Client(settings.url, timeout=PATIENCE)
+        client = Client(settings.opcua, timeout=PATIENCE)
         client.name = client.description = f"Gemel {settings.name}"
         client.session_timeout = round(KEPT * 1000)
         client.max_messagesize = LARGEST
@@ -176,13 +176,13 @@ class Session:
     def _why(self, error: Exception) -> str:
         name = type(error).__name__
         if isinstance(error, TimeoutError | asyncio.TimeoutError):
-            return f"{self._settings.url} does not answer"
+            return f"{self._settings.opcua} does not answer"
         if isinstance(error, ua.UaError):
             if name in UNTRUSTED and self._settings.security != "none":
                 file = self._settings.folder / "certificate.der"
                 return f"the server does not trust our certificate: trust {file} there ({name})"
             return f"{WHY.get(name, 'the server refuses')} ({name})"
-        return f"{self._settings.url} cannot be reached: {error}"
+        return f"{self._settings.opcua} cannot be reached: {error}"
 
 
 async def _channel(client: Client) -> None:
