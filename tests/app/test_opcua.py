@@ -99,7 +99,7 @@ def test_values_of_every_kind_come_with_the_time_of_their_source(
     assert times == sorted(set(times)), "each has the moment at which it was true"
     now = shown(server, press)
     assert now["times"].keys() == {"source"}
-    assert now["variables"] == 14
+    assert now["variables"] == 17
     [problem] = now["problems"]
     assert "Press.Range" in problem
     assert "ExtensionObject" in problem

@@ -15,6 +15,7 @@ import pytest
 import peers
 from app.inside import Inside, inside, until
 from app.test_opcua import gaps, readings, shown
+from app.test_opcua_writing import ended, is_ready, refused, send
 from connect.opcua_peer import NodePeer, Wire
 
 pytestmark = pytest.mark.peer
@@ -95,7 +96,7 @@ def test_a_server_that_takes_little_at_once_is_asked_for_less(
 ) -> None:
     begin(server, "little", peer.url, nodes=["/Plant"])
     now = shown(server, "little")
-    assert (now["variables"], now["problems"]) == (41, [])
+    assert (now["variables"], now["problems"]) == (43, [])
     below = server.ask("GET", "/connections/little/browse", node="/Plant", depth=3)["value"]
     assert {one["value"] for one in below if "/V" in one["path"]} == set(range(40))
     server.ask("DELETE", "/connections/little")
@@ -115,3 +116,44 @@ def test_security_with_another_implementation(server: Inside, peer: NodePeer) ->
     until(lambda: shown(server, "signed")["state"] == "connected")
     until(lambda: counts(server, "signed.Plant.Press"))
     server.ask("DELETE", "/connections/signed")
+
+
+MODEL = {
+    "@id": "dtmi:test:OtherPress;1",
+    "@type": "Interface",
+    "@context": "dtmi:dtdl:context;4",
+    "contents": [
+        {"@type": "Property", "name": "Level", "schema": "double", "writable": True},
+        {"@type": "Command", "name": "setLevel", "request": {"name": "l", "schema": "double"}},
+        {"@type": "Command", "name": "setLocked", "request": {"name": "l", "schema": "double"}},
+        {"@type": "Command", "name": "Dose", "request": {"name": "Amount", "schema": "integer"}},
+    ],
+}
+
+
+def test_writes_and_calls_with_another_implementation(server: Inside, peer: NodePeer) -> None:
+    binding = {
+        "id": "written",
+        "topic": "written/Plant/Press",
+        "twin": "written",
+        "commands": {"setLevel": "Level", "setLocked": "Locked"},
+    }
+    plant = {"models": [MODEL], "twins": {"written": {"model": MODEL["@id"]}}}
+    server.ask("POST", "/plant", {**plant, "bindings": [binding]})
+    body = {"opcua": peer.url, "nodes": ["/Plant"], "publishing": 0.05, "sampling": 0}
+    server.ask("PUT", "/connections/written", body)
+    until(lambda: is_ready(server, "written"))
+    ended(server, send(server, "written", "setLevel", 7.5), "confirmed")
+    for code in ("BadUserAccessDenied", "BadTypeMismatch", "BadOutOfRange"):
+        peer.tell("deny", code)
+        command = ended(server, send(server, "written", "setLevel", 8.0), "failed")
+        assert command["message"].startswith(f"{code}: ")
+    peer.tell("deny", "Good")
+    assert "not writable" in refused(server, "written", "setLocked", 2.0)
+    command = ended(server, send(server, "written", "Dose", 300), "succeeded")
+    assert command["result"] == {"Left": 700, "Note": "dosed"}
+    command = ended(server, send(server, "written", "Dose", 600), "failed")
+    assert command["message"].startswith("BadInvalidArgument: ")
+    assert "argument 'Amount': BadOutOfRange" in command["message"]
+    assert "UInt16" in refused(server, "written", "Dose", 70_000)
+    server.ask("DELETE", "/connections/written")

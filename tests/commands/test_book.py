@@ -350,7 +350,7 @@ def test_a_deleted_command_is_forgotten():
     assert shop.book.find() == []
 
 
-MOVES = st.sampled_from(["send", "deliver", "succeed", "fail", "tick", "restart", "repeat"])
+MOVES = st.sampled_from(["send", "deliver", "lose", "succeed", "fail", "tick", "restart", "repeat"])
 
 
 @settings(max_examples=200, deadline=None)
@@ -364,6 +364,8 @@ def test_whatever_happens_a_command_is_sent_at_most_once_and_never_after_its_dea
             for command in shop.book.due(lambda _twin: True, now):
                 shop.commit(shop.book.sent(command.id, now))
                 sent.append(now)
+        elif move == "lose":
+            shop.commit(shop.book.unsure("k", now, "the line broke"))
         elif move == "deliver":
             shop.commit(shop.book.delivered("k", now))
         elif move == "tick":
@@ -380,3 +382,36 @@ def test_whatever_happens_a_command_is_sent_at_most_once_and_never_after_its_dea
         assert all(b in NEXT[a] for a, b in pairwise(kept))
     assert len(sent) <= 1
     assert all(at < DEADLINE for at in sent)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_an_answer_that_will_never_come_ends_what_is_on_its_way_and_nothing_else(state):
+    shop, key = brought_to(state)
+    shop.commit(shop.book.unsure(key, NOW, "the line broke"))
+    on_the_way = state in ("sent", "delivered")
+    assert shop.book.get(key).state == ("unknown" if on_the_way else state)
+    assert (shop.book.get(key).steps[-1].note == "the line broke") == on_the_way
+
+
+def test_a_reading_may_still_tell_what_no_answer_did():
+    shop = Shop()
+    key = shop.submit("k").id
+    shop.commit(shop.book.sent(key, NOW, check=CHECK))
+    shop.commit(shop.book.unsure(key, NOW, "the line broke"))
+    assert (shop.book.get(key).state, shop.book.get(key).steps[-1].note) == (
+        "sent",
+        "the line broke",
+    )
+    shop.commit(shop.book.reading("p1", "speed", (70.0, NOW), NOW, NOW))
+    assert shop.book.get(key).state == "confirmed"
+
+
+def test_what_confirms_may_be_known_only_when_it_leaves_and_then_stays():
+    shop = Shop()
+    edits, _ = shop.book.submit(ASK, NOW, SHAPES, check=lambda _: CHECK)
+    shop.commit(edits)
+    shop.commit(shop.book.sent("k", NOW, check=replace(CHECK, path="flow")))
+    assert shop.book.get("k").check == CHECK, "what was known before stands"
+    other = shop.submit("other").id
+    shop.commit(shop.book.sent(other, NOW, check=CHECK))
+    assert shop.restarted().book.watched()["p1", "speed"] == ["k", other]

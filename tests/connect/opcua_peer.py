@@ -70,6 +70,7 @@ class Wire:
         self.target = target
         self.port = free_port()
         self._ends: list[socket.socket] = []
+        self._is_blocked = False
         self._listener = socket.create_server(("127.0.0.1", self.port))
         threading.Thread(target=self._listen, daemon=True).start()
 
@@ -77,6 +78,9 @@ class Wire:
         with suppress(OSError):
             while True:
                 near, _ = self._listener.accept()
+                if self._is_blocked:
+                    near.close()
+                    continue
                 try:
                     far = socket.create_connection(("127.0.0.1", self.target))
                 except OSError:
@@ -93,6 +97,14 @@ class Wire:
         for end in (source, target):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+    def block(self) -> None:
+        """Cuts, and takes no further connection."""
+        self._is_blocked = True
+        self.cut()
+
+    def unblock(self) -> None:
+        self._is_blocked = False
 
     def cut(self) -> None:
         ends, self._ends = self._ends, []

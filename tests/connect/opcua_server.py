@@ -32,11 +32,17 @@ class OneUser:
         return None
 
 
+def argument(name: str) -> ua.Argument:
+    return ua.Argument(Name=name, DataType=ua.NodeId(ua.ObjectIds.Double), ValueRank=-1)
+
+
 class Press:
     def __init__(self, server: Server, namespace: int) -> None:
         self.server, self.namespace = server, namespace
         self.ahead = datetime.timedelta(0)
-        self.count = 0
+        self.count = self.called = 0
+        self.refused: dict[ua.NodeId, ua.StatusCode] = {}
+        self.write = None
         self.store: TrustStore
 
     async def build(self) -> None:
@@ -63,6 +69,12 @@ class Press:
         ):
             await add(ua.NodeId(f"Press.{name}", number), name, value, kind)
         await self.speed.set_writable()
+        self.setpoint = await add(
+            ua.NodeId("Press.Setpoint", number), "Setpoint", 10.0, ua.VariantType.Float
+        )
+        await self.setpoint.add_property(0, "EURange", ua.Range(0.0, 100.0))
+        self.small = await add(ua.NodeId("Press.Small", number), "Small", 0, ua.VariantType.Int16)
+        self.calls = await add(ua.NodeId("Press.Calls", number), "Calls", 0, ua.VariantType.Int32)
         self.gone = await add(ua.NodeId("Press.Gone", number), "Gone", 1.0)
         temperature = await add(ua.NodeId("Press.Temperature", number), "Temperature", 20.0)
         unit = ua.EUInformation("http://www.opcfoundation.org/UA/units/un/cefact", 4408652)
@@ -76,7 +88,56 @@ class Press:
         names = ["Off", "Manual", "Automatic"]
         mode = await self.server.nodes.enum_data_type.add_data_type(number, "PressMode")
         await mode.add_property(0, "EnumStrings", [ua.LocalizedText(one) for one in names])
-        await add(number, "Mode", 1, ua.VariantType.Int32, mode.nodeid)
+        mode_node = await add(number, "Mode", 1, ua.VariantType.Int32, mode.nodeid)
+        for node in (self.setpoint, self.small, mode_node):
+            await node.set_writable()
+        await self.add_methods()
+
+    async def add_methods(self) -> None:
+        for name, call, inputs, outputs in (
+            ("Start", self.on_start, ("Speed", "Ramp"), ("Reached",)),
+            ("Zero", self.on_zero, (), ()),
+            ("Jam", self.on_jam, (), ()),
+            ("Wait", self.on_wait, ("Seconds",), ()),
+        ):
+            node = ua.NodeId(f"Press.{name}", self.namespace)
+            forms = [[argument(one) for one in some] for some in (inputs, outputs)]
+            await self.press.add_method(node, name, call, *forms)
+
+    async def count_call(self) -> None:
+        self.called += 1
+        await self.calls.write_value(self.called, ua.VariantType.Int32)
+
+    async def on_start(self, _: ua.NodeId, speed: ua.Variant, ramp: ua.Variant) -> list[ua.Variant]:
+        await self.count_call()
+        await self.speed.write_value(speed.Value)
+        return [ua.Variant(speed.Value + ramp.Value, ua.VariantType.Double)]
+
+    async def on_zero(self, _: ua.NodeId) -> list[ua.Variant]:
+        await self.count_call()
+        return []
+
+    async def on_jam(self, _: ua.NodeId) -> ua.StatusCode:
+        return ua.StatusCode(ua.StatusCodes.BadInvalidState)
+
+    async def on_wait(self, _: ua.NodeId, seconds: ua.Variant) -> list[ua.Variant]:
+        await self.count_call()
+        await asyncio.sleep(seconds.Value)
+        return []
+
+    async def refuse(self, name: str, status: str) -> None:
+        """Answers writes to a variable with a status; `Good` takes them again."""
+        node = ua.NodeId(f"Press.{name}", self.namespace)
+        self.refused[node] = ua.StatusCode(getattr(ua.StatusCodes, status))
+        space = self.server.iserver.aspace
+        if self.write is None:
+            self.write, space.write_attribute_value = space.write_attribute_value, self.written
+
+    async def written(self, node: ua.NodeId, attribute: ua.AttributeIds, value: ua.DataValue):
+        status = self.refused.get(node)
+        if status is not None and status.name != "Good":
+            return status
+        return await self.write(node, attribute, value)
 
     async def step(self, times: str = "1") -> None:
         """Counts on, so many times, each at its own moment."""
@@ -92,6 +153,11 @@ class Press:
     async def value(self, text: str) -> None:
         await self.speed.write_value(float(text))
 
+    async def set(self, name: str, text: str) -> None:
+        """Sets a variable of type Float, as the machine itself would."""
+        node = self.server.get_node(ua.NodeId(f"Press.{name}", self.namespace))
+        await node.write_value(float(text), ua.VariantType.Float)
+
     async def status(self, name: str) -> None:
         status = ua.StatusCode(getattr(ua.StatusCodes, name))
         now = datetime.datetime.now(datetime.UTC)
@@ -103,7 +169,11 @@ class Press:
         self.ahead = datetime.timedelta(seconds=float(seconds))
 
     async def reset(self) -> None:
-        self.count, self.ahead = 0, datetime.timedelta(0)
+        self.count, self.called, self.ahead = 0, 0, datetime.timedelta(0)
+        self.refused.clear()
+        await self.calls.write_value(0, ua.VariantType.Int32)
+        await self.setpoint.write_value(10.0, ua.VariantType.Float)
+        await self.small.write_value(0, ua.VariantType.Int16)
         await self.count_node.write_value(0, ua.VariantType.Int32)
         await self.speed.write_value(0.0)
 

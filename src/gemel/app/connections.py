@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from gemel.core.access import Principal
 from gemel.core.clock import to_iso
 from gemel.core.document import Json
 from gemel.core.errors import Conflict, GemelError, InvalidInput, NotFound, Unavailable
-from gemel.core.ports import Connector
+from gemel.core.ports import Connector, Writer
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -168,7 +169,7 @@ class Connections:
         if now != link.state:
             link.state, link.since = now, self._platform.clock()
 
-    # ---- back to other brokers ------------------------------------------------------------
+    # ---- back to where messages came from -------------------------------------------------
 
     def _bridge_of(self, who: Principal) -> Bridge | None:
         """The bridge in whose name messages came in."""
@@ -176,6 +177,12 @@ class Connections:
             if isinstance(link.connector, Bridge) and link.connector.who is who:
                 return link.connector
         return None
+
+    def writers(self) -> Iterator[tuple[str, Writer]]:
+        """The connectors that write too, by name."""
+        for key, link in sorted(self._links.items()):
+            if isinstance(link.connector, Writer):
+                yield key, link.connector
 
     def send(self, who: Principal, topic: str, payload: bytes) -> bool | None:
         """Sends where a message came from; whether it left, None if that was no other broker."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from gemel.app.ways import FLOAT_STEP
 from gemel.commands import desired as wishes
 from gemel.core.batch import I32
 from gemel.core.clock import to_iso
@@ -46,7 +47,7 @@ class Desired:
         return found
 
     def views(self, twin: str) -> list[Json]:
-        """For people: each wish with its state, what is reported and who wins.
+        """For people: each wish with its state, what is reported, who wins and what is wrong.
 
         Raises:
             NotFound: there is no such twin.
@@ -55,8 +56,16 @@ class Desired:
         found = []
         for path, wish in sorted(self.of(twin).items()):
             value, _ = self._reported(twin, path)
-            rule, _ = self._rule(twin, path)
-            found.append({"property": path, **wish, "reported": value, "conflict": rule})
+            rule, _ = self._rule(twin, path, None)
+            found.append(
+                {
+                    "property": path,
+                    **wish,
+                    "reported": value,
+                    "conflict": rule,
+                    "problem": self._platform.set_points.problem(twin, path),
+                }
+            )
         return found
 
     async def ask(self, twin: str, values: Json, who: str) -> Json:
@@ -67,16 +76,20 @@ class Desired:
 
         Raises:
             NotFound: there is no such twin.
-            TwinInvalid: a path is not a writable property, or a value has not its type.
+            TwinInvalid: a path is not a writable property, or a value has not its type, or its
+                source cannot take it.
         """
 
         def plan(graph: Graph, context: EditContext) -> tuple[list[Edit], Json]:
             edits, asked = ask_desired(graph, context, twin, values)
+            for path, value in values.items():
+                if value is not None:
+                    self._platform.set_points.check(twin, path, value)
             kept = {path: wish for path, wish in self.of(twin).items() if path in asked}
             for path, value in values.items():
                 if value is not None:
                     reported, _ = self._reported(twin, path)
-                    _, tolerance = self._rule(twin, path)
+                    _, tolerance = self._rule(twin, path, value)
                     kept[path] = wishes.asked(value, who, context.now, reported, tolerance)
             return [*edits, context.edit(KIND, twin, kept)], asked
 
@@ -130,7 +143,7 @@ class Desired:
         value, time = self._reported(twin, path)
         if wish is None or not time:
             return None
-        rule, tolerance = self._rule(twin, path)
+        rule, tolerance = self._rule(twin, path, wish["value"])
         state = wishes.judged(wish, value, time, rule, tolerance)
         is_first = state == wishes.PENDING and wish["reported"] is None
         return state if state != wish["state"] or is_first else None
@@ -138,12 +151,15 @@ class Desired:
     def _reported(self, twin: str, path: str) -> tuple[Any, int]:
         return self._platform.measured_value_of(twin)(path) or (None, 0)
 
-    def _rule(self, twin: str, path: str) -> tuple[str, float]:
+    def _rule(self, twin: str, path: str, wanted: Any) -> tuple[str, float]:
+        """Who wins, and within which tolerance: at least what a Float rounds."""
         catalogue = self._platform.catalogue
         model = catalogue.model_of(twin) or ""
         setting = catalogue.signals.property_setting
         rule = setting(model, path, "conflict", wishes.PLATFORM)
-        return str(rule), float(setting(model, path, "tolerance", 0.0))
+        tolerance = float(setting(model, path, "tolerance", 0.0))
+        rounded = abs(wanted) * FLOAT_STEP if isinstance(wanted, float) else 0.0
+        return str(rule), max(tolerance, rounded)
 
     # ---- what devices are told -----------------------------------------------------------
 
@@ -169,6 +185,8 @@ class Desired:
         for twin in twins:
             self._platform.publish(f"devices/{twin}/desired", self._payload(twin), True)
         self.tell_nodes(twins)
+        for twin in twins:
+            self._platform.set_points.tell(twin, self.of(twin))
 
     def tell_nodes(self, twins: Iterable[str]) -> None:
         """Tells edge nodes that speak Sparkplug what is still to be done by these of theirs."""
@@ -187,6 +205,7 @@ class Desired:
         """Takes away what was retained for twins that are gone, and only then their wishes."""
         for twin in twins:
             self._platform.publish(f"devices/{twin}/desired", b"", True)
+            self._platform.set_points.tell(twin, {})
 
         def plan(graph: Graph, context: EditContext) -> tuple[list[Edit], None]:
             stored = self._platform.catalogue.plain[KIND]

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from gemel.app.conditions import compile_condition
 from gemel.app.guarding import AUTONOMY, KILL_SWITCH, Guarding, shape_of
+from gemel.app.ways import Way, way_of
 from gemel.commands import autonomy
 from gemel.commands.book import CommandBook
 from gemel.commands.command import PROPOSED, Check, Command
-from gemel.commands.guards import Ask, CommandShape, Facts, at_sending
+from gemel.commands.guards import REFUSE, Ask, CommandShape, Facts, Verdict, at_sending
 from gemel.commands.wire import Response, parse_response, wire
 from gemel.commands.wire import message as as_message
 from gemel.core.access import Principal
@@ -83,11 +84,12 @@ class Dispatch:
         return self.book.submit(ask, context.now, shapes, facts, check)
 
     def _check_of(self, twin: str, shape: CommandShape) -> Callable[[Any], Check | None]:
-        """What is to confirm a command: as its settings say, else the metric that it sets."""
+        """What is to confirm a command: as its settings say, else what it sets."""
         named = self.guarding.check_of(twin, shape)
 
         def check(arguments: Any) -> Check | None:
-            own = self._platform.sparkplug.checked(twin, shape.name, arguments, shape.unit)
+            way = self._way(twin, shape.name)
+            own = None if way is None else way.checked(twin, shape.name, arguments, shape.unit)
             return own if shape.guards.confirm is None else named(arguments)
 
         return check
@@ -112,13 +114,11 @@ class Dispatch:
         if judgement.refusal is None:
             check = self._check_of(ask.twin, shape)(judgement.arguments)
         topic, payload = as_message(ask.twin, ask.command, key, judgement.arguments)
-        is_there = self._is_there(ask.twin, topic)
+        way = self._way(ask.twin, ask.command)
+        is_there = self._is_there(ask.twin, ask.command, topic)
         said = payload.decode()
-        if judgement.refusal is None:
-            metric = self._platform.sparkplug.shown(
-                ask.twin, ask.command, judgement.arguments, shape.unit
-            )
-            topic, said = (topic, said) if metric is None else metric
+        if judgement.refusal is None and way is not None:
+            topic, said = way.shown(ask.twin, ask.command, judgement.arguments, shape.unit)
         return {
             "dryRun": True,
             "twin": ask.twin,
@@ -261,19 +261,34 @@ class Dispatch:
 
     # ---- on the way ----------------------------------------------------------------------
 
+    def _way(self, twin: str, command: str) -> Way | None:
+        return way_of(self._platform, twin, command)
+
     def _can_go(self, found: list[Command]) -> list[Command]:
-        """Those whose device is there and listens to them; it may have asked for some by name."""
-        heard: dict[tuple[str, str], bool] = {}
+        """Those whose device is there and listens to them; it may have asked for some by name.
+
+        Where each is answered before the next leaves, only the first of a twin goes.
+        """
+        heard: dict[tuple[str, str], tuple[bool, bool]] = {}
+        begun: set[str] = set()
+        going: list[Command] = []
         for command in found:
             name = (command.twin, command.command)
             if name not in heard:
-                heard[name] = self._is_there(command.twin, wire(command)[0])
-        return [command for command in found if heard[command.twin, command.command]]
+                way = self._way(*name)
+                is_there = self._is_there(*name, wire(command)[0])
+                heard[name] = (is_there, way is not None and way.is_answered)
+            is_there, is_answered = heard[name]
+            if is_there and command.twin not in begun:
+                going.append(command)
+                if is_answered:
+                    begun.add(command.twin)
+        return going
 
-    def _is_there(self, twin: str, topic: str) -> bool:
-        """Whether a command would reach its device now: its edge node, or who listens itself."""
-        there = self._platform.sparkplug.is_there(twin)
-        return bool(self._platform.listeners(topic)) if there is None else there
+    def _is_there(self, twin: str, command: str, topic: str) -> bool:
+        """Whether a command would leave now: by its way, or to who listens to its topic."""
+        way = self._way(twin, command)
+        return bool(self._platform.listeners(topic)) if way is None else way.is_there(twin, command)
 
     def send_due(self) -> None:
         """Starts sending what waits for devices that are there."""
@@ -288,29 +303,44 @@ class Dispatch:
     async def _send_all(self) -> None:
         try:
             while self._due():
-                for command in await self._platform.edit(self._plan_sent, why="sent"):
-                    self._publish(command)
+                for command, way in await self._platform.edit(self._plan_sent, why="sent"):
+                    self._publish(command, way)
         finally:
             self._is_sending = False
 
-    def _plan_sent(self, _: Graph, context: EditContext) -> tuple[list[Edit], list[Command]]:
+    def _plan_sent(
+        self, _: Graph, context: EditContext
+    ) -> tuple[list[Edit], list[tuple[Command, Way | None]]]:
         edits: list[Edit] = []
-        sent: list[Command] = []
+        sent: list[tuple[Command, Way | None]] = []
         for command in self._can_go(self.book.due(_everyone, context.now)):
             facts = self.guarding.facts_of(command)
             service = command.service if command.is_automatic else ""
             veto = at_sending(service, command.command, command.twin, facts)
+            way, check = self._way(command.twin, command.command), None
+            if veto is None and way is not None and command.check is None:
+                check, veto = self._checked_again(command)
             if veto is not None:
                 edits += self.book.held_back(command.id, veto, context.now)
                 continue
-            edits += self.book.sent(command.id, context.now)
-            sent.append(command)
+            edits += self.book.sent(command.id, context.now, check=check)
+            sent.append((command, way))
         return edits, sent
 
-    def _publish(self, command: Command) -> None:
+    def _checked_again(self, command: Command) -> tuple[Check | None, Verdict | None]:
+        """What its way knows of a command now that it leaves: it may not have been there before."""
         shape = self.guarding.shapes(command.twin).get(command.command)
-        unit = shape.unit if shape is not None else ""
-        if self._platform.sparkplug.command(command.twin, command.command, command.arguments, unit):
+        if shape is None:
+            return None, None
+        try:
+            return self._check_of(command.twin, shape)(command.arguments), None
+        except GemelError as error:
+            return None, Verdict("device", REFUSE, error.message, error.hint)
+
+    def _publish(self, command: Command, way: Way | None) -> None:
+        if way is not None:
+            shape = self.guarding.shapes(command.twin).get(command.command)
+            way.send(command, shape.unit if shape is not None else "")
             return
         topic, payload = wire(command)
         left = max(1, (command.deadline - self._platform.clock()) // SECOND)

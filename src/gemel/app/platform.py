@@ -38,6 +38,7 @@ from gemel.app.geometries import Geometries
 from gemel.app.installation import Listening
 from gemel.app.jobs import Jobs
 from gemel.app.migrations import Migrations
+from gemel.app.outlets import Outlets
 from gemel.app.past import Moments
 from gemel.app.policies import Policies
 from gemel.app.presence import Presence
@@ -52,6 +53,7 @@ from gemel.app.retention import Retention
 from gemel.app.room import Room
 from gemel.app.scenarios import Scenarios
 from gemel.app.services import Services
+from gemel.app.set_points import SetPoints
 from gemel.app.sparkplug import Sparkplug
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep
@@ -138,9 +140,9 @@ class Platform:
         self.events = EventRoutes(self)
         self.work = Work(self)
         self.value = Value(self)
-        self.gaps = Gaps(self)
-        self.refusals = Refusals(self)
-        self.room, self.sparkplug = Room(self), Sparkplug(self)
+        self.gaps, self.refusals, self.room = Gaps(self), Refusals(self), Room(self)
+        self.sparkplug, self.outlets = Sparkplug(self), Outlets(self)
+        self.set_points = SetPoints(self)
         self.connections, self.promql = Connections(self), PromQL(self)
         self.attachments, self.geometries = Attachments(self), Geometries(self)
         self.listening = Listening(clock())
@@ -388,6 +390,7 @@ class Platform:
         self.gaps.tick(now)
         self.refusals.tick(now)
         self.sparkplug.tick(now)
+        self.set_points.tick()
         self.derived.tick(now)
         self.services.tick(now)
         self.catalogue.save_discovered()

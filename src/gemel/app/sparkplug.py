@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from gemel.app.signals import sent_names
-from gemel.commands.command import Check
-from gemel.core import units
+from gemel.app.ways import FLOAT_STEP, converted, is_number
+from gemel.commands.command import Check, Command
 from gemel.core.access import Principal
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Edit, Json
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("gemel.sparkplug")
 KIND = "sparkplug"
-FLOAT_STEP = 1e-6
-"""What a Float rounds of a value, at the most, as a part of it."""
 WITHIN = 60 * SECOND
 
 
@@ -80,6 +78,8 @@ class Target:
 
 class Sparkplug:
     """The edge nodes of an installation, and what we say to them."""
+
+    is_answered = False
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -228,11 +228,15 @@ class Sparkplug:
         names = sent_names(model, self._platform.catalogue.signals.of(model))
         return Target(session, device, route, names)
 
-    def is_there(self, twin: str) -> bool | None:
-        """Whether commands reach a twin now; None if it does not speak Sparkplug."""
+    def has(self, twin: str, command: str) -> bool:
+        """See `ways.Way`: whether a twin was born as a part of an edge node."""
+        return self.target(twin) is not None
+
+    def is_there(self, twin: str, command: str = "") -> bool:
+        """Whether commands reach a twin now."""
         target = self.target(twin)
         if target is None:
-            return None
+            return False
         who = target.session.who
         reach = self._platform.connections.reaches(who) if who is not None else False
         return bool(self.host and reach and target.session.is_alive and target.device.is_alive)
@@ -253,9 +257,9 @@ class Sparkplug:
         asked = True if arguments is None else arguments
         if signal is None or isinstance(asked, dict | list):
             return None
-        if _is_number(asked) and unit and signal.unit:
-            asked = _converted(asked, unit, symbol(signal.unit))
-        slack = abs(asked) * FLOAT_STEP if known.datatype == A_FLOAT and _is_number(asked) else 0.0
+        if signal.unit:
+            asked = converted(asked, unit, symbol(signal.unit))
+        slack = abs(asked) * FLOAT_STEP if known.datatype == A_FLOAT and is_number(asked) else 0.0
         return Check(path, asked, slack, WITHIN)
 
     def _encoded(
@@ -271,8 +275,7 @@ class Sparkplug:
         known, to_unit = found
         value = True if arguments is None else arguments
         try:
-            if _is_number(value) and unit and to_unit:
-                value = _converted(value, unit, to_unit)
+            value = converted(value, unit, to_unit)
             now = self._platform.clock() // MILLISECOND
             return known, asking.metric(known, value, now)
         except InvalidInput as error:
@@ -280,24 +283,22 @@ class Sparkplug:
                 f"{where}, metric '{known.name}': {error.message}", hint=error.hint
             ) from error
 
-    def command(self, twin: str, command: str, arguments: Any, unit: str) -> bool:
-        """Sends a command as a metric to its node, once; whether it is sent."""
-        target = self.target(twin)
+    def send(self, command: Command, unit: str) -> None:
+        """Sends a command as a metric to its node, once."""
+        target = self.target(command.twin)
         if target is None:
-            return False
+            return
         try:
-            _, encoded = self._encoded(target, command, arguments, unit)
+            _, encoded = self._encoded(target, command.command, command.arguments, unit)
         except GemelError as error:
             log.warning("a command is not sent: %s", error)
-            return True
+            return
         self._send(target, [encoded])
-        return True
 
-    def shown(self, twin: str, command: str, arguments: Any, unit: str) -> tuple[str, str] | None:
+    def shown(self, twin: str, command: str, arguments: Any, unit: str) -> tuple[str, str]:
         """The topic and, as JSON, the metric that a command would be sent as."""
         target = self.target(twin)
-        if target is None:
-            return None
+        assert target is not None
         known, _ = self._encoded(target, command, arguments, unit)
         kind = "DCMD" if target.device.name else "NCMD"
         topic = "/".join(
@@ -321,10 +322,7 @@ class Sparkplug:
             known, unit = found
             own = self._platform.catalogue.unit_of(twin, path)
             try:
-                asked = (
-                    _converted(value, own, unit) if _is_number(value) and own and unit else value
-                )
-                metrics.append(asking.metric(known, asked, now))
+                metrics.append(asking.metric(known, converted(value, own, unit), now))
             except InvalidInput as error:
                 log.warning("'%s' is not told %s = %s: %s", twin, path, value, error)
         if metrics:
@@ -402,14 +400,3 @@ def _is_online(payload: bytes) -> bool:
     except ValueError:
         return False
     return isinstance(found, dict) and found.get("online") is True
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _converted(value: float, unit: str, to_unit: str) -> float:
-    if unit == to_unit:
-        return value
-    scale, offset = units.conversion(unit, to_unit)
-    return float(f"{value * scale + offset:.12g}") if (scale, offset) != (1.0, 0.0) else value

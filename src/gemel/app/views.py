@@ -132,6 +132,7 @@ def _property(
         "staleAfter": limit,
         "writable": signal.is_writable,
         "desired": desired,
+        "desiredProblem": platform.set_points.problem(twin, signal.path),
         "minimum": _finite(signal.minimum),
         "maximum": _finite(signal.maximum),
         "values": _names(signal.schema),

@@ -14,7 +14,7 @@ from gemel.core.errors import InvalidInput
 
 HEAD = ("NAME", "AT", "STATE", "SINCE", "TAKEN", "WHAT", "PROBLEM")
 
-NODES = ("PATH", "NODE", "TYPE", "VALUE", "UNIT")
+NODES = ("PATH", "NODE", "TYPE", "VALUE", "UNIT", "WRITE")
 LONGEST = 40
 """Characters of a value in the table."""
 FIELDS = {
@@ -95,6 +95,7 @@ def _browse(arguments: argparse.Namespace) -> int:
         (
             *(one["path"], one["node"], one.get("type") or one["kind"]),
             *(_value(one.get("value")), one.get("unit", "")),
+            "yes" if one.get("isWritable") else "",
         )
         for one in found["value"]
     ]

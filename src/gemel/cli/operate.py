@@ -139,6 +139,9 @@ def _twin_desired(arguments: argparse.Namespace) -> int:
     ]
     head = ("PROPERTY", "ASKED", "STATE", "REPORTED", "WHO WINS", "WHO", "TIME")
     output.table(head, rows, "nothing is asked of its device")
+    for one in found["value"]:
+        if one["problem"]:
+            output.say(f"{one['property']} was not taken: {one['problem']}")
     return 0
 
 

@@ -8,6 +8,7 @@ edits in. `sent` must be committed before the message leaves, so that a crash ca
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import orjson
@@ -268,8 +269,14 @@ class CommandBook:
 
     # -- what happens to it -------------------------------------------------------------------
 
-    def sent(self, key: str, now: int, note: str = "") -> list[Edit]:
+    def sent(self, key: str, now: int, note: str = "", check: Check | None = None) -> list[Edit]:
         """About to be sent: commit this first, then send, and never send without it.
+
+        Args:
+            key: of the command.
+            now: ns since 1970 UTC.
+            note: for people.
+            check: the reading that confirms it, where that was not known when it was asked for.
 
         Raises:
             Conflict: it is not queued (sent before, or over), or its deadline has passed.
@@ -277,6 +284,8 @@ class CommandBook:
         command = self.get(key)
         if now >= command.deadline:
             raise Conflict(f"the deadline of command '{key}' has passed", hint="it expires")
+        if command.check is None:
+            command = replace(command, check=check)
         return self._step(command, SENT, SYSTEM, now, note)
 
     def held_back(self, key: str, verdict: Verdict, now: int) -> list[Edit]:
@@ -289,6 +298,14 @@ class CommandBook:
         if command.state != SENT or now >= command.deadline:
             return []
         return self._step(command, DELIVERED, command.twin, now, note)
+
+    def unsure(self, key: str, now: int, note: str) -> list[Edit]:
+        """The answer will never come: unknown at once, unless a reading may still tell."""
+        command = self.get(key)
+        if command.state not in (SENT, DELIVERED):
+            return []
+        state = UNKNOWN if command.check is None else command.state
+        return [_edit(command.moved(Step(state, now, SYSTEM, note)))]
 
     def answered(
         self, key: str, status: str, result: Any, message: str, now: int, twin: str | None = None

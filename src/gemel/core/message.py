@@ -50,3 +50,21 @@ class LastValue(NamedTuple):
     """A number, boolean, text, or what JSON has for more; None for no value."""
     time: int
     """When it was true, ns since 1970 UTC."""
+
+
+DONE, TAKEN, REFUSED, UNSURE = "done", "taken", "refused", "unsure"
+"""What became of what was written: the source has it; it has taken it on and is not done yet; it
+was not done; the answer is missing, so that it may have been done."""
+
+
+class Outcome(NamedTuple):
+    """What became of a value that was written through a connector, or of a call."""
+
+    state: str
+    """`DONE`, `TAKEN`, `REFUSED` or `UNSURE`."""
+    said: str = ""
+    """The source's words, for people."""
+    result: Any = None
+    """What a call gave back, as JSON has it."""
+    is_read: bool = False
+    """Whether the place was read after it, and what it holds now is taken in and durable."""

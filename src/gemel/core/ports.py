@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 from gemel.core.access import Principal
 from gemel.core.document import Document, Edit, Encoded, Json, Version
-from gemel.core.message import LastValue, Message, Samples
+from gemel.core.message import LastValue, Message, Outcome, Samples
 
 
 class Documents(Protocol):
@@ -120,6 +120,41 @@ class Connector(Protocol):
 
     def facts(self) -> Json:
         """What there is to know beyond its state, for people."""
+        ...
+
+
+@runtime_checkable
+class Writer(Protocol):
+    """What a connector is, beside, through which commands and desired values go out.
+
+    A place is a topic and a name, those under which its values come; what is called rather than
+    set has such a place too. All calls are on the event loop's thread.
+    """
+
+    def places(self) -> Mapping[str, Mapping[str, str]]:
+        """The names that are known, by topic; another mapping whenever it has changed.
+
+        Each with the unit of its values as the source says it with them, "" if it says none. They
+        stay known while the connection is broken.
+        """
+        ...
+
+    def is_ready(self) -> bool:
+        """Whether what is written now leaves now."""
+        ...
+
+    def check(self, topic: str, name: str, value: Any) -> None:
+        """Holds a value against what is known of its place.
+
+        None is a command without arguments: a place that holds a value takes it for true.
+
+        Raises:
+            InvalidInput: it cannot be written, or not this: its type, its range.
+        """
+        ...
+
+    async def write(self, topic: str, name: str, value: Any) -> Outcome:
+        """Writes once, and never again by itself. Whatever happens is the outcome, not an error."""
         ...
 
 

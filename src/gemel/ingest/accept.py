@@ -93,6 +93,11 @@ class Ingest:
         self._bindings = BindingIndex(bindings)
         self._forget_routes()
 
+    @property
+    def bindings(self) -> BindingIndex:
+        """What further topics mean; another object whenever that has changed."""
+        return self._bindings
+
     def bound_twin(self, topic: str) -> str | None:
         """The twin that a binding maps a topic to."""
         found = self._bindings.find(topic)

@@ -48,7 +48,7 @@ class Binding:
     time: str = ""
     """The field that carries the time; "" is time, timestamp, ts or t."""
     commands: Mapping[str, str] = field(default_factory=dict)
-    """For edge nodes that speak Sparkplug: command to the metric that it sets."""
+    """Command to what it sets: a Sparkplug metric, or a name of a connector that writes."""
     pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -115,7 +115,7 @@ def _commands(place: str, doc: Json) -> dict[str, str]:
     for name, metric in doc.items():
         if not isinstance(metric, str) or not metric:
             raise InvalidInput(
-                f"{place}: command '{name}' names no metric",
+                f"{place}: command '{name}' names nothing that it sets",
                 hint='"commands": {"setSpeed": "Motor/Speed Setpoint"}',
             )
     return dict(doc)

@@ -37,7 +37,7 @@ UNITS = {code: unit for unit, code in CODES.items()}
 
 
 def plant_of(found: Json, twin: str, losses: Losses) -> Json:
-    """A plant of one twin: the variables of an object, those of objects in it as its components.
+    """A plant of one twin: what an object has, and what objects in it have as its components.
 
     Args:
         found: as `connect.opcua` describes an object.
@@ -51,22 +51,26 @@ def plant_of(found: Json, twin: str, losses: Losses) -> Json:
         losses.dropped(found["path"], f"{one} is no part of the model")
     plant = Plant("opcua", losses)
     groups: dict[str, list[Json]] = {}
-    for variable in found["variables"]:
-        groups.setdefault("/".join(variable["within"][:1]), []).append(variable)
+    for one in (*found["variables"], *found["methods"]):
+        groups.setdefault("/".join(one["within"][:1]), []).append(one)
     bindings: dict[str, dict[str, Json | str]] = {}
+    commands: dict[str, dict[str, Json | str]] = {}
     limits: dict[str, Json] = {}
     own: dict[str, Json] = {}
     for part in sorted(groups):
         contents = own if not part else {}
         component = free(name_for(part, "part"), own) if part else ""
-        for variable in groups[part]:
-            _take(variable, contents, component, bindings, limits, losses)
+        for one in groups[part]:
+            if "inputs" in one:
+                _take_method(one, contents, component, commands, losses)
+            else:
+                _take(one, contents, component, bindings, limits, losses)
         if part and contents:
             model = plant.make_model(f"{found['type'] or found['name']}_{part}", _list(contents))
             own[component] = {"@type": "Component", "name": component, "schema": model}
     if not own:
         raise InvalidInput(
-            f"'{found['path']}' has no variable that could be read",
+            f"'{found['path']}' has no variable that could be read, and no method",
             hint="gemel connector browse shows what there is",
         )
     own.setdefault(
@@ -80,8 +84,14 @@ def plant_of(found: Json, twin: str, losses: Losses) -> Json:
     plant.twins[twin] = entry
     document = plant.document()
     document["bindings"] = [
-        {"id": _binding_id(topic), "topic": topic, "twin": twin, "fields": fields}
-        for topic, fields in bindings.items()
+        {
+            "id": _binding_id(topic),
+            "topic": topic,
+            "twin": twin,
+            "fields": bindings.get(topic, {}),
+            **({"commands": commands[topic]} if topic in commands else {}),
+        }
+        for topic in {**bindings, **commands}
     ]
     if limits:
         document["settings"] = {model: {"properties": limits}}
@@ -113,8 +123,11 @@ def _take(
         return
     inner = "_".join([*variable["within"][1:], variable["name"]])
     name = free(name_for(inner), contents)
-    kind = "Property" if variable["isProperty"] else "Telemetry"
+    is_writable = variable["isWritable"]
+    kind = "Property" if variable["isProperty"] or is_writable else "Telemetry"
     made: Json = {"@type": kind, "name": name, "schema": schema}
+    if is_writable:
+        made["writable"] = True
     made |= _unit(variable, kind, losses, place)
     if name != inner:
         made["displayName"] = inner[:64]
@@ -126,6 +139,51 @@ def _take(
     if "limits" in variable:
         low, high = variable["limits"]
         limits[path] = {"minimum": low, "maximum": high}
+
+
+def _take_method(
+    method: Json,
+    contents: dict[str, Json],
+    component: str,
+    commands: dict[str, dict[str, Json | str]],
+    losses: Losses,
+) -> None:
+    """One method becomes a command; its binding says what it calls."""
+    place = f"{method['topic']}/{method['name']}"
+    try:
+        payloads = {
+            side: payload
+            for side, told in (("request", method["inputs"]), ("response", method["outputs"]))
+            if (payload := _payload(told)) is not None
+        }
+    except InvalidInput as error:
+        losses.dropped(place, error.message)
+        return
+    inner = "_".join([*method["within"][1:], method["name"]])
+    name = free(name_for(inner), contents)
+    made: Json = {"@type": "Command", "name": name, **payloads}
+    if name != inner:
+        made["displayName"] = inner[:64]
+    contents[name] = made
+    path = f"{component}.{name}" if component else name
+    commands.setdefault(method["topic"], {})[path] = method["name"]
+
+
+def _payload(told: list[Json]) -> Json | None:
+    """What a method takes or gives: one value, or an object of several."""
+    fields: list[Json] = []
+    for one in told:
+        schema = _schema(one)
+        if schema is None:
+            raise InvalidInput(
+                f"its argument '{one['name']}' is of a type that is not written or read"
+            )
+        fields.append({"name": name_for(one["name"]), "schema": schema})
+        if len(told) > 1 and name_for(one["name"]) != one["name"]:
+            raise InvalidInput(f"its argument '{one['name']}' has no name that a model can say")
+    if len(fields) > 1:
+        return {"name": "arguments", "schema": {"@type": "Object", "fields": fields}}
+    return fields[0] if fields else None
 
 
 def _schema(variable: Json) -> Any:

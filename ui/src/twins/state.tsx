@@ -154,6 +154,7 @@ function Desired({ twin, property }: { twin: Twin; property: Property }) {
           {shown(asked, property.schema, property.values, property.unit)} <span class="unit">{unitAsRead(property.unit)}</span>
         </span>
       )}
+      {asked !== null && property.desiredProblem !== "" && <span class="problem">{property.desiredProblem}</span>}
       {property.writable && (
         <ActionButton class="quiet square" label={`Ask the device for another ${property.displayName || property.name}`} blocked={blockedFrom("commands:send")} onAct={() => setOpen(true)} testId="desired-button">
           <Icon name="edit" small />

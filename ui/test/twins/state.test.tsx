@@ -11,7 +11,7 @@ const predicted: Other = { provenance: "predicted", value: 42.5, time: "2026-11-
 const derived: Other = { provenance: "derived", value: 41, time: "2026-11-22T09:59:30Z", received: "2026-11-22T09:59:31Z", quality: "bad", quantiles: {} };
 const property = {
   name: "flow", path: "flow", kind: "telemetry", schema: "double", unit: "m³/h", displayName: "Flow", value: 41.8, time: "2026-11-22T10:00:00Z", received: null, age: 0,
-  quality: "good", cause: "", isStale: false, staleAfter: 30, writable: false, desired: null, minimum: null, maximum: null, series: 1, others: [predicted, derived],
+  quality: "good", cause: "", isStale: false, staleAfter: 30, writable: false, desired: null, desiredProblem: "", minimum: null, maximum: null, series: 1, others: [predicted, derived],
 } as Property;
 
 afterEach(() => {

@@ -61,6 +61,7 @@ class Property(TypedDict):
     staleAfter: Annotated[float, "Seconds without a value; 0: it never is stale."]
     writable: bool
     desired: Value
+    desiredProblem: Annotated[str, "Why its source did not take what is desired, if it is known."]
     minimum: float | None
     maximum: float | None
     values: Annotated[dict[str, str] | None, "Names of an enumeration's values."]

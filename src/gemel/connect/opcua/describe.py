@@ -10,6 +10,17 @@ from typing import Any
 
 from asyncua import ua
 
+from gemel.connect.opcua.attributes import (
+    LIMITS,
+    RANGE,
+    UNITS,
+    WRITABLE,
+    enumerations,
+    properties_of,
+    value_in,
+)
+from gemel.connect.opcua.encode import SCALAR, Form
+from gemel.connect.opcua.forms import methods_of
 from gemel.connect.opcua.space import Found, Space, level, topic_of
 from gemel.connect.opcua.values import Unsupported, plain
 from gemel.core.document import Json
@@ -23,9 +34,6 @@ KINDS = {
     ua.NodeClass.Variable: "variable",
     ua.NodeClass.Method: "method",
 }
-UNITS, RANGE, LIMITS = "EngineeringUnits", "EURange", "InstrumentRange"
-WRITABLE = 2
-"""The bit of an access level that lets clients write."""
 
 
 async def listed(space: Space, text: str, depth: int) -> Json:
@@ -44,12 +52,21 @@ async def listed(space: Space, text: str, depth: int) -> Json:
 
 
 async def described(space: Space, connector: str, text: str) -> Json:
-    """An object with the variables that belong to it, those of objects in it as its parts."""
+    """An object with its variables and methods, those of objects in it as its parts."""
     node, path = await space.node(text)
     root = Found(node, path[-1] if path else "Objects", await space.class_of(node), path)
     below = await space.below(root, 10 * MOST_VARIABLES, DEEPEST_PART)
     variables = [one for one in below if one.kind == ua.NodeClass.Variable]
+    methods = [one for one in below if one.kind == ua.NodeClass.Method]
     about = await _about(space, variables[:MOST_VARIABLES])
+
+    def placed(one: Found) -> Json:
+        return {
+            "topic": topic_of(connector, one.path[:-1]),
+            "name": level(one.name),
+            "within": list(one.path[len(path) : -1]),
+        }
+
     return {
         "kind": KINDS.get(root.kind, "other"),
         "path": "/" + "/".join(path),
@@ -57,18 +74,41 @@ async def described(space: Space, connector: str, text: str) -> Json:
         "type": await _type_name(space, node),
         "topic": topic_of(connector, path),
         "variables": [
-            {
-                "topic": topic_of(connector, one.path[:-1]),
-                "name": level(one.name),
-                "within": list(one.path[len(path) : -1]),
-                "isProperty": one.is_property,
-                **about[one.node],
-            }
+            {**placed(one), "isProperty": one.is_property, **about[one.node]}
             for one in variables[:MOST_VARIABLES]
         ],
-        "left": [f"{one.name} (a method)" for one in below if one.kind == ua.NodeClass.Method]
-        + [f"{one.name} (beyond {MOST_VARIABLES} variables)" for one in variables[MOST_VARIABLES:]],
+        "methods": [
+            {**placed(one), **taken} for one, taken in await _taken(space, methods[:MOST_VARIABLES])
+        ],
+        "left": [
+            f"{one.name} (beyond {MOST_VARIABLES})"
+            for one in (*variables[MOST_VARIABLES:], *methods[MOST_VARIABLES:])
+        ],
     }
+
+
+async def _taken(space: Space, methods: Sequence[Found]) -> list[tuple[Found, Json]]:
+    """Methods with what they take and give."""
+    found = await methods_of(space, {("", str(at)): one for at, one in enumerate(methods)})
+    return [
+        (
+            methods[int(at)],
+            {
+                "inputs": [_form(name, form) for name, form in one.inputs.items()],
+                "outputs": [_form(name, form) for name, form in one.outputs.items()],
+            },
+        )
+        for (_, at), one in found.items()
+    ]
+
+
+def _form(name: str, form: Form) -> Json:
+    made: Json = {
+        "name": name,
+        "type": form.kind.name if form.kind is not None else "",
+        "isArray": form.rank > SCALAR,
+    }
+    return {**made, "names": dict(form.names)} if form.names else made
 
 
 def _row(one: Found, about: Json | None) -> Json:
@@ -86,23 +126,19 @@ async def _about(space: Space, variables: Sequence[Found]) -> dict[ua.NodeId, Js
     values = await space.read(nodes, ua.AttributeIds.Value)
     types = await space.read(nodes, ua.AttributeIds.DataType)
     access = await space.read(nodes, ua.AttributeIds.UserAccessLevel)
-    extra = await _properties(space, nodes)
-    enums = await _enumerations(space, {_value(one) for one in types})
+    extra = await properties_of(space, nodes)
+    enums = await enumerations(space, {value_in(one) for one in types})
     made: dict[ua.NodeId, Json] = {}
     for node, value, of, may in zip(nodes, values, types, access, strict=True):
         found: Json = {
             **_typed(value),
-            "isWritable": bool((_value(may) or 0) & WRITABLE),
+            "isWritable": bool((value_in(may) or 0) & WRITABLE),
             **_measured(extra.get(node, {})),
         }
-        if _value(of) in enums:
-            found["names"] = enums[_value(of)]
+        if value_in(of) in enums:
+            found["names"] = enums[value_in(of)]
         made[node] = found
     return made
-
-
-def _value(found: ua.DataValue) -> Any:
-    return found.Value.Value if found.Value is not None else None
 
 
 def _typed(found: ua.DataValue) -> Json:
@@ -141,45 +177,10 @@ def _code(number: int) -> str:
     return code.decode("ascii") if code.isalnum() else ""
 
 
-async def _properties(space: Space, nodes: Sequence[ua.NodeId]) -> dict[ua.NodeId, dict[str, Any]]:
-    """Values of what describes variables, by variable and name."""
-    found: list[tuple[ua.NodeId, str, ua.NodeId]] = []
-    for node, below in zip(nodes, await space.references(nodes), strict=True):
-        found += [(node, one.name, one.node) for one in below if one.name in (UNITS, RANGE, LIMITS)]
-    values = await space.read([one[2] for one in found], ua.AttributeIds.Value)
-    made: dict[ua.NodeId, dict[str, Any]] = {}
-    for (node, name, _), value in zip(found, values, strict=True):
-        made.setdefault(node, {})[name] = _value(value)
-    return made
-
-
-async def _enumerations(space: Space, types: set[Any]) -> dict[ua.NodeId, dict[str, int]]:
-    """The names of enumerations, by type; only of types of the server's own."""
-    own = [one for one in types if isinstance(one, ua.NodeId) and one.NamespaceIndex]
-    made: dict[ua.NodeId, dict[str, int]] = {}
-    for node, below in zip(own, await space.references(own), strict=True):
-        for one in below:
-            if one.name not in ("EnumStrings", "EnumValues"):
-                continue
-            [found] = await space.read([one.node], ua.AttributeIds.Value)
-            made[node] = _names(_value(found))
-    return made
-
-
-def _names(found: Any) -> dict[str, int]:
-    names: dict[str, int] = {}
-    for number, one in enumerate(found or ()):
-        if isinstance(one, ua.LocalizedText):
-            names[str(one.Text)] = number
-        elif isinstance(one, ua.EnumValueType):
-            names[str(one.DisplayName.Text)] = int(one.Value)
-    return names
-
-
 async def _type_name(space: Space, node: ua.NodeId) -> str:
     """The name of an object's type, if it is one of the server's own."""
     found = await space.type_of(node)
     if found is None or not found.NamespaceIndex:
         return ""
     [name] = await space.read([found], ua.AttributeIds.BrowseName)
-    return str(_value(name).Name) if _value(name) is not None else ""
+    return str(value_in(name).Name) if value_in(name) is not None else ""

@@ -11,26 +11,31 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 from asyncua import ua
 
 from gemel.connect.opcua.describe import described, listed
+from gemel.connect.opcua.forms import places_of
 from gemel.connect.opcua.session import Session
 from gemel.connect.opcua.settings import LinkSettings
-from gemel.connect.opcua.space import Space, items_of
+from gemel.connect.opcua.space import Contents, Space, contents_of
 from gemel.connect.opcua.subscription import Silent, Subscription
-from gemel.connect.opcua.values import Item
+from gemel.connect.opcua.writing import Writing
 from gemel.core.access import Principal
 from gemel.core.clock import Clock
 from gemel.core.document import Json
 from gemel.core.errors import GemelError, Unavailable
+from gemel.core.message import DONE, REFUSED, Outcome
 from gemel.core.ports import Intake
 
 FIRST_WAIT, LONGEST_WAIT = 0.5, 15.0
 """Seconds between attempts; it doubles from the one to the other."""
 MEND_EVERY = 60.0
 """Seconds until nodes that were not there are looked for again."""
+LOOKING = 120.0
+"""Seconds that looking at all nodes may take."""
 MOST_PROBLEMS = 20
 CLOSING = 3.0
 ANSWER = 60.0
@@ -62,7 +67,8 @@ class OpcUaLink:
         self._tell = on_state
         self._session = Session(settings, clock)
         self._subscription = Subscription(settings, intake, who, clock, on_state)
-        self._problems: list[str] = []
+        self._writing = Writing(settings.name)
+        self._contents = Contents([], {}, [])
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -90,6 +96,28 @@ class OpcUaLink:
         """An object as a model is made of it; see `describe.described`. Errors as of `browse`."""
         return await self._asked(lambda: described(self._space, self._settings.name, node))
 
+    # ---- `core.ports.Writer` ---------------------------------------------------------------
+
+    def places(self) -> Mapping[str, Mapping[str, str]]:
+        return self._writing.names
+
+    def is_ready(self) -> bool:
+        return self._subscription.is_running and self._writing.is_known
+
+    def check(self, topic: str, name: str, value: Any) -> None:
+        self._writing.check(topic, name, value)
+
+    async def write(self, topic: str, name: str, value: Any) -> Outcome:
+        """Writes or calls, once; a variable is read behind it, for it may have been so before."""
+        if not self.is_ready():
+            said = f"connector '{self._settings.name}' is not connected: it did not leave"
+            return Outcome(REFUSED, said)
+        outcome = await self._writing.write(self._session.service, topic, name, value)
+        node = self._writing.node_of(topic, name)
+        if outcome.state != DONE or node is None:
+            return outcome
+        return outcome._replace(is_read=await self._subscription.read_now(node))
+
     async def _asked(self, ask: Callable[[], Awaitable[Json]]) -> Json:
         if not self._subscription.is_running:
             raise Unavailable(
@@ -106,7 +134,9 @@ class OpcUaLink:
 
     def facts(self) -> Json:
         of = self._subscription
-        problems = [*self._problems, *(one.problem for one in of.items if one.problem)]
+        problems = [*self._contents.problems, *(one.problem for one in of.items if one.problem)]
+        if self._writing.problem:
+            problems.append(self._writing.problem)
         times: dict[str, int] = {}
         for item in of.items:
             for clock, count in item.times.items():
@@ -161,13 +191,14 @@ class OpcUaLink:
         is_resumed = await self._session.open()
         service, subscription = self._session.service, self._subscription
         if not await subscription.resume(service, is_same_session=is_resumed):
-            items, self._problems = await self._items()
-            await subscription.begin(service, items)
+            self._writing.is_known = False
+            self._contents = await self._found()
+            await subscription.begin(service, self._contents.items)
         self._tell("connected", "")
 
-    async def _items(self) -> tuple[list[Item], list[str]]:
-        async with asyncio.timeout(120):
-            return await items_of(self._space, self._settings.name, self._settings.nodes)
+    async def _found(self) -> Contents:
+        async with asyncio.timeout(LOOKING):
+            return await contents_of(self._space, self._settings.name, self._settings.nodes)
 
     async def _stay(self) -> None:
         """Until something breaks."""
@@ -179,16 +210,30 @@ class OpcUaLink:
 
     async def _mend_forever(self) -> None:
         while True:
+            await self._tried(self._learn)
             await asyncio.sleep(MEND_EVERY)
-            try:
-                await self._mend()
-            except (ua.UaError, OSError, GemelError, TimeoutError):
-                continue  # the connection broke, and is made anew; or it is tried next time
+            await self._tried(self._mend)
+
+    async def _tried(self, do: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await do()
+        except (ua.UaError, OSError, GemelError, TimeoutError) as error:
+            # the connection broke, and is made anew; or it is tried next time
+            if not self._writing.is_known:
+                self._writing.problem = f"what may be written is not known: {error!r}"[:300]
+
+    async def _learn(self) -> None:
+        """Asks what may be written, unless that is known."""
+        if not self._writing.is_known:
+            async with asyncio.timeout(LOOKING):
+                self._writing.take(await places_of(self._space, self._contents))
 
     async def _mend(self) -> None:
         """Looks again for nodes that were not there."""
         known = {one.node for one in self._subscription.items}
-        if self._problems:
-            found, self._problems = await self._items()
-            await self._subscription.watch([one for one in found if one.node not in known])
+        if self._contents.problems:
+            self._contents = await self._found()
+            new = [one for one in self._contents.items if one.node not in known]
+            await self._subscription.watch(new)
+            self._writing.is_known = not new
         await self._subscription.mend()

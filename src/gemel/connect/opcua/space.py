@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from asyncua import ua
 
@@ -28,6 +28,7 @@ AT_ONCE = 100
 OBJECTS = ua.NodeId(85, 0)
 SERVER = ua.NodeId(2253, 0)
 HIERARCHICAL, HAS_PROPERTY, HAS_TYPE = ua.NodeId(33, 0), ua.NodeId(46, 0), ua.NodeId(40, 0)
+HAS_SUBTYPE = ua.NodeId(45, 0)
 SHOWN = ua.NodeClass.Object | ua.NodeClass.Variable | ua.NodeClass.Method
 _NOT_IN_LEVEL = re.compile(r"[/+#\x00-\x1f]")
 
@@ -61,6 +62,8 @@ class Found:
     is_property: bool = False
     """Of a variable or object, such as its range."""
     type: ua.NodeId | None = None
+    above: ua.NodeId | None = None
+    """What it was found below: a method is called on it."""
     below: list[Found] = field(default_factory=list)
 
 
@@ -169,17 +172,19 @@ class Space:
         return found
 
     async def below(self, root: Found, most: int = MOST_NODES, depth: int = DEEPEST) -> list[Found]:
-        """All that hangs below a node, level by level, each node once; properties have no below."""
-        seen = {root.node}
+        """All that hangs below a node, level by level, each node once; properties have none."""
+        seen: set[Any] = {root.node}
         level = [root]
         found: list[Found] = []
         for _ in range(depth):
             fresh = []
             for one in await self.children(level):
-                if one.node not in seen and len(found) < most:
-                    seen.add(one.node)
+                is_method = one.kind == ua.NodeClass.Method  # objects of a type may share them
+                mark = (one.above, one.node) if is_method else one.node
+                if mark not in seen and len(found) < most:
+                    seen.add(mark)
                     found.append(one)
-                    if not one.is_property and one.kind != ua.NodeClass.Method:
+                    if not one.is_property and not is_method:
                         fresh.append(one)
             level = fresh
             if not level:
@@ -187,16 +192,19 @@ class Space:
         return found
 
     async def _browse(
-        self, nodes: Sequence[ua.NodeId], direction: ua.BrowseDirection
+        self,
+        nodes: Sequence[ua.NodeId],
+        direction: ua.BrowseDirection,
+        reference: ua.NodeId = HIERARCHICAL,
     ) -> list[list[ua.ReferenceDescription]]:
-        return await in_parts(lambda some: self._browse_some(some, direction), nodes)
+        return await in_parts(lambda some: self._browse_some(some, direction, reference), nodes)
 
     async def _browse_some(
-        self, nodes: Sequence[ua.NodeId], direction: ua.BrowseDirection
+        self, nodes: Sequence[ua.NodeId], direction: ua.BrowseDirection, reference: ua.NodeId
     ) -> list[list[ua.ReferenceDescription]]:
         wanted = ua.BrowseParameters()
         wanted.RequestedMaxReferencesPerNode = 0
-        wanted.NodesToBrowse = [_description(node, direction) for node in nodes]
+        wanted.NodesToBrowse = [_description(node, direction, reference) for node in nodes]
         answers = await self._service.browse(wanted)
         found = [list(one.References or ()) for one in answers]
         open_at = {i: one.ContinuationPoint for i, one in enumerate(answers)}
@@ -209,7 +217,7 @@ class Space:
                 open_at[place] = part.ContinuationPoint
         for place, one in enumerate(answers):
             if one.StatusCode.value == ua.StatusCodes.BadNoContinuationPoints and len(nodes) > 1:
-                [found[place]] = await self._browse_some([nodes[place]], direction)
+                [found[place]] = await self._browse_some([nodes[place]], direction, reference)
         return found
 
     async def references(self, nodes: Sequence[ua.NodeId]) -> list[list[Found]]:
@@ -227,6 +235,16 @@ class Space:
         [found] = await self._service.browse(wanted)
         return _local(found.References[0].NodeId) if found.References else None
 
+    async def supertypes(self, types: Sequence[ua.NodeId]) -> list[ua.NodeId | None]:
+        """What each type is a kind of."""
+        answers = await self._browse(types, ua.BrowseDirection.Inverse, HAS_SUBTYPE)
+        return [_local(above[0].NodeId) if above else None for above in answers]
+
+    async def parent(self, node: ua.NodeId) -> ua.NodeId | None:
+        """What a node hangs below."""
+        [above] = await self._browse([node], ua.BrowseDirection.Inverse)
+        return _local(above[0].NodeId) if above else None
+
     async def read(
         self, nodes: Sequence[ua.NodeId], attribute: ua.AttributeIds
     ) -> list[ua.DataValue]:
@@ -235,30 +253,53 @@ class Space:
         )
 
 
-async def items_of(space: Space, name: str, nodes: Iterable[str]) -> tuple[list[Item], list[str]]:
-    """What to subscribe to: the variables that are named, and those below objects that are.
+class Contents(NamedTuple):
+    """What there is to read and to write of a server."""
 
-    Returns:
-        The items, and in words what of the names could not be found.
-    """
+    items: list[Item]
+    """Variables, to subscribe to."""
+    methods: dict[tuple[str, str], Found]
+    """By topic and name."""
+    problems: list[str]
+    """In words, what of the names could not be found."""
+
+
+async def contents_of(space: Space, name: str, nodes: Iterable[str]) -> Contents:
+    """The variables and methods that are named, and those below objects that are."""
     items: dict[ua.NodeId, Item] = {}
+    methods: list[Found] = []
     problems: list[str] = []
     for text in nodes:
         try:
-            node, path = await space.node(text)
-            kind = await space.class_of(node)
+            root = await _root(space, text)
         except (NotFound, InvalidInput) as error:
             problems.append(str(error))
             continue
-        root = Found(node, path[-1] if path else "", kind, path)
-        found = [root] if kind == ua.NodeClass.Variable else await space.below(root)
-        for one in found:
+        is_leaf = root.kind in (ua.NodeClass.Variable, ua.NodeClass.Method)
+        for one in [root] if is_leaf else await space.below(root):
+            if one.kind == ua.NodeClass.Method:
+                methods.append(one)
             if one.kind == ua.NodeClass.Variable and one.node not in items:
                 if len(items) >= MOST_ITEMS:
                     problems.append(f"there are more than {MOST_ITEMS:,} variables: name fewer")
                     break
                 items[one.node] = Item(one.node, topic_of(name, one.path[:-1]), level(one.name))
-    return _named_apart(list(items.values())), problems
+    named = _named_apart(list(items.values()))
+    taken = {(one.topic, one.name) for one in named}
+    by_place: dict[tuple[str, str], Found] = {}
+    for one in methods:
+        place = topic_of(name, one.path[:-1]), level(one.name)
+        if place not in taken:
+            by_place.setdefault(place, one)
+    return Contents(named, by_place, problems)
+
+
+async def _root(space: Space, text: str) -> Found:
+    node, path = await space.node(text)
+    found = Found(node, path[-1] if path else "", await space.class_of(node), path)
+    if found.kind == ua.NodeClass.Method:
+        found.above = await space.parent(node)
+    return found
 
 
 def topic_of(name: str, path: Sequence[str]) -> str:
@@ -312,6 +353,7 @@ def _child(parent: Found, one: ua.ReferenceDescription) -> Found:
         (*parent.path, name),
         one.ReferenceTypeId == HAS_PROPERTY,
         _local(one.TypeDefinition) if one.TypeDefinition else None,
+        parent.node,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_from_binary
 
-from gemel.connect.opcua.session import KEPT
+from gemel.connect.opcua.session import KEPT, PATIENCE
 from gemel.connect.opcua.settings import LinkSettings
 from gemel.connect.opcua.space import Space, in_parts
 from gemel.connect.opcua.values import (
@@ -41,6 +41,10 @@ RETRY = 1.0
 GONE = "is not there any more: BadNodeIdUnknown"
 UNKNOWN_NODE = ua.StatusCodes.BadNodeIdUnknown
 LAST_NUMBER = 2**32 - 1
+
+
+def _nothing() -> None:
+    return
 
 
 class Silent(Exception):
@@ -281,7 +285,8 @@ class Subscription:
     async def _take(self, message: ua.NotificationMessage) -> None:
         self._next = message.SequenceNumber % LAST_NUMBER + 1
         received = self._clock()
-        doubt = self._doubt(message, received)
+        self._look_at_clock(message, received)
+        doubt = self._doubt()
         groups: dict[str, list[Sample]] = {}
         for data in message.NotificationData:
             if isinstance(data, ua.DataChangeNotification):
@@ -296,11 +301,12 @@ class Subscription:
             self._room.clear()
             await self._room.wait()
 
-    def _doubt(self, message: ua.NotificationMessage, received: int) -> int:
+    def _look_at_clock(self, message: ua.NotificationMessage, received: int) -> None:
+        if message.PublishTime is not None:
+            self.skew = (nanoseconds(message.PublishTime) - received) / SECOND
+
+    def _doubt(self) -> int:
         """The quality of good values, by how far the server's clock is off."""
-        if message.PublishTime is None:
-            return Quality.GOOD
-        self.skew = (nanoseconds(message.PublishTime) - received) / SECOND
         is_off = abs(self.skew) > self._settings.skew and self._settings.timestamps != "received"
         return Quality.CLOCK_SUSPECT if is_off else Quality.GOOD
 
@@ -339,6 +345,27 @@ class Subscription:
             item.last = max(item.last, sample.time)
             groups.setdefault(item.topic, []).append(sample)
 
+    async def read_now(self, node: ua.NodeId) -> bool:
+        """Reads a variable beside its publications; whether its value is taken in and durable."""
+        item = next((one for one in self.items if one.node == node), None)
+        if item is None:
+            return False
+        wanted = [ua.ReadValueId(node, ua.AttributeIds.Value)]
+        both = ua.TimestampsToReturn.Both
+        durable = asyncio.Event()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                [found] = await self._service.read(ua.ReadParameters(0, both, wanted))
+                received = self._clock()
+                row = sample_of(item, found, self._settings.timestamps, received, self._doubt())
+                item.last = max(item.last, row.time)
+                samples = Samples(item.topic, [row], received, self._who)
+                self._deliver([samples], None, durable.set)
+                await durable.wait()
+        except (ua.UaError, OSError, TimeoutError, Unsupported):
+            return False
+        return True
+
     def _look_at(self, item: Item, status: int, received: int) -> None:
         """What a status says beside the quality of the value."""
         if has_overflowed(status):
@@ -350,15 +377,22 @@ class Subscription:
     # ---- durable ---------------------------------------------------------------------------
 
     def _deliver(
-        self, samples: list[Samples], number: ua.SubscriptionAcknowledgement | None
+        self,
+        samples: list[Samples],
+        number: ua.SubscriptionAcknowledgement | None,
+        then: Callable[[], object] = _nothing,
     ) -> None:
-        count = sum(len(one.rows) for one in samples)
+        """Offers values until they are durable, and calls `then`."""
         self._undurable += 1
-        self._offer(samples, number, count)
+        self._offer(samples, number, then)
 
     def _offer(
-        self, samples: list[Samples], number: ua.SubscriptionAcknowledgement | None, count: int
+        self,
+        samples: list[Samples],
+        number: ua.SubscriptionAcknowledgement | None,
+        then: Callable[[], object],
     ) -> None:
+        count = sum(len(one.rows) for one in samples)
         is_called = False
 
         def done(error: Exception | None) -> None:
@@ -368,12 +402,13 @@ class Subscription:
             is_called = True
             if error is None:
                 self._is_durable(number, count)
+                then()
             elif not self._is_over:
                 self.refused += count
                 self._is_refused = True
                 self._tell("failing", f"the platform did not take values in: {error}")
                 loop = asyncio.get_running_loop()
-                loop.call_later(RETRY, self._offer, samples, number, count)
+                loop.call_later(RETRY, self._offer, samples, number, then)
 
         try:
             self._intake.accept(samples, done)

@@ -120,6 +120,8 @@ export interface Property {
   staleAfter: number;
   writable: boolean;
   desired: Json;
+  /** Why its source did not take what is desired, if it is known. */
+  desiredProblem: string;
   minimum: number | null;
   maximum: number | null;
   /** Names of an enumeration's values. */
