@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gemel.app.addresses import address
-from gemel.app.config import Config, load
+from gemel.app.config import TABLES, Config, load
 from gemel.app.connection_settings import MqttConnection
 from gemel.core.errors import ConfigInvalid
 
@@ -46,7 +46,7 @@ OTHER: dict[str, Any] = {
     "smtp_security": "tls",
     "smtp_user": "gemel",
 }
-SCALARS = sorted({f.name for f in dataclasses.fields(Config)} - {"connections"})
+SCALARS = sorted({f.name for f in dataclasses.fields(Config)} - TABLES)
 
 
 def toml(value: Any) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from pages import ROOT, code, read, section, table
 
-from gemel.app.config import Config, load
+from gemel.app.config import TABLES, Config, load
 from gemel.app.connection_settings import KINDS, MqttConnection, OpcUaConnection
+from gemel.app.oidc_settings import Oidc
 from gemel.cli.main import parser
 from gemel.core.errors import ConfigInvalid
 
@@ -24,6 +25,7 @@ CONNECTIONS = {
         (OpcUaConnection, "### An OPC UA server"),
     )
 }
+OIDC = {code(row[0]): row for row in table(section(PAGE, "## `[oidc]`"), "setting")}
 
 
 def shown(value: object) -> str:
@@ -51,6 +53,7 @@ def flags() -> dict[str, str]:
 
 def test_every_setting_is_documented_and_no_other() -> None:
     assert set(SETTINGS) == {f.name for f in dataclasses.fields(Config)}
+    assert set(OIDC) == {f.name for f in dataclasses.fields(Oidc)}
     for kind, rows in CONNECTIONS.items():
         assert set(rows) == {f.name for f in dataclasses.fields(kind)}
     assert set(KINDS.values()) == set(CONNECTIONS)
@@ -59,8 +62,11 @@ def test_every_setting_is_documented_and_no_other() -> None:
 def test_defaults_are_those_of_the_code() -> None:
     default = Config()
     documented = {name: row[1].strip("`") for name, row in SETTINGS.items()}
-    assert documented.pop("connections") == "none"
+    assert {documented.pop(name) for name in TABLES} == {"none"}
     assert documented == {name: shown(getattr(default, name)) for name in documented}
+    own = {name: row[1].strip("`") for name, row in OIDC.items()}
+    assert own.pop("roles") == "none"
+    assert own == {name: shown(getattr(Oidc(), name)) for name in own}
     for kind, rows in CONNECTIONS.items():
         documented = {name: row[1].strip("`") for name, row in rows.items()}
         [required] = [name for name in KINDS if name in documented]
@@ -73,7 +79,7 @@ def test_flags_are_those_of_serve() -> None:
     assert documented == flags()
 
 
-@pytest.mark.parametrize("name", sorted(set(SETTINGS) - {"connections"}))
+@pytest.mark.parametrize("name", sorted(set(SETTINGS) - TABLES))
 def test_environment_variable_sets_it(name: str) -> None:
     variable = code(SETTINGS[name][2])
     value = {"bool": "true", "int": "7", "float": "7"}.get(

@@ -36,6 +36,7 @@ from gemel.api import (
     neighbours,
     notify,
     odata,
+    oidc,
     openapi,
     page,
     plant,
@@ -101,6 +102,7 @@ ROUTES: list[Route] = [
     *ingest.ROUTES,
     *influx.ROUTES,
     *session.ROUTES,
+    *oidc.ROUTES,
     *system.ROUTES,
     *installation.ROUTES,
     *gaps.ROUTES,
@@ -137,7 +139,7 @@ def _endpoint(platform: Platform, route: Route) -> Callable[[Request], Awaitable
         try:
             who = NOBODY
             if route.allow != ANYONE:
-                who = authenticate(platform, request, route.dialect)
+                who = await authenticate(platform, request, route.dialect)
                 if route.allow != LOGGED_IN and not who.allows(route.allow):
                     raise lacks(who.role, route.allow)
             response = packed(request, await guarded(platform, route, request, who))

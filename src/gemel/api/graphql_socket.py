@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from gemel.api.graphql_feeds import Watching
 from gemel.api.graphql_parts import Caller
 from gemel.api.graphql_run import Prepared, Unfit, answered, as_answer, prepare, schema_of
-from gemel.api.session import COOKIE, authenticate, check_origin
+from gemel.api.session import COOKIE, authenticate, bearer, check_origin
 from gemel.core.access import Principal
 from gemel.core.document import Json
 from gemel.core.errors import GemelError
@@ -74,7 +74,7 @@ class _Session:
             raise Closing(4408, "Connection initialisation timeout") from None
         if first.get("type") != "connection_init":
             raise Closing(4401, "Unauthorized: send connection_init first")
-        who = self._who = self._authenticated(first.get("payload"))
+        who = self._who = await self._authenticated(first.get("payload"))
         for permission in ("live:read", "twins:read"):
             if not who.allows(permission):
                 raise Closing(4403, f"Forbidden: role {who.role} lacks {permission}")
@@ -92,7 +92,7 @@ class _Session:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _authenticated(self, payload: object) -> Principal:
+    async def _authenticated(self, payload: object) -> Principal:
         """Who it is: by header or cookie as elsewhere, or by `Authorization` of the payload."""
         try:
             check_origin(self._socket)
@@ -101,11 +101,11 @@ class _Session:
             is_known = "authorization" in self._socket.headers or COOKIE in self._socket.cookies
             if isinstance(header, str) and not is_known:
                 kind, _, secret = header.partition(" ")
-                found = self._platform.tokens.principal(secret.strip())
+                found = await bearer(self._platform, secret.strip())
                 if kind.lower() != "bearer" or found is None:
                     raise Closing(4403, "Forbidden: the token is not valid, or no longer")
                 return found
-            return authenticate(self._platform, self._socket)
+            return await authenticate(self._platform, self._socket)
         except GemelError as error:
             raise Closing(4403, f"Forbidden: {error.message}") from error
 

@@ -34,7 +34,7 @@ POLICY, TOO_SLOW, TOO_BIG = 1008, 1013, 1009
 async def live(platform: Platform, socket: WebSocket) -> None:
     """Serves one watcher until it leaves."""
     try:
-        who = authenticate(platform, socket)
+        who = await authenticate(platform, socket)
         check_origin(socket)
     except GemelError as error:
         await socket.accept()

@@ -20,27 +20,26 @@ COOKIE = "gemel_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
-def authenticate(
+async def authenticate(
     platform: Platform, request: HTTPConnection, dialect: Dialect | None = None
 ) -> Principal:
     """The principal of a request; a dialect says where else its token may stand.
 
     Raises:
         NotAuthenticated: no valid token or session.
+        Unavailable: it is a token of a provider that has never answered.
         Forbidden: a browser sends this from another site.
     """
     header = request.headers.get("authorization", "")
     other = dialect.secret(request) if dialect else ""
     if header or other:
         kind, _, secret = header.partition(" ")
-        found = None
+        given, found = other or secret.strip(), None
         if other or kind.lower() == "bearer":
-            found = platform.tokens.principal(other or secret.strip())
+            found = await bearer(platform, given)
         if found is None:
-            _refused(platform, request)
-            raise NotAuthenticated(
-                "the token is not valid, or no longer", hint="gemel token create makes one"
-            )
+            refused(platform, request)
+            raise NotAuthenticated("the token is not valid, or no longer", hint=_way_out(given))
         return found
     secret = request.cookies.get(COOKIE, "")
     found = platform.tokens.principal(secret, ("session",)) if secret else None
@@ -51,6 +50,25 @@ def authenticate(
     method = request.scope.get("method", "WEBSOCKET")
     if method not in SAFE:
         check_origin(request)
+    return found
+
+
+def _way_out(secret: str) -> str:
+    """What to do about a token that is not taken."""
+    if "." in secret:
+        return "the server's log says why a token of a provider is not taken"
+    return "gemel token create makes one"
+
+
+async def bearer(platform: Platform, secret: str) -> Principal | None:
+    """Whom a token stands for; where it is of a provider's newer key, that is asked for once.
+
+    Raises:
+        Unavailable: it is a token of a provider that has never answered.
+    """
+    found = platform.tokens.principal(secret)
+    if found is None and platform.sign_on is not None and await platform.sign_on.learns(secret):
+        found = platform.tokens.principal(secret)
     return found
 
 
@@ -78,7 +96,7 @@ def foreign_secret(request: HTTPConnection) -> str:
     return password or user
 
 
-def _refused(platform: Platform, request: HTTPConnection) -> None:
+def refused(platform: Platform, request: HTTPConnection) -> None:
     """Has it in the audit log that somebody came with a token or link that is not valid."""
     platform.refusals.add("http", request.client.host if request.client else "")
 
@@ -106,13 +124,11 @@ def _host_of(origin: str) -> str:
         return ""
 
 
-async def _with_cookie(
-    response: Response, platform: Platform, request: Request, who: Principal, secret: str = ""
-) -> None:
-    new = await platform.on_disk(platform.tokens.begin_session, who, secret)
+def with_cookie(response: Response, request: Request, secret: str) -> None:
+    """Has the browser keep a session."""
     response.set_cookie(
         COOKIE,
-        new.secret,
+        secret,
         max_age=tokens.SESSION_SECONDS,
         path="/",
         httponly=True,
@@ -125,10 +141,11 @@ async def login(platform: Platform, request: Request, _: Principal) -> Response:
     ticket = request.query_params.get("ticket", "")
     found = await platform.on_disk(platform.tokens.take_link, ticket)
     if found is None:
-        _refused(platform, request)
+        refused(platform, request)
         return RedirectResponse("/app/login?reason=link", 303)
     response = RedirectResponse("/app/overview", 303, {"Cache-Control": "no-store"})
-    await _with_cookie(response, platform, request, found)
+    new = await platform.on_disk(platform.tokens.begin_session, found)
+    with_cookie(response, request, new.secret)
     return response
 
 
@@ -139,18 +156,29 @@ async def begin(platform: Platform, request: Request, who: Principal) -> Respons
             "a session cannot renew itself", hint="send 'Authorization: Bearer gml_...'"
         )
     response = json_response({"name": who.name, "role": who.role})
-    await _with_cookie(response, platform, request, who, secret)
+    new = await platform.on_disk(platform.tokens.begin_session, who, secret)
+    with_cookie(response, request, new.secret)
     return response
 
 
 async def end(platform: Platform, request: Request, _: Principal) -> Response:
+    headers: dict[str, str] = {}
     secret = request.cookies.get(COOKIE, "")
     if secret:
         check_origin(request)
-        await platform.on_disk(platform.tokens.end_session, secret)
-    response = Response(status_code=204)
+        of = await platform.on_disk(platform.tokens.end_session, secret)
+        if of == tokens.SIGN_ON and platform.sign_on is not None:
+            there = platform.sign_on.farewell(secret, page_of(platform, request) + "/app/login")
+            headers = {"Location": there} if there else {}
+    response = Response(status_code=204, headers=headers)
     response.delete_cookie(COOKIE, path="/")
     return response
+
+
+def page_of(platform: Platform, request: Request) -> str:
+    """Under which address the browser knows us."""
+    host = request.headers.get("host", "")
+    return platform.config.oidc.page.rstrip("/") or f"{request.url.scheme}://{host}"
 
 
 async def me(_: Platform, __: Request, who: Principal) -> Response:

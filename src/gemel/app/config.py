@@ -14,10 +14,13 @@ from typing import Any, get_type_hints
 
 from gemel.app.addresses import address
 from gemel.app.connection_settings import KINDS, Connection, kind_in
+from gemel.app.oidc_settings import Oidc, read_roles
 from gemel.core.errors import ConfigInvalid, InvalidInput
 
 MEBIBYTE = 1 << 20
 MOST_PROCESSES = 64
+TABLES = frozenset({"connections", "oidc"})
+"""Settings that are tables, and no values."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Config:
     smtp_ca: str = ""
     """PEM file with the authorities for its certificate ('' for those of the system)."""
     connections: Mapping[str, Connection] = field(default_factory=dict)
+    oidc: Oidc = field(default_factory=Oidc)
+    """Single sign-on."""
 
 
 def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
@@ -103,10 +108,11 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
     if path is not None or file.exists():
         values.update(_from_file(file))
     names = {f.name for f in dataclasses.fields(Config)}
-    for name in sorted(names - {"connections"}):
+    for name in sorted(names - TABLES):
         text = environment.get("GEMEL_" + name.upper())
         if text is not None:
             values[name] = _convert(name, text, f"environment variable GEMEL_{name.upper()}")
+    values["oidc"] = _with_environment(values.get("oidc", Oidc()), environment)
     values.update({k: v for k, v in flags.items() if v is not None and k in names})
     config = Config(**values)
     for name in ("http", "mqtt", "mqtt_tls", "coap"):
@@ -146,6 +152,8 @@ def _from_file(file: Path) -> dict[str, Any]:
             raise _unknown(name, known, place)
         if name == "connections":
             values[name] = _connections(value, text, file)
+        elif name == "oidc":
+            values[name] = _oidc(value, text, file)
         else:
             values[name] = _convert(name, value, place)
     return values
@@ -181,6 +189,46 @@ def _connection(name: str, table: dict[str, Any], text: str, file: Path) -> Conn
     except InvalidInput as error:
         raise ConfigInvalid(f"{file}: {head}: {error.message}", hint=error.hint) from error
     return connection
+
+
+def _oidc(found: Any, text: str, file: Path) -> Oidc:
+    known = {f.name for f in dataclasses.fields(Oidc)}
+    values: dict[str, Any] = {}
+    if not isinstance(found, dict):
+        place = f"{file}, line {_line_of(text, 'oidc')}"
+        raise ConfigInvalid(f"{place}: oidc must be a table", hint="[oidc]")
+    for name, value in found.items():
+        place = f"{file}, line {_line_of(text, name, 'oidc')}"
+        if name not in known:
+            raise _unknown(name, known, place)
+        if name != "roles":
+            values[name] = _convert(name, value, place, Oidc)
+            continue
+        try:
+            values[name] = read_roles(value)
+        except InvalidInput as error:
+            place = f"{file}, line {_line_of(text, 'oidc.roles', 'oidc.roles')}"
+            raise ConfigInvalid(f"{place}: {error.message}", hint=error.hint) from error
+    return Oidc(**values)
+
+
+def _with_environment(oidc: Oidc, environment: Mapping[str, str]) -> Oidc:
+    """With what GEMEL_OIDC_... say; lists are parted by blanks."""
+    values: dict[str, Any] = {}
+    for one in dataclasses.fields(Oidc):
+        variable = "GEMEL_OIDC_" + one.name.upper()
+        text = environment.get(variable)
+        if text is not None and one.name != "roles":
+            is_list = isinstance(getattr(oidc, one.name), tuple)
+            values[one.name] = tuple(text.split()) if is_list else text
+    if values:
+        oidc = dataclasses.replace(oidc, **values)
+    if oidc != Oidc():
+        try:
+            oidc.check()
+        except InvalidInput as error:
+            raise ConfigInvalid(f"[oidc]: {error.message}", hint=error.hint) from error
+    return oidc
 
 
 def _unknown(name: str, known: set[str], place: str) -> ConfigInvalid:

@@ -54,6 +54,7 @@ from gemel.app.room import Room
 from gemel.app.scenarios import Scenarios
 from gemel.app.services import Services
 from gemel.app.set_points import SetPoints
+from gemel.app.sign_on import sign_on
 from gemel.app.sparkplug import Sparkplug
 from gemel.app.tokens import Tokens
 from gemel.app.upkeep import Upkeep
@@ -142,7 +143,7 @@ class Platform:
         self.value = Value(self)
         self.gaps, self.refusals, self.room = Gaps(self), Refusals(self), Room(self)
         self.sparkplug, self.outlets = Sparkplug(self), Outlets(self)
-        self.set_points = SetPoints(self)
+        self.set_points, self.sign_on = SetPoints(self), sign_on(self)
         self.connections, self.promql = Connections(self), PromQL(self)
         self.attachments, self.geometries = Attachments(self), Geometries(self)
         self.listening = Listening(clock())
@@ -393,6 +394,8 @@ class Platform:
         self.set_points.tick()
         self.derived.tick(now)
         self.services.tick(now)
+        if self.sign_on is not None:
+            self.sign_on.tick()
         self.catalogue.save_discovered()
         if self.hub.watchers:
             self.hub.event({"type": "status", "status": self.status()})
@@ -405,6 +408,8 @@ class Platform:
         await self.jobs.stop()
         await self.services.runs.stop()
         await self.events.stop()
+        if self.sign_on is not None:
+            await self.sign_on.close()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self.backtests.close)
         await loop.run_in_executor(None, self.promql.close)

@@ -23,6 +23,9 @@ LINK_SECONDS = 15 * 60
 SESSION_SECONDS = 12 * 3600
 LONGEST_SECONDS = 100 * 365 * 86_400
 CACHE_SIZE = 50_000
+TIMED = "until:"
+SIGN_ON = "oidc"
+"""In the place of a token's id: what sessions were begun with."""
 
 
 def digest(secret: str) -> str:
@@ -33,6 +36,11 @@ def digest(secret: str) -> str:
 class NewToken:
     secret: str
     doc: Json
+
+
+def timed(key: str, expires: int) -> str:
+    """The key of what is no token of ours: it stands until a time (ns), and nobody ends it."""
+    return f"{TIMED}{expires}:{key}"
 
 
 def view(doc: Json) -> Json:
@@ -105,11 +113,15 @@ class Tokens:
         self._seen = documents.newest()
         self.narrowing: Callable[[str, str], Narrowing | None] = lambda *_: None
         """What policies leave of (role, name)."""
+        self.foreign: Callable[[str], Principal | None] = lambda _: None
+        """Whom a token that is none of ours stands for."""
 
     def principal(
         self, secret: str, uses: tuple[str, ...] = ("token", "short")
     ) -> Principal | None:
         """The principal behind a secret, or None if it is unknown, expired or of another use."""
+        if "." in secret and "token" in uses:
+            return self.foreign(secret)
         doc = self._valid(secret)
         if doc is None or doc.doc["use"] not in uses:
             return None
@@ -131,12 +143,18 @@ class Tokens:
         self._cache.pop(doc.key, None)
         return Principal(found["name"], found["role"], tuple(found["twins"]), doc.key)
 
-    def begin_session(self, who: Principal, secret: str = "") -> NewToken:
-        """A browser session of a principal; one begun with a token ends with it, if not before."""
+    def begin_session(self, who: Principal, secret: str = "", of: str = "") -> NewToken:
+        """A browser session of a principal; one begun with a token ends with it, if not before.
+
+        Args:
+            of: what it was begun with, where that is no token of ours.
+        """
         seconds: float = SESSION_SECONDS
         token = self._valid(secret)
         if token is not None and token.doc["expires"] is not None:
             seconds = min(seconds, (token.doc["expires"] - self._clock()) / SECOND)
+        if who.token.startswith(TIMED):
+            seconds = min(seconds, (_ends(who.token) - self._clock()) / SECOND)
         return create(
             self._documents,
             self._clock(),
@@ -146,7 +164,7 @@ class Tokens:
             twins=who.twins,
             seconds=seconds,
             use="session",
-            of=token.doc["id"] if token is not None else "",
+            of=token.doc["id"] if token is not None else of,
         )
 
     def delete(self, token_id: str, who: str) -> None:
@@ -157,18 +175,21 @@ class Tokens:
         """
         now = self._clock()
         found = list(self._documents.load("token"))
-        if not any(d.doc["id"] == token_id for d in found):
-            raise NotFound(f"there is no token '{token_id}'", hint="see GET /tokens")
         over = [d.key for d in found if token_id in (d.doc["id"], d.doc.get("of"))]
+        if not over:
+            raise NotFound(f"there is no token '{token_id}'", hint="see GET /tokens")
         self._documents.commit([Edit("token", key, None, now, who, "deleted") for key in over])
         for key in over:
             self._cache.pop(key, None)
 
-    def end_session(self, secret: str) -> None:
+    def end_session(self, secret: str) -> str:
+        """Ends a session; what it was begun with, "" if there was none."""
         key = digest(secret)
-        if self._documents.get("token", key) is not None:
+        found = self._documents.get("token", key)
+        if found is not None:
             self._documents.commit([Edit("token", key, None, self._clock(), "gemel", "logged out")])
         self._cache.pop(key, None)
+        return "" if found is None else str(found.doc.get("of", ""))
 
     def listing(self) -> list[Json]:
         """All tokens in use, without their hashes; expired ones are left out."""
@@ -200,6 +221,8 @@ class Tokens:
 
     def is_current(self, key: str) -> bool:
         """Whether the token with this hash still stands ("" is nobody's token, and stands)."""
+        if key.startswith(TIMED):
+            return self._clock() < _ends(key)
         return not key or self._current(key) is not None
 
     def _valid(self, secret: str) -> Document | None:
@@ -214,6 +237,11 @@ class Tokens:
             self._cache[key] = self._documents.get("token", key)
         found = self._cache[key]
         return None if found is None or _is_over(found.doc, self._clock()) else found
+
+
+def _ends(key: str) -> int:
+    """When what was given a key by `timed` ends."""
+    return int(key.split(":")[1])
 
 
 def _is_over(doc: Json, now: int) -> bool:

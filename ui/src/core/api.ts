@@ -124,8 +124,10 @@ export async function signIn(token: string): Promise<void> {
 }
 
 export async function signOut(): Promise<void> {
-  await fetch("/session", { method: "DELETE", credentials: "same-origin" });
+  const answer = await fetch("/session", { method: "DELETE", credentials: "same-origin" });
   leave();
+  const provider = answer.headers.get("Location"); // where the session began, and is ended too
+  if (provider) location.assign(provider);
 }
 
 export async function whoAmI(): Promise<void> {

@@ -21,6 +21,16 @@ class Session(TypedDict):
     role: str
 
 
+class SignOnOffer(TypedDict):
+    label: Annotated[str, "What the button says after 'Sign in with'."]
+
+
+class LoginOptions(TypedDict):
+    """How a person may log in beside links and tokens."""
+
+    signOn: SignOnOffer | None
+
+
 class AlarmTotals(Priorities):
     unacknowledged: int
     shelved: int

@@ -4,7 +4,7 @@ import type { Alarm, AlarmActed, AlarmCorrection, AlarmFigures, AlarmGroup, Alar
 import type { Command, DryRun, KillSwitch } from "./commands.ts";
 import type { Differences, Explained, ExportForm, GraphDrawn, GraphWay, Models, TwinDifference, TwinEdits, TwinPair } from "./graph.ts";
 import type { History, SeriesLast, SeriesNow, Statistics } from "./history.ts";
-import type { Audit, Browsed, Connector, EdgeNode, EdgeNodes, Geometry, Health, Installation, Me, Modelled, NewToken, Role, SavedView, Session, Status, Token } from "./installation.ts";
+import type { Audit, Browsed, Connector, EdgeNode, EdgeNodes, Geometry, Health, Installation, LoginOptions, Me, Modelled, NewToken, Role, SavedView, Session, Status, Token } from "./installation.ts";
 import type { Json } from "./json.ts";
 import type { Notice, Notification, Receiver } from "./notify.ts";
 import type { Backtest, BacktestUnderWay, Rule, RuleChecked } from "./rules.ts";
@@ -87,6 +87,7 @@ export interface Answers {
   "POST /killswitch/resume": KillSwitch;
   "POST /killswitch/stop": KillSwitch;
   "GET /kpis": { value: Kpi[]; };
+  "GET /login/options": LoginOptions;
   "GET /me": Me;
   "GET /models": Models;
   "GET /notices": { value: Notice[]; };

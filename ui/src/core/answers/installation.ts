@@ -169,6 +169,11 @@ export interface Installation {
   retentionDays: number;
 }
 
+/** How a person may log in beside links and tokens. */
+export interface LoginOptions {
+  signOn: SignOnOffer | null;
+}
+
 export interface Me {
   name: string;
   role: string;
@@ -243,6 +248,11 @@ export interface ShiftNow {
   name: string;
   from: string;
   to: string;
+}
+
+export interface SignOnOffer {
+  /** What the button says after 'Sign in with'. */
+  label: string;
 }
 
 /** The installation at a glance. */
