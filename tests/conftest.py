@@ -10,6 +10,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+import object_stores
 from running import SMALL_BALLAST, Running
 
 SHARED = Path(__file__).parents[2] / "shared"
@@ -59,3 +60,15 @@ def server(tmp_path: Path) -> Iterator[Running]:
     """A running server on an empty folder."""
     with Running(tmp_path / "data") as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def s3_store() -> Iterator[object_stores.Store]:
+    with object_stores.s3() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def azure_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_stores.Store]:
+    with object_stores.azure(tmp_path_factory.mktemp("azurite")) as found:
+        yield found

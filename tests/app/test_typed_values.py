@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,9 @@ import pytest
 from app.inside import Inside, inside, until
 from cli.test_keep import gemel
 from gemel.app import parquet
+from gemel.backends.object_folder import FolderObjects
 from gemel.core.errors import InvalidInput, Unavailable
+from gemel.history import History
 
 MODEL: dict[str, Any] = {
     "@id": "dtmi:test:Typed;1",
@@ -155,13 +157,18 @@ def test_what_cannot_be_exported_is_said(typed: Inside, exported: Path, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
+def _written(history: History, series: Sequence[int], path: Path) -> tuple[int, int]:
+    made = parquet.write_parquet(history, series, 0, 1 << 62, FolderObjects(path.parent), path.name)
+    return made.readings, made.series
+
+
 def test_large_histories_go_out_in_row_groups(
     typed: Inside, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(parquet, "ROWS_A_GROUP", 8)
     history = typed.platform.history
     path = tmp_path / "groups.parquet"
-    assert parquet.write_parquet(history, range(6), 0, 1 << 62, path) == (24, 6)
+    assert _written(history, range(6), path) == (24, 6)
     assert pq.read_metadata(path).num_row_groups == 3
 
 
@@ -173,7 +180,7 @@ def test_without_pyarrow_the_extra_is_named(
 
     monkeypatch.setattr(parquet.importlib, "import_module", missing)
     with pytest.raises(InvalidInput) as caught:
-        parquet.write_parquet(typed.platform.history, [0], 0, 1, tmp_path / "x.parquet")
+        _written(typed.platform.history, [0], tmp_path / "x.parquet")
     assert "gemel[parquet]" in caught.value.hint
 
 
@@ -185,7 +192,7 @@ def test_no_half_file_stays_when_writing_fails(
 
     monkeypatch.setattr(parquet, "_table", full)
     with pytest.raises(Unavailable):
-        parquet.write_parquet(typed.platform.history, [0], 0, 1 << 62, tmp_path / "x.parquet")
+        _written(typed.platform.history, [0], tmp_path / "x.parquet")
     assert list(tmp_path.iterdir()) == []
 
 

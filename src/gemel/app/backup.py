@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 PARTIAL = ".partial"
 PREFIX = "gemel-"
+NAME = re.compile(r"gemel-\d{8}T\d{6}Z(-\d+)?", re.ASCII)
+"""As backups are named here; what bears another name was named by somebody and stays."""
 PIECE = 1 << 20
 
 
@@ -35,7 +38,7 @@ PIECE = 1 << 20
 class Stored:
     """What a backup or a restore did."""
 
-    place: Path
+    place: Path | str
     files: int
     bytes: int
     copied: int
@@ -44,7 +47,9 @@ class Stored:
     """Known when it was made: it is in the backup as it was."""
 
 
-def store(snapshot: Path, about: Json, target: Path, now: int, *, full: bool = False) -> Stored:
+def store(
+    snapshot: Path, about: Json, target: Path, now: int, *, full: bool = False, keep: int = 0
+) -> Stored:
     """Copies a snapshot into a new folder of `target`.
 
     Args:
@@ -53,6 +58,7 @@ def store(snapshot: Path, about: Json, target: Path, now: int, *, full: bool = F
         target: the folder of all backups; made if missing.
         now: names the backup.
         full: copies everything, whatever earlier backups hold.
+        keep: so many of the newest whole backups stay; 0 for all.
 
     Raises:
         Unavailable: no room, or the folder cannot be written; nothing is left behind.
@@ -60,7 +66,10 @@ def store(snapshot: Path, about: Json, target: Path, now: int, *, full: bool = F
     with _worded(f"the backup in {target}"):
         target.mkdir(parents=True, exist_ok=True, mode=0o700)
         with held(target / "backup"):
-            return _store(snapshot, about, target, now, full)
+            made = _store(snapshot, about, target, now, full)
+            if keep:
+                _drop([one for one in whole(target) if NAME.fullmatch(one.name)][:-keep])
+            return made
 
 
 def _store(snapshot: Path, about: Json, target: Path, now: int, full: bool) -> Stored:
@@ -84,18 +93,28 @@ def _store(snapshot: Path, about: Json, target: Path, now: int, full: bool) -> S
             entries.append(entry)
             copied += entry["bytes"] * is_new
         size = sum(entry["bytes"] for entry in entries)
-        _write_manifest(
-            partial,
-            {"format": FORMAT, "gemel": __version__, "time": to_iso(now), "bytes": size}
-            | about
-            | {"files": entries},
-        )
+        _write_manifest(partial, content(FORMAT, about, entries, now))
         partial.rename(place)
         _sync(target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     return Stored(place, len(entries), size, copied, tuple(about.get("damage", ())))
+
+
+def content(form: int, about: Json, entries: list[Json], now: int) -> Json:
+    """A manifest."""
+    size = sum(entry["bytes"] for entry in entries)
+    head: Json = {"format": form, "gemel": __version__, "time": to_iso(now), "bytes": size}
+    return head | about | {"files": entries}
+
+
+def _drop(backups: list[Path]) -> None:
+    """Takes backups away; one that is half gone is seen to be no whole one."""
+    for place in backups:
+        partial = place.with_name(place.name + PARTIAL)
+        place.rename(partial)
+        shutil.rmtree(partial)
 
 
 def _keep(
@@ -177,10 +196,15 @@ def _free_name(target: Path, now: int) -> Path:
     return place
 
 
+def whole(target: Path) -> list[Path]:
+    """The whole backups of a folder, the oldest first."""
+    found = sorted(path.parent for path in target.glob(f"{PREFIX}*/{MANIFEST}"))
+    return [path for path in found if not path.name.endswith(PARTIAL)]
+
+
 def newest(target: Path) -> Path | None:
     """The last whole backup of a folder."""
-    found = sorted(path.parent for path in target.glob(f"{PREFIX}*/{MANIFEST}"))
-    found = [path for path in found if not path.name.endswith(PARTIAL)]
+    found = whole(target)
     return found[-1] if found else None
 
 
@@ -193,9 +217,7 @@ def manifest(backup: Path) -> Json:
         InvalidInput: it is of a later version.
     """
     try:
-        found = orjson.loads((backup / MANIFEST).read_bytes())
-        entries = found["files"]
-        is_good = all(_is_entry(entry) for entry in entries) and type(found["format"]) is int
+        text = (backup / MANIFEST).read_bytes()
     except FileNotFoundError as error:
         inner = newest(backup) if backup.is_dir() else None
         hint = "one without a manifest was not finished: take another"
@@ -203,27 +225,52 @@ def manifest(backup: Path) -> Json:
             f"{backup} is no whole backup: it has no {MANIFEST}",
             hint=f"the newest one here is {inner}" if inner else hint,
         ) from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _bad_manifest(backup) from error
+    except OSError as error:
+        raise Damaged(f"{backup / MANIFEST} cannot be read", hint="take another backup") from error
+    return read_manifest(text, backup / MANIFEST, FORMAT, _is_entry)
+
+
+def read_manifest(
+    text: bytes, where: Path | str, form: int, is_entry: Callable[[Json], bool]
+) -> Json:
+    """The manifest of a backup, looked over.
+
+    Args:
+        text: what is stored.
+        where: its place, for messages.
+        form: the one that is known.
+        is_entry: whether what is said of a file can be used.
+
+    Raises:
+        Damaged: it is not what was written.
+        InvalidInput: it is of another version.
+    """
+    try:
+        found = orjson.loads(text)
+        is_of_form = found["format"] == form
+        is_good = type(found["format"]) is int and type(found["bytes"]) is int
+        is_good = is_good and (not is_of_form or all(is_entry(one) for one in found["files"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Damaged(f"{where} is damaged", hint="take another backup") from error
     if not is_good:
-        raise _bad_manifest(backup)
-    if found["format"] != FORMAT:
+        raise Damaged(f"{where} is damaged", hint="take another backup")
+    if not is_of_form:
         raise InvalidInput(
-            f"{backup} is a backup of form {found['format']}; this program knows {FORMAT}",
+            f"{where} is of a backup of form {found['format']}; here {form} is known",
             hint=f"restore it with Gemel {found.get('gemel', 'of a later version')}",
         )
     return dict(found)
 
 
+def is_inside(name: object) -> bool:
+    """Whether a name stays below the folder it is to be in."""
+    path = PurePosixPath(str(name))
+    return type(name) is str and bool(name) and not path.is_absolute() and ".." not in path.parts
+
+
 def _is_entry(entry: Json) -> bool:
-    name = entry["name"]
-    path = PurePosixPath(name)
-    is_inside = bool(name) and not path.is_absolute() and ".." not in path.parts
-    return is_inside and type(entry["bytes"]) is int and type(entry["sha256"]) is str
-
-
-def _bad_manifest(backup: Path) -> Damaged:
-    return Damaged(f"{backup / MANIFEST} is damaged", hint="take another backup")
+    is_good = type(entry["bytes"]) is int and type(entry["sha256"]) is str
+    return is_inside(entry["name"]) and is_good
 
 
 def faults(backup: Path, check: Callable[[Path], str] | None = None) -> Iterator[Json]:
@@ -264,7 +311,23 @@ def restore(backup: Path, data: Path) -> Stored:
     about = manifest(backup)
     wrong = list(faults(backup))
     if wrong:
-        raise _not_as_written(backup, wrong)
+        raise not_as_written(backup, wrong)
+    with filling(data, about["bytes"]):
+        for entry in about["files"]:
+            if copy(backup / entry["name"], made_in(data, entry["name"]))[1] != entry["sha256"]:
+                what = "is not what was written (SHA-256)"
+                raise not_as_written(backup, [{"file": entry["name"], "what": what}])
+    return Stored(data, len(about["files"]), about["bytes"], about["bytes"])
+
+
+@contextmanager
+def filling(data: Path, size: int) -> Iterator[None]:
+    """A data folder while it is filled from a backup: whole afterwards, or not there.
+
+    Raises:
+        Conflict: the folder is not empty.
+        Unavailable: no room, or it cannot be written.
+    """
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         what = "an unfinished restore" if (data / INCOMPLETE).exists() else "not empty"
         raise Conflict(f"{data} is {what}", hint="name a new folder, or move that one away")
@@ -272,22 +335,23 @@ def restore(backup: Path, data: Path) -> Stored:
         is_new = not data.exists()
         data.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
-            need_room(data, about["bytes"])
+            need_room(data, size)
             (data / INCOMPLETE).write_text("a restore began here and has not finished\n")
             _sync_all(data)
-            for entry in about["files"]:
-                path = data / entry["name"]
-                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                if copy(backup / entry["name"], path)[1] != entry["sha256"]:
-                    what = "is not what was written (SHA-256)"
-                    raise _not_as_written(backup, [{"file": entry["name"], "what": what}])
+            yield
             _sync_all(data)
             (data / INCOMPLETE).unlink()
             _sync(data)
         except BaseException:
             _empty(data, remove=is_new)
             raise
-    return Stored(data, len(about["files"]), about["bytes"], about["bytes"])
+
+
+def made_in(data: Path, name: str) -> Path:
+    """The path of a file that is to be written, its folders made."""
+    path = data / name
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return path
 
 
 def _empty(data: Path, *, remove: bool) -> None:
@@ -300,7 +364,7 @@ def _empty(data: Path, *, remove: bool) -> None:
         shutil.rmtree(data, ignore_errors=True)
 
 
-def _not_as_written(backup: Path, wrong: list[Json]) -> Damaged:
+def not_as_written(backup: Path | str, wrong: list[Json]) -> Damaged:
     details = [{"code": "Damaged", "message": f"{w['file']} {w['what']}"} for w in wrong]
     return Damaged(
         f"the backup {backup} is damaged; nothing was restored",

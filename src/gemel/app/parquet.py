@@ -1,30 +1,32 @@
 """Readings as one Parquet file, for DuckDB, pandas and whatever else reads that.
 
-Sorted by series and time, written a piece at a time, so memory does not grow with the file.
+Sorted by series and time, written a row group at a time to wherever objects go, so neither memory
+nor the disk here grow with the file.
 """
 
 from __future__ import annotations
 
 import importlib
+import io
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from gemel.core.batch import Columns
-from gemel.core.errors import InvalidInput, Unavailable
+from gemel.core.errors import InvalidInput
+from gemel.core.ports import Objects
 from gemel.core.series import SeriesKey
 from gemel.history import History
 
 ROWS_A_GROUP = 262_144
-TMP = ".tmp"
 FIELDS = ("twin", "property", "provenance", "time", "value", "text", "quality", "received")
 
 
 def write_parquet(
-    history: History, series: Sequence[int], start: int, end: int, path: Path
-) -> tuple[int, int]:
+    history: History, series: Sequence[int], start: int, end: int, objects: Objects, name: str
+) -> Written:
     """Writes the readings of some series, bad ones too, under the final name or not at all.
 
     Args:
@@ -32,25 +34,40 @@ def write_parquet(
         series: their numbers, in the order of the file.
         start: ns since 1970 UTC.
         end: ns since 1970 UTC; not included.
-        path: must not exist.
-
-    Returns:
-        How many readings, of how many series.
+        objects: where to.
+        name: must not be there.
 
     Raises:
-        InvalidInput: there is such a file, or pyarrow is not installed.
+        InvalidInput: pyarrow is not installed.
+        Conflict: there is such a file.
         Unavailable: it cannot be written.
     """
-    if path.exists():
-        raise InvalidInput(f"there is a file {path} already", hint="name another")
-    arrow, parquet = _modules()
-    schema = _schema(arrow)
-    scratch = path.with_name(path.name + TMP)
-    rows = 0
-    found: set[int] = set()
-    try:
-        with parquet.ParquetWriter(
-            scratch,
+    pieces = _Pieces(history, series, start, end)
+    size = objects.put(name, pieces, replace=False)
+    return Written(pieces.rows, len(pieces.series), size)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    readings: int
+    series: int
+    bytes: int
+
+
+class _Pieces:
+    """The bytes of a file, a row group at a time, and what is in them so far."""
+
+    def __init__(self, history: History, series: Sequence[int], start: int, end: int) -> None:
+        self._history, self._wanted = history, series
+        self._span = start, end
+        self._arrow, self._parquet = _modules()
+        self.rows = 0
+        self.series: set[int] = set()
+
+    def __iter__(self) -> Iterator[bytes]:
+        schema, sink = _schema(self._arrow), _Sink()
+        with self._parquet.ParquetWriter(
+            self._arrow.PythonFile(sink, "w"),
             schema,
             compression="zstd",
             use_dictionary=["twin", "property", "provenance", "text"],
@@ -60,20 +77,39 @@ def write_parquet(
                 "value": "BYTE_STREAM_SPLIT",
             },
         ) as writer:
-            for group in _groups(_pieces(history, series, start, end)):
+            for group in _groups(_pieces(self._history, self._wanted, *self._span)):
                 tables = [
-                    _table(arrow, schema, history.series.keys[number], piece)
+                    _table(self._arrow, schema, self._history.series.keys[number], piece)
                     for number, piece in group
                 ]
-                writer.write_table(arrow.concat_tables(tables).combine_chunks())
-                rows += sum(len(piece) for _, piece in group)
-                found.update(number for number, _ in group)
-        scratch.rename(path)
-    except OSError as error:
-        raise Unavailable(f"{path} cannot be written: {error}", hint="look after it") from error
-    finally:
-        scratch.unlink(missing_ok=True)
-    return rows, len(found)
+                writer.write_table(self._arrow.concat_tables(tables).combine_chunks())
+                self.rows += sum(len(piece) for _, piece in group)
+                self.series.update(number for number, _ in group)
+                yield sink.taken()
+        yield sink.taken()
+
+
+class _Sink(io.RawIOBase):
+    """A file that is only written, and whose bytes are taken away meanwhile."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytes] = []
+        self._bytes = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._parts.append(bytes(data))
+        self._bytes += len(self._parts[-1])
+        return len(self._parts[-1])
+
+    def tell(self) -> int:
+        return self._bytes
+
+    def taken(self) -> bytes:
+        parts, self._parts = self._parts, []
+        return b"".join(parts)
 
 
 def _modules() -> tuple[Any, Any]:

@@ -1,1 +1,1 @@
-"""Implementations of `core.ports`: `sqlite` and its fake `memory` (documents), `mqtt_sessions`."""
+"""Implementations of `core.ports`: documents (`sqlite`, fake: `memory`), MQTT sessions, objects."""

@@ -1,4 +1,4 @@
-"""`gemel backup`, `restore`, `check` and `compact`: keeping the data folder well.
+"""`gemel check` and `gemel compact`: keeping the data folder well.
 
 A running server is asked by HTTP; where none runs, the folder is locked and worked on here.
 """
@@ -6,25 +6,22 @@ A running server is asked by HTTP; where none runs, the folder is locked and wor
 from __future__ import annotations
 
 import argparse
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic
 
 from gemel.app import backup as backups
+from gemel.app import object_backup
 from gemel.app.checkup import check_at_rest
 from gemel.app.folder import DataFolder, InUse
-from gemel.app.snapshot import DOCUMENTS, FOLDER, HISTORY, SESSIONS, compact_name, held, take
+from gemel.app.snapshot import DOCUMENTS, HISTORY, SESSIONS
 from gemel.app.upkeep import compact as compact_history
 from gemel.backends.upkeep import vacuum
 from gemel.cli.client import Client
 from gemel.cli.output import as_json, say
 from gemel.core import fast
-from gemel.core.clock import system_clock
 from gemel.core.document import Json
-from gemel.core.errors import GemelError, InvalidInput, NotFound, Unavailable
+from gemel.core.errors import GemelError, NotFound, Unavailable
 from gemel.core.series import SeriesTable
 from gemel.history import History
 
@@ -34,86 +31,12 @@ def _add(parser: argparse.ArgumentParser, about: str) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
 
 
-def add_backup(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("target", help="the folder of all backups; this one gets a folder in it")
-    parser.add_argument(
-        "--full", action="store_true", help="copy everything, whatever earlier backups hold"
-    )
-    _add(parser, "the data folder")
-
-
-def add_restore(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("backup", help="the folder of one backup, with its manifest.json")
-    parser.add_argument("--data", required=True, help="the new data folder: missing or empty")
-    parser.add_argument("--json", action="store_true", help="print JSON for programs")
-
-
 def add_check(parser: argparse.ArgumentParser) -> None:
-    _add(parser, "the data folder, or a backup")
+    _add(parser, "the data folder, or a backup, such as s3://bucket/name/gemel-...")
 
 
 def add_compact(parser: argparse.ArgumentParser) -> None:
     _add(parser, "the data folder")
-
-
-def backup(arguments: argparse.Namespace) -> int:
-    data, target = existing(arguments.data), Path(arguments.target)
-    if target.resolve().is_relative_to(data.resolve()):
-        raise InvalidInput(
-            f"{target} lies in the data folder that is backed up",
-            hint="name a folder elsewhere, best on another disk",
-        )
-    started = monotonic()
-    now = system_clock()
-    name = f"{compact_name(now)}-{os.getpid()}"
-    place = data / FOLDER / name
-    try:
-        with held(place):
-            try:
-                about = _snapshot(data, name)
-                if not place.is_dir():
-                    raise Unavailable(f"the snapshot {place} is not there", hint="is it this disk?")
-                made = backups.store(place, about, target, now, full=arguments.full)
-            finally:
-                shutil.rmtree(place, ignore_errors=True)
-    except OSError as error:
-        raise Unavailable(f"the backup failed: {error}", hint="look after the disk") from error
-    if arguments.json:
-        as_json(_figures(made, monotonic() - started))
-        return 0
-    say(f"Backed up to {made.place}")
-    say(
-        f"{made.files} files, {made.bytes:,} bytes, {made.copied:,} of them copied, "
-        f"{monotonic() - started:.1f} s"
-    )
-    for one in made.damage:
-        say(f"Known damage, in the backup as it is in the data: {one}")
-    return 0
-
-
-def _figures(made: backups.Stored, seconds: float) -> Json:
-    return {
-        "folder": str(made.place),
-        "files": made.files,
-        "bytes": made.bytes,
-        "copied": made.copied,
-        "damage": list(made.damage),
-        "seconds": round(seconds, 3),
-    }
-
-
-def _snapshot(data: Path, name: str) -> Json:
-    """Through the server if one runs, else by opening the files."""
-    try:
-        folder = DataFolder(data)
-    except InUse:
-        found = Client.of(str(data)).call("POST", "/backup", {"name": name})
-        return {key: found[key] for key in ("counts", "damage")}
-    try:
-        with opened(data) as history:
-            return take(data, history, name)
-    finally:
-        folder.close()
 
 
 @contextmanager
@@ -131,20 +54,8 @@ def _no_state() -> Mapping[str, bytes]:
     raise Unavailable("there is no state here")
 
 
-def restore(arguments: argparse.Namespace) -> int:
-    started = monotonic()
-    made = backups.restore(Path(arguments.backup), Path(arguments.data))
-    if arguments.json:
-        as_json(_figures(made, monotonic() - started))
-    else:
-        say(f"Restored {made.files} files, {made.bytes:,} bytes, to {made.place}")
-        say(f"Start it with: gemel serve --data {made.place}")
-    return 0
-
-
 def check(arguments: argparse.Namespace) -> int:
-    data = existing(arguments.data)
-    found = _checked(data)
+    found = _checked(arguments.data)
     if arguments.json:
         as_json(found)
     else:
@@ -154,7 +65,12 @@ def check(arguments: argparse.Namespace) -> int:
     return 0 if found["sound"] else 1
 
 
-def _checked(data: Path) -> Json:
+def _checked(name: str) -> Json:
+    found = object_backup.at(name)
+    if not isinstance(found, Path):
+        damage = list(object_backup.faults(*found))
+        return {"sound": not damage, "damage": damage, "notes": []}
+    data = existing(str(found))
     if (data / backups.MANIFEST).exists():
         return check_at_rest(data)
     try:

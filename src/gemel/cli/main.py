@@ -154,10 +154,10 @@ COMMANDS = {
         "list discovered devices, adopt them as twins", "gemel.cli.operate", "add_device", ""
     ),
     "backup": Command(
-        "a backup of the data folder, running or not", "gemel.cli.keep", "add_backup", "backup"
+        "a backup of the data folder, running or not", "gemel.cli.backups", "add_backup", "backup"
     ),
     "restore": Command(
-        "a new data folder from a backup", "gemel.cli.keep", "add_restore", "restore"
+        "a new data folder from a backup", "gemel.cli.backups", "add_restore", "restore"
     ),
     "check": Command("look for damage in every file", "gemel.cli.keep", "add_check", "check"),
     "compact": Command(

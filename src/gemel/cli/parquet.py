@@ -11,6 +11,7 @@ from pathlib import Path
 from time import monotonic
 
 from gemel.api.bodies import read_time
+from gemel.app import objects
 from gemel.app.folder import DataFolder, InUse
 from gemel.app.parquet import write_parquet
 from gemel.app.snapshot import FOLDER, HISTORY, compact_name, held
@@ -24,7 +25,9 @@ from gemel.history import History
 
 
 def add(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", help="is made; must not exist")
+    parser.add_argument(
+        "file", help="is made and must not exist: a path, s3://bucket/name or az://container/name"
+    )
     parser.add_argument("--data", default="./gemel-data", help="the data folder")
     parser.add_argument("--json", action="store_true", help="print JSON for programs")
     parser.add_argument("--twin", action="append", help="only of this twin; may be repeated")
@@ -36,7 +39,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    started, path = monotonic(), Path(arguments.file)
+    started = monotonic()
+    place, name = objects.file(arguments.file)
     now = system_clock()
     start = read_time(arguments.start, now, "from") if arguments.start else -(1 << 62)
     end = read_time(arguments.to, now, "to")
@@ -45,14 +49,16 @@ def run(arguments: argparse.Namespace) -> int:
         if not series:
             raise NotFound("no twin and property is of these names", hint="gemel twin list")
         series.sort(key=history.series.keys.__getitem__)
-        rows, count = write_parquet(history, series, start, end, path)
-    size = path.stat().st_size
+        made = write_parquet(history, series, start, end, place, name)
     if arguments.json:
         seconds = round(monotonic() - started, 3)
-        as_json({"file": str(path), "readings": rows, "series": count, "bytes": size,
-                 "seconds": seconds})  # fmt: skip
+        as_json({"file": arguments.file, "readings": made.readings, "series": made.series,
+                 "bytes": made.bytes, "seconds": seconds})  # fmt: skip
         return 0
-    say(f"{rows:,} readings of {count:,} series, {size:,} bytes: {path}")
+    say(
+        f"{made.readings:,} readings of {made.series:,} series, {made.bytes:,} bytes: "
+        f"{arguments.file}"
+    )
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from gemel.core.access import Principal
@@ -194,4 +195,51 @@ class MqttSessions(Protocol):
 
     def commit(self, rows: Sequence[tuple[str, str, bytes | None]]) -> None:
         """Writes (table, key, value); a value of None deletes the row."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFacts:
+    """What a store says of an object without giving it."""
+
+    name: str
+    bytes: int
+    modified: int
+    """When it was stored (ns since 1970 UTC), by the clock of the store."""
+
+
+class Objects(Protocol):
+    """Files by name at a place: a folder, a bucket of S3, a container of Azure Blob Storage.
+
+    Names have `/` between their parts. Calls wait for the store and may come from any thread;
+    a name has one writer at a time. What a store refuses is a `GemelError` that names the place.
+    """
+
+    place: str
+    """As the user wrote it, without a slash at its end."""
+
+    def put(self, name: str, pieces: Iterable[bytes], *, replace: bool = True) -> int:
+        """Stores an object, whole or not at all, and tells its bytes; memory does not grow with it.
+
+        What `pieces` raises comes out, and nothing is stored.
+
+        Raises:
+            Conflict: there is one of this name, and it is not to be replaced.
+        """
+        ...
+
+    def get(self, name: str) -> Iterator[bytes]:
+        """The bytes of an object in pieces.
+
+        Raises:
+            NotFound: there is none of this name.
+        """
+        ...
+
+    def list(self, folder: str) -> Iterator[ObjectFacts]:
+        """All objects whose names begin with `folder` and a slash, in any order."""
+        ...
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Takes objects away; those that are not there are gone already."""
         ...
