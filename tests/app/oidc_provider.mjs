@@ -15,9 +15,13 @@ const ROLES = { ann: ["plant-operators"], eve: ["canteen"], max: ["plant-operato
 const AUDIENCE = "urn:gemel";
 
 let gemel = "";
-let answer = (_, response) => response.writeHead(503).end();
+let answer;
+let signing = key();
 const server = createServer((request, response) => answer(request, response));
-server.listen(0, "127.0.0.1", () => console.log(server.address().port));
+server.listen(0, "127.0.0.1", () => {
+  provide();
+  console.log(server.address().port);
+});
 
 function key() {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
@@ -27,7 +31,7 @@ function key() {
 function provide() {
   const issuer = `http://localhost:${server.address().port}`;
   const provider = new Provider(issuer, {
-    jwks: { keys: [key()] },
+    jwks: { keys: [signing] },
     cookies: { keys: ["for tests"] },
     pkce: { required: () => true },
     claims: { openid: ["sub"], profile: ["preferred_username", "roles"] },
@@ -41,7 +45,7 @@ function provide() {
         getResourceServerInfo: () => ({ scope: "write", audience: AUDIENCE, accessTokenFormat: "jwt", accessTokenTTL: 300 }),
       },
     },
-    clients: [
+    clients: gemel === "" ? [] : [
       {
         client_id: "gemel",
         client_secret: "se:cret/+ %",
@@ -60,6 +64,7 @@ function provide() {
 for await (const line of createInterface({ input: process.stdin })) {
   const [word, value] = line.split(" ");
   if (word === "serve") gemel = value;
+  if (word === "rotate") signing = key();
   provide();
   console.log("done");
 }

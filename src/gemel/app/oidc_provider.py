@@ -31,7 +31,9 @@ MOST_AT_ONCE = 16
 REFRESH_NS = 600 * SECOND
 """Keys are fetched anew so often, so that most new ones are known before they are used."""
 AGAIN_NS = 30 * SECOND
-"""Between two fetches that unknown keys, or a provider that did not answer, give rise to."""
+"""Between two fetches that unknown keys, or what is old, give rise to."""
+SOON_NS = 5 * SECOND
+"""The same, while the provider has never answered and somebody waits for it."""
 REQUIRED = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 OPTIONAL = ("userinfo_endpoint", "end_session_endpoint")
 
@@ -129,7 +131,10 @@ class Provider:
         self._is_loss_told = False
 
     def may_fetch(self) -> bool:
-        return self._clock() - self._tried >= AGAIN_NS
+        return self._is_past(AGAIN_NS)
+
+    def _is_past(self, span: int) -> bool:
+        return self._clock() - self._tried >= span
 
     def is_due(self) -> bool:
         """Whether what is known is old, or nothing is."""
@@ -141,12 +146,12 @@ class Provider:
         Raises:
             Unavailable: it has never answered, and does not now.
         """
-        if self.metadata is None:
-            await self.look_again()
+        if self.metadata is None and (self._is_fetching() or self._is_past(SOON_NS)):
+            await self.fetch()
         if self.metadata is None:
             raise Unavailable(
                 f"the provider of single sign-on does not answer: {self.problem}",
-                hint="try again in half a minute, or log in with a link or a token",
+                hint="try again in a few seconds, or log in with a link or a token",
             )
         return self.metadata
 

@@ -10,7 +10,7 @@ const LOGIN = BASE + "login";
 const REASONS: Record<string, string> = {
   denied: "The log-in was given up, or refused, at the provider.",
   role: "You are known, but have no role here. Ask who runs Gemel to give you one.",
-  provider: "The provider that you sign in with does not answer as it should. Try again in half a minute, or use a link or a token. The server's log says more.",
+  provider: "The provider that you sign in with does not answer as it should. Try again in a moment, or use a link or a token. The server's log says more.",
   again: "The log-in took too long, or did not end where it began. Try again.",
 };
 
