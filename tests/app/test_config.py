@@ -11,7 +11,7 @@ import pytest
 
 from gemel.app.addresses import address
 from gemel.app.config import TABLES, Config, load
-from gemel.app.connection_settings import MqttConnection
+from gemel.app.connection_settings import ModbusConnection, MqttConnection
 from gemel.core.errors import ConfigInvalid
 
 OTHER: dict[str, Any] = {
@@ -163,6 +163,23 @@ def test_connections_are_read_whole(tmp_path: Path) -> None:
         "plant": MqttConnection("10.0.0.1:1883", ("a/#", "b/+"), "u", "p", True, "c"),
         "other": MqttConnection("[::1]:1"),
     }
+
+
+def test_a_map_of_registers_may_stand_in_a_file_beside_the_settings(tmp_path: Path) -> None:
+    text = '[connections.meter]\nmodbus = "10.0.0.7"\nregisters = "maps/meter.csv"\n'
+    file = write(tmp_path, text)
+    with pytest.raises(ConfigInvalid, match=r"line 3: registers: .*meter\.csv cannot be read"):
+        load(file, {}, {})
+    (tmp_path / "maps").mkdir()
+    map_ = tmp_path / "maps" / "meter.csv"
+    map_.write_text("name,address\nflow,40001\n")
+    found = load(file, {}, {}).connections["meter"]
+    assert isinstance(found, ModbusConnection)
+    assert found.registers == ("name,address", "flow,40001")
+    assert found.host_port() == ("10.0.0.7", 502)
+    map_.write_text("name,address\nflow,1\n")
+    with pytest.raises(ConfigInvalid, match=r"connections\.meter: .*line 2"):
+        load(file, {}, {})
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def readings(server: Inside, device: str, name: str) -> list[tuple[Any, int, int
 
 
 def gaps(server: Inside, device: str, cause: str) -> int:
-    found = server.ask("GET", "/gaps", device=device)["value"]
+    found = server.ask("GET", "/gaps", twin=device)["value"]
     return sum(one["count"] for one in found if one["cause"] == cause)
 
 

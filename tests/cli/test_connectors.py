@@ -9,6 +9,7 @@ import pytest
 
 from app.inside import Inside, inside, until
 from cli.test_keep import ask, gemel
+from connect.modbus_peer import ModbusPeer
 from connect.opcua_peer import Peer
 
 
@@ -90,4 +91,44 @@ def test_an_opcua_server_is_browsed_and_modelled(folder: Path, tmp_path: Path) -
     code, _, err = gemel("connector", "model", "press", "/Plant/Press", "--twin", "p1", *data)
     assert "already" in err
     gemel("connector", "delete", "press", *data)
+    peer.kill()
+
+
+@pytest.mark.peer
+def test_modbus_registers_of_a_file_are_read_shown_and_modelled(
+    folder: Path, tmp_path: Path
+) -> None:
+    peer = ModbusPeer(tmp_path)
+    peer.start()
+    peer.set("holding", 10, 215)
+    map_ = tmp_path / "meter.csv"
+    map_.write_text(
+        "\ufeffName\tTable\tAddress\tType\tScale\tUnit\n"
+        "temperature\tholding registers\t10\tint16\t0,1\t°C\n\nnone\tholding\t5000\n",
+        "utf-8",
+    )
+    data = ("--data", folder)
+    asked = ("--modbus", peer.address, "--registers", map_, "--every", "0.05", "--gap", "0")
+    made = ask("connector", "put", "meter", *asked, *data)
+    assert (made["every"], made["gap"], len(made["registers"])) == (0.05, 0, 4)
+
+    def is_read() -> bool:
+        (one,) = ask("connector", "list", *data)["value"]
+        return bool(one["accepted"] and one["problems"])
+
+    until(is_read, "values of the device")
+    listed = gemel("connector", "list", *data)[1]
+    assert "1 registers in 2 requests" in listed
+    assert "meter: unit 1, holding 5000 (meter/none): the device has no such address" in listed
+    shown = gemel("connector", "browse", "meter", *data)[1]
+    assert "21.5" in shown
+    code, out, _ = gemel("connector", "model", "meter", "/", "--twin", "m1", *data)
+    assert (code, out.splitlines()[0]) == (0, "twin m1 of dtmi:modbus:meter;1 is made")
+    map_.write_text("name,address\na,7\n")
+    code, _, err = gemel("connector", "put", "meter", *asked, *data)
+    assert (code != 0, "'registers', line 2" in err) == (True, True)
+    missing = ("--modbus", "a:1", "--registers", tmp_path / "missing.csv")
+    code, _, err = gemel("connector", "put", "meter", *missing, *data)
+    assert (code != 0, "the registers cannot be read" in err) == (True, True)
+    gemel("connector", "delete", "meter", *data)
     peer.kill()

@@ -11,7 +11,12 @@ import pytest
 from pages import ROOT, code, read, section, table
 
 from gemel.app.config import TABLES, Config, load
-from gemel.app.connection_settings import KINDS, MqttConnection, OpcUaConnection
+from gemel.app.connection_settings import (
+    KINDS,
+    ModbusConnection,
+    MqttConnection,
+    OpcUaConnection,
+)
 from gemel.app.oidc_settings import Oidc
 from gemel.cli.main import parser
 from gemel.core.errors import ConfigInvalid
@@ -23,6 +28,7 @@ CONNECTIONS = {
     for kind, heading in (
         (MqttConnection, "### An MQTT broker"),
         (OpcUaConnection, "### An OPC UA server"),
+        (ModbusConnection, "### Modbus devices"),
     )
 }
 OIDC = {code(row[0]): row for row in table(section(PAGE, "## `[oidc]`"), "setting")}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from connect.modbus_peer import ModbusPeer
 from connect.opcua_peer import Peer
 from e2e.browsing import PHONE
 from e2e.conftest import Visit
@@ -165,6 +166,40 @@ def test_a_connector_to_an_opcua_server_is_made_and_changed_on_the_page(
     visitor.find("connector", name="press", state="failing").wait_for()
     assert plant.call("GET", "/connections")["value"][0]["security"] == "Basic256Sha256"
     plant.call("DELETE", "/connections/press")
+    peer.kill()
+
+
+@pytest.mark.peer
+def test_modbus_devices_are_added_and_changed_on_the_page(
+    plant: Running, visit: Visit, tmp_path: Path
+) -> None:
+    peer = ModbusPeer(tmp_path)
+    peer.start()
+    visitor = visit(plant).log_in(at="/app/alarms?settings=connectors")
+    visitor.find("connector-new").click()
+    visitor.page.get_by_label("Name").fill("meter")
+    visitor.page.get_by_label("What it is").select_option("modbus")
+    assert visitor.page.get_by_label("Password").count() == 0
+    visitor.page.get_by_label("Devices, as").fill(peer.address)
+    visitor.page.get_by_label("Registers, one a line").fill("name\taddress\nlevel\t7")
+    visitor.find("connector-save").click()
+    visitor.page.get_by_text("does not say of which table").wait_for()
+    visitor.allowed = "400"  # the map that is refused
+    visitor.page.get_by_label("Registers, one a line").fill("name\taddress\nlevel\t40008\nb\t35001")
+    visitor.find("connector-save").click()
+    line = visitor.find("connector", name="meter", state="connected")
+    line.get_by_text("Modbus devices at").wait_for()
+    line.get_by_text("1 register in 2 requests").wait_for()
+    line.get_by_text("unit 1, input 5000").wait_for()
+    line.get_by_role("button", name="Change").click()
+    map_ = visitor.page.get_by_label("Registers, one a line")
+    assert map_.input_value() == "name;address\nlevel;40008\nb;35001"
+    visitor.page.get_by_label("Devices, as").fill("/dev/null")
+    visitor.page.get_by_label("Baud").fill("9600 8N1")
+    visitor.find("connector-save").click()
+    visitor.find("connector", name="meter", state="failing").wait_for()
+    assert plant.call("GET", "/connections")["value"][0]["line"] == "9600 8N1"
+    plant.call("DELETE", "/connections/meter")
     peer.kill()
 
 

@@ -106,3 +106,16 @@ def test_who_may_not_write_is_refused(plant: Plant) -> None:
     )
     [reject] = found.rejects
     assert (reject.reason, reject.raw) == ("not-allowed", '{"flow":1.0}')
+
+
+def test_a_source_may_say_the_unit_of_a_value(plant: Plant) -> None:
+    found = take(
+        plant,
+        row("flow", 10.0)._replace(unit="L/s"),
+        row("flow", 11.0, 2),
+        row("state", "off")._replace(unit="K"),
+    )
+    assert found.rejects == []
+    assert found.batch.value.tolist()[:2] == [36.0, 11.0]
+    wrong = take(plant, row("flow", 10.0)._replace(unit="K"))
+    assert [one.reason for one in wrong.rejects] == ["wrong-unit"]

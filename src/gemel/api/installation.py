@@ -88,7 +88,11 @@ SCHEMAS: dict[Any, Json] = {
     float: {"type": "number"},
 }
 A_LIST: Json = {"type": "array", "items": {"type": "string"}}
-EXAMPLES = {"broker": "broker.plant.example:1883", "opcua": "opc.tcp://press.plant.example:4840"}
+EXAMPLES = {
+    "broker": "broker.plant.example:1883",
+    "opcua": "opc.tcp://press.plant.example:4840",
+    "modbus": "meter.plant.example:502",
+}
 FIELDS: Json = {name: dict(SCHEMAS.get(of, A_LIST)) for name, of in all_fields().items()}
 for _name, _example in EXAMPLES.items():
     FIELDS[_name]["examples"] = [_example]
@@ -143,7 +147,7 @@ ROUTES = [
         "/connections/{name}/browse",
         browse,
         "plant:write",
-        "What an OPC UA server has below a node",
+        "What an OPC UA server or a Modbus device has",
         query=BROWSED,
         answer=Browsed,
     ),
@@ -152,7 +156,7 @@ ROUTES = [
         "/connections/{name}/twins",
         make_twin,
         "plant:write",
-        "A model and a twin of an object of an OPC UA server",
+        "A model and a twin of an object of an OPC UA server, or of a Modbus device",
         body=OBJECT,
         answer=Modelled,
     ),

@@ -181,6 +181,8 @@ def _connection(name: str, table: dict[str, Any], text: str, file: Path) -> Conn
         place = f"{file}, line {_line_of(text, key, head)}"
         if key not in known:
             raise _unknown(key, set(known), place)
+        if key == "registers" and isinstance(value, str):
+            value = _lines_of(file.parent / value, place)
         values[key] = _convert(key, value, place, known[key])
     _, kind = kind_in(table, f"{file}, line {_line_of(text, head, head)}: {head}")
     connection = kind(**values)
@@ -189,6 +191,17 @@ def _connection(name: str, table: dict[str, Any], text: str, file: Path) -> Conn
     except InvalidInput as error:
         raise ConfigInvalid(f"{file}: {head}: {error.message}", hint=error.hint) from error
     return connection
+
+
+def _lines_of(file: Path, place: str) -> list[str]:
+    """The map of a device, which may stand in a file of its own beside the settings."""
+    try:
+        return file.read_text("utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(
+            f"{place}: registers: {file} cannot be read: {error}",
+            hint="a CSV file, named from where the settings are",
+        ) from error
 
 
 def _oidc(found: Any, text: str, file: Path) -> Oidc:

@@ -12,6 +12,8 @@ from gemel.app.addresses import address
 from gemel.app.connection_settings import Connection, MqttConnection
 from gemel.app.gaps import Loss
 from gemel.app.sparkplug import state_payload
+from gemel.connect.modbus.link import ModbusLink
+from gemel.connect.modbus.settings import ModbusConnection
 from gemel.connect.mqtt.bridge import Bridge, BridgeSettings
 from gemel.connect.mqtt.client import Will
 from gemel.connect.opcua.settings import FOLDER, LinkSettings
@@ -74,6 +76,8 @@ async def connector(platform: Platform, name: str, of: Connection, told: Told) -
             will=_host_state(platform, of, is_online=False),
         )
         return Bridge(bridge, of.topics, intake, who, platform.clock, on_state=told)
+    if isinstance(of, ModbusConnection):
+        return ModbusLink(name, of, intake, who, platform.clock, told)
     module = await _module("gemel.connect.opcua.link", "opcua", "OPC UA")
     link = LinkSettings(
         **vars(of),

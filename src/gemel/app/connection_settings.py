@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, get_type_hints
 
 from gemel.app.addresses import address
+from gemel.connect.modbus.settings import ModbusConnection
 from gemel.connect.mqtt.packets import ProtocolError
 from gemel.connect.mqtt.topics import check_filter, split_shared
 from gemel.connect.opcua.settings import OpcUaConnection
@@ -54,8 +55,12 @@ class MqttConnection:
                 raise InvalidInput(f"'{one[:200]}' is no topic filter", hint=str(error)) from error
 
 
-Connection: TypeAlias = MqttConnection | OpcUaConnection
-KINDS: dict[str, type[Connection]] = {"broker": MqttConnection, "opcua": OpcUaConnection}
+Connection: TypeAlias = MqttConnection | OpcUaConnection | ModbusConnection
+KINDS: dict[str, type[Connection]] = {
+    "broker": MqttConnection,
+    "opcua": OpcUaConnection,
+    "modbus": ModbusConnection,
+}
 """By the setting that says where the source is: which of them is there tells the kind."""
 
 
@@ -94,7 +99,8 @@ def from_body(body: Json, before: Json) -> Connection:
     values = {
         fields[name]: _typed(value, types[fields[name]], name) for name, value in body.items()
     }
-    values.setdefault(SECRET, before.get(SECRET, ""))
+    if SECRET in fields:
+        values.setdefault(SECRET, before.get(SECRET, ""))
     made = kind(**values)
     try:
         made.check()

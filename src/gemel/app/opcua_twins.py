@@ -1,4 +1,7 @@
-"""An OPC UA object becomes a model, a twin and bindings; the history from before stays with it."""
+"""An object of an OPC UA server, or a Modbus device, becomes a model, a twin and bindings.
+
+The history from before stays with it.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
 DEEPEST = 16
 
 
-def _opcua(platform: Platform, connector: str) -> Any:
-    """The link of a connector of this kind.
+def _browsed(platform: Platform, connector: str) -> Any:
+    """The link of a connector that can say what it has.
 
     Raises:
         NotFound: there is none of this name.
@@ -30,14 +33,14 @@ def _opcua(platform: Platform, connector: str) -> Any:
     found = platform.connections.connector(connector)
     if not hasattr(found, "describe"):
         raise InvalidInput(
-            f"connector '{connector}' is no OPC UA server: it has nothing to browse",
+            f"connector '{connector}' is a broker: it has nothing to browse",
             hint="what a broker publishes is discovered: GET /discovered",
         )
     return found
 
 
 async def browse(platform: Platform, connector: str, node: str, depth: int) -> Json:
-    """What hangs below a node of a server.
+    """What hangs below a node of a server, or is a register of a device.
 
     Raises:
         InvalidInput: the depth is none, or it cannot be browsed.
@@ -46,7 +49,7 @@ async def browse(platform: Platform, connector: str, node: str, depth: int) -> J
     """
     if not 1 <= depth <= DEEPEST:
         raise InvalidInput(f"'depth' must be 1 to {DEEPEST}")
-    found: Json = await _opcua(platform, connector).browse(node or "/", depth)
+    found: Json = await _browsed(platform, connector).browse(node or "/", depth)
     return found
 
 
@@ -67,11 +70,11 @@ async def model(
         Conflict: there is a twin of this id.
         NotFound, InvalidInput, Unavailable: as `browse`.
     """
-    found = await _opcua(platform, connector).describe(node)
+    found = await _browsed(platform, connector).describe(node)
     key = twin or device_id(found["topic"])
     if platform.graph.find_twin(key) is not None:
         raise Conflict(f"there is a twin '{key}' already", code="TwinAlreadyExists")
-    losses = Losses("opcua", "import")
+    losses = Losses(found["space"], "import")
     plant = _unlike_others(platform, plant_of(found, key, losses))
     if not is_dry:
         await plant_files.import_plant(platform, plant, who)

@@ -1,4 +1,4 @@
-"""`gemel connector`: the sources that the server goes to: MQTT brokers, OPC UA servers."""
+"""`gemel connector`: the sources that the server goes to: brokers, OPC UA servers, Modbus."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ LONGEST = 40
 FIELDS = {
     **{name: name for name in ("broker", "opcua", "username", "tls", "security", "mode", "trust")},
     **{name: name for name in ("publishing", "sampling", "queue", "timestamps")},
+    **{name: name for name in ("modbus", "every", "order", "framing", "line", "timeout", "pause")},
+    **{name: name for name in ("largest", "gap")},
+    "unit_id": "unitId",
+    "at_once": "atOnce",
     "topic": "topics",
     "node": "nodes",
     "client_id": "clientId",
@@ -36,6 +40,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     at = put.add_mutually_exclusive_group(required=True)
     at.add_argument("--broker", help="an MQTT broker, HOST:PORT")
     at.add_argument("--opcua", help="an OPC UA server, opc.tcp://HOST:PORT")
+    at.add_argument("--modbus", help="Modbus devices, HOST:PORT or /dev/LINE")
     put.add_argument("--username")
     put.add_argument("--password-file", default="", help="whose first line is the password")
     put.add_argument("--topic", action="append", help="MQTT: what to subscribe on; repeat")
@@ -52,17 +57,32 @@ def add(parser: argparse.ArgumentParser) -> None:
     put.add_argument("--sampling", type=float, help="OPC UA: seconds between samples")
     put.add_argument("--queue", type=int, help="OPC UA: values kept between publications")
     put.add_argument("--timestamps", help="OPC UA: source, server or received")
-    browse = add_action(actions, "browse", "what an OPC UA server has", _browse)
+    _add_modbus(put)
+    browse = add_action(actions, "browse", "what an OPC UA server or a device has", _browse)
     browse.add_argument("name")
     browse.add_argument("--node", default="/", help="node id or browse path to begin at")
     browse.add_argument("--depth", type=int, default=1, help="levels, 1 to 16")
-    model = add_action(actions, "model", "a model and a twin of an OPC UA object", _model)
+    model = add_action(actions, "model", "a model and a twin of an object or a device", _model)
     model.add_argument("name")
     model.add_argument("node", help="node id or browse path of the object")
     model.add_argument("--twin", default="", help="the twin's id; as discovered unless said")
     model.add_argument("--dry-run", action="store_true", help="say what would be made")
     delete = add_action(actions, "delete", "end a connector", _delete)
     delete.add_argument("name")
+
+
+def _add_modbus(put: argparse.ArgumentParser) -> None:
+    put.add_argument("--registers", default="", help="Modbus: a CSV file, the map of registers")
+    put.add_argument("--unit-id", type=int, help="Modbus: of registers that do not say theirs")
+    put.add_argument("--every", type=float, help="Modbus: seconds between two reads")
+    put.add_argument("--order", help="Modbus: ABCD, CDAB, BADC or DCBA")
+    put.add_argument("--framing", help="Modbus: tcp or rtu")
+    put.add_argument("--line", help="Modbus: a serial line's baud, bits, parity, such as 9600 8N1")
+    put.add_argument("--timeout", type=float, help="Modbus: seconds that an answer may take")
+    put.add_argument("--pause", type=float, help="Modbus: seconds between answer and request")
+    put.add_argument("--largest", type=int, help="Modbus: registers of one request")
+    put.add_argument("--gap", type=int, help="Modbus: unused registers that one request may span")
+    put.add_argument("--at-once", type=int, help="Modbus: requests on their way at a time")
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -76,6 +96,8 @@ def _put(arguments: argparse.Namespace) -> int:
     }
     if arguments.password_file:
         body["password"] = _first_line(arguments.password_file)
+    if arguments.registers:
+        body["registers"] = _map(arguments.registers)
     client = Client(arguments.data)
     found = client.call("PUT", f"/connections/{segment(arguments.name)}", body)
     if arguments.json:
@@ -134,6 +156,17 @@ def _first_line(path: str) -> str:
         ) from error
 
 
+def _map(path: str) -> list[str]:
+    """The lines of a map of registers; tabs between columns as semicolons, as the API takes it."""
+    try:
+        text = Path(path).read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(
+            f"the registers cannot be read from {path}: {error}", hint="a CSV file in UTF-8"
+        ) from error
+    return text.replace("\t", ";").splitlines()
+
+
 def _delete(arguments: argparse.Namespace) -> int:
     Client(arguments.data).call("DELETE", f"/connections/{segment(arguments.name)}")
     if not arguments.json:
@@ -147,8 +180,8 @@ def _show(found: list[dict[str, Any]], as_json: bool) -> int:
         return 0
     rows = [
         (
-            *(one["name"], one.get("broker") or one["opcua"], one["state"], one["since"]),
-            *(one["accepted"], ", ".join(one.get("topics") or one["nodes"]), one["problem"]),
+            *(one["name"], _place(one), one["state"], one["since"]),
+            *(one["accepted"], _what(one), one["problem"]),
         )
         for one in found
     ]
@@ -158,3 +191,14 @@ def _show(found: list[dict[str, Any]], as_json: bool) -> int:
         for problem in (*one.get("problems", ()), *more):
             output.say(f"{one['name']}: {problem}")
     return 0
+
+
+def _place(one: dict[str, Any]) -> str:
+    return str(one.get("broker") or one.get("opcua") or one["modbus"])
+
+
+def _what(one: dict[str, Any]) -> str:
+    if "registers" in one:
+        requests = one.get("requests", 0)
+        return f"{one.get('variables', 0)} registers in {requests} requests"
+    return ", ".join(one.get("topics") or one["nodes"])

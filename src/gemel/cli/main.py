@@ -103,7 +103,7 @@ COMMANDS = {
         "properties computed by formulas: list, check, put, delete", "gemel.cli.derived", "add", ""
     ),
     "connector": Command(
-        "MQTT brokers and OPC UA servers that are read: list, put, delete",
+        "MQTT brokers, OPC UA servers, Modbus devices that are read: list, put, delete",
         "gemel.cli.connectors",
         "add",
         "",

@@ -28,6 +28,8 @@ class Sample(NamedTuple):
     time: int
     """ns since 1970 UTC."""
     quality: int
+    unit: str = ""
+    """As the source says it; "" for that of the property."""
 
 
 class Samples(NamedTuple):

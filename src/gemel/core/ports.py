@@ -108,10 +108,15 @@ class Connector(Protocol):
     what is wrong.
     """
 
-    accepted: int
-    """What was taken in and is durable."""
-    refused: int
-    """What the platform could not make durable; it is tried again."""
+    @property
+    def accepted(self) -> int:
+        """What was taken in and is durable."""
+        ...
+
+    @property
+    def refused(self) -> int:
+        """What the platform could not make durable; it is tried again."""
+        ...
 
     async def start(self) -> None:
         """Begins to connect, and does not wait for it."""

@@ -23,9 +23,9 @@ def take_samples(call: Intake, message: Samples, route: Route) -> None:
     slots, times, values, quality = columns.slots, columns.times, columns.values, columns.quality
     is_known = route.entry.is_known
     for row in message.rows:
-        name, value, time, mark = row
+        name, value, time, mark, unit = row
         kind = type(value)
-        if is_known and 0 <= time <= limit:
+        if is_known and not unit and 0 <= time <= limit:
             slot = None
             if kind is float and isfinite(value):
                 slot = fraction.get(name)
@@ -52,7 +52,7 @@ def _take_carefully(call: Intake, row: Sample, route: Route) -> None:
         if is_bad(row.quality):
             _take_nothing(call, row, route)
         return
-    call.value(route, row.name, row.value, row.time)
+    call.value(route, row.name, row.value, row.time, row.unit)
     if row.quality:
         for place in range(start, len(columns)):
             columns.quality[place] = max(row.quality, columns.quality.get(place, 0))

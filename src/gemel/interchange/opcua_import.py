@@ -1,4 +1,4 @@
-"""An object of an OPC UA server as a model, a twin of it, and bindings for what it sends."""
+"""An object of an OPC UA server, or a Modbus device, as a model, a twin of it, and bindings."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def plant_of(found: Json, twin: str, losses: Losses) -> Json:
     """A plant of one twin: what an object has, and what objects in it have as its components.
 
     Args:
-        found: as `connect.opcua` describes an object.
+        found: as `connect.opcua` or `connect.modbus` describes an object.
         twin: the id that its twin gets.
         losses: what does not fit is told to it.
 
@@ -49,7 +49,7 @@ def plant_of(found: Json, twin: str, losses: Losses) -> Json:
     """
     for one in found["left"]:
         losses.dropped(found["path"], f"{one} is no part of the model")
-    plant = Plant("opcua", losses)
+    plant = Plant(found["space"], losses)
     groups: dict[str, list[Json]] = {}
     for one in (*found["variables"], *found["methods"]):
         groups.setdefault("/".join(one["within"][:1]), []).append(one)
@@ -85,7 +85,7 @@ def plant_of(found: Json, twin: str, losses: Losses) -> Json:
     document = plant.document()
     document["bindings"] = [
         {
-            "id": _binding_id(topic),
+            "id": _binding_id(topic, found["space"]),
             "topic": topic,
             "twin": twin,
             "fields": bindings.get(topic, {}),
@@ -102,8 +102,8 @@ def _list(contents: dict[str, Json]) -> list[Json]:
     return list(contents.values())
 
 
-def _binding_id(topic: str) -> str:
-    return name_for(topic, "opcua")[:128]
+def _binding_id(topic: str, space: str) -> str:
+    return name_for(topic, space)[:128]
 
 
 def _take(

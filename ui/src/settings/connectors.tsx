@@ -1,4 +1,4 @@
-/** The sources that Gemel goes to, MQTT brokers and OPC UA servers: each with its state, made and changed while the server runs. */
+/** The sources that Gemel goes to, MQTT brokers, OPC UA servers and Modbus devices: each with its state, made and changed while the server runs. */
 
 import { useEffect, useState } from "preact/hooks";
 import { get, put, remove } from "@/core/api.ts";
@@ -29,7 +29,7 @@ export function Connectors() {
   if (edited) return <Form of={edited === "new" ? null : edited} done={renew} />;
   return (
     <div class="stack settings-part">
-      <p class="soft">Devices connect to Gemel itself. An MQTT broker or an OPC UA server that is there already is subscribed to here.</p>
+      <p class="soft">Devices connect to Gemel itself. An MQTT broker or an OPC UA server that is there already is subscribed to here, and Modbus devices are read.</p>
       {data.value.length === 0 && <p class="meta">There are no connectors.</p>}
       <ul class="stack">
         {data.value.map((one) => (
@@ -45,11 +45,12 @@ export function Connectors() {
   );
 }
 
-const KINDS = { mqtt: "MQTT broker", opcua: "OPC UA server" };
+const KINDS = { mqtt: "MQTT broker", opcua: "OPC UA server", modbus: "Modbus devices" };
 
 /** Where it is and what is read there. */
 function told(one: Connector): string {
   if (one.kind === "mqtt") return [one.broker, one.topics?.join(", "), ...(one.tls ? ["TLS"] : [])].join(" · ");
+  if (one.kind === "modbus") return [one.modbus, `${plural(one.variables ?? 0, "register")} in ${plural(one.requests ?? 0, "request")}`].join(" · ");
   return [one.opcua, one.nodes?.join(", "), ...(one.security === "none" ? [] : [one.security]), plural(one.variables ?? 0, "variable")].join(" · ");
 }
 
@@ -89,6 +90,8 @@ function Line({ one, edit, done }: { one: Connector; edit: () => void; done: () 
   );
 }
 
+const IS_LINE = /^\//;
+
 function Form({ of, done }: { of: Connector | null; done: () => void }) {
   const [problem, setProblem] = useState("");
   const [kind, setKind] = useState<Connector["kind"]>(of?.kind ?? "mqtt");
@@ -98,11 +101,15 @@ function Form({ of, done }: { of: Connector | null; done: () => void }) {
     const text = (name: string): string => String(given.get(name) ?? "").trim();
     const list = (name: string, between: RegExp): string[] => text(name).split(between).map((one) => one.trim()).filter(Boolean);
     const number = (name: string): number => Number(text(name));
-    const body: Record<string, unknown> =
-      kind === "mqtt"
-        ? { broker: text("broker"), topics: list("topics", /[\s,]+/), tls: given.get("tls") === "on", sparkplug: given.get("sparkplug") === "on" }
-        : { opcua: text("opcua"), nodes: list("nodes", /\n/), security: text("security"), mode: text("mode"), trust: text("trust"), publishing: number("publishing"), sampling: number("sampling"), queue: number("queue"), timestamps: text("timestamps") };
-    body["username"] = text("username");
+    const bodies: Record<Connector["kind"], () => Record<string, unknown>> = {
+      mqtt: () => ({ broker: text("broker"), topics: list("topics", /[\s,]+/), tls: given.get("tls") === "on", sparkplug: given.get("sparkplug") === "on", username: text("username") }),
+      opcua: () => ({ opcua: text("opcua"), nodes: list("nodes", /\n/), security: text("security"), mode: text("mode"), trust: text("trust"), publishing: number("publishing"), sampling: number("sampling"), queue: number("queue"), timestamps: text("timestamps"), username: text("username") }),
+      modbus: () => {
+        const numbers = ["unitId", "every", "timeout", "pause", "largest", "gap", "atOnce"];
+        return { modbus: text("modbus"), registers: text("registers").replaceAll("\t", ";").split("\n"), order: text("order"), framing: text("framing"), line: text("line"), ...Object.fromEntries(numbers.map((name) => [name, number(name)])) };
+      },
+    };
+    const body = bodies[kind]();
     if (of?.clientId) body["clientId"] = of.clientId;
     if (given.get("password")) body["password"] = String(given.get("password"));
     const name = of?.name ?? text("name");
@@ -113,9 +120,11 @@ function Form({ of, done }: { of: Connector | null; done: () => void }) {
       <h3>{of ? `Connector ${of.name}` : "A new connector"}</h3>
       {!of && <Text name="name" words="Name" placeholder="site" isNeeded />}
       {!of && <Choice name="kind" words="What it is" among={Object.entries(KINDS)} value={kind} onPick={(one) => setKind(one as Connector["kind"])} />}
-      {kind === "mqtt" ? <Broker of={of} /> : <OpcUa of={of} />}
-      <Text name="username" words="User" value={of?.username ?? ""} />
-      <Text name="password" words={of?.hasPassword ? "Password (empty: as it is)" : "Password"} type="password" />
+      {kind === "mqtt" && <Broker of={of} />}
+      {kind === "opcua" && <OpcUa of={of} />}
+      {kind === "modbus" && <Modbus of={of} />}
+      {kind !== "modbus" && <Text name="username" words="User" value={of?.username ?? ""} />}
+      {kind !== "modbus" && <Text name="password" words={of?.hasPassword ? "Password (empty: as it is)" : "Password"} type="password" />}
       <p class="problem" role="alert">
         {problem}
       </p>
@@ -174,6 +183,48 @@ function OpcUa({ of }: { of: Connector | null }) {
       <Text name="sampling" words="Seconds between samples (0: as often as the server can)" value={String(of?.sampling ?? 1)} isNeeded />
       <Text name="queue" words="Values of a node kept by the server meanwhile" value={String(of?.queue ?? 100)} isNeeded />
       <Choice name="timestamps" words="Times are those" among={CLOCKS} value={of?.timestamps ?? "source"} />
+    </>
+  );
+}
+
+const ORDERS: [string, string][] = [
+  ["ABCD", "ABCD: the highest first"],
+  ["CDAB", "CDAB: words the other way round"],
+  ["BADC", "BADC: the bytes of each word"],
+  ["DCBA", "DCBA: the lowest first"],
+];
+const FRAMINGS: [string, string][] = [
+  ["tcp", "Modbus/TCP"],
+  ["rtu", "RTU, through a gateway that passes it on"],
+];
+const MAP = "name; table; address; type; scale; unit\nflow; holding; 0; f32; ; L/s\nlevel; input; 10; u16; 0.1; %";
+
+function Modbus({ of }: { of: Connector | null }) {
+  const [place, setPlace] = useState(of?.modbus ?? "");
+  const isLine = IS_LINE.test(place);
+  return (
+    <>
+      <div class="field">
+        <label for="settings-modbus">Devices, as HOST:PORT, or the file of a serial line</label>
+        <input id="settings-modbus" class="input" name="modbus" value={place} onInput={(event) => setPlace(event.currentTarget.value.trim())} placeholder="meter.plant.example:502" required autocomplete="off" spellcheck={false} />
+      </div>
+      <div class="field">
+        <label for="settings-registers">Registers, one a line, below the names of the columns</label>
+        <textarea id="settings-registers" class="input" name="registers" rows={8} wrap="off" defaultValue={of?.registers?.join("\n") ?? ""} placeholder={MAP} spellcheck={false} required />
+      </div>
+      <Text name="unitId" words="Unit id, where a register does not say it" value={String(of?.unitId ?? 1)} isNeeded />
+      <Text name="every" words="Seconds between two reads, where a register does not say it" value={String(of?.every ?? 1)} isNeeded />
+      <Choice name="order" words="Order of bytes, where a register does not say it" among={ORDERS} value={of?.order ?? "ABCD"} />
+      {!isLine && <Choice name="framing" words="Messages are" among={FRAMINGS} value={of?.framing ?? "tcp"} />}
+      {isLine && <input type="hidden" name="framing" value={of?.framing ?? "tcp"} />}
+      {isLine && <Text name="line" words="Baud, data bits, parity, stop bits" value={of?.line ?? "19200 8E1"} isNeeded />}
+      {!isLine && <input type="hidden" name="line" value={of?.line ?? "19200 8E1"} />}
+      <Text name="timeout" words="Seconds that an answer may take" value={String(of?.timeout ?? 3)} isNeeded />
+      <Text name="pause" words="Seconds between an answer and the next request" value={String(of?.pause ?? 0)} isNeeded />
+      <Text name="largest" words="Registers of one request, at most" value={String(of?.largest ?? 125)} isNeeded />
+      <Text name="gap" words="Unused registers that one request may span" value={String(of?.gap ?? 10)} isNeeded />
+      {!isLine && <Text name="atOnce" words="Requests on their way at a time" value={String(of?.atOnce ?? 1)} isNeeded />}
+      {isLine && <input type="hidden" name="atOnce" value="1" />}
     </>
   );
 }

@@ -135,9 +135,9 @@ class Connector(TypedDict):
     """A source that Gemel goes to; what it is told, and facts, are those of its kind."""
 
     name: str
-    kind: Literal["mqtt", "opcua"]
+    kind: Literal["mqtt", "opcua", "modbus"]
     source: Literal["file", "people"]
-    username: str
+    username: NotRequired[str]
     hasPassword: bool
     state: str
     problem: str
@@ -158,8 +158,24 @@ class Connector(TypedDict):
     sampling: NotRequired[float]
     queue: NotRequired[int]
     timestamps: NotRequired[str]
-    variables: NotRequired[Annotated[int, "Variables that the server watches for us."]]
-    problems: NotRequired[Annotated[list[str], "Nodes that are not read, and why."]]
+    modbus: NotRequired[str]
+    registers: NotRequired[list[str]]
+    unitId: NotRequired[int]
+    every: NotRequired[float]
+    order: NotRequired[str]
+    framing: NotRequired[str]
+    line: NotRequired[str]
+    timeout: NotRequired[float]
+    pause: NotRequired[float]
+    largest: NotRequired[int]
+    gap: NotRequired[int]
+    atOnce: NotRequired[int]
+    variables: NotRequired[Annotated[int, "Variables that are watched, registers that are read."]]
+    problems: NotRequired[Annotated[list[str], "Nodes and registers that are not read, and why."]]
+    requests: NotRequired[Annotated[int, "That read all registers once."]]
+    answerTime: NotRequired[Annotated[float, "Seconds that a device takes, on the average."]]
+    late: NotRequired[Annotated[int, "Reads that fell out since devices were slower."]]
+    silent: NotRequired[Annotated[list[int], "Unit ids that do not answer."]]
     moreProblems: NotRequired[int]
     clockOffset: NotRequired[Annotated[float, "Seconds that the server's clock is ahead."]]
     times: NotRequired[Annotated[dict[str, int], "Values by whose clock their time is of."]]
@@ -197,7 +213,7 @@ class EdgeNodes(TypedDict):
 
 
 class OpcUaNode(TypedDict):
-    """A node; a variable with its type, value, unit and ranges."""
+    """A node or a register; a variable with its type, value, unit and ranges."""
 
     node: str
     path: str
@@ -215,7 +231,7 @@ class OpcUaNode(TypedDict):
 
 
 class Browsed(TypedDict):
-    """A part of the address space of an OPC UA server."""
+    """A part of what an OPC UA server or a Modbus device has."""
 
     node: str
     path: str

@@ -68,6 +68,7 @@ async def described(space: Space, connector: str, text: str) -> Json:
         }
 
     return {
+        "space": "opcua",
         "kind": KINDS.get(root.kind, "other"),
         "path": "/" + "/".join(path),
         "name": root.name,

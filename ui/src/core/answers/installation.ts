@@ -41,7 +41,7 @@ export interface AuditRow {
   doc?: Json;
 }
 
-/** A part of the address space of an OPC UA server. */
+/** A part of what an OPC UA server or a Modbus device has. */
 export interface Browsed {
   node: string;
   path: string;
@@ -53,9 +53,9 @@ export interface Browsed {
 /** A source that Gemel goes to; what it is told, and facts, are those of its kind. */
 export interface Connector {
   name: string;
-  kind: "mqtt" | "opcua";
+  kind: "mqtt" | "opcua" | "modbus";
   source: "file" | "people";
-  username: string;
+  username?: string;
   hasPassword: boolean;
   state: string;
   problem: string;
@@ -76,10 +76,30 @@ export interface Connector {
   sampling?: number;
   queue?: number;
   timestamps?: string;
-  /** Variables that the server watches for us. */
+  modbus?: string;
+  registers?: string[];
+  unitId?: number;
+  every?: number;
+  order?: string;
+  framing?: string;
+  line?: string;
+  timeout?: number;
+  pause?: number;
+  largest?: number;
+  gap?: number;
+  atOnce?: number;
+  /** Variables that are watched, registers that are read. */
   variables?: number;
-  /** Nodes that are not read, and why. */
+  /** Nodes and registers that are not read, and why. */
   problems?: string[];
+  /** That read all registers once. */
+  requests?: number;
+  /** Seconds that a device takes, on the average. */
+  answerTime?: number;
+  /** Reads that fell out since devices were slower. */
+  late?: number;
+  /** Unit ids that do not answer. */
+  silent?: number[];
   moreProblems?: number;
   /** Seconds that the server's clock is ahead. */
   clockOffset?: number;
@@ -200,7 +220,7 @@ export interface NewToken {
   token: string;
 }
 
-/** A node; a variable with its type, value, unit and ranges. */
+/** A node or a register; a variable with its type, value, unit and ranges. */
 export interface OpcUaNode {
   node: string;
   path: string;
