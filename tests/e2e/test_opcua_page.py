@@ -40,6 +40,7 @@ def press(peer: Peer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runn
 
 def test_a_method_is_called_from_the_page(press: Running, visit: Visit) -> None:
     ann = visit(press).log_in("operator", "ann", at="/app/twins/press-1")
+    ann.page.get_by_role("tab", name="Commands").click()
     ann.find("command-button", command="Zero").first.click()
     ann.find("confirm-input").fill("press-1")
     ann.page.keyboard.press("Enter")
@@ -57,6 +58,7 @@ def test_a_set_point_is_asked_for_on_the_page_and_what_is_wrong_is_told(
     press: Running, peer: Peer, visit: Visit
 ) -> None:
     ann = visit(press).log_in("operator", "ann", at="/app/twins/press-1")
+    ann.allowed = "status of 400"
     row = ann.find("property-row", path="Setpoint")
     row.locator("[data-testid=desired-button]").click()
     ann.page.locator("#desired").fill("500")
