@@ -127,8 +127,7 @@ def begin(server: Inside, name: str, url: str) -> str:
 
 
 def is_ready(server: Inside, name: str) -> bool:
-    writers = dict(server.call(lambda: list(server.platform.connections.writers())))
-    return bool(server.call(writers[name].is_ready))
+    return bool(server.call(server.platform.connections.writers[name].is_ready))
 
 
 def end(server: Inside, name: str) -> None:

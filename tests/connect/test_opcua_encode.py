@@ -140,13 +140,14 @@ def test_arguments_are_none_the_one_or_an_object() -> None:
     ("name", "state", "says"),
     [
         ("Good", DONE, ""),
-        ("GoodClamped", DONE, ""),
+        ("GoodClamped", DONE, "GoodClamped: the value written was accepted but was clamped"),
         ("GoodCompletesAsynchronously", TAKEN, "GoodCompletesAsynchronously"),
         ("BadUserAccessDenied", REFUSED, "BadUserAccessDenied: the user"),
         ("BadTypeMismatch", REFUSED, "BadTypeMismatch: the server wants another type"),
         ("BadOutOfRange", REFUSED, "BadOutOfRange: the server does not take"),
         ("BadEncodingError", REFUSED, "BadEncodingError: encoding halted"),
         ("BadTimeout", UNSURE, "not known"),
+        ("BadSessionClosed", UNSURE, "not known"),
         ("UncertainLastUsableValue", UNSURE, "not known"),
     ],
 )

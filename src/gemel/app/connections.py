@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,6 +54,8 @@ class Connections:
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
         self._links: dict[str, _Link] = {}
+        self.writers: dict[str, Writer] = {}
+        """The connectors that write too."""
         self._turn = asyncio.Lock()
         self._is_running = False
 
@@ -152,6 +153,8 @@ class Connections:
         except GemelError as error:  # the others go on
             self._told(key, link, "failing", str(error))
             return
+        if isinstance(link.connector, Writer):
+            self.writers[key] = link.connector
         await link.connector.start()
 
     def _told(self, key: str, link: _Link, state: str, why: str) -> None:
@@ -178,12 +181,6 @@ class Connections:
                 return link.connector
         return None
 
-    def writers(self) -> Iterator[tuple[str, Writer]]:
-        """The connectors that write too, by name."""
-        for key, link in sorted(self._links.items()):
-            if isinstance(link.connector, Writer):
-                yield key, link.connector
-
     def send(self, who: Principal, topic: str, payload: bytes) -> bool | None:
         """Sends where a message came from; whether it left, None if that was no other broker."""
         bridge = self._bridge_of(who)
@@ -203,6 +200,7 @@ class Connections:
 
     async def _end(self, key: str) -> None:
         link = self._links.pop(key, None)
+        self.writers.pop(key, None)
         if link is not None and link.connector is not None:
             ended, link.connector = link.connector, None
             await ended.close()

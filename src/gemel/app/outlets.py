@@ -144,7 +144,7 @@ class Outlets:
 
     def by_connector(self) -> Iterator[tuple[str, Writer, Collection[str]]]:
         """Each connector that writes, with the twins that it has places of."""
-        for name, writer in self._platform.connections.writers():
+        for name, writer in self._platform.connections.writers.items():
             yield name, writer, self._of(name, writer).keys()
 
     def forget(self, connectors: Collection[str]) -> None:
@@ -155,7 +155,7 @@ class Outlets:
     def _sources(self, twin: str) -> list[Source]:
         return [
             source
-            for name, writer in self._platform.connections.writers()
+            for name, writer in self._platform.connections.writers.items()
             for source in self._of(name, writer).get(twin, ())
         ]
 

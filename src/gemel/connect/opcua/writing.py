@@ -26,6 +26,9 @@ UNANSWERED = frozenset(
         ua.StatusCodes.BadRequestTimeout,
         ua.StatusCodes.BadCommunicationError,
         ua.StatusCodes.BadConnectionClosed,
+        ua.StatusCodes.BadSecureChannelClosed,
+        ua.StatusCodes.BadSessionClosed,
+        ua.StatusCodes.BadShutdown,
     }
 )
 """Codes of a server that does not know itself whether what stands behind it has done it."""
@@ -176,13 +179,14 @@ def _argument(name: str, form: Form, value: Any) -> ua.Variant:
 
 def outcome_of(code: int) -> Outcome:
     """What a status code of a write or a call means, in its name and words."""
-    if code >> 30 == 0:
-        is_later = code & 0xFFFF0000 == ASYNCHRONOUS
-        said = "the server takes its time to do it (GoodCompletesAsynchronously)"
-        return Outcome(TAKEN, said) if is_later else Outcome(DONE)
-    name, words = ua.status_codes.get_name_and_doc(code & 0xFFFF0000)
+    plain_code = code & 0xFFFF0000
+    if plain_code == 0:
+        return Outcome(DONE)
+    name, words = ua.status_codes.get_name_and_doc(plain_code)
     said = f"{name}: {WHY.get(name) or words[:1].lower() + words[1:].rstrip('.')}"
-    if code >> 30 == 1 or code & 0xFFFF0000 in UNANSWERED:
+    if code >> 30 == 0:
+        return Outcome(TAKEN if plain_code == ASYNCHRONOUS else DONE, said)
+    if code >> 30 == 1 or plain_code in UNANSWERED:
         return Outcome(UNSURE, f"{said}; {UNKNOWN}")
     return Outcome(REFUSED, said)
 
