@@ -11,7 +11,10 @@ from gemel.api.adt_requests import PAGING, no_content, page_response
 from gemel.api.bodies import read_json, read_object
 from gemel.api.errors import json_response
 from gemel.api.routes import Route
+from gemel.app.endpoint_settings import KINDS, MECHANISMS, SCHEMAS, all_fields
 from gemel.core.access import Principal
+from gemel.core.cloud_event import MODES
+from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -44,15 +47,16 @@ async def delete(platform: Platform, request: Request, who: Principal) -> Respon
 
 async def endpoints(platform: Platform, _: Request, __: Principal) -> Response:
     events = platform.events
-    return json_response({"value": [events.endpoint_view(n) for n in sorted(events.endpoints)]})
+    found = [await events.endpoint_view(name) for name in sorted(events.endpoints)]
+    return json_response({"value": found})
 
 
 async def read_endpoint(platform: Platform, request: Request, _: Principal) -> Response:
-    return json_response(platform.events.endpoint_view(request.path_params["name"]))
+    return json_response(await platform.events.endpoint_view(request.path_params["name"]))
 
 
 async def put_endpoint(platform: Platform, request: Request, who: Principal) -> Response:
-    body = await read_object(request, ("url",), ("kind", "authorization"))
+    body = await read_object(request, (), tuple(all_fields()))
     found = await platform.events.put_endpoint(request.path_params["name"], body, who.name)
     return json_response(found)
 
@@ -67,24 +71,34 @@ ROUTE_BODY = {
     "required": ["endpointName"],
     "properties": {"endpointName": {"type": "string"}, "filter": {"type": "string"}},
 }
-ENDPOINT_BODY = {
+SCHEMAS_OF: dict[object, Json] = {
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+    int: {"type": "integer"},
+}
+A_LIST: Json = {"type": "array", "items": {"type": "string"}}
+ENDPOINT_BODY: Json = {
     "type": "object",
-    "required": ["url"],
+    "anyOf": [{"required": [name]} for name in ("url", "brokers", "broker")],
     "properties": {
-        "kind": {"const": "webhook"},
-        "url": {"type": "string"},
-        "authorization": {"type": "string"},
+        **{name: dict(SCHEMAS_OF.get(of, A_LIST)) for name, of in all_fields().items()},
+        "kind": {"enum": list(KINDS), "default": "webhook"},
+        "mode": {"enum": list(MODES)},
+        "schema": {"enum": list(SCHEMAS)},
+        "mechanism": {"enum": list(MECHANISMS)},
     },
+    "additionalProperties": False,
 }
 ONE, ENDPOINT = "/eventroutes/{id}", "/endpoints/{name}"
+MAKE = "Make an endpoint: a webhook, a topic of Kafka, an MQTT broker"
 
 ROUTES = [
     Route("GET", "/eventroutes", listing, "twins:read", "Event routes, in pages", query=PAGING),
     Route("GET", ONE, read, "twins:read", "One event route"),
     Route("PUT", ONE, put, "plant:write", "Make an event route", body=ROUTE_BODY, status=204),
     Route("DELETE", ONE, delete, "plant:write", "Delete an event route", status=204),
-    Route("GET", "/endpoints", endpoints, "system:write", "Webhooks, and how delivery goes"),
-    Route("GET", ENDPOINT, read_endpoint, "system:write", "One webhook"),
-    Route("PUT", ENDPOINT, put_endpoint, "system:write", "Make a webhook", body=ENDPOINT_BODY),
-    Route("DELETE", ENDPOINT, delete_endpoint, "system:write", "Delete a webhook", status=204),
+    Route("GET", "/endpoints", endpoints, "system:write", "Endpoints, and how delivery goes"),
+    Route("GET", ENDPOINT, read_endpoint, "system:write", "One endpoint"),
+    Route("PUT", ENDPOINT, put_endpoint, "system:write", MAKE, body=ENDPOINT_BODY),
+    Route("DELETE", ENDPOINT, delete_endpoint, "system:write", "Delete an endpoint", status=204),
 ]

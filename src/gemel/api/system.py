@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from starlette.requests import Request
@@ -30,6 +31,13 @@ GAUGES = {
     ),
 }
 """Figures of the servers that fall too; all others only rise."""
+EVENTS = (
+    ("delivered", "counter", "Events acknowledged by endpoints."),
+    ("dropped", "counter", "Events that will not be delivered."),
+    ("telemetry_waiting", "gauge", "Telemetry events that wait in memory."),
+    ("is_failing", "gauge", "1 where an endpoint does not take events now."),
+)
+"""Figures of deliveries of events, by the names they have there."""
 
 
 async def health(platform: Platform, _: Request, __: Principal) -> Response:
@@ -74,6 +82,7 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     add("gaps_total", "counter", "Gap records begun.", [("", float(platform.gaps.opened))])
     refused = [("", float(platform.room.refused))]
     add("http_refused_total", "counter", "Telemetry answered with 429.", refused)
+    _add_events(platform, add)
     add("series", "gauge", "Series known.", [("", float(len(platform.series)))])
     sizes = [(f'{{kind="{kind}"}}', float(n)) for kind, n in history.bytes_by_kind.items()]
     add("history_bytes", "gauge", "History on disk by kind of file.", sizes)
@@ -94,6 +103,15 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     return PlainTextResponse(
         "\n".join(lines) + "\n", media_type="text/plain; version=0.0.4; charset=utf-8"
     )
+
+
+def _add_events(platform: Platform, add: Callable[..., None]) -> None:
+    """How delivery goes, by endpoint."""
+    found = platform.events.deliveries
+    for name, kind, about in EVENTS:
+        rows = [(f'{{endpoint="{one.name}"}}', float(getattr(one, name))) for one in found]
+        suffix = "_total" if kind == "counter" else ""
+        add(f"events_{name}{suffix}", kind, about, rows or [("", 0.0)])
 
 
 async def backup(platform: Platform, request: Request, _: Principal) -> Response:

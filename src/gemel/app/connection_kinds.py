@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import ssl
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from gemel.app import extras
 from gemel.app.addresses import address
 from gemel.app.connection_settings import Connection, MqttConnection
 from gemel.app.gaps import Loss
@@ -18,7 +17,6 @@ from gemel.connect.mqtt.bridge import Bridge, BridgeSettings
 from gemel.connect.mqtt.client import Will
 from gemel.connect.opcua.settings import FOLDER, LinkSettings
 from gemel.core.access import Principal
-from gemel.core.errors import Unavailable
 from gemel.core.message import Message, Samples
 from gemel.core.ports import Connector
 from gemel.ingest.sparkplug.session import STATE
@@ -78,7 +76,7 @@ async def connector(platform: Platform, name: str, of: Connection, told: Told) -
         return Bridge(bridge, of.topics, intake, who, platform.clock, on_state=told)
     if isinstance(of, ModbusConnection):
         return ModbusLink(name, of, intake, who, platform.clock, told)
-    module = await _module("gemel.connect.opcua.link", "opcua", "OPC UA")
+    module = await extras.load("gemel.connect.opcua.link", "opcua", "OPC UA")
     link = LinkSettings(
         **vars(of),
         name=name,
@@ -95,16 +93,3 @@ def _host_state(platform: Platform, of: MqttConnection, *, is_online: bool) -> W
     if not of.sparkplug or not host:
         return None
     return Will(STATE + host, state_payload(platform.sparkplug.since, is_online=is_online), 1, True)
-
-
-async def _module(name: str, extra: str, words: str) -> Any:
-    """A module that needs an extra, loaded beside the loop: libraries of that size take a while."""
-    try:
-        return await asyncio.to_thread(importlib.import_module, name)
-    except ModuleNotFoundError as error:
-        if error.name and error.name.startswith("gemel"):
-            raise
-        raise Unavailable(
-            f"{words} needs a library that is not installed: {error.name}",
-            hint=f"pip install gemel[{extra}], and start the server again",
-        ) from error

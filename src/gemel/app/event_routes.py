@@ -1,7 +1,7 @@
-"""Event routes: what happens to twins is told to webhooks, at least once, in order.
+"""Event routes: what happens to twins is told outside, at least once, in order.
 
 The outbox is the append-only table of edits itself: an event is on disk with the edit that it
-tells of. Each endpoint has a cursor, the number of the last edit that was delivered; the cursors
+tells of. Each endpoint has a cursor, the number of the last edit that was settled; the cursors
 are kept in a file, so after a crash the last events may come again, and none is left out.
 Telemetry has no place in that table: its events wait in memory, and are lost when the program ends.
 """
@@ -11,19 +11,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
-from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import orjson
-
-from gemel.app import event_cursors, webhooks
-from gemel.app.twin_events import CATEGORIES, KINDS, TELEMETRY, fields, of_change, of_readings
+from gemel.app import endpoint_kinds, event_cursors
+from gemel.app.endpoint_settings import Endpoint, from_body, from_document, to_document
+from gemel.app.event_delivery import Delivery, Make, Page
+from gemel.app.twin_events import (
+    CATEGORIES,
+    KINDS,
+    TELEMETRY,
+    cloud_event,
+    fields,
+    of_change,
+    of_readings,
+)
+from gemel.backends.sqlite import Change
 from gemel.core.batch import Batch
-from gemel.core.clock import SECOND, to_iso
+from gemel.core.cloud_event import CloudEvent
 from gemel.core.document import Edit, Json
-from gemel.core.errors import Conflict, Damaged, GemelError, InvalidInput, NotFound, Unavailable
+from gemel.core.errors import Conflict, Damaged, GemelError, InvalidInput, NotFound
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.query.filters import Filter, parse_filter
 from gemel.twins.validate import check_id
@@ -34,26 +43,11 @@ if TYPE_CHECKING:
 log = logging.getLogger("gemel.events")
 MOST_ROUTES = 100
 MOST_ENDPOINTS = 50
-MOST_WAITING = 10_000
-"""Telemetry events of one endpoint."""
+MOST_COUNTED = 10_000
 PAGE = 200
-OLDEST_SECONDS = 86_400
-"""Events that could not be delivered for so long are dropped."""
-SLOWEST_SECONDS = 300.0
+FAR = 1_000
+"""Edits of other things that a cursor moves over at once."""
 SAVE_SECONDS = 1.0
-
-
-@dataclass(slots=True)
-class Delivery:
-    """The work for one endpoint."""
-
-    cursor: int
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    telemetry: deque[tuple[int, Json]] = field(default_factory=deque)
-    task: asyncio.Task[None] | None = None
-    delivered: int = 0
-    dropped: int = 0
-    last_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +57,7 @@ class Route:
 
 
 class EventRoutes:
-    """Endpoints, routes, and the delivery of events."""
+    """Endpoints, routes, and what they want to be told."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -71,11 +65,14 @@ class EventRoutes:
         self.endpoints: dict[str, Json] = {}
         self.routes: dict[str, Route] = {}
         self._deliveries: dict[str, Delivery] = {}
+        self._ending: set[asyncio.Task[None]] = set()
         self._source = ""
         self._saved: dict[str, int] = {}
         self._is_running = False
         self._wants_telemetry = False
         self._saver: asyncio.Task[None] | None = None
+        self._run = uuid.uuid4().hex
+        self._told = 0
 
     # ---- start, stop, follow -------------------------------------------------------------
 
@@ -102,12 +99,18 @@ class EventRoutes:
     async def stop(self) -> None:
         """Leaves what was not delivered for the next start."""
         self._is_running = False
-        tasks = [d.task for d in self._deliveries.values() if d.task is not None]
-        tasks += [self._saver] if self._saver is not None else []
-        for task in tasks:
-            task.cancel()
+        for name in list(self._deliveries):
+            self._to_end(self._deliveries[name])
+        tasks = list(self._ending)
+        if self._saver is not None:
+            self._saver.cancel()
+            tasks.append(self._saver)
         await asyncio.gather(*tasks, return_exceptions=True)
         self._save()
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        return list(self._deliveries.values())
 
     def apply(self, edits: Iterable[Edit]) -> None:
         """Follows edits of endpoints and routes; wakes deliveries for those of twins."""
@@ -129,7 +132,7 @@ class EventRoutes:
                 self._look_for_telemetry()
         if is_told:
             for delivery in self._deliveries.values():
-                delivery.wake.set()
+                delivery.changed()
 
     def _set_route(self, key: str, doc: Json) -> None:
         try:
@@ -143,77 +146,92 @@ class EventRoutes:
         self._wants_telemetry = any(r.filter.may_pass(known) for r in self.routes.values())
 
     def _begin(self, name: str) -> None:
+        """Begins to deliver to an endpoint, or begins again as it is said to be now."""
         if not self._is_running:
             return
-        delivery = self._deliveries.get(name)
-        if delivery is None:
-            cursor = int(self._saved.get(name) or self.endpoints[name]["since"])
-            delivery = self._deliveries[name] = Delivery(cursor)
-            delivery.task = asyncio.get_running_loop().create_task(self._deliver(name, delivery))
-        delivery.wake.set()
+        make = self._maker(name)
+        if name not in self._deliveries:
+            self._deliveries[name] = Delivery(
+                name,
+                int(self._saved.get(name) or self.endpoints[name]["since"]),
+                make=make,
+                read=partial(self._page, name),
+                moved=self._save_soon,
+                clock=self._platform.clock,
+            )
+        self._deliveries[name].begin(make)
+
+    def _maker(self, name: str) -> Make:
+        doc = self.endpoints[name]
+        return lambda told: endpoint_kinds.sender(self._platform, name, from_document(doc), told)
 
     def _end(self, name: str) -> None:
-        delivery = self._deliveries.pop(name, None)
         self._saved.pop(name, None)
-        if delivery is not None and delivery.task is not None:
-            delivery.task.cancel()
+        if name in self._deliveries:
+            self._to_end(self._deliveries.pop(name))
+
+    def _to_end(self, delivery: Delivery) -> None:
+        task = delivery.end()
+        if task is not None:
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     # ---- what people ask -----------------------------------------------------------------
 
     async def put_endpoint(self, name: str, body: Json, who: str) -> Json:
-        """Makes or replaces a webhook.
+        """Makes or replaces an endpoint; a secret that is left out stays as it was.
 
         Raises:
-            InvalidInput: its address is none, or not a public one where only such are allowed.
+            InvalidInput: a field is not of its form; a webhook's address is not a public one where
+                only such are allowed, or it does not agree to be sent events.
+            Unavailable: a library that it needs is not installed.
         """
         check_id(name, "endpoint")
-        if body.get("kind", "webhook") != "webhook":
-            raise InvalidInput("'kind' must be 'webhook'", code="EndpointInvalid")
-        authorization = body.get("authorization", "")
-        if not isinstance(authorization, str) or not (
-            authorization.isascii() and (authorization.isprintable() or not authorization)
-        ):
-            raise InvalidInput("'authorization' must be one line", code="EndpointInvalid")
-        target = webhooks.read_url(body.get("url"))
-        try:
-            async with asyncio.timeout(webhooks.SECONDS):
-                await webhooks.resolve(target, self._platform.config.webhook_private)
-        except (Unavailable, TimeoutError):
-            pass  # a name that is not known yet may be later
-        except GemelError as error:
-            raise InvalidInput(error.message, hint=error.hint, code=error.code) from None
+        endpoint = from_body(body, self.endpoints.get(name, {}))
+        await endpoint_kinds.check(self._platform, endpoint)
 
         def plan(_: Graph, context: EditContext) -> tuple[list[Edit], Json]:
             if name not in self.endpoints and len(self.endpoints) >= MOST_ENDPOINTS:
                 raise InvalidInput(f"there are {MOST_ENDPOINTS} endpoints", code="LimitExceeded")
             old = self.endpoints.get(name)
             since = old["since"] if old else self._platform.documents.newest()
-            doc = {"name": name, "kind": "webhook", "url": body["url"], "since": since}
-            doc |= {"authorization": authorization} if authorization else {}
+            doc = {"name": name, **to_document(endpoint), "since": since}
             return [context.edit("endpoint", name, doc)], doc
 
         await self._platform.edit(plan, who, f"endpoint {name}")
-        return self.endpoint_view(name)
+        return await self.endpoint_view(name)
 
-    def endpoint_view(self, name: str) -> Json:
+    async def endpoint_view(self, name: str) -> Json:
         """An endpoint without its secret, and how its delivery goes.
 
         Raises:
             NotFound: there is none of this name.
         """
-        doc = self.endpoints.get(name)
-        if doc is None:
-            raise NotFound(f"there is no endpoint '{name}'", hint="GET /endpoints lists them")
+        doc = self._require_endpoint(name)
         found = self._deliveries.get(name)
         return {
             "name": name,
-            "kind": doc["kind"],
-            "url": doc["url"],
-            "hasAuthorization": "authorization" in doc,
+            **_without_secret(from_document(doc)),
             "delivered": found.delivered if found else 0,
+            "waiting": await self._waiting(found) if found else 0,
             "dropped": found.dropped if found else 0,
             "lastError": found.last_error if found else "",
+            "drops": list(found.drops) if found else [],
         }
+
+    def _require_endpoint(self, name: str) -> Json:
+        doc = self.endpoints.get(name)
+        if doc is None:
+            raise NotFound(f"there is no endpoint '{name}'", hint="GET /endpoints lists them")
+        return doc
+
+    async def _waiting(self, delivery: Delivery) -> int:
+        """Edits that were not settled, 10,000 at most, and telemetry events."""
+        documents = self._platform.documents
+        edits = await asyncio.to_thread(
+            documents.count_changes, delivery.cursor, KINDS, MOST_COUNTED
+        )
+        return edits + delivery.telemetry_waiting
 
     async def delete_endpoint(self, name: str, who: str) -> None:
         """Forgets an endpoint.
@@ -224,7 +242,7 @@ class EventRoutes:
         """
 
         def plan(_: Graph, context: EditContext) -> tuple[list[Edit], None]:
-            self.endpoint_view(name)
+            self._require_endpoint(name)
             users = [key for key, r in self.routes.items() if r.doc["endpointName"] == name]
             if users:
                 raise Conflict(
@@ -282,27 +300,27 @@ class EventRoutes:
 
         await self._platform.edit(plan, who, f"event route {route}")
 
-    # ---- telemetry -----------------------------------------------------------------------
+    # ---- what is told --------------------------------------------------------------------
 
     def readings(self, batch: Batch) -> None:
         """Tells readings that became durable to the routes that want them."""
         if not self._wants_telemetry:
             return
         platform = self._platform
-        events = of_readings(
-            batch, platform.series, platform.graph, self._source, lambda: str(uuid.uuid4())
-        )
+        events = of_readings(batch, platform.series, platform.graph, self._source, self._new_id)
         now = platform.clock()
         for event in events:
-            for name in self._wanted_by(event, now):
-                delivery = self._deliveries.get(name)
-                if delivery is None:
-                    continue
-                if len(delivery.telemetry) >= MOST_WAITING:
-                    delivery.telemetry.popleft()
-                    delivery.dropped += 1
-                delivery.telemetry.append((now, event))
-                delivery.wake.set()
+            wanted = self._wanted_by(event, now)
+            if wanted:
+                told = cloud_event(event, now)
+                for name in wanted:
+                    if name in self._deliveries:
+                        self._deliveries[name].offer(told)
+
+    def _new_id(self) -> str:
+        """An id that no event of this installation had before."""
+        self._told += 1
+        return f"{self._run}-{self._told}"
 
     def _wanted_by(self, event: Json, time: int) -> set[str]:
         """The endpoints that routes lead an event to."""
@@ -313,78 +331,21 @@ class EventRoutes:
             if time >= route.doc["created"] and route.filter.passes(seen)
         }
 
-    # ---- delivery ------------------------------------------------------------------------
+    async def _page(self, name: str, cursor: int) -> Page:
+        """The next edits of twins behind a number, with the events that an endpoint wants."""
+        found, passed = await asyncio.to_thread(self._changes, cursor)
+        page: list[tuple[int, CloudEvent | None]] = []
+        for change in found:
+            event = of_change(change, self._source)
+            is_wanted = event is not None and name in self._wanted_by(event, change.time)
+            told = cloud_event(event, change.time) if event is not None and is_wanted else None
+            page.append((change.seq, told))
+        return page or ([(passed, None)] if passed > cursor + FAR else [])
 
-    async def _deliver(self, name: str, delivery: Delivery) -> None:
-        while True:
-            await delivery.wake.wait()
-            delivery.wake.clear()
-            try:
-                await self._deliver_edits(name, delivery)
-                while delivery.telemetry:
-                    time, event = delivery.telemetry[0]
-                    await self._push(name, delivery, event, time)
-                    if delivery.telemetry and delivery.telemetry[0][1] is event:
-                        delivery.telemetry.popleft()
-            except Exception as error:  # one endpoint must not end for ever
-                log.exception("events for '%s' wait", name)
-                delivery.last_error = repr(error)
-                await asyncio.sleep(SLOWEST_SECONDS)
-                delivery.wake.set()
-
-    async def _deliver_edits(self, name: str, delivery: Delivery) -> None:
-        loop = asyncio.get_running_loop()
-        documents = self._platform.documents
-        while True:
-            found = await loop.run_in_executor(
-                None, documents.changes, delivery.cursor, KINDS, PAGE
-            )
-            if not found:
-                return
-            for change in found:
-                event = of_change(change, self._source)
-                if event is not None and name in self._wanted_by(event, change.time):
-                    await self._push(name, delivery, event, change.time)
-                delivery.cursor = change.seq
-                self._save_soon()
-
-    async def _push(self, name: str, delivery: Delivery, event: Json, time: int) -> None:
-        """Sends one event until it is taken, refused for good, or too old."""
-        body = orjson.dumps(event)
-        wait = 1.0
-        while name in self.endpoints:
-            problem = await self._try(name, body)
-            if problem is None:
-                delivery.delivered += 1
-                if delivery.last_error:
-                    log.warning("events for '%s' are delivered again", name)
-                    delivery.last_error = ""
-                return
-            is_final, text = problem
-            if not delivery.last_error:
-                log.warning("events for '%s' are not delivered: %s", name, text)
-            delivery.last_error = f"{to_iso(self._platform.clock())} {text}"
-            if is_final or self._platform.clock() - time > OLDEST_SECONDS * SECOND:
-                delivery.dropped += 1
-                return
-            await asyncio.sleep(wait)
-            wait = min(wait * 2, SLOWEST_SECONDS)
-
-    async def _try(self, name: str, body: bytes) -> tuple[bool, str] | None:
-        """One attempt: None if the event was taken, else (whether it is hopeless, why)."""
-        doc = self.endpoints[name]
-        try:
-            status = await webhooks.send(
-                webhooks.read_url(doc["url"]),
-                body,
-                self._platform.config.webhook_private,
-                doc.get("authorization", ""),
-            )
-        except GemelError as error:
-            return False, error.message
-        if 200 <= status < 300:
-            return None
-        return status in webhooks.FINAL, f"the endpoint answered {status}"
+    def _changes(self, cursor: int) -> tuple[list[Change], int]:
+        """The next edits of twins, and up to where there are none if there are none."""
+        newest = self._platform.documents.newest()
+        return self._platform.documents.changes(cursor, KINDS, PAGE), newest
 
     # ---- cursors -------------------------------------------------------------------------
 
@@ -404,3 +365,9 @@ class EventRoutes:
             event_cursors.write(self._path, self._source, cursors)
         except OSError as error:
             log.error("the cursors of event routes cannot be stored: %s", error)
+
+
+def _without_secret(of: Endpoint) -> Json:
+    said = to_document(of)
+    is_there = bool(said.pop(of.secret, ""))
+    return {**said, f"has{of.secret.title()}": is_there}

@@ -11,6 +11,7 @@ import orjson
 from gemel.backends.sqlite import Change
 from gemel.core.batch import Batch
 from gemel.core.clock import to_iso
+from gemel.core.cloud_event import CloudEvent
 from gemel.core.document import Json
 from gemel.core.series import SeriesTable
 from gemel.twins.records import make_link
@@ -134,3 +135,10 @@ def of_readings(
 def fields(event: Json) -> Mapping[str, Any]:
     """What filters see of an event."""
     return {**event, "$eventType": CATEGORIES[event["type"]], "$body": event["data"]}
+
+
+def cloud_event(event: Json, time: int) -> CloudEvent:
+    """An event as it leaves us; events of a relationship are its source's."""
+    attributes = {name: value for name, value in event.items() if name != "data"}
+    twin = event["subject"].partition("/relationships/")[0]
+    return CloudEvent(twin, time, attributes, orjson.dumps(event["data"]))

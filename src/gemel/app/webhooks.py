@@ -1,4 +1,4 @@
-"""Sends one event to a webhook: to a public address unless allowed, no redirects, 5 s in all."""
+"""One request to a webhook: to a public address unless allowed, no redirects, 5 s in all."""
 
 from __future__ import annotations
 
@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+import httptools
+
 from gemel.core.errors import InvalidInput, Refused, Unavailable
 
 SECONDS = 5.0
 LONGEST_URL = 2_000
-LONGEST_LINE = 8_192
+PIECE = 8_192
+LONGEST_ANSWER = 65_536
+"""Bytes of an answer that are read."""
 EMBEDDING = tuple(
     map(ipaddress.ip_network, ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32"))
 )
@@ -38,6 +42,51 @@ class Target:
         shown = f"[{self.host}]" if ":" in self.host else self.host
         is_default = self.port == (443 if self.scheme == "https" else 80)
         return shown if is_default else f"{shown}:{self.port}"
+
+
+class Answer:
+    """An answer as httptools tells of it, bit by bit; those of 1xx on the way to it are not it."""
+
+    def __init__(self) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        """By name in small letters."""
+        self.body = bytearray()
+        self.has_head = False
+        self.is_whole = False
+
+    def feed(self, data: bytes) -> None:
+        """Takes bytes in; what stands behind the answer is not looked at.
+
+        Raises:
+            ValueError: they are no HTTP.
+        """
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self.has_head:
+                raise ValueError(str(error)) from None
+            self.is_whole = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.has_head:
+            self.headers[name.decode("latin-1").lower()] = value.decode("latin-1").strip()
+
+    def on_headers_complete(self) -> None:
+        if self.has_head:
+            return
+        self.status = self._parser.get_status_code()
+        self.has_head = self.status >= 200
+        if not self.has_head:
+            self.headers.clear()
+
+    def on_body(self, body: bytes) -> None:
+        if not self.is_whole:
+            self.body += body
+
+    def on_message_complete(self) -> None:
+        self.is_whole = self.has_head
 
 
 def read_url(url: object) -> Target:
@@ -118,38 +167,77 @@ async def send(
         Unavailable: there was no answer in time.
         Refused: the address is not public.
     """
+    more = {"Authorization": authorization} if authorization else {}
+    return (await ask(target, "POST", allow_private, {**headers, **more}, body)).status
+
+
+async def ask(
+    target: Target,
+    method: str,
+    allow_private: bool,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    *,
+    reads: bool = False,
+) -> Answer:
+    """Sends one request; its answer, with the body only if it `reads` that.
+
+    Raises:
+        Unavailable: there was no answer in time.
+        Refused: the address is not public.
+    """
     try:
         async with asyncio.timeout(SECONDS):
             address = await resolve(target, allow_private)
-            more = {"Authorization": authorization} if authorization else {}
-            return await _post(target, address, body, {**headers, **more})
+            return await _exchange(target, address, _head(target, method, headers, body), reads)
     except TimeoutError:
         raise Unavailable(f"'{target.authority}' did not answer within {SECONDS:.0f} s") from None
-    except (OSError, ValueError, ssl.SSLError, asyncio.IncompleteReadError) as error:
+    except (OSError, ValueError, ssl.SSLError) as error:
         raise Unavailable(f"'{target.authority}' cannot be reached: {error}") from None
 
 
-async def _post(target: Target, address: str, body: bytes, headers: Mapping[str, str]) -> int:
+def _head(target: Target, method: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    lines = [
+        f"{method} {target.path} HTTP/1.1",
+        f"Host: {target.authority}",
+        "User-Agent: Gemel",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *(f"{name}: {value}" for name, value in headers.items()),
+    ]
+    return "\r\n".join(lines).encode("ascii") + b"\r\n\r\n" + body
+
+
+async def _exchange(target: Target, address: str, request: bytes, reads: bool) -> Answer:
     context = ssl.create_default_context() if target.scheme == "https" else None
     name = target.host if context is not None else None
     reader, writer = await asyncio.open_connection(
-        address, target.port, ssl=context, server_hostname=name, limit=LONGEST_LINE
+        address, target.port, ssl=context, server_hostname=name
     )
     try:
-        head = [
-            f"POST {target.path} HTTP/1.1",
-            f"Host: {target.authority}",
-            "User-Agent: Gemel",
-            f"Content-Length: {len(body)}",
-            "Connection: close",
-            *(f"{name}: {value}" for name, value in headers.items()),
-        ]
-        writer.write("\r\n".join(head).encode("ascii") + b"\r\n\r\n" + body)
+        writer.write(request)
         await writer.drain()
-        line = await reader.readuntil(b"\n")
-        words = line.split(None, 2)
-        if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
-            raise Unavailable(f"'{target.authority}' did not answer in HTTP")
-        return int(words[1][:4])
+        return await _read(target, reader, reads)
     finally:
         writer.close()
+
+
+async def _read(target: Target, reader: asyncio.StreamReader, reads: bool) -> Answer:
+    answer = Answer()
+    seen = 0
+    while not (answer.is_whole if reads else answer.has_head):
+        data = await reader.read(PIECE)
+        seen += len(data)
+        if not data and answer.has_head:
+            break  # a body that ends with the connection
+        if not data:
+            raise Unavailable(f"'{target.authority}' closed the connection without an answer")
+        if seen > LONGEST_ANSWER:
+            raise Unavailable(
+                f"'{target.authority}' answers with more than {LONGEST_ANSWER:,} bytes"
+            )
+        try:
+            answer.feed(data)
+        except ValueError:
+            raise Unavailable(f"'{target.authority}' did not answer in HTTP") from None
+    return answer

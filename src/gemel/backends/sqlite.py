@@ -49,6 +49,10 @@ CHANGES = (
     "SELECT seq, kind, key, doc, time, who, etag FROM edits"
     " WHERE seq > ? AND kind IN ({marks}) ORDER BY seq LIMIT ?"
 )
+COUNTED = (
+    "SELECT count(*) FROM (SELECT 1 FROM edits NOT INDEXED"
+    " WHERE seq > ? AND kind IN ({marks}) LIMIT ?)"
+)
 EDITED = "SELECT DISTINCT key FROM edits NOT INDEXED WHERE seq > ? AND kind = ?"
 BEFORE = (
     "SELECT doc, etag FROM edits WHERE kind = ? AND key = ? AND seq < ? ORDER BY seq DESC LIMIT 1"
@@ -281,6 +285,12 @@ class SqliteDocuments:
                 before = None if old[0] is None else self._decode(kind, key, old[0])
                 found.append(Change(seq, kind, key, now, time, who, etag, before, old[1]))
         return found
+
+    def count_changes(self, after: int, kinds: Sequence[str], most: int) -> int:
+        """How many edits of some kinds stand behind a number; not counted further than `most`."""
+        query = COUNTED.format(marks=", ".join("?" * len(kinds)))
+        with self._apart() as connection, self._mapped("read"):
+            return int(connection.execute(query, (after, *kinds, most)).fetchone()[0])
 
     def between(self, kind: str, begin: int, end: int) -> list[tuple[str, Version, Json | None]]:
         """The edits of a kind in a span: (key, version, the document before it), oldest first."""

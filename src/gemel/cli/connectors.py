@@ -95,7 +95,7 @@ def _put(arguments: argparse.Namespace) -> int:
         field: said[name] for name, field in FIELDS.items() if said[name] is not None
     }
     if arguments.password_file:
-        body["password"] = _first_line(arguments.password_file)
+        body["password"] = first_line(arguments.password_file)
     if arguments.registers:
         body["registers"] = _map(arguments.registers)
     client = Client(arguments.data)
@@ -146,13 +146,13 @@ def _model(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _first_line(path: str) -> str:
-    """A password from a file: on the command line everybody on the machine could read it."""
+def first_line(path: str, what: str = "password") -> str:
+    """A secret from a file: on the command line everybody on the machine could read it."""
     try:
         return Path(path).read_text("utf-8").split("\n", 1)[0].rstrip("\r")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(
-            f"the password cannot be read from {path}: {error}", hint="a file with one line"
+            f"the {what} cannot be read from {path}: {error}", hint="a file with one line"
         ) from error
 
 

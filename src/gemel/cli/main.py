@@ -108,6 +108,15 @@ COMMANDS = {
         "add",
         "",
     ),
+    "endpoint": Command(
+        "where events of twins go: webhooks, Kafka, MQTT brokers",
+        "gemel.cli.events",
+        "add_endpoint",
+        "",
+    ),
+    "route": Command(
+        "which events of twins go to which endpoint", "gemel.cli.events", "add_route", ""
+    ),
     "sparkplug": Command(
         "edge nodes that speak Sparkplug: list, rebirth", "gemel.cli.sparkplug", "add", ""
     ),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from gemel.core.access import Principal
+from gemel.core.cloud_event import CloudEvent, Fate
 from gemel.core.document import Document, Edit, Encoded, Json, Version
 from gemel.core.message import LastValue, Message, Outcome, Samples
 
@@ -162,6 +163,22 @@ class Writer(Protocol):
     async def write(self, topic: str, name: str, value: Any) -> Outcome:
         """Writes once, and never again by itself. Whatever happens is the outcome, not an error."""
         ...
+
+
+class EventSender(Protocol):
+    """A way to one place outside that is told what happens.
+
+    What keeps it from being told while `send` waits, it says by itself.
+    """
+
+    most: int
+    """Events that it takes at once."""
+
+    async def send(self, events: Sequence[CloudEvent]) -> Sequence[Fate]:
+        """Sends events in their order; returns when it is known what became of each."""
+        ...
+
+    async def close(self) -> None: ...
 
 
 class Showing(Host, Protocol):

@@ -139,6 +139,8 @@ class MqttClient:
         self._quota = max_inflight
         self._quota_two = max_inflight if version == 5 else min(max_inflight, _QOS_2_INFLIGHT)
         self._inflight = 0
+        self._largest = 0
+        """Bytes of a packet that the server takes; 0 if it does not say."""
         self._sending: dict[int, Sending] = {}
         self._queue: deque[Sending] = deque()
         self._last_id = 0
@@ -356,6 +358,7 @@ class MqttClient:
         self._quota = min(
             self._max_inflight, answer.properties.get(Property.RECEIVE_MAXIMUM, 65_535)
         )
+        self._largest = answer.properties.get(Property.MAXIMUM_PACKET_SIZE, 0)
         if not answer.session_present:
             self._granted.clear()
         self._refused.clear()
@@ -432,11 +435,23 @@ class MqttClient:
             flags, topic, packet_id, payload, properties = sending.packet
             if sending.was_sent:
                 flags |= 8
+            data = encode_publish(
+                self._connect.version, topic, payload, flags, packet_id, properties
+            )
+            if self._largest and len(data) > self._largest:
+                self._refuse_large(sending, len(data))
+                continue
             sending.was_sent = True
             self._inflight += 1
-            self._write(
-                encode_publish(self._connect.version, topic, payload, flags, packet_id, properties)
-            )
+            self._write(data)
+
+    def _refuse_large(self, sending: Sending, size: int) -> None:
+        """The server would end the connection over it, each time anew."""
+        topic, packet_id = sending.packet.topic, sending.packet.packet_id
+        del self._sending[packet_id]
+        if not sending.future.done():
+            what = f"a packet of {size:,} bytes; the server takes {self._largest:,}"
+            _failed(sending.future, refusal(topic, Reason.PACKET_TOO_LARGE, what))
 
     def _free_id(self) -> int:
         packet_id = self._last_id % 65_535 + 1

@@ -1,0 +1,1 @@
+"""Kafka: events out to a topic. Needs confluent-kafka, an extra: import it where it is used."""
