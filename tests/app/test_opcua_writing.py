@@ -305,6 +305,33 @@ def test_a_line_that_breaks_meanwhile_leaves_the_outcome_unknown(
     wire.close()
 
 
+def test_a_connector_that_is_changed_meanwhile_leaves_the_outcome_unknown(
+    server: Inside, peer: Peer, twin: str
+) -> None:
+    key = send(server, twin, "Wait", 5.0)
+    until(lambda: newest(server, twin, "calls") == 1)
+    body = {"opcua": peer.url, "nodes": ["/Plant/Press"], **FAST}
+    server.ask("PUT", f"/connections/{name_of(twin)}", body)
+    assert "not known" in ended(server, key, "unknown")["steps"][-1]["note"]
+    until(lambda: is_ready(server, name_of(twin)))
+    ended(server, send(server, twin, "setLevel", 34.0), "confirmed")
+    assert newest(server, twin, "calls") == 1
+
+
+def test_a_server_that_ends_meanwhile_knows_that_it_does_not_know(
+    peer: Peer, tmp_path: Path
+) -> None:
+    with inside(tmp_path / "data") as first:
+        first.ask("POST", "/plant", {"models": [MODEL]})
+        twin = begin(first, "ends", peer.url)
+        key = send(first, twin, "Wait", 5.0)
+        until(lambda: newest(first, twin, "calls") == 1)
+    with inside(tmp_path / "data") as second:
+        assert "not known" in ended(second, key, "unknown")["steps"][-1]["note"]
+        until(lambda: is_ready(second, "ends"))
+        assert newest(second, twin, "calls") == 1
+
+
 def test_a_command_waits_for_the_connection_or_expires(server: Inside, peer: Peer) -> None:
     wire = Wire(peer.port)
     twin = begin(server, "away", f"opc.tcp://127.0.0.1:{wire.port}/press")
