@@ -106,8 +106,15 @@ def run(case: Case, law: Callable[[Writer, Taken], Awaitable[None]]) -> None:
 
 
 async def ready(writer: Writer, *, is_wanted: bool = True) -> None:
-    while writer.is_ready() != is_wanted:
+    await until(lambda: writer.is_ready() == is_wanted)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    for _ in range(100 * WAIT_SECONDS):
+        if holds():
+            return
         await asyncio.sleep(0.01)
+    raise AssertionError("waited in vain")
 
 
 def test_what_passes_the_check_is_written_and_comes_back(case: Case) -> None:
@@ -117,8 +124,11 @@ def test_what_passes_the_check_is_written_and_comes_back(case: Case) -> None:
             before = len(taken.rows)
             outcome = await writer.write(case.topic, case.name, value)
             assert outcome.state == DONE
-            while (case.name, value) not in taken.rows[0 if not outcome.is_read else before :]:
-                await asyncio.sleep(0.01)
+            row = (case.name, value)
+            if outcome.is_read:
+                assert row in taken.rows[before:]
+            else:
+                await until(lambda row=row: row in taken.rows)
 
     run(case, law)
 
