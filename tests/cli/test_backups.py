@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
 import shutil
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow.parquet as pq
 import pytest
 
+import peers
 from app.inside import Inside, inside
 from cli.test_keep import ask, gemel, readings
 from gemel.app import object_backup
 from gemel.app.objects import opened
 from gemel.backends import object_access
+from gemel.backends.object_buckets import BucketObjects
 from object_stores import Store, entered
 
 
@@ -73,6 +81,102 @@ def test_readings_go_to_a_bucket_as_parquet(store: Store, running: Path) -> None
     code, _, err = gemel("parquet", file, "--data", running)
     assert code == 1
     assert f"there is {file} already" in err or f"{file}: there is one" in err
+
+
+@pytest.mark.peer
+def test_duckdb_reads_days_in_a_bucket_as_one_table(
+    s3_store: Store, running: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, why_not = peers.pip("duckdb-httpfs", "duckdb==1.5.5", "duckdb-extension-httpfs==1.5.5")
+    if folder is None:
+        pytest.skip(why_not)
+    entered(monkeypatch, s3_store.environment)
+    days = f"{s3_store.address}/days"
+    for second in (0, 5):
+        span = (f"2026-01-01T00:00:{second:02d}Z", f"2026-01-01T00:00:{second + 5:02d}Z")
+        file = f"{days}/date=2026-01-{second + 1:02d}/readings.parquet"
+        ask("parquet", file, "--data", running, "--from", span[0], "--to", span[1])
+    words = [sys.executable, str(Path(__file__).with_name("duckdb_peer.py"))]
+    done = subprocess.run(
+        [*words, f"{days}/*/*.parquet"],
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    found = done.stdout.strip()
+    assert found == (
+        "[('2026-01-01', 'pump-1', 'flow', 5, 2.0), ('2026-01-06', 'pump-1', 'flow', 5, 7.0)]"
+    ), done.stderr
+
+
+class Relay:
+    """A way to a store that can be cut: nothing that is sent on it arrives from then on."""
+
+    def __init__(self, url: str) -> None:
+        host, _, port = url.partition("//")[2].partition(":")
+        self._target = (host, int(port))
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._sockets = [self._listener]
+        self.is_cut = False
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                near = self._listener.accept()[0]
+                far = socket.create_connection(self._target)
+                self._sockets += [near, far]
+                for one, other in ((near, far), (far, near)):
+                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+
+    def _pass(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while piece := one.recv(1 << 16):
+                other.sendall(piece)
+            other.shutdown(socket.SHUT_WR)
+
+    def cut(self) -> None:
+        self.is_cut = True
+        for one in self._sockets:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+@pytest.mark.peer
+def test_a_network_that_goes_away_leaves_no_half_backup(
+    s3_store: Store, running: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_access, "PATIENT_RETRIES", 1)
+    monkeypatch.setattr(object_backup, "PIECE", 2000)
+    relay = Relay(s3_store.environment["AWS_ENDPOINT_URL"])
+    entered(monkeypatch, s3_store.environment | {"AWS_ENDPOINT_URL": relay.url})
+    target = f"{s3_store.address}/cut"
+    real, left = BucketObjects.put, [5]
+
+    def put(self: BucketObjects, name: str, pieces: Iterable[bytes], **more: Any) -> int:
+        left[0] -= 1
+        if left[0] == 0:
+            relay.cut()
+        return real(self, name, pieces, **more)
+
+    monkeypatch.setattr(BucketObjects, "put", put)
+    err = refused("backup", target, "--data", running)
+    assert relay.is_cut
+    assert "nothing answers there" in err or "did not answer" in err
+    monkeypatch.setattr(BucketObjects, "put", real)
+    entered(monkeypatch, s3_store.environment)
+    assert ask("restore", "--list", target)["backups"] == []
+    sent = sum(one.bytes for one in opened(target).list("pieces"))
+    made = ask("backup", target, "--data", running)
+    assert sent > 0
+    assert made["copied"] < made["bytes"]
+    assert [one.name for one in opened(target).list("unfinished")] == []
+    ask("restore", made["folder"], "--data", tmp_path / "new")
+    assert readings(tmp_path / "new") == 10
 
 
 # ---- what goes wrong ---------------------------------------------------------------------------

@@ -26,6 +26,8 @@ from gemel.core.ports import ObjectFacts, Objects
 UNFINISHED = "unfinished"
 RENEW_SECONDS = 60.0
 DEAD_SECONDS = 600.0
+OURS: set[str] = set()
+"""The marks of this process: one with its number that is not among them is of one before it."""
 
 
 class Work:
@@ -47,10 +49,12 @@ class Work:
         """Marks of backups that did not come to their end: what they stored lies about."""
 
     def __enter__(self) -> Work:
-        self._put()
+        OURS.add(self._mark)
         try:
+            self._put()
             self._look_for_others()
         except BaseException:
+            OURS.discard(self._mark)
             with suppress(GemelError):
                 self._objects.delete([self._mark])
             raise
@@ -65,6 +69,7 @@ class Work:
     ) -> None:
         self._over.set()
         self._thread.join()
+        OURS.discard(self._mark)
         if kind is None:
             try:
                 self._objects.delete([self._mark])
@@ -132,9 +137,11 @@ class Work:
     def _is_dead(self, about: Json, other: ObjectFacts, mine: ObjectFacts) -> bool:
         if about.get("state") in ("ended", "interrupted"):
             return True
-        is_here = about.get("host") == socket.gethostname()
-        if is_here and isinstance(about.get("pid"), int) and not _is_alive(about["pid"]):
-            return True
+        pid = about.get("pid")
+        if about.get("host") == socket.gethostname() and isinstance(pid, int):
+            is_there = other.name in OURS if pid == os.getpid() else _is_alive(pid)
+            if not is_there:
+                return True
         return mine.modified - other.modified > DEAD_SECONDS * SECOND
 
 

@@ -13,13 +13,17 @@ import re
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from gemel.backends.object_buckets import BucketObjects
 from gemel.backends.object_errors import worded
 from gemel.core.errors import ConfigInvalid, InvalidInput, NotAuthenticated
 
-RETRIES = 8
+RETRIES = 3
+"""Of a request before the store has answered any: whoever mistyped an address is told soon."""
+PATIENT_RETRIES = 12
 RETRY_SECONDS = 60
+"""Of one later: a network that comes back within a minute breaks nothing off."""
 REQUEST_SECONDS = 600
 """A part of 16 MiB gets through in that time at 28 kB/s."""
 ENDPOINT = re.compile(r"https?://[^/\s@?#]+(/[^\s?#]*)?$")
@@ -177,8 +181,9 @@ def _opened(
             f"{place} needs a library that is not installed: obstore",
             hint="pip install 'gemel[objects]'",
         ) from error
-    try:
-        store = getattr(stores, kind)(
+
+    def store(retries: int) -> Any:
+        return getattr(stores, kind)(
             bucket,
             prefix=prefix or None,
             config=config,
@@ -188,18 +193,20 @@ def _opened(
                 "timeout": timedelta(seconds=REQUEST_SECONDS),
             },
             retry_config={
-                "max_retries": RETRIES,
+                "max_retries": retries,
                 "retry_timeout": timedelta(seconds=RETRY_SECONDS),
                 "backoff": {
                     "init_backoff": timedelta(milliseconds=100),
-                    "max_backoff": timedelta(seconds=5),
+                    "max_backoff": timedelta(seconds=10),
                     "base": 2.0,
                 },
             },
         )
+
+    try:
+        return BucketObjects(store(RETRIES), store(PATIENT_RETRIES), place)
     except Exception as error:
         raise worded(error, place) from error
-    return BucketObjects(store, place)
 
 
 def _place(scheme: str, bucket: str, prefix: str) -> str:

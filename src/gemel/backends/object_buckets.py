@@ -23,9 +23,10 @@ LISTED = 1000
 class BucketObjects:
     """A bucket, or what lies below a prefix in it."""
 
-    def __init__(self, store: Any, place: str) -> None:
+    def __init__(self, first: Any, store: Any, place: str) -> None:
+        """`first` is asked until it has answered once, `store` from then on."""
         self._library = importlib.import_module("obstore")
-        self._store = store
+        self._store, self._later = first, store
         self.place = place
 
     def put(self, name: str, pieces: Iterable[bytes], *, replace: bool = True) -> int:
@@ -90,6 +91,7 @@ class BucketObjects:
         """Turns the library's errors into ours; what the source raised comes out as it was."""
         try:
             yield
+            self._store = self._later
         except GemelError:
             raise
         except BaseException as error:
