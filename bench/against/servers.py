@@ -102,7 +102,8 @@ class Mosquitto(Server):
 
 
 class Influx(Server):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, http: str = "") -> None:
+        """`http`: further settings of how it listens."""
         super().__init__(folder)
         config = folder / "influxdb.conf"
         config.write_text(
@@ -119,6 +120,7 @@ query-log-enabled = false
 bind-address = "127.0.0.1:{self.port}"
 log-enabled = false
 max-body-size = 0
+{http}
 [monitor]
 store-enabled = false
 """

@@ -12,7 +12,7 @@ import yaml
 from pages import code, read, section, table
 
 from gemel.app import plant_files
-from gemel.app.snapshot import BESIDES, DOCUMENTS, HISTORY, IMPORTS, SESSIONS
+from gemel.app.snapshot import BESIDES, DOCUMENTS, EXPORT_CURSORS, HISTORY, IMPORTS, SESSIONS
 from gemel.connect.mqtt import spool
 from running import Running
 
@@ -112,7 +112,7 @@ def test_tables_of_the_documents_are_as_described(served: Running) -> None:
 
 
 def test_whatever_is_lost_if_deleted_is_in_a_backup() -> None:
-    kept = {DOCUMENTS, SESSIONS, HISTORY, IMPORTS, spool.FOLDER, *BESIDES}
+    kept = {DOCUMENTS, SESSIONS, HISTORY, IMPORTS, spool.FOLDER, EXPORT_CURSORS, *BESIDES}
     for row in table(FOLDER.partition("## `gemel.sqlite`")[0], "name"):
         name = code(row[0]).strip("/")
         if row[2] not in ("nothing", "-") and "*" not in name:

@@ -20,6 +20,8 @@ from gemel.app.connection_settings import (
 from gemel.app.oidc_settings import Oidc
 from gemel.cli.main import parser
 from gemel.core.errors import ConfigInvalid
+from gemel.exports.settings import KINDS as EXPORT_KINDS
+from gemel.exports.settings import HttpExport, InfluxExport, PostgresExport, Selection
 
 PAGE = read("docs/reference/settings.md")
 SETTINGS = {code(row[0]): row for row in table(section(PAGE, "## All settings"), "setting")}
@@ -32,6 +34,15 @@ CONNECTIONS = {
     )
 }
 OIDC = {code(row[0]): row for row in table(section(PAGE, "## `[oidc]`"), "setting")}
+SELECTED = {code(row[0]): row for row in table(section(PAGE, "### Which readings"), "setting")}
+EXPORTS = {
+    kind: {code(row[0]): row for row in table(section(PAGE, heading), "setting")}
+    for kind, heading in (
+        (InfluxExport, "### To InfluxDB"),
+        (PostgresExport, "### To PostgreSQL"),
+        (HttpExport, "### To anything that takes HTTP"),
+    )
+}
 
 
 def shown(value: object) -> str:
@@ -63,6 +74,9 @@ def test_every_setting_is_documented_and_no_other() -> None:
     for kind, rows in CONNECTIONS.items():
         assert set(rows) == {f.name for f in dataclasses.fields(kind)}
     assert set(KINDS.values()) == set(CONNECTIONS)
+    for kind, rows in EXPORTS.items():
+        assert {*rows, *SELECTED} == {f.name for f in dataclasses.fields(kind)}
+    assert set(EXPORT_KINDS.values()) == set(EXPORTS)
 
 
 def test_defaults_are_those_of_the_code() -> None:
@@ -78,6 +92,13 @@ def test_defaults_are_those_of_the_code() -> None:
         [required] = [name for name in KINDS if name in documented]
         assert documented.pop(required) == "required"
         assert documented == {name: shown(getattr(kind(), name)) for name in documented}
+    of_exports = [(EXPORT_KINDS, EXPORTS), ({}, {Selection: SELECTED})]
+    for kinds, tables in of_exports:
+        for made, rows in tables.items():
+            documented = {name: row[1].strip("`") for name, row in rows.items()}
+            for required in kinds:
+                assert documented.pop(required, "required") == "required"
+            assert documented == {name: shown(getattr(made(), name)) for name in documented}
 
 
 def test_flags_are_those_of_serve() -> None:

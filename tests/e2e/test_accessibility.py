@@ -65,6 +65,7 @@ SETTINGS = {
     "look": "[data-testid=zone]",
     "keys": "[data-testid=keys-reset]",
     "connectors": "[data-testid=part-connectors] .settings-part",
+    "exports": "[data-testid=part-exports] .settings-part",
     "people": "[data-testid=token]",
     "installation": "[data-testid=installation]",
 }

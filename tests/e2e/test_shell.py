@@ -140,6 +140,30 @@ def test_a_token_and_a_connector_are_made_and_ended_on_the_page(
     other.page.get_by_text("Only an admin sees").wait_for()
 
 
+def test_an_export_is_made_changed_and_ended_on_the_page(plant: Running, visit: Visit) -> None:
+    visitor = visit(plant).log_in(at="/app/alarms?settings=exports")
+    visitor.page.get_by_text("There are no exports.").wait_for()
+    visitor.find("export-new").click()
+    visitor.page.get_by_label("Name").fill("lake")
+    visitor.page.get_by_label("Where to").select_option("http")
+    assert visitor.page.get_by_label("Bucket").count() == 0
+    visitor.page.get_by_label("Address").fill("http://127.0.0.1:1/x")
+    visitor.page.get_by_label("Properties").fill("nothing-like-it")
+    visitor.page.get_by_label("Token").fill("abc")
+    visitor.find("export-save").click()
+    line = visitor.find("export", name="lake")
+    line.get_by_text("Lines of JSON by HTTP at http://127.0.0.1:1/x").wait_for()
+    line.get_by_role("button", name="Change").click()
+    visitor.page.get_by_label("Properties").fill("*")
+    visitor.find("export-save").click()
+    visitor.find("export", name="lake", state="failing").get_by_text("cannot be reached").wait_for()
+    [shown] = plant.call("GET", "/exports")["value"]
+    assert (shown["properties"], shown["hasToken"]) == (["*"], True)
+    visitor.find("export-end").click()
+    visitor.find("export-end").click()
+    visitor.page.get_by_text("There are no exports.").wait_for()
+
+
 def test_a_connector_to_an_opcua_server_is_made_and_changed_on_the_page(
     plant: Running, visit: Visit, tmp_path: Path
 ) -> None:

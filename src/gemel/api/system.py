@@ -17,6 +17,7 @@ from gemel.api.routes import ANYONE, Route
 from gemel.app import tokens
 from gemel.app.platform import Platform
 from gemel.core.access import Principal
+from gemel.core.document import Json
 from gemel.core.errors import InvalidInput
 
 FACES = {"mqtt": "MQTT", "coap": "CoAP"}
@@ -38,6 +39,14 @@ EVENTS = (
     ("is_failing", "gauge", "1 where an endpoint does not take events now."),
 )
 """Figures of deliveries of events, by the names they have there."""
+
+EXPORTED = (
+    ("readings_total", "counter", "exported", "Readings copied out."),
+    ("refused_total", "counter", "refused", "Readings that the target will not take."),
+    ("expired_total", "counter", "expired", "Readings removed for their age before."),
+    ("behind_seconds", "gauge", "behind", "Age of what went out last, while more waits."),
+)
+"""What is told of each export: name, kind, field, words."""
 
 
 async def health(platform: Platform, _: Request, __: Principal) -> Response:
@@ -91,6 +100,10 @@ async def metrics(platform: Platform, _: Request, __: Principal) -> Response:
     add("history_segments", "gauge", "Sealed segments.", [("", float(history.segments))])
     damaged = len(history.damage) + bool(platform.upkeep.broken)
     add("damage", "gauge", "Damaged places found.", [("", float(damaged))])
+    exports = platform.exports.listing()
+    for name, kind, field, about in EXPORTED:
+        told = [(_of_export(one), float(one[field] or 0)) for one in exports]
+        add(f"export_{name}", kind, about, told or [("", 0.0)])
     for face in FACES:
         for name, value in sorted(status[face].items()):
             if not isinstance(value, int | float):
@@ -112,6 +125,11 @@ def _add_events(platform: Platform, add: Callable[..., None]) -> None:
         rows = [(f'{{endpoint="{one.name}"}}', float(getattr(one, name))) for one in found]
         suffix = "_total" if kind == "counter" else ""
         add(f"events_{name}{suffix}", kind, about, rows or [("", 0.0)])
+
+
+def _of_export(one: Json) -> str:
+    name = one["name"]
+    return f'{{export="{name}"}}'
 
 
 async def backup(platform: Platform, request: Request, _: Principal) -> Response:

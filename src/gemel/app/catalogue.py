@@ -35,6 +35,7 @@ PLAIN_KINDS = (
     "view",
     "kpi",
     "connection",
+    "export",
     "attachment",
     "discovered",
     "control",
@@ -149,6 +150,8 @@ class Catalogue:
         if kinds & {"service", "fit", "model", "settings", "twin", "imported"}:
             platform.services.changed()
         platform.desired.apply(edits)
+        if kinds & GRAPH_KINDS:
+            platform.exports.twins_changed()
 
     def _is_moved(self, edit: Edit) -> bool:
         """Whether a twin comes, goes or changes its model, and with it what it may report."""

@@ -6,7 +6,7 @@ import dataclasses
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,12 +14,15 @@ from typing import Any, get_type_hints
 
 from gemel.app.addresses import address
 from gemel.app.connection_settings import KINDS, Connection, kind_in
+from gemel.app.export_settings import kind_in as export_kind_in
 from gemel.app.oidc_settings import Oidc, read_roles
 from gemel.core.errors import ConfigInvalid, InvalidInput
+from gemel.exports.settings import KINDS as EXPORT_KINDS
+from gemel.exports.settings import Export
 
 MEBIBYTE = 1 << 20
 MOST_PROCESSES = 64
-TABLES = frozenset({"connections", "oidc"})
+TABLES = frozenset({"connections", "exports", "oidc"})
 """Settings that are tables, and no values."""
 
 
@@ -90,6 +93,7 @@ class Config:
     connections: Mapping[str, Connection] = field(default_factory=dict)
     oidc: Oidc = field(default_factory=Oidc)
     """Single sign-on."""
+    exports: Mapping[str, Export] = field(default_factory=dict)
 
 
 def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
@@ -150,8 +154,8 @@ def _from_file(file: Path) -> dict[str, Any]:
         place = f"{file}, line {_line_of(text, name)}"
         if name not in known:
             raise _unknown(name, known, place)
-        if name == "connections":
-            values[name] = _connections(value, text, file)
+        if name in GROUPS:
+            values[name] = _tables(name, value, text, file)
         elif name == "oidc":
             values[name] = _oidc(value, text, file)
         else:
@@ -159,23 +163,31 @@ def _from_file(file: Path) -> dict[str, Any]:
     return values
 
 
-def _connections(found: Any, text: str, file: Path) -> dict[str, Connection]:
-    place = f"{file}, line {_line_of(text, 'connections')}"
+GROUPS: dict[str, tuple[Mapping[str, Any], Callable[[Any, str], Any]]] = {
+    "connections": (KINDS, lambda found, place: kind_in(found, place)[1]),
+    "exports": (EXPORT_KINDS, export_kind_in),
+}
+"""Settings that are tables of tables: the kinds of these, and what tells of which one is."""
+
+
+def _tables(group: str, found: Any, text: str, file: Path) -> dict[str, Any]:
+    place = f"{file}, line {_line_of(text, group)}"
     if not isinstance(found, dict):
-        raise ConfigInvalid(f"{place}: connections must be tables", hint="[connections.NAME]")
+        raise ConfigInvalid(f"{place}: {group} must be tables", hint=f"[{group}.NAME]")
     result = {}
     for name, table in found.items():
-        place = f"{file}, line {_line_of(text, name, 'connections')}"
+        place = f"{file}, line {_line_of(text, name, group)}"
         if not isinstance(table, dict):
-            raise ConfigInvalid(f"{place}: connections.{name} must be a table")
-        result[name] = _connection(name, table, text, file)
+            raise ConfigInvalid(f"{place}: {group}.{name} must be a table")
+        result[name] = _table(group, name, table, text, file)
     return result
 
 
-def _connection(name: str, table: dict[str, Any], text: str, file: Path) -> Connection:
-    head = f"connections.{name}"
-    there = [KINDS[key] for key in KINDS if key in table]
-    known = {f.name: kind for kind in there or KINDS.values() for f in dataclasses.fields(kind)}
+def _table(group: str, name: str, table: dict[str, Any], text: str, file: Path) -> Any:
+    head = f"{group}.{name}"
+    kinds, told = GROUPS[group]
+    there = [kinds[key] for key in kinds if key in table]
+    known = {f.name: kind for kind in there or kinds.values() for f in dataclasses.fields(kind)}
     values = {}
     for key, value in table.items():
         place = f"{file}, line {_line_of(text, key, head)}"
@@ -184,13 +196,13 @@ def _connection(name: str, table: dict[str, Any], text: str, file: Path) -> Conn
         if key == "registers" and isinstance(value, str):
             value = _lines_of(file.parent / value, place)
         values[key] = _convert(key, value, place, known[key])
-    _, kind = kind_in(table, f"{file}, line {_line_of(text, head, head)}: {head}")
-    connection = kind(**values)
+    kind = told(table, f"{file}, line {_line_of(text, head, head)}: {head}")
+    made = kind(**values)
     try:
-        connection.check()
+        made.check()
     except InvalidInput as error:
         raise ConfigInvalid(f"{file}: {head}: {error.message}", hint=error.hint) from error
-    return connection
+    return made
 
 
 def _lines_of(file: Path, place: str) -> list[str]:

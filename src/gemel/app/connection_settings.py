@@ -96,9 +96,7 @@ def from_body(body: Json, before: Json) -> Connection:
             f"a connector of this kind has no '{unknown[0]}'", hint=", ".join(fields)
         )
     types = get_type_hints(kind)
-    values = {
-        fields[name]: _typed(value, types[fields[name]], name) for name, value in body.items()
-    }
+    values = {fields[name]: typed(value, types[fields[name]], name) for name, value in body.items()}
     if SECRET in fields:
         values.setdefault(SECRET, before.get(SECRET, ""))
     made = kind(**values)
@@ -139,7 +137,12 @@ def camel(name: str) -> str:
     return first + "".join(word.title() for word in rest)
 
 
-def _typed(value: Any, kind: Any, name: str) -> Any:
+def typed(value: Any, kind: Any, name: str) -> Any:
+    """A field of JSON as what it must be.
+
+    Raises:
+        InvalidInput: it is something else.
+    """
     if kind is str:
         return _line(value, name)
     if kind is bool:

@@ -1,8 +1,8 @@
 """Files beside the documents: whether each is, byte by byte, what was stored.
 
 What a document names has its SHA-256 in the document or for a name; packs and the cursors of events
-carry a checksum, and files of import jobs and logs of runs have one beside them; certificates and
-keys must fit each other, and the key that signs what it signed.
+and exports carry a checksum, and files of import jobs and logs of runs have one beside them;
+certificates and keys must fit each other, and the key that signs what it signed.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from gemel.app import audit, certificates, event_cursors, sums
+from gemel.app import audit, certificates, event_cursors, export_cursors, sums
 from gemel.app.fits import FOLDER as FITS
 from gemel.app.foreign import DOCUMENT as MODEL
 from gemel.app.foreign import FOLDER as MODELS
@@ -44,6 +44,7 @@ def faults(data: Path) -> Iterator[Json]:
     for path in summed(data):
         yield from _sum_fault(data, path)
     yield from _fault(data, data / event_cursors.FILE, event_cursors.read)
+    yield from _fault(data, data / export_cursors.FILE, export_cursors.read)
     for name, what in certificates.faults(data / "tls"):
         yield {"file": f"tls/{name}", "what": what}
     for name, what in identity.faults(data / OPCUA):

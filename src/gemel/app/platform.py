@@ -31,6 +31,7 @@ from gemel.app.desired import Desired
 from gemel.app.directory import Directory
 from gemel.app.edits import Edits, Plan, PlanAhead
 from gemel.app.event_routes import EventRoutes
+from gemel.app.exports import Exports
 from gemel.app.folder import DataFolder
 from gemel.app.foreign import ForeignModels
 from gemel.app.gaps import Gaps
@@ -142,7 +143,7 @@ class Platform:
         self.work = Work(self)
         self.value = Value(self)
         self.gaps, self.refusals, self.room = Gaps(self), Refusals(self), Room(self)
-        self.sparkplug, self.outlets = Sparkplug(self), Outlets(self)
+        self.sparkplug, self.outlets, self.exports = Sparkplug(self), Outlets(self), Exports(self)
         self.set_points, self.sign_on = SetPoints(self), sign_on(self)
         self.connections, self.promql = Connections(self), PromQL(self)
         self.attachments, self.geometries = Attachments(self), Geometries(self)
@@ -338,6 +339,7 @@ class Platform:
                 seal_seconds=self.config.seal_seconds,
                 ballast_bytes=self.config.ballast,
                 keep_from=self.retention.keep,
+                followers=self.exports,
             ),
         )
         gc.disable()  # what is loaded stays: collections need not look at it, now or later

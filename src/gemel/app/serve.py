@@ -109,6 +109,7 @@ class Server:
         platform, config = self.platform, self.config
         notes: list[str] = []
         await platform.start()
+        await platform.exports.start()
         if not platform.tokens.listing():
             new = tokens.create(
                 platform.documents, platform.clock(), role="admin", name="admin", who="gemel"
@@ -295,6 +296,7 @@ class Server:
             await self._coap.close()
         if self._mqtt is not None:
             await self._mqtt.close()
+        await self.platform.exports.close()
         await self.platform.close()
         if self._sessions is not None:
             self._sessions.close()

@@ -20,6 +20,7 @@ from gemel.app import sums
 from gemel.app.audit import KEY_FILE
 from gemel.app.blobs import PART
 from gemel.app.event_cursors import FILE as CURSORS
+from gemel.app.export_cursors import FILE as EXPORT_CURSORS
 from gemel.app.fits import FOLDER as FITS
 from gemel.app.foreign import FOLDER as MODELS
 from gemel.app.geometries import FOLDER as GEOMETRIES
@@ -87,6 +88,8 @@ def _fill(data: Path, history: History, place: Path) -> Json:
             if (data / name).exists()
         ]
         spool.copy(data, place)  # first: what is taken over meanwhile is in the history
+        with suppress(FileNotFoundError):  # before the history, so that none is ahead of it
+            shutil.copy2(data / EXPORT_CURSORS, place)
         found = history.statistics()
         history.snapshot(place / HISTORY)
         for one in pinned:

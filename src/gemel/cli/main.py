@@ -117,6 +117,12 @@ COMMANDS = {
     "route": Command(
         "which events of twins go to which endpoint", "gemel.cli.events", "add_route", ""
     ),
+    "exports": Command(
+        "readings copied to InfluxDB, PostgreSQL and others: list, put, restart, delete",
+        "gemel.cli.exports",
+        "add",
+        "",
+    ),
     "sparkplug": Command(
         "edge nodes that speak Sparkplug: list, rebirth", "gemel.cli.sparkplug", "add", ""
     ),

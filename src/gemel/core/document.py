@@ -39,6 +39,7 @@ KINDS = (
     "view",
     "kpi",
     "connection",
+    "export",
     "discovered",
     "job",
     "endpoint",

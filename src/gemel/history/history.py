@@ -21,6 +21,7 @@ from gemel.history.checkpoints import Checkpoints
 from gemel.history.codec import Codec
 from gemel.history.damage import Damage, DamageList
 from gemel.history.files import Files
+from gemel.history.followers import Followers
 from gemel.history.keep import Keep
 from gemel.history.log import LogFile, log_numbers, read_log
 from gemel.history.memory import Memory
@@ -75,6 +76,7 @@ class History(Reader):
         keep_from: gives the time (ns since 1970 UTC) before which readings are too old to be kept,
             or such times for each series, its minutes and its hours. Segments of which half is
             too old are written again without it, and merging leaves it out. None: for ever.
+        followers: who reads the files from other processes, if anybody does.
         files: the disk; tests give one that fails.
 
     Raises:
@@ -100,6 +102,7 @@ class History(Reader):
         index_bytes: int = 128 << 20,
         codec: Codec = Codec.PCODEC,
         keep_from: Callable[[], int | Keep] | None = None,
+        followers: Followers | None = None,
         files: Files | None = None,
     ) -> None:
         self.folder = folder
@@ -147,6 +150,7 @@ class History(Reader):
             codec=codec,
             has_checkpoints=lambda: self.on_seal is not None,
             keep_from=keep_from,
+            followers=followers,
         )
         self._sealer.start()
 
@@ -244,6 +248,10 @@ class History(Reader):
     def pending_bytes(self) -> int:
         """What waits for the disk; callers slow their senders down by it."""
         return self._writer.pending_bytes
+
+    def durable(self) -> tuple[int, int]:
+        """The log file that is written, and how many bytes of it are on disk."""
+        return self._writer.durable
 
     def replay(self) -> Iterator[Batch]:
         """Batches that were in the log after the checkpoint when this was opened, in order.

@@ -95,7 +95,7 @@ def read_log(
             damage.add(found)
             continue
         try:
-            entry = _decode(found)
+            entry = decode_record(found)
         except (Damaged, ValueError, KeyError, TypeError, struct.error) as error:
             what = f"record {found.sequence} cannot be read: {error}"
             damage.add(Damage(file, found.offset, len(found.payload), what))
@@ -104,7 +104,7 @@ def read_log(
             yield found.sequence, entry
 
 
-def _decode(record: Record) -> Entry | None:
+def decode_record(record: Record) -> Entry | None:
     if record.kind == Kind.READINGS:
         return decode_readings(record.payload)
     if record.kind == Kind.REJECTS:

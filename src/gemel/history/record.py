@@ -91,8 +91,12 @@ def scan(data: bytes, file: str) -> Iterator[Record | Damage]:
     if fault:
         torn = len(data) < FILE_HEADER.size
         yield Damage(file, 0, min(len(data), FILE_HEADER.size), fault, is_torn_tail=torn)
+    yield from records(data, FILE_HEADER.size, file)
+
+
+def records(data: bytes, at: int, file: str) -> Iterator[Record | Damage]:
+    """As `scan`, of any stretch of a log file that begins where a record does, from an offset."""
     view = memoryview(data)
-    at = FILE_HEADER.size
     previous: int | None = None
     while at < len(data):
         found = _read(view, at)
@@ -102,7 +106,7 @@ def scan(data: bytes, file: str) -> Iterator[Record | Damage]:
                 yield Damage(file, at, 0, f"{missing} records before this one are missing")
             previous = found.sequence
             yield found
-            at += _size(len(found.payload))
+            at += size_of(len(found.payload))
             continue
         end, what, lost = found
         torn = end >= len(data) and _next_header(data, at + 1) is None
@@ -114,7 +118,8 @@ def scan(data: bytes, file: str) -> Iterator[Record | Damage]:
         at = end
 
 
-def _size(length: int) -> int:
+def size_of(length: int) -> int:
+    """Bytes that a record takes with a payload of this length."""
     return HEADER.size + length + (-length % 8)
 
 
@@ -127,7 +132,7 @@ def _read(view: memoryview, at: int) -> Record | tuple[int, str, bool]:
         return len(view) if end is None else end, what, False
     kind, length, crc, sequence = head
     start = at + HEADER.size
-    end = at + _size(length)
+    end = at + size_of(length)
     if end > len(view):
         following = _next_header(view.obj, at + 1)  # type: ignore[arg-type]
         return following or len(view), f"record {sequence} is cut off", False

@@ -23,7 +23,8 @@ from gemel.history.codec import Codec
 from gemel.history.compaction import Interrupted, Merge, choose, neighbours
 from gemel.history.damage import DamageList
 from gemel.history.files import Files
-from gemel.history.keep import Keep, keep_all_from
+from gemel.history.followers import Followers, Nobody, apart, borders, wanted_from
+from gemel.history.keep import READINGS, Keep, keep_all_from
 from gemel.history.log import log_numbers, log_path
 from gemel.history.memory import Memory, Ordered
 from gemel.history.names import Names
@@ -60,6 +61,7 @@ class Sealer:
         codec: Codec,
         has_checkpoints: Callable[[], bool],
         keep_from: Callable[[], int | Keep] | None = None,
+        followers: Followers | None = None,
     ) -> None:
         self._folder = folder
         self._files = files
@@ -75,6 +77,7 @@ class Sealer:
         self._codec = codec
         self._has_checkpoints = has_checkpoints
         self._keep_from = keep_from
+        self._followers = followers or Nobody()
         self._keeping = Lock()
         self.expired = 0
         """Since opening: readings that were removed for their age."""
@@ -88,6 +91,7 @@ class Sealer:
         self._stopping = False
         self._retry_at = 0.0
         self._dropped_through = 0
+        self._done_through = 0
         self.error: GemelError | None = None
         self._thread = Thread(target=self._run, name="gemel-history-sealer", daemon=True)
 
@@ -140,8 +144,8 @@ class Sealer:
                 raise self.error or Unavailable("the history is closing")
 
     def _is_done(self, through: int) -> bool:
-        """Sealed, its checkpoint written if there are any, and the log files removed."""
-        return self._dropped_through >= through
+        """Sealed, its checkpoint written if there are any, its log files gone or followed."""
+        return self._done_through >= through
 
     def stop(self) -> None:
         """Ends the thread at the next piece of its work; what is not sealed stays in the log."""
@@ -213,17 +217,25 @@ class Sealer:
         self._tell_progress()
         self._expire(fully=False)
         if self._merge_all:
-            for run in neighbours(self._views.now.segments):
-                self.merge(run)
+            for part in self._parts():
+                for run in neighbours(part):
+                    self.merge(run)
             self._expire(fully=True)
             self._merge_all = False
         while not self._stopping:
-            run = choose(
-                self._views.now.segments, self._segment_rows, self._fan_in, self._largest_rows
-            )
+            run = self._chosen()
             if not run:
                 return
             self.merge(run)
+
+    def _parts(self) -> list[list[Segment]]:
+        """Neighbours that may become one."""
+        return apart(self._views.now.segments, borders(self._followers))
+
+    def _chosen(self) -> list[Segment]:
+        """What is to be merged next."""
+        rows = self._segment_rows, self._fan_in, self._largest_rows
+        return next((run for part in self._parts() if (run := choose(part, *rows))), [])
 
     def _tell_progress(self) -> None:
         with self._changed:
@@ -244,8 +256,9 @@ class Sealer:
         """Seals complete log files, small ones together; False when none is left."""
         some: list[Memory] = []
         rows = 0
+        ends = borders(self._followers)
         for memory in self._views.now.memories[:-1]:
-            if some and rows + memory.rows > self._segment_rows:
+            if some and (rows + memory.rows > self._segment_rows or some[-1].number in ends):
                 break
             some.append(memory)
             rows += memory.rows
@@ -287,8 +300,10 @@ class Sealer:
         if self._has_checkpoints():
             through = min(through, self._checkpoints.through)
         logs = self._folder / "log"
+        written = self._views.now.memories[-1].number
+        unwanted = min(through, wanted_from(self._followers, written) - 1)
         for number in log_numbers(logs):
-            if number > through:
+            if number > unwanted:
                 break
             path = log_path(logs, number)
             if self._damage.is_worth_keeping(f"log/{path.name}"):
@@ -297,7 +312,8 @@ class Sealer:
                 self._files.rename(path, aside / path.name)
             else:
                 self._files.remove(path)
-        self._dropped_through = through
+        self._dropped_through = max(self._dropped_through, unwanted)
+        self._done_through = through
 
     def merge(self, run: list[Segment]) -> None:
         """Makes one segment of neighbours, without what is too old, and removes them.
@@ -331,6 +347,9 @@ class Sealer:
         self._views.merged(run, made)
         expired += merge.expired
         self.expired += expired
+        if expired:
+            times = min(segment.time_min for segment in run), keep.latest(READINGS)
+            self._followers.expired(logs, expired, times)
         self.copies += sum(segment.rows for segment in run) - made.rows - expired
         with self._keeping:
             for segment in run:

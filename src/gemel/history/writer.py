@@ -131,6 +131,12 @@ class Writer:
         return self._log.number
 
     @property
+    def durable(self) -> tuple[int, int]:
+        """The log file that is written, and how much of it is on disk."""
+        log = self._log  # once: another may take its place
+        return log.number, log.good
+
+    @property
     def log_bytes(self) -> int:
         """Of the log file that is written, as far as it is durable."""
         return self._log.good

@@ -11,7 +11,7 @@ const WORDS: Record<string, string> = {
   "models:write": "add models",
   "rules:write": "make rules",
   "tokens:write": "make or end tokens",
-  "system:write": "change connectors",
+  "system:write": "change connectors and exports",
   "plant:write": "change the plant",
   "runs:start": "run services and scenarios",
   "services:write": "change services or keep scenarios in the history",

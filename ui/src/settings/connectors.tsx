@@ -229,7 +229,7 @@ function Modbus({ of }: { of: Connector | null }) {
   );
 }
 
-function Choice({ name, words, among, value, onPick }: { name: string; words: string; among: [string, string][]; value: string; onPick?: (one: string) => void }) {
+export function Choice({ name, words, among, value, onPick }: { name: string; words: string; among: [string, string][]; value: string; onPick?: (one: string) => void }) {
   return (
     <div class="field">
       <label for={`settings-${name}`}>{words}</label>

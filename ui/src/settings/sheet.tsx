@@ -3,6 +3,7 @@
 import { place, setSearch } from "@/core/router.ts";
 import { Dialog } from "@/shell/dialog.tsx";
 import { Connectors } from "./connectors.tsx";
+import { Exports } from "./exports.tsx";
 import { Installation } from "./installation.tsx";
 import { Shifts } from "./shifts.tsx";
 import { KeysSection } from "./keys.tsx";
@@ -14,6 +15,7 @@ const PARTS = [
   ["look", "Look and time", Look],
   ["keys", "Keyboard", KeysSection],
   ["connectors", "Connectors", Connectors],
+  ["exports", "Exports", Exports],
   ["people", "People and devices", People],
   ["shifts", "Shifts", Shifts],
   ["installation", "Installation", Installation],

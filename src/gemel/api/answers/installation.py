@@ -181,6 +181,42 @@ class Connector(TypedDict):
     times: NotRequired[Annotated[dict[str, int], "Values by whose clock their time is of."]]
 
 
+class Export(TypedDict):
+    """A database of others that readings are copied to; where it goes is said by its kind."""
+
+    name: str
+    kind: Literal["influx", "postgres", "http"]
+    source: Literal["file", "people"]
+    where: Annotated[str, "A condition that a twin must fulfil; or nothing."]
+    properties: list[str]
+    provenances: list[str]
+    since: str
+    every: Annotated[float, "Seconds: of a property at most one reading in so many."]
+    hasPassword: bool
+    hasToken: bool
+    state: Literal["starting", "running", "failing"]
+    problem: str
+    stateSince: str
+    exported: Annotated[int, "Readings, since it was made."]
+    rate: Annotated[float, "Readings a second, lately."]
+    behind: Annotated[float | None, "Seconds; null before the first has gone out."]
+    refused: Annotated[int, "Readings that the target did not take."]
+    lastRefusal: str
+    expired: Annotated[int, "Readings removed for their age before they went out, at most."]
+    influx: NotRequired[str]
+    database: NotRequired[str]
+    retentionPolicy: NotRequired[str]
+    bucket: NotRequired[str]
+    org: NotRequired[str]
+    measurement: NotRequired[str]
+    postgres: NotRequired[str]
+    table: NotRequired[str]
+    http: NotRequired[str]
+    username: NotRequired[str]
+    gzip: NotRequired[bool]
+    ca: NotRequired[str]
+
+
 class EdgeDevice(TypedDict):
     name: Annotated[str, "Empty for the node itself."]
     twin: str

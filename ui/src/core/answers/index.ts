@@ -4,7 +4,7 @@ import type { Alarm, AlarmActed, AlarmCorrection, AlarmFigures, AlarmGroup, Alar
 import type { Command, DryRun, KillSwitch } from "./commands.ts";
 import type { Differences, Explained, ExportForm, GraphDrawn, GraphWay, Models, TwinDifference, TwinEdits, TwinPair } from "./graph.ts";
 import type { History, SeriesLast, SeriesNow, Statistics } from "./history.ts";
-import type { Audit, Browsed, Connector, EdgeNode, EdgeNodes, Geometry, Health, Installation, LoginOptions, Me, Modelled, NewToken, Role, SavedView, Session, Status, Token } from "./installation.ts";
+import type { Audit, Browsed, Connector, EdgeNode, EdgeNodes, Export, Geometry, Health, Installation, LoginOptions, Me, Modelled, NewToken, Role, SavedView, Session, Status, Token } from "./installation.ts";
 import type { Json } from "./json.ts";
 import type { Notice, Notification, Receiver } from "./notify.ts";
 import type { Backtest, BacktestUnderWay, Rule, RuleChecked } from "./rules.ts";
@@ -72,6 +72,9 @@ export interface Answers {
   "GET /discovered": { value: Discovered[]; };
   "POST /discovered/{device}/adopt": Faceplate;
   "GET /export": { value: ExportForm[]; };
+  "GET /exports": { value: Export[]; };
+  "PUT /exports/{name}": Export;
+  "POST /exports/{name}/restart": Export;
   "GET /geometries": { value: Geometry[]; };
   "POST /geometries": Geometry;
   "GET /geometries/{hash}": Geometry;

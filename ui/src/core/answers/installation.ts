@@ -141,6 +141,48 @@ export interface EdgeNodes {
   value: EdgeNode[];
 }
 
+/** A database of others that readings are copied to; where it goes is said by its kind. */
+export interface Export {
+  name: string;
+  kind: "influx" | "postgres" | "http";
+  source: "file" | "people";
+  /** A condition that a twin must fulfil; or nothing. */
+  where: string;
+  properties: string[];
+  provenances: string[];
+  since: string;
+  /** Seconds: of a property at most one reading in so many. */
+  every: number;
+  hasPassword: boolean;
+  hasToken: boolean;
+  state: "starting" | "running" | "failing";
+  problem: string;
+  stateSince: string;
+  /** Readings, since it was made. */
+  exported: number;
+  /** Readings a second, lately. */
+  rate: number;
+  /** Seconds; null before the first has gone out. */
+  behind: number | null;
+  /** Readings that the target did not take. */
+  refused: number;
+  lastRefusal: string;
+  /** Readings removed for their age before they went out, at most. */
+  expired: number;
+  influx?: string;
+  database?: string;
+  retentionPolicy?: string;
+  bucket?: string;
+  org?: string;
+  measurement?: string;
+  postgres?: string;
+  table?: string;
+  http?: string;
+  username?: string;
+  gzip?: boolean;
+  ca?: string;
+}
+
 export interface FloodNow {
   since: string | null;
   count: number;
