@@ -273,6 +273,12 @@ def test_a_method_that_says_no_fails_the_command(server: Inside, twin: str) -> N
     assert command["message"] == "BadInvalidState: it cannot be done in this state"
 
 
+def test_a_method_may_take_longer_than_the_server_is_ever_silent(server: Inside, twin: str) -> None:
+    command = ended(server, send(server, twin, "Wait", 3.0), "succeeded")
+    assert command["message"] == ""
+    assert "not known" not in str(command["steps"])
+
+
 def test_commands_of_one_twin_leave_one_after_the_other(server: Inside, twin: str) -> None:
     first = send(server, twin, "Wait", 1.0)
     second = send(server, twin, "setLevel", 11.0)

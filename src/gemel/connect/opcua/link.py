@@ -112,7 +112,11 @@ class OpcUaLink:
         if not self.is_ready():
             said = f"connector '{self._settings.name}' is not connected: it did not leave"
             return Outcome(REFUSED, said)
-        outcome = await self._writing.write(self._session.service, topic, name, value)
+        self._subscription.waiting += 1
+        try:
+            outcome = await self._writing.write(self._session.service, topic, name, value)
+        finally:
+            self._subscription.waiting -= 1
         node = self._writing.node_of(topic, name)
         if outcome.state != DONE or node is None:
             return outcome

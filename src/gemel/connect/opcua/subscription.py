@@ -73,6 +73,8 @@ class Subscription:
         self.skew = 0.0
         """Seconds that the server's clock is ahead of ours."""
         self.is_running = False
+        self.waiting = 0
+        """Writes and calls without an answer yet: some servers say nothing else meanwhile."""
         self._service: Any = None
         self._id = 0
         self._next = 1
@@ -231,6 +233,8 @@ class Subscription:
                     acks, self._acks = self._acks, []
                     asked.append(loop.create_task(self._service.publish(acks)))
                 done, _ = await asyncio.wait({asked[0]}, timeout=self._patience)
+                if not done and self.waiting:
+                    continue
                 if not done:
                     raise Silent(f"the server said nothing for {self._patience:.0f} s")
                 try:

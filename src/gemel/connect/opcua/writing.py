@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from asyncua import ua
+from asyncua.ua.ua_binary import struct_from_binary
 
 from gemel.connect.opcua.encode import Form, encoded
 from gemel.connect.opcua.forms import Method, Place, Variable
@@ -19,6 +20,8 @@ from gemel.core.errors import InvalidInput
 from gemel.core.message import DONE, REFUSED, TAKEN, UNSURE, Outcome
 
 MOST_NAMED = 20
+CALL_PATIENCE = 60.0
+"""Seconds that a method may take."""
 ASYNCHRONOUS = ua.StatusCodes.GoodCompletesAsynchronously
 UNANSWERED = frozenset(
     {
@@ -115,23 +118,23 @@ class Writing:
             return Outcome(REFUSED, str(error))
         if isinstance(request, ua.WriteValue):
             parameters = ua.WriteParameters([request])
-            return await self._asked(lambda: service.write(parameters), _written)
+            return await self._asked(lambda: service.write(parameters), _written, PATIENCE)
         place = self._places[topic, name]
         assert isinstance(place, Method)
         return await self._asked(
-            lambda: service.call([request]), lambda found: _called(found, place)
+            lambda: _call(service, request), lambda found: _called(found, place), CALL_PATIENCE
         )
 
     async def _asked(
-        self, ask: Callable[[], Awaitable[Any]], read: Callable[[Any], Outcome]
+        self, ask: Callable[[], Awaitable[Any]], read: Callable[[Any], Outcome], patience: float
     ) -> Outcome:
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(patience):
                 [found] = await ask()
         except ua.UaStatusCodeError as error:
             return outcome_of(error.code)
         except TimeoutError:
-            return Outcome(UNSURE, f"{self._name} did not answer: {UNKNOWN}")
+            return Outcome(UNSURE, f"{self._name} did not answer in {patience:g} s: {UNKNOWN}")
         except (OSError, ua.UaError, ValueError) as error:
             why = str(error) or type(error).__name__
             return Outcome(UNSURE, f"the connection to {self._name} was lost ({why}): {UNKNOWN}")
@@ -144,6 +147,16 @@ class Writing:
 
 
 UNKNOWN = "whether it was done is not known, and it is not repeated"
+
+
+async def _call(service: Any, request: ua.CallMethodRequest) -> Any:
+    """As the library calls, but with the time that a method may take."""
+    asked = ua.CallRequest()
+    asked.Parameters.MethodsToCall = [request]
+    data = await service._send_request(asked, CALL_PATIENCE)
+    response = struct_from_binary(ua.CallResponse, data)
+    response.ResponseHeader.ServiceResult.check()
+    return response.Results
 
 
 def called_with(method: Method, value: Any) -> list[ua.Variant]:
