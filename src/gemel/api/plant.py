@@ -83,6 +83,7 @@ BINDING = {
         "fields": {"type": "object"},
         "only": {"type": "boolean"},
         "time": {"type": "string"},
+        "commands": {"type": "object", "additionalProperties": {"type": "string"}},
     },
 }
 SETTINGS = {
