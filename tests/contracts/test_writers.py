@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 
+from connect.modbus_peer import ModbusPeer
 from connect.opcua_peer import Peer, Wire
+from gemel.connect.modbus.link import ModbusLink
+from gemel.connect.modbus.settings import ModbusConnection
 from gemel.connect.opcua.link import OpcUaLink
 from gemel.connect.opcua.settings import LinkSettings
 from gemel.core.access import Principal
@@ -81,7 +84,23 @@ def opcua(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
     peer.kill()
 
 
-@pytest.fixture(params=["opcua"])
+@pytest.fixture(scope="module")
+def modbus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Case]:
+    peer = ModbusPeer(tmp_path_factory.mktemp("peer"))
+    peer.start()
+    wire = Wire(peer.port)
+    lines = ("name,table,address,type,write", "small,holding,1,i16,yes", "fixed,holding,2,i16,no")
+    settings = ModbusConnection(f"127.0.0.1:{wire.port}", lines, every=60.0)
+
+    def make(taken: Taken) -> Connector:
+        return ModbusLink("plc", settings, taken, WHO, system_clock, lambda *_: None)
+
+    yield Case(make, wire, "plc", "small", [5, -5, 5], [40_000, "five"], "fixed")
+    wire.close()
+    peer.kill()
+
+
+@pytest.fixture(params=["opcua", pytest.param("modbus", marks=pytest.mark.peer)])
 def case(request: pytest.FixtureRequest) -> Any:
     return request.getfixturevalue(request.param)
 

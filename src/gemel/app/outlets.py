@@ -24,7 +24,7 @@ from gemel.core.errors import InvalidInput, TwinInvalid
 from gemel.core.message import Outcome
 from gemel.core.ports import Writer
 from gemel.core.units import symbol
-from gemel.ingest.topics import Binding, BindingIndex, device_id
+from gemel.ingest.topics import Binding, BindingIndex, device_id, is_ours
 from gemel.twins.graph import EditContext, Graph
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class Target:
         return f"connector '{self.source.connector}', {self.source.topic}/{self.name}"
 
     def value_of(self, value: Any, unit: str) -> Any:
-        """What is sent for a value in a unit ("": the property's own).
+        """What is sent for a value in a unit ("": the property's own), as it will stand there.
 
         Raises:
             TwinInvalid: the place cannot take it, and why.
@@ -100,10 +100,9 @@ class Target:
         own = symbol(self.signal.unit) if self.signal is not None and self.signal.unit else ""
         try:
             sent = converted(value, unit or own, self.source.unit_of(self.name) or own)
-            self.source.writer.check(self.source.topic, self.name, sent)
+            return self.source.writer.check(self.source.topic, self.name, sent)
         except InvalidInput as error:
             raise TwinInvalid(f"{self.words}: {error.message}", hint=error.hint) from error
-        return sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,13 +219,13 @@ class Outlets:
 
     def checked(self, twin: str, command: str, arguments: Any, unit: str) -> Check | None:
         target = self._target(twin, command)
-        target.value_of(arguments, unit)
+        held = target.value_of(arguments, unit)
         signal = target.signal
-        asked = True if arguments is None else arguments
+        asked = True if held is None else held
         if signal is None or not _is_compared(signal, asked):
             return None
         own = symbol(signal.unit) if signal.unit else ""
-        asked = converted(asked, unit, own)
+        asked = converted(asked, target.source.unit_of(target.name) or own, own)
         is_rounded = signal.schema.kind in ("float", "double") and is_number(asked)
         return Check(target.path, asked, abs(asked) * FLOAT_STEP if is_rounded else 0.0, WITHIN)
 
@@ -299,7 +298,8 @@ def _by_twin(
     found: dict[str, list[Source]] = {}
     for topic, names in places.items():
         bound = bindings.find(topic)
-        binding, twin = (bound[0], bound[1]) if bound else (None, device_id(topic))
+        of = topic.split("/")[1] if is_ours(topic) else topic
+        binding, twin = (bound[0], bound[1]) if bound else (None, device_id(of))
         found.setdefault(twin, []).append(Source(connector, writer, topic, names, binding))
     return found
 

@@ -150,8 +150,8 @@ class Writer(Protocol):
         """Whether what is written now leaves now."""
         ...
 
-    def check(self, topic: str, name: str, value: Any) -> None:
-        """Holds a value against what is known of its place.
+    def check(self, topic: str, name: str, value: Any) -> Any:
+        """The value as it will stand there, held against what is known of its place.
 
         None is a command without arguments: a place that holds a value takes it for true.
 

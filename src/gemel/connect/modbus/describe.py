@@ -63,7 +63,7 @@ def described(connector: str, points: Sequence[Point], node: str) -> Json:
                 "topic": one.topic,
                 "name": one.register.name,
                 "isProperty": False,
-                "isWritable": False,
+                "isWritable": one.register.is_writable,
                 "isArray": False,
                 "type": type_of(one.register),
                 **({"unit": one.register.unit} if one.register.unit else {}),

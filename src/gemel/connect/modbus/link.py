@@ -13,7 +13,8 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from gemel.connect.delivery import Delivery
 from gemel.connect.modbus.blocks import Block, Point, blocks_of
@@ -32,10 +33,12 @@ from gemel.connect.modbus.describe import described, listed
 from gemel.connect.modbus.exchange import Exchange, Silence
 from gemel.connect.modbus.settings import ModbusConnection
 from gemel.connect.modbus.units import Unit, silent_words, units_of
+from gemel.connect.modbus.writing import Writable, written
 from gemel.core.access import Principal
 from gemel.core.clock import Clock
 from gemel.core.document import Json
-from gemel.core.message import Sample, Samples
+from gemel.core.errors import InvalidInput
+from gemel.core.message import DONE, REFUSED, Outcome, Sample, Samples
 from gemel.core.ports import Intake
 from gemel.core.quality import Quality
 
@@ -45,6 +48,8 @@ REFUSED_EVERY = 60.0
 """Seconds until a register that the device does not have is asked for again."""
 MOST_PROBLEMS = 20
 CLOSING = 3.0
+DURABLE = 10.0
+"""Seconds that what was read behind a write may take to be on disk."""
 
 
 class ModbusLink:
@@ -77,6 +82,7 @@ class ModbusLink:
         self._delivery = Delivery(intake, on_state, self._say)
         self._points = [Point(one, one.topic(name)) for one in settings.map()]
         self._units = units_of(self._points)
+        self._writable = Writable(self._points)
         self._blocks: set[Block] = set()
         self._queue: list[tuple[float, int, Block]] = []
         self._count = itertools.count()
@@ -124,6 +130,44 @@ class ModbusLink:
         if point.problem or not self._is_connected:
             return point.problem or "not connected"
         return "its unit does not answer" if self._units[point.register.unit_id].is_silent else ""
+
+    # ---- `core.ports.Writer` ---------------------------------------------------------------
+
+    def places(self) -> Mapping[str, Mapping[str, str]]:
+        return self._writable.names
+
+    def is_ready(self) -> bool:
+        return self._is_connected
+
+    def check(self, topic: str, name: str, value: Any) -> Any:
+        return self._writable.held(topic, name, value)
+
+    async def write(self, topic: str, name: str, value: Any) -> Outcome:
+        """Writes once; the register is read right behind it."""
+        try:
+            point, data = self._writable.data(topic, name, value)
+        except InvalidInput as error:
+            return Outcome(REFUSED, str(error))
+        exchange = self._exchange
+        if exchange is None or not self._is_connected:
+            return Outcome(REFUSED, f"connector '{self._name}' is not connected: it did not leave")
+        outcome = await written(exchange, point, data)
+        if outcome.state != DONE:
+            return outcome
+        return outcome._replace(is_read=await self._read_now(exchange, point))
+
+    async def _read_now(self, exchange: Exchange, point: Point) -> bool:
+        """Reads one register; whether its value is durable now."""
+        block = Block(point.register.unit_id, point.register.every, [point])
+        durable = asyncio.Event()
+        try:
+            data = await exchange.ask(block.unit_id, block.request)
+            self._take(block, data, durable.set)
+            async with asyncio.timeout(DURABLE):
+                await durable.wait()
+        except (Denied, Silence, OSError, TimeoutError):
+            return False
+        return True
 
     # ---- for good --------------------------------------------------------------------------
 
@@ -256,11 +300,12 @@ class ModbusLink:
             block.due = now
         self._put(block)
 
-    def _take(self, block: Block, data: bytes) -> None:
+    def _take(self, block: Block, data: bytes, then: Callable[[], None] | None = None) -> None:
         now, who = self._clock(), self._who
         block.is_refused = False
         groups = block.rows(data, now)
-        self._delivery.deliver([Samples(topic, rows, now, who) for topic, rows in groups.items()])
+        samples = [Samples(topic, rows, now, who) for topic, rows in groups.items()]
+        self._delivery.deliver(samples, then)
 
     def _denied(self, block: Block, denied: Denied) -> bool:
         """What a refusal means; whether smaller blocks stand in place of this one."""

@@ -104,8 +104,8 @@ class OpcUaLink:
     def is_ready(self) -> bool:
         return self._subscription.is_running and self._writing.is_known
 
-    def check(self, topic: str, name: str, value: Any) -> None:
-        self._writing.check(topic, name, value)
+    def check(self, topic: str, name: str, value: Any) -> Any:
+        return self._writing.check(topic, name, value)
 
     async def write(self, topic: str, name: str, value: Any) -> Outcome:
         """Writes or calls, once; a variable is read behind it, for it may have been so before."""

@@ -76,9 +76,10 @@ class Writing:
         if names != self.names:
             self.names = names
 
-    def check(self, topic: str, name: str, value: Any) -> None:
+    def check(self, topic: str, name: str, value: Any) -> Any:
         """See `core.ports.Writer`."""
         self._request(topic, name, value)
+        return value
 
     def _request(self, topic: str, name: str, value: Any) -> ua.WriteValue | ua.CallMethodRequest:
         place = self._places.get((topic, name))
