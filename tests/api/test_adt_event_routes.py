@@ -166,6 +166,16 @@ def test_events_wait_for_a_restart(tmp_path: Path, hook: Hook) -> None:
     assert hook.types() == ["Twin.Create"]
 
 
+def test_a_route_that_is_put_again_loses_nothing_that_waits(server: Inside, hook: Hook) -> None:
+    hook.answers += [503] * 2
+    route(server, hook)
+    server.ask("PUT", "/digitaltwins/a", TWIN)
+    until(lambda: server.ask("GET", "/endpoints/hook")["lastError"], "a failure")
+    server.ask("PUT", "/eventroutes/all", {"endpointName": "hook", "filter": "subject = 'a'"})
+    server.ask("PUT", "/endpoints/hook", {"url": hook.url})
+    until(lambda: hook.types() == ["Twin.Create"], "the event")
+
+
 def test_routes_are_listed_read_and_deleted(server: Inside, hook: Hook) -> None:
     assert server.ask("GET", "/eventroutes") == {"value": [], "nextLink": None}
     route(server, hook)

@@ -13,7 +13,11 @@ from cloudevents.core.bindings.kafka import KafkaMessage, from_kafka_event
 
 from app.inside import MODELS, PUMP, Inside, inside, until
 from connect.kafka_peer import Kafka
+from gemel.app import certificates
+from gemel.core.clock import system_clock
+from running import Running
 
+UPDATE = "Microsoft.DigitalTwins.Twin.Update"
 TWIN = {"$metadata": {"$model": PUMP}, "name": "One", "bearing": {"$metadata": {}}}
 
 
@@ -120,6 +124,82 @@ def test_what_happens_while_brokers_are_away_comes_once_and_in_order(
     named = [patch[0]["value"] for patch in patches if patch and patch[0]["path"] == "/name"]
     assert named == [f"n{number}" for number in range(20)]
     until(lambda: state(server)["lastError"] == "", "the end of the trouble")
+
+
+def test_events_come_once_and_in_order_however_often_the_connection_is_cut(
+    server: Inside, kafka: Kafka
+) -> None:
+    route(server, kafka, f"type = '{UPDATE}'")
+    twins = ("a", "b", "c")
+    for twin in twins:
+        server.ask("PUT", f"/digitaltwins/{twin}", TWIN)
+    for number in range(60):
+        for twin in twins:
+            rename(server, twin, f"n{number}")
+        if number % 4 == 0:
+            kafka.wire.cut()
+    records = kafka.read(180)
+    for twin in twins:
+        assert _names(records, twin) == [f"n{number}" for number in range(60)]
+
+
+def _names(records: list[Any], twin: str) -> list[str]:
+    """What a twin was called, one after the other."""
+    mine = [orjson.loads(record.value) for record in records if record.key == twin.encode()]
+    return [one["patch"][0]["value"] for one in mine]
+
+
+def test_a_server_that_is_killed_leaves_nothing_out(tmp_path: Path, kafka: Kafka) -> None:
+    body = {"kind": "kafka", "brokers": [kafka.address], "topic": kafka.topic}
+    with Running(tmp_path / "data") as running, running.http() as client:
+        client.post("/plant", json={"models": MODELS, "twins": {"a": {"model": PUMP}}})
+        client.put("/endpoints/k", json=body)
+        filtered = {"endpointName": "k", "filter": f"type = '{UPDATE}'"}
+        client.put("/eventroutes/all", json=filtered)
+        for number in range(120):
+            patch = [{"op": "add", "path": "/name", "value": f"n{number}"}]
+            assert client.patch("/digitaltwins/a", json=patch).status_code == 204
+        running.kill()
+    with Running(tmp_path / "data") as running:
+        until(lambda: running.call("GET", "/endpoints/k")["waiting"] == 0, "the rest")
+        names = _names(kafka.read(120), "a")
+    expected = [f"n{number}" for number in range(120)]
+    again = len(names) - len(expected)
+    first = next((n for n, name in enumerate(names) if name != expected[n]), len(expected))
+    assert names == expected[:first] + expected[first - again :], "the last may come again"
+
+
+def test_tls_is_spoken_and_the_certificate_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, key, authority = certificates.server_files(tmp_path / "tls", ["127.0.0.1"], system_clock)
+    kafka = Kafka(tmp_path, tls=(certificates.context(chain, key), authority))
+    try:
+        kafka.begin("tls")
+        with inside(tmp_path / "data") as server:
+            server.ask("POST", "/models", MODELS)
+            route(server, kafka, tls=True)
+            server.ask("PUT", "/digitaltwins/a", TWIN)
+            told = until(lambda: state(server)["lastError"], "what is wrong")
+            assert "certificate verify failed" in told
+            monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+            route(server, kafka, tls=True)
+            assert [record.key for record in kafka.read(1)] == [b"a"]
+    finally:
+        kafka.close()
+
+
+def test_a_login_that_the_brokers_refuse_is_told(server: Inside, tmp_path: Path) -> None:
+    kafka = Kafka(tmp_path, "--authentication")
+    try:
+        kafka.topic = "guarded"
+        route(server, kafka, username="nobody", password="s3cret")
+        server.ask("PUT", "/digitaltwins/a", TWIN)
+        told = until(lambda: "SCRAM" in (s := state(server))["lastError"] and s, "the refusal")
+        assert "authentication failed" in told["lastError"]
+        assert (told["waiting"], told["hasPassword"], "s3cret" in str(told)) == (1, True, False)
+    finally:
+        kafka.close()
 
 
 def test_events_wait_for_brokers_over_a_restart(tmp_path: Path, kafka: Kafka) -> None:

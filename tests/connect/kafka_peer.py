@@ -6,8 +6,11 @@ The consumer is aiokafka: it shares no code with the library that produces.
 from __future__ import annotations
 
 import asyncio
+import ssl
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +43,58 @@ def binary() -> str:
     return found.stdout.strip()
 
 
+class TlsFace:
+    """Speaks TLS in front of a port: the broker itself does not take its options for that."""
+
+    def __init__(self, target: int, context: ssl.SSLContext) -> None:
+        self._target = target
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(
+            asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=context), self._loop
+        ).result(WAIT_SECONDS)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    async def _serve(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        far, there = await asyncio.open_connection("127.0.0.1", self._target)
+        await asyncio.gather(self._pass(near, there), self._pass(far, back))
+
+    async def _pass(self, source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await source.read(65_536):
+                target.write(data)
+                await target.drain()
+        target.close()
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._server.close)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(WAIT_SECONDS)
+
+
 class Kafka:
-    """A broker behind a wire that can be cut; what it holds stays meanwhile."""
+    """A broker behind a wire that can be cut; what it holds stays meanwhile.
+
+    Args:
+        folder: for its log.
+        options: of the program, more than it needs.
+        tls: speak TLS to clients with this, who trust the authority of the second.
+    """
 
     topic = ""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, *options: str, tls: tuple[ssl.SSLContext, Path] | None = None
+    ) -> None:
         self._port = free_port()
         self.wire = Wire(self._port)
-        self.address = f"127.0.0.1:{self.wire.port}"
+        self._face = None if tls is None else TlsFace(self.wire.port, tls[0])
+        self.address = f"127.0.0.1:{self._face.port if self._face else self.wire.port}"
+        self._as_client: dict[str, Any] = {"bootstrap_servers": self.address}
+        if tls is not None:
+            trust = ssl.create_default_context(cafile=tls[1])
+            self._as_client |= {"security_protocol": "SSL", "ssl_context": trust}
         self._log = (folder / "kafka.log").open("wb")
         self.process = subprocess.Popen(
             [
@@ -56,6 +102,7 @@ class Kafka:
                 *("--kafka-listener-url", f"tcp://127.0.0.1:{self._port}"),
                 *("--kafka-advertised-listener-url", f"tcp://{self.address}"),
                 *("--storage-engine", "memory://kafka/"),
+                *options,
             ],
             cwd=folder,
             stdout=self._log,
@@ -69,7 +116,7 @@ class Kafka:
 
     def _maker(self, partitions: int) -> Any:
         async def made() -> bool:
-            client = AIOKafkaAdminClient(bootstrap_servers=self.address)
+            client = AIOKafkaAdminClient(**self._as_client)
             try:
                 await client.start()
                 await client.create_topics([NewTopic(self.topic, partitions, 1)])
@@ -87,7 +134,7 @@ class Kafka:
         return asyncio.run(self._read(count))
 
     async def _read(self, count: int) -> list[ConsumerRecord]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.address, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(**self._as_client, enable_auto_commit=False)
         await consumer.start()
         try:
             numbers = await _partitions(consumer, self.topic)
@@ -103,6 +150,8 @@ class Kafka:
             await consumer.stop()
 
     def close(self) -> None:
+        if self._face is not None:
+            self._face.close()
         self.wire.close()
         self.process.terminate()
         self.process.wait(WAIT_SECONDS)

@@ -189,7 +189,7 @@ class Delivery:
     ) -> tuple[list[CloudEvent], float]:
         """Takes in what became of events; those to be sent again, and after which pause."""
         left: list[CloudEvent] = []
-        pause, why = 0.0, ""
+        taken, pause, why = 0, 0.0, ""
         for event, fate in zip(events, fates, strict=True):
             if not fate.is_settled:
                 left.append(event)
@@ -197,10 +197,12 @@ class Delivery:
             elif fate.why:
                 self._drop(event, fate.why)
             else:
-                self._is_well()
-                self.delivered += 1
+                taken += 1
+        self.delivered += taken
         if left:
             self._trouble(why)
+        elif taken:
+            self._is_well()
         return left, pause
 
     # ---- how it is -----------------------------------------------------------------------

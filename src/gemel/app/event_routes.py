@@ -254,7 +254,7 @@ class EventRoutes:
         await self._platform.edit(plan, who, f"endpoint {name}")
 
     async def put_route(self, route: str, endpoint: object, text: object, who: str) -> None:
-        """Makes or replaces a route.
+        """Makes or replaces a route; what waits for the same endpoint goes by the new filter.
 
         Raises:
             InvalidInput: the endpoint is unknown, or the filter cannot be read.
@@ -273,7 +273,10 @@ class EventRoutes:
                 )
             if route not in self.routes and len(self.routes) >= MOST_ROUTES:
                 raise InvalidInput(f"there are {MOST_ROUTES} event routes", code="LimitExceeded")
-            doc = {"id": route, "endpointName": endpoint, "filter": text, "created": context.now}
+            old = self.routes[route].doc if route in self.routes else {}
+            is_same = old.get("endpointName") == endpoint
+            created = old["created"] if is_same else context.now
+            doc = {"id": route, "endpointName": endpoint, "filter": text, "created": created}
             return [context.edit("route", route, doc)], None
 
         await self._platform.edit(plan, who, f"event route {route}")

@@ -182,6 +182,8 @@ class KafkaSender:
         if error.fatal():
             self._is_broken = True
         text = words(error)
+        if error.code() == NO_DETAIL:
+            text = "Kafka: none of the brokers answers: " + ", ".join(self._settings.brokers)
         if text != self._trouble and not (error.code() == NO_DETAIL and self._trouble):
             self._trouble = text
             self._loop.call_soon_threadsafe(self._told, text)
