@@ -351,7 +351,7 @@ def test_columns_that_do_not_belong_together_are_refused() -> None:
     with pytest.raises(ValueError, match="contiguous"):
         _fast.mark_repeated(long[::2].view("i4")[::2], short[:2], short[:2], short[:2])
     with pytest.raises(ValueError, match="belong together"):
-        _fast.judge((long, long), 0)
+        _fast.judge((long, long), 0, 1)
     with pytest.raises(TypeError):
         _fast.decode([], 0, {}, 1)
 

@@ -97,7 +97,7 @@ class PlainInstance:
         value = self.known.get(self.subject, math.nan)
         return (self.rule, self.twin, "raise" if self.active else "clear", time, value)
 
-    def evaluate(self, moment):
+    def evaluate(self, moment, wait):
         self.moment = moment
         if self.active:
             counts = truth_of(self.expression.condition, self.known, held=True) is False
@@ -108,7 +108,10 @@ class PlainInstance:
             return []
         if self.since is None:
             self.since = moment
-        return [self.flip(moment)] if moment - self.since >= self.delay() else []
+        due = self.since + self.delay()
+        if moment < due:
+            return []
+        return [self.flip(due if moment - due >= wait else moment)]
 
 
 class PlainRules:
@@ -169,5 +172,5 @@ class PlainRules:
             while i < len(rows) and (rows[i][0] == moment or rows[i][0] < moment):
                 instance.known[paths[rows[i][1]]] = rows[i][2]
                 i += 1
-            found += instance.evaluate(moment)
+            found += instance.evaluate(moment, max(self.delivery, 1))
         return found

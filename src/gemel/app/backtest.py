@@ -14,14 +14,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gemel.app.rule_means import RuleMeans
-from gemel.core.batch import F64, I64, Columns
+from gemel.core.batch import F64, I64
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Json
 from gemel.core.errors import InvalidInput, NotFound, Unavailable
-from gemel.services.rules.belated import LateReadings
 from gemel.services.rules.expression import Relation
 from gemel.services.rules.features import Feature, every_path, longest_window
 from gemel.services.rules.rule import Rule
@@ -251,7 +249,6 @@ class SpanReadings:
     """Reads history of one twin and its relatives once for all rules, up to a bound.
 
     Args:
-        without: readings that are left out, as they were not known before they came late.
         most: how many may be read; `MOST_READINGS` unless said.
     """
 
@@ -260,10 +257,9 @@ class SpanReadings:
         platform: Platform,
         plan: Plan,
         progress: Progress,
-        without: LateReadings | None = None,
         most: int = 0,
     ) -> None:
-        self._without, self._most = without, most or MOST_READINGS
+        self._most = most or MOST_READINGS
         self._history = platform.history
         self._plan, self._progress = plan, progress
         longest = max(longest_window(rule.kernel.features) for rule in plan.rules.values())
@@ -290,7 +286,7 @@ class SpanReadings:
             value = value.copy()
             for row, text in columns.text.items():
                 value[row] = code_of_json(text)
-        counts = np.isfinite(value) & self._is_known(number, columns)
+        counts = np.isfinite(value)
         if not counts.all():
             time, value = time[counts], value[counts]
         before = self._history.last(number, self._since - 1)
@@ -300,12 +296,6 @@ class SpanReadings:
                 time = np.concatenate((np.array([before.time], np.int64), time))
                 value = np.concatenate((np.array([first]), value))
         return time, value
-
-    def _is_known(self, number: int, columns: Columns) -> NDArray[np.bool_]:
-        """Which readings are not among those left out."""
-        if self._without is None:
-            return np.ones(len(columns), np.bool_)
-        return ~self._without.is_news(number, columns.time, columns.received)
 
     def _add(self, count: int) -> None:
         self._count += count
@@ -322,26 +312,35 @@ class SpanReadings:
         for number in self._plan.every[twin]:
             end = self._plan.end + 1
             columns = self._history.read(number, self._since, end, bad=True, limit=self._most)
-            found.append(columns.time[self._is_known(number, columns)])
+            found.append(columns.time)
         times = np.concatenate(found)
         self._add(len(times))
         times.sort(kind="stable")
         return times
 
 
-def judged(plan: Plan, rule: Rule, twin: str, readings: SpanReadings) -> list[Episode]:
-    """The alarms of a rule on a twin over the span."""
-    span = Span(
+def span_of(plan: Plan, readings: SpanReadings) -> Span:
+    """The span of a plan, over what history holds of it."""
+    return Span(
         readings.read,
         plan.begin,
         plan.end,
         lambda who, relation: plan.relatives.get((who, relation), []),
         lambda who: plan.settings.get(who, {}),
     )
-    heard = np.zeros(0, np.int64)
-    if not rule.kernel.features and (rule.kernel.hold or rule.kernel.off):
-        heard = readings.heard(twin)
-    outcome = span.judge(rule, twin, heard)
+
+
+def heard_by(rule: Rule, twin: str, readings: SpanReadings) -> I64:
+    """When anything was heard of a twin, where it makes a difference to a rule."""
+    if rule.kernel.features or not (rule.kernel.hold or rule.kernel.off):
+        return np.zeros(0, np.int64)
+    return readings.heard(twin)
+
+
+def judged(plan: Plan, rule: Rule, twin: str, readings: SpanReadings) -> list[Episode]:
+    """The alarms of a rule on a twin over the span."""
+    heard = heard_by(rule, twin, readings)
+    outcome = span_of(plan, readings).judge(rule, twin, heard)
     raised, cleared = outcome.raised.tolist(), outcome.cleared.tolist()
     values = outcome.value[::2].tolist()
     return [

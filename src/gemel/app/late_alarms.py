@@ -1,9 +1,9 @@
 """What readings that came too late would have changed about alarms, recorded as corrections.
 
 A rule moves on when its lateness has gone by; a reading that comes after that goes to history and
-raises nothing. Here the rule is judged over the span once more, without the late readings and with
-them (the back-test), and where that differs the difference is kept as a document. The alarms
-themselves stay as people were told them.
+raises nothing. Here the rule is held against history (`history_look`) from that reading on: it is
+put where it stands now, and where history says something else of the past than was told, the
+difference is kept as a document. The alarms themselves stay as people were told them.
 """
 
 from __future__ import annotations
@@ -17,21 +17,12 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from gemel.app.backtest import (
-    Episode,
-    Plan,
-    Progress,
-    SpanReadings,
-    episode_view,
-    judged,
-    look_up,
-)
-from gemel.app.rule_means import RuleMeans
+from gemel.app.backtest import Episode, episode_view
+from gemel.app.history_look import HistoryLook, NotYet
 from gemel.core.clock import SECOND, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, Unavailable
 from gemel.services.rules.belated import LateReadings, flat
-from gemel.services.rules.features import every_path, longest_window
 from gemel.services.rules.rule import Rule
 from gemel.twins.graph import EditContext, Graph
 
@@ -46,12 +37,6 @@ MOST_LOOKED_AT = 5_000
 PIECE = 200
 QUIET, PATIENCE = 5 * SECOND, 60 * SECOND
 """Late readings are taken together until none has come for 5 s, at most for a minute."""
-LEAD = 3_600 * SECOND
-"""Judged before the first late reading, beyond the windows and delays of the rule."""
-LONGEST = 86_400 * SECOND
-"""Judged after the last late reading, at most."""
-MOST_READINGS = 2_000_000
-"""Of one twin and its relatives in one correction."""
 MOST_EPISODES = 100
 """Kept of each side of a correction; it says how many more there were."""
 
@@ -61,13 +46,15 @@ class LateAlarms:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._means = RuleMeans(platform)
+        self._history = HistoryLook(platform)
         self._count = 0
         self._first = self._last = 0
         """When the first and the last of what waits was noticed."""
         self._is_correcting = False
         self._at_work: list[LateReadings] = []
-        """Taken from the engine, not yet corrected."""
+        """Taken from the engine, not yet corrected ..."""
+        self._waiting: list[LateReadings] = []
+        """... and those whose rules are not up to date."""
 
     def apply(self, edits: Iterable[Edit]) -> None:
         for edit in edits:
@@ -129,9 +116,9 @@ class LateAlarms:
             while self._at_work:
                 one, is_done = self._at_work[0], True
                 try:
-                    found = await self._difference(one)
-                    if found is not None:
-                        await self._platform.edit(partial(self._plan, found), "rules")
+                    await self._correct_one(one)
+                except NotYet:
+                    self._waiting.append(one)
                 except GemelError as error:
                     log.warning("late readings of rule '%s' on '%s': %s", one.rule, one.twin, error)
                     is_done = not isinstance(error, Unavailable)
@@ -141,72 +128,25 @@ class LateAlarms:
                     if is_done:
                         del self._at_work[0]
         finally:
-            self._platform.reactions.engine.belated.put_back(self._at_work)
-            self._at_work, self._is_correcting = [], False
+            self._platform.reactions.engine.belated.put_back([*self._at_work, *self._waiting])
+            self._at_work, self._waiting, self._is_correcting = [], [], False
+
+    async def _correct_one(self, late: LateReadings) -> None:
+        found = await self._history.look(late)
+        if found is None:
+            return
+        told, actual = found.sides()
+        doc = self._document(found.rule, found.late, told, actual)
+        await self._platform.edit(partial(self._plan, doc), "rules")
+        self._platform.reactions.told.replace(
+            late.rule, late.twin, found.begin, found.end, found.actual
+        )
 
     def _plan(self, doc: Json, _: Graph, context: EditContext) -> tuple[list[Edit], None]:
         if self._platform.documents.get(KIND, doc["id"]) is not None:
             return [], None  # a replay after a crash
         edit = context.edit(KIND, doc["id"], {**doc, "recorded": to_iso(context.now)})
         return [edit], None
-
-    async def _difference(self, late: LateReadings) -> Json | None:
-        """A correction, if the rule would have done something else on this twin."""
-        rule = self._platform.reactions.engine.rules.get(late.rule)
-        if rule is None or self._platform.graph.find_twin(late.twin) is None:
-            return None
-        late = await asyncio.to_thread(self._news, late)
-        if not late:
-            return None  # all of it was said before
-        plan = self._span(rule, late)
-        told, actual = await asyncio.to_thread(self._both, plan, rule, late)
-        if told == actual:
-            return None
-        return self._document(rule, late, told, actual)
-
-    def _news(self, late: LateReadings) -> LateReadings:
-        """Those that history did not hold before: what was repeated moved its rules in time."""
-        news = {}
-        for number, times in late.times.items():
-            begin, end = int(times[0]), int(times[-1]) + 1
-            stored = self._platform.history.read(number, begin, end, limit=MOST_READINGS)
-            is_news = late.is_news(number, stored.time, stored.received)
-            is_too_much = len(stored) == MOST_READINGS  # which the back-test then says
-            news[number] = times if is_too_much else stored.time[is_news]
-        return late.only(news)
-
-    def _span(self, rule: Rule, late: LateReadings) -> Plan:
-        platform = self._platform
-        self._means.note(every_path(rule.kernel.paths, rule.kernel.features))
-        plan = Plan({"live": rule}, [late.twin], 0, 0, [], {}, {}, {})
-        look_up(plan, platform, self._means, rule, late.twin)
-        window = longest_window(rule.kernel.features) * SECOND
-        lead = window + rule.kernel.hold + rule.kernel.off + LEAD
-        time = platform.state.time
-        numbers = {n for every in plan.every.values() for n in every if n < len(time)}
-        newest = max((int(time[n]) for n in numbers), default=late.end)
-        end = min(max(newest, late.end), late.end + window + LONGEST)
-        return Plan(
-            plan.rules, plan.twins, late.begin - lead, end, [],
-            plan.series, plan.every, plan.relatives, plan.settings,
-        )  # fmt: skip
-
-    def _both(
-        self, plan: Plan, rule: Rule, late: LateReadings
-    ) -> tuple[list[Episode], list[Episode]]:
-        """What stands only without the late readings, and only with them; in a thread."""
-
-        def episodes(without: LateReadings | None) -> list[Episode]:
-            progress = Progress(rule.id, 1)
-            readings = SpanReadings(self._platform, plan, progress, without, MOST_READINGS)
-            return judged(plan, rule, late.twin, readings)
-
-        told, actual = episodes(late), episodes(None)
-        spans = [{_span_of(e) for e in found} for found in (told, actual)]
-        return (
-            [e for e in told if _span_of(e) not in spans[1]],
-            [e for e in actual if _span_of(e) not in spans[0]],
-        )
 
     def _document(
         self, rule: Rule, late: LateReadings, told: Sequence[Episode], actual: Sequence[Episode]
@@ -229,13 +169,13 @@ class LateAlarms:
             "actual": max(0, len(actual) - MOST_EPISODES),
         }
         key = f"c-{late.begin // 1_000_000:011x}-{digest}"  # in the order of the readings
-        return {"id": key, "readings": len(late), **doc, "leftOut": left}
+        return {"id": key, "readings": late.readings, **doc, "leftOut": left}
 
     # ---- over a restart ------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
         waiting = self._platform.reactions.engine.belated.snapshot()
-        return orjson.dumps([*flat(self._at_work), *waiting])
+        return orjson.dumps([*flat([*self._at_work, *self._waiting]), *waiting])
 
     def restore(self, blob: bytes) -> None:
         self._platform.reactions.engine.belated.restore(orjson.loads(blob))
@@ -244,7 +184,3 @@ class LateAlarms:
 def whole(doc: Json) -> Json:
     """A correction as it is told: those of earlier versions did not say what was left out."""
     return {"leftOut": {"told": 0, "actual": 0}, **doc}
-
-
-def _span_of(episode: Episode) -> tuple[int, int | None]:
-    return episode.raised, None if episode.is_open else episode.cleared

@@ -34,6 +34,7 @@ from gemel.services.rules.engine import RuleEngine
 from gemel.services.rules.features import every_path, reads_relatives
 from gemel.services.rules.rule import Rule, load_rule
 from gemel.services.rules.table import Instances
+from gemel.services.rules.told import ToldStories
 from gemel.services.rules.transition import Transition
 from gemel.twins.graph import EditContext, Graph
 
@@ -88,6 +89,8 @@ class Reactions:
         self.around = GraphSurroundings(platform)
         self.alarms = AlarmBook(self._stored_alarm, around=self.around)
         self.desk = AlarmDesk(platform, self.around)
+        self.told = ToldStories()
+        """What rules told, as corrected."""
         self.late = LateAlarms(platform)
         self.backlog = Backlog(platform)
         self.notify = Notify(platform)
@@ -125,11 +128,11 @@ class Reactions:
 
     def replay(self, batch: Batch) -> None:
         """As `react`, at start, for what was in the log: nothing is sent again."""
-        self._uncommitted += self.engine.react(batch)
+        self._note(self.engine.react(batch))
 
     def recover(self, transitions: list[Transition]) -> None:
         """As `follow`, at start: what was committed before changes nothing."""
-        self._uncommitted += transitions
+        self._note(transitions)
 
     def tick(self, now: int) -> None:
         self.follow_twins()
@@ -145,10 +148,14 @@ class Reactions:
         """Takes what services found, as if a rule had."""
         self._take(transitions)
 
+    def _note(self, transitions: list[Transition]) -> None:
+        self._uncommitted += transitions
+        self.told.take(t for t in transitions if t.rule_id in self.engine.rules)
+
     def _take(self, transitions: list[Transition]) -> None:
         if not transitions:
             return
-        self._uncommitted += transitions
+        self._note(transitions)
         self.commit_soon()
 
     async def settled(self) -> None:
@@ -226,7 +233,8 @@ class Reactions:
             for t in self._uncommitted
         ]
         return {"rules": self.engine.snapshot(), "transitions": orjson.dumps(waiting)} | {
-            "lateReadings": self.late.snapshot()
+            "lateReadings": self.late.snapshot(),
+            "told": orjson.dumps(self.told.snapshot()),
         }
 
     def restore(self, blobs: Mapping[str, bytes]) -> None:
@@ -234,6 +242,10 @@ class Reactions:
             self.engine.restore(blobs["rules"])
         if "lateReadings" in blobs:
             self.late.restore(blobs["lateReadings"])
+        if "told" in blobs:
+            self.told.restore(orjson.loads(blobs["told"]))
+        elif "rules" in blobs:  # of a version that did not keep it
+            self.told.forget_before(self._platform.clock())
         for row in orjson.loads(blobs.get("transitions", b"[]")):
             rule, version, twin, kind, time, value, *rest = row
             value = float("nan") if value is None else value
@@ -261,17 +273,23 @@ class Reactions:
         for key in list(self.engine.rules):
             if key not in wanted:
                 self.engine.drop_rule(key)
+                self.told.forget(key)
         for rule in wanted.values():
             self.means.note(every_path(rule.kernel.paths, rule.kernel.features))
         unread: set[int] = set()
         judged: dict[tuple[str, int], set[int]] = {}
         with self.means.remembering():
             for rule in wanted.values():
-                is_new = rule.id not in self.engine.rules
+                old = self.engine.rules.get(rule.id)
+                is_new = old is None
+                if old is not None and old.kernel.identity != rule.kernel.identity:
+                    self.told.forget(rule.id)
                 instances = self.means.instances(rule)
                 self.engine.set_rule(rule, instances, self.means.kin, self.means.settings)
                 if is_new and self._is_begun:
-                    self.engine.assume_active(rule.id, self.alarms.raised(rule.id))
+                    raised = self.alarms.raised(rule.id)
+                    self.engine.assume_active(rule.id, raised)
+                    self.told.assume(rule.id, raised)
                 reads = self.engine.series_read(rule.id)
                 unread |= reads - self._judged.get((rule.id, rule.version), set())
                 judged[rule.id, rule.version] = reads
@@ -302,6 +320,7 @@ class Reactions:
             for rule in list(self.engine.rules.values()):
                 judged = self._judged.setdefault((rule.id, rule.version), set())
                 if moved.deleted:  # they may be there again by now, as others
+                    self.told.forget(rule.id, moved.deleted)
                     judged -= self._move(rule, [], moved.deleted, is_kin=False)[1]
                 instances = self.means.instances(rule, moved.twins)
                 gone = moved.twins - {twin for twin, _ in instances}
@@ -333,15 +352,15 @@ class Reactions:
             raised = self.alarms.raised(rule_id)
             mine = {twin: at for twin, at in raised.items() if (rule_id, twin) not in told}
             self.engine.assume_active(rule_id, mine)
+            self.told.assume(rule_id, mine)
 
     def recall(self) -> None:
         """At start, after the replay: alarms and values from before what was replayed."""
         self._is_begun = True
         self.assume_standing({(t.rule_id, t.twin) for t in self._uncommitted})
-        self._uncommitted += self._known_again(
-            {series for rule_id in self.engine.rules for series in self.engine.series_read(rule_id)}
-        )
-        self._uncommitted += self._set_by_people()
+        reads = (self.engine.series_read(rule_id) for rule_id in self.engine.rules)
+        self._note(self._known_again({series for found in reads for series in found}))
+        self._note(self._set_by_people())
 
     def _set_by_people(self, among: Iterable[str] | None = None) -> list[Transition]:
         """What follows from the properties that people have set; known ones change nothing."""

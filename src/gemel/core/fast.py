@@ -42,12 +42,13 @@ __all__ = [
 ]
 
 L = TypeVar("L", bound="Line")
-VERSION = 8
+VERSION = 9
 """Of what is compiled: another than the one there (older, from before an update) is not used."""
 FRACTION, WHOLE, BOOLEAN = 1, 2, 4
 """What a name takes: any number that is exact as float64, whole ones from low to high, booleans."""
-Judged: TypeAlias = tuple[bool, list[tuple[int, bool, int, float]], int, int, bool]
-"""Whether readings were judged; flips (instance, whether it raises, time, value); when silence
+Judged: TypeAlias = tuple[bool, list[tuple[int, bool | None, int, float]], int, int, bool]
+"""Whether readings were judged; flips (instance, whether it raises, time, value), with None and its
+begin those whose run ended long after its delay while nothing was told of it; when silence
 could next decide anything for those that run; by how much readings got here sooner than before, at
 the most; whether a twin was heard of that is awaited."""
 
@@ -150,7 +151,7 @@ def decode(
     return start
 
 
-def judge(columns: tuple[NDArray[Any], ...], received: int) -> Judged:
+def judge(columns: tuple[NDArray[Any], ...], received: int, delivery: int) -> Judged:
     """Moves the instances of threshold rules by a batch's readings; see services/rules/plain.py.
 
     Notes which twins were heard of. Judges only where the times of every signal increase; it moves

@@ -64,7 +64,7 @@ PyInit__fast(void)
     Py_DECREF(salt);
     PyObject *module = PyModule_Create(&definition);
     if (module == NULL || PyModule_AddType(module, &NamesType) < 0 ||
-        PyModule_AddIntConstant(module, "VERSION", 8) < 0 || /* as in core/fast.py */
+        PyModule_AddIntConstant(module, "VERSION", 9) < 0 || /* as in core/fast.py */
         PyModule_AddType(module, &PlanType) < 0 || PyModule_AddType(module, &LineType) < 0 ||
         PyModule_AddType(module, &MessagesType) < 0) {
         Py_XDECREF(module);

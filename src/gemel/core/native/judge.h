@@ -18,7 +18,7 @@ enum { ABOVE = 1, AT_LEAST, BELOW, AT_MOST };
 typedef struct {
     void *column[COLUMNS];
     int64_t readings, signals, twins, listened;
-    int64_t received, earliest, sooner;
+    int64_t received, delivery, earliest, sooner;
     PyObject *flips;
 } Judge;
 
@@ -106,35 +106,42 @@ holds(int sign, double value, double limit)
          : sign == BELOW ? value < limit : value <= limit;
 }
 
+/* Tells of an instance: a flip, or (`is_raised` is None) a run that ended long after its delay. */
+static int
+judge_tell(Judge *judge, int64_t at, PyObject *is_raised, int64_t time, double value)
+{
+    PyObject *flip = Py_BuildValue("(LOLd)", (long long)at, is_raised, (long long)time, value);
+    int failed = flip == NULL ? -1 : PyList_Append(judge->flips, flip);
+    Py_XDECREF(flip);
+    return failed;
+}
+
 /* One reading for one instance: the same as rules/runs.py does for columns. */
 static int
 judge_move(Judge *judge, int64_t at, int64_t time, double value)
 {
     double limit = F64(LIMIT)[at], back = F64(BACK)[at];
     uint8_t *active = &U8(ACTIVE)[at], sign = U8(SIGN)[at];
-    int64_t *since = &I64(SINCE)[at];
+    int64_t *since = &I64(SINCE)[at], begun = *since == NEVER ? time : *since;
+    int64_t delay = *active ? I64(OFF)[at] : I64(HOLD)[at];
+    int64_t beyond = plus(plus(time, -begun), -delay);
     I64(MOMENT)[at] = time;
     int counts = *active ? !isnan(back) && !holds(sign, value + F64(SHIFT)[at], back)
                          : !isnan(limit) && holds(sign, value, limit);
     if (!counts) {
         *since = NEVER;
-        return 0;
+        return beyond >= judge->delivery ? judge_tell(judge, at, Py_None, begun, value) : 0;
     }
-    if (*since == NEVER)
-        *since = time;
-    int64_t delay = *active ? I64(OFF)[at] : I64(HOLD)[at];
-    if (plus(time, -*since) < delay) {
-        int64_t due = plus(plus(*since, delay), I64(LAG)[I64(TWIN)[at]]);
+    if (beyond < 0) {
+        *since = begun;
+        int64_t due = plus(plus(begun, delay), I64(LAG)[I64(TWIN)[at]]);
         judge->earliest = due < judge->earliest ? due : judge->earliest;
         return 0;
     }
     *active = !*active;
     *since = NEVER;
-    PyObject *flip = Py_BuildValue("(LNLd)", (long long)at, PyBool_FromLong(*active),
-                                   (long long)time, value);
-    int failed = flip == NULL ? -1 : PyList_Append(judge->flips, flip);
-    Py_XDECREF(flip);
-    return failed;
+    int64_t told = beyond >= judge->delivery ? plus(begun, delay) : time;
+    return judge_tell(judge, at, *active ? Py_True : Py_False, told, value);
 }
 
 static int
@@ -179,11 +186,12 @@ static PyObject *
 fast_judge(PyObject *module, PyObject *args)
 {
     PyObject *sources, *answer = NULL;
-    long long received;
-    if (!PyArg_ParseTuple(args, "O!L", &PyTuple_Type, &sources, &received))
+    long long received, delivery;
+    if (!PyArg_ParseTuple(args, "O!LL", &PyTuple_Type, &sources, &received, &delivery))
         return NULL;
     Column columns[COLUMNS];
-    Judge place = {.received = received, .earliest = INT64_MAX}, *judge = &place;
+    Judge place = {.received = received, .delivery = delivery, .earliest = INT64_MAX};
+    Judge *judge = &place;
     int opened = 0;
     while (opened < COLUMNS && PyTuple_GET_SIZE(sources) == COLUMNS &&
            open_column(PyTuple_GET_ITEM(sources, opened), &columns[opened], judge_widths[opened],

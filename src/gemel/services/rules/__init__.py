@@ -6,5 +6,6 @@ Reading order: `expression` (what a rule says, as a tree), `parser` (text to tre
 batch as moments to evaluate), `runs` (delays on and off), `watched` (which rules on which twins),
 `engine` (joins them), `snapshot` (the engine's memory as bytes). Rules about time and relatives:
 `clock` (their columns), `clocked` (what rules make of a second), `behind` and `catch_up` (twins
-whose readings come late in order), `belated` (readings that come late to their twin).
+whose readings come late in order). What comes late: `belated` and `noting` (what it is), `told`
+(what rules told), `whole` and `holding` (what they should have), `against_history` (both).
 """

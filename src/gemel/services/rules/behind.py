@@ -32,6 +32,8 @@ class Behind:
     """What that took to get here, ns: its own now is ours less this."""
     told: int
     """The second up to which what its rules did is known: a restart goes on from there."""
+    is_missed: bool = False
+    """Whether readings came that what is being judged may not see."""
 
     def hear(self, time: int, received: int) -> None:
         if time > self.newest:
@@ -86,6 +88,7 @@ class BehindTwins:
             found = self.twins.get(names[who])
             if found is not None:
                 found.hear(int(times.max()), received)
+                found.is_missed |= bool((steps <= found.since).any())
                 continue
             since = max(int(seen[who]), int(steps.min()) - LONGEST_GAP)
             if not (steps > since).any():
@@ -94,6 +97,25 @@ class BehindTwins:
             self.twins[names[who]] = Behind(since, newest, max(received - newest, 0), since)
             new.append(names[who])
         return new
+
+    def look_again(self, twin: str, second: int, lag: int) -> None:
+        """What is held of a twin lacks readings that came late: it is made again from history.
+
+        Args:
+            twin: whose windows, or whose relatives' windows, they are missing in.
+            second: up to here its rules have been judged.
+            lag: what the newest readings of all took to get here, ns.
+        """
+        found = self.twins.get(twin)
+        if found is None:
+            self.twins[twin] = Behind(second, second * SECOND, lag, second)
+        else:
+            found.is_missed = True
+
+    def is_at_work(self, twin: str) -> bool:
+        """Whether it is just being judged."""
+        found = self.twins.get(twin)
+        return found is not None and found.told != found.since
 
     def left(self, twin: str, times: I64) -> I64:
         """Those of late readings that its rules will not be judged on."""

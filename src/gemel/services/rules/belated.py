@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from gemel.core.batch import I64
 
 MILLISECOND = 1_000_000
+DOUBT = -1
+"""Stands for a series where no reading came late: what was told may be wrong from a moment on."""
 MOST = 200_000
 """Readings kept; of those after them only the number is known."""
 
@@ -37,6 +39,11 @@ class LateReadings:
 
     def __len__(self) -> int:
         return sum(map(len, self.times.values()))
+
+    @property
+    def readings(self) -> int:
+        """How many readings came late."""
+        return sum(len(times) for number, times in self.times.items() if number != DOUBT)
 
     def is_news(self, series: int, time: I64, received: I64) -> NDArray[np.bool_]:
         """Which stored readings of a series are these; the others were known before they came.
@@ -122,6 +129,10 @@ class Belated:
         receipts = np.broadcast_to(np.asarray(received, np.int64), len(times))
         of_pair = self._noted.setdefault((rule, twin), {})
         of_pair.setdefault(series, []).append((np.asarray(times, np.int64), receipts))
+
+    def mark(self, rule: str, twin: str, time: int) -> None:
+        """Notes that what a rule told of a twin may be wrong from a moment on, ns."""
+        self.add(rule, twin, DOUBT, np.array([time], np.int64), 0)
 
     def take(self) -> list[LateReadings]:
         """All that is kept, which is then forgotten."""

@@ -58,12 +58,12 @@ class CatchUp:
         self._own.begin()
         self._begin = min(self._before.values()) - self._look_back()
         self._end = max(until.values())
-        self._bound()
         self._take_standing()
+        self._bound()
         self.flips: list[Flip] = []
         for twin, second in until.items():  # what comes for before that is late to the twin itself
             one = main.behind.twins.pop(twin)
-            one.since = second
+            one.since, one.is_missed = second, False
             main.behind.twins[twin] = one  # behind those that wait for their turn
 
     def __len__(self) -> int:
@@ -79,9 +79,19 @@ class CatchUp:
         return window + min(delay, LONGEST_DELAY) + 1
 
     def _bound(self) -> None:
-        pairs = [(self._before[t], self._until[t]) for m in self._own.members() for t in m.twins]
-        after, until = np.array(pairs, np.int64).reshape(-1, 2).T
-        self._own.bounds = after, until
+        """What was told in the meantime stays told: an instance is judged after that.
+
+        What history says of the meantime is held against it later (`belated`).
+        """
+        after, until = [], []
+        for members in self._own.in_order():
+            for twin, flipped in zip(members.twins, members.flipped.tolist(), strict=True):
+                since = self._before[twin]
+                if flipped > since * SECOND:
+                    self._main.doubt(members.rule.id, twin, since * SECOND + 1)
+                after.append(max(since, flipped // SECOND))
+                until.append(self._until[twin])
+        self._own.bounds = np.array(after, np.int64), np.array(until, np.int64)
 
     def _take_standing(self) -> None:
         for mine, theirs, rows in self._shared():
@@ -155,11 +165,16 @@ class CatchUp:
         for mine, theirs, rows in shared:
             for name in ("active", "since", "flipped"):
                 getattr(theirs, name)[rows] = getattr(mine, name)
+        caught_up = []
         for twin in self._until:
-            if twin in main.behind:
-                main.behind.twins[twin].told = main.behind.twins[twin].since
+            one = main.behind.twins.get(twin)
+            if one is not None:
+                one.since = max(one.since, clock) if is_whole else one.since
+                one.told = one.since
+            if one is None or not one.is_missed:
+                caught_up.append(twin)
         if is_whole:
-            main.take_back(self._own, self._until, clock)
+            main.take_back(self._own, caught_up, clock)
         told = {id(mine.rule) for mine, _, _ in shared}
         return [flip for flip in self.flips if id(flip.rule) in told]
 

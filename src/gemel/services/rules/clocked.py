@@ -16,7 +16,7 @@ from gemel.core.clock import SECOND
 from gemel.services.rules.behind import BehindTwins
 from gemel.services.rules.belated import Belated, by_series
 from gemel.services.rules.clock import ClockedColumns, Flags
-from gemel.services.rules.features import seconds_of
+from gemel.services.rules.features import longest_window, seconds_of
 from gemel.services.rules.layout import (
     KinOf,
     Layout,
@@ -130,9 +130,23 @@ class ClockedEngine(ClockedColumns[Flip]):
     def instances(self, rule_id: str) -> Members | None:
         return self._members.get(rule_id)
 
+    def in_order(self) -> list[Members]:
+        """As `members`, in the order of the columns; after `begin`."""
+        return self._order
+
+    def doubt(self, rule_id: str, twin: str, time: int) -> None:
+        """What a rule told of a twin may be wrong from a moment on, ns."""
+        self._belated.mark(rule_id, twin, time)
+
     def members(self) -> list[Members]:
         """The instances of each rule."""
         return list(self._members.values())
+
+    def judged_up_to(self, twin: str) -> int:
+        """How far the rules of a twin have been judged, ns; NEVER if none was."""
+        found = self.behind.twins.get(twin)
+        second = self.clock if found is None else found.told
+        return NEVER if second is None else second * SECOND
 
     def watches(self, twin: str) -> bool:
         return twin in self._twins
@@ -262,7 +276,11 @@ class ClockedEngine(ClockedColumns[Flip]):
             names = list(self._twins)
             if self.behind.notice(names, self._seen, who[ours], time[ours], received):
                 self.release()
+        column = self._column[series]
+        is_first = (column > 0) & np.isfinite(value) & (self._state.reported[column] == NEVER)
         super()._take_late(series, time, value, received)
+        if is_first.any() and not self._is_old:
+            self._too_late(series[is_first], time[is_first], received)
 
     def release(self) -> None:
         """Instances of twins that are behind stand still until they are caught up; others go on."""
@@ -274,22 +292,34 @@ class ClockedEngine(ClockedColumns[Flip]):
             self.bounds = np.full(size, NEVER, np.int64), until
 
     def _too_late(self, series: I64, time: I64, received: int) -> None:
+        again: set[str] = set()
         for rule_id, members in self._members.items():
             rows = np.isin(series, members.reads())
             if not rows.any():
                 continue
             owners = members.owners()
+            has_windows = longest_window(members.rule.kernel.features) > 0
             for number, times in by_series(series[rows], time[rows]):
                 most = times[:0]
                 for twin in owners.get(number, ()):
                     left = self.behind.left(twin, times)
                     if len(left):
                         self._belated.add(rule_id, twin, number, left, received)
+                        is_newest = -(-int(left.max()) // SECOND) >= self._reported(number)
+                        again.update([twin] if has_windows or is_newest else [])
                     most = left if len(left) > len(most) else most
                 if len(most):
                     old = self.late.get(rule_id, Late(0, NEVER))
                     newest = max(old.newest, int(most.max()))
                     self.late[rule_id] = Late(old.count + len(most), newest)
+        if again and self._is_caught_up and self.clock is not None:
+            for twin in again:
+                self.behind.look_again(twin, self.clock, self._lag)
+            self.release()
+
+    def _reported(self, series: int) -> int:
+        """The second of the newest reading that is held of a series; 0 if none is."""
+        return max(int(self._state.reported[self._column[series]]), 0)
 
     def _judge_second(self, second: int) -> list[Flip]:
         state = self._step(second)
@@ -319,12 +349,16 @@ class ClockedEngine(ClockedColumns[Flip]):
         at = at[is_alive | self._is_patient[at]]
         self._active[at] ^= True
         self._since[at] = NEVER
-        return self._told(at, due[at])
+        return self._told(at, due[at], second)
 
-    def _told(self, at: I64, seconds: I64) -> list[Flip]:
-        """The flips of instances; little Python for each, as thousands may flip at once."""
+    def _told(self, at: I64, due: I64, second: int) -> list[Flip]:
+        """The flips of instances; little Python for each, as thousands may flip at once.
+
+        What was due before the latest flip was told is told as of this second.
+        """
         numbers = np.searchsorted(self._first, at, "right") - 1
         rows = (at - self._first[numbers]).tolist()
+        seconds = np.where(due * SECOND > self._flipped[at], due, second)
         times = np.maximum(seconds * SECOND, self._flipped[at] + 1)
         self._flipped[at] = times
         columns = zip(

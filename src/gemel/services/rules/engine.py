@@ -16,7 +16,6 @@ from gemel.core.batch import I64, Batch
 from gemel.core.clock import SECOND
 from gemel.core.quality import Quality
 from gemel.services.rules import catch_up
-from gemel.services.rules.belated import by_series
 from gemel.services.rules.clocked import ClockedEngine, Flip
 from gemel.services.rules.moments import (
     Moments,
@@ -26,17 +25,16 @@ from gemel.services.rules.moments import (
     in_time_order,
     now_known,
 )
+from gemel.services.rules.noting import note_doubtful, note_late, note_overtaken, told_in_part
 from gemel.services.rules.plain import Plain
 from gemel.services.rules.rule import Rule
-from gemel.services.rules.runs import advance, advance_single
+from gemel.services.rules.runs import Moved, advance, advance_single
 from gemel.services.rules.table import NEVER, Table
 from gemel.services.rules.text import code_of_json
 from gemel.services.rules.transition import Transition, by_time
 from gemel.services.rules.watched import WatchedRules
 
 FOREVER = int(np.iinfo(np.int64).max)
-SKEW = 60 * SECOND
-"""What one signal of a twin may come after the others without being late for a rule on both."""
 
 
 class RuleEngine(WatchedRules):
@@ -51,11 +49,13 @@ class RuleEngine(WatchedRules):
 
     def __init__(self, delivery: float = 2.0, *, is_caught_up: bool = False) -> None:
         super().__init__(is_caught_up=is_caught_up)
-        self._delivery = round(delivery * SECOND)
+        self.delivery = round(delivery * SECOND)
+        self._wait = max(self.delivery, 1)
+        """So long after a delay has ended silence has ended it."""
         self._table = Table([])
         self._plain = Plain(self._table)
-        self._next_due = 0
         self._scratch: I64 = np.zeros(0, np.int64)
+        self._is_old = False
 
     def _settle(self) -> list[Transition]:
         """Builds the columns after rules have changed and evaluates instances that are new."""
@@ -66,6 +66,7 @@ class RuleEngine(WatchedRules):
         self._table = table = Table(list(self._blocks.values()))
         self._plain = Plain(table)
         known.make_room(table.signals)
+        self._unheard.lay_out(table)
         self._scratch = np.zeros(max(table.size, table.signals), np.int64)
         self._next_due = 0
         new = np.flatnonzero(table.moment == NEVER)
@@ -90,12 +91,24 @@ class RuleEngine(WatchedRules):
         readings; Python work only for each transition and each text that a rule reads.
         """
         found = self._settle()
+        self._is_old = is_old
         if batch.received >= self._next_due:
             found += self._silence(batch.received)
+        if self._unheard:
+            self._hear(batch)
         found += self._judge(batch)
         for engine in self._clocked.values():
             found += self._react_clocked(engine, batch, is_old=is_old)
         return by_time(found)
+
+    def _hear(self, batch: Batch) -> None:
+        """Notes where silence was taken for an answer too early."""
+        counts = (batch.quality < Quality.BAD) & (np.isfinite(batch.value) | bool(batch.text))
+        series = batch.series[counts].astype(np.int64)
+        for rule, twin, end in self._unheard.hear(
+            self._table, series, batch.time[counts], self._wait
+        ):
+            self.belated.mark(rule, twin, end)
 
     def _judge(self, batch: Batch) -> list[Transition]:
         rest: NDArray[np.bool_] | None = None
@@ -119,16 +132,27 @@ class RuleEngine(WatchedRules):
         twins = (self._known.twin_of, self._known.seen, self._known.lag, self._known.is_awaited)
         contiguous = tuple(map(np.ascontiguousarray, readings))
         columns = self._plain.columns(self._table, (*contiguous, rest), signals, twins)
-        is_judged, flips, earliest, sooner, is_awaited = fast.judge(columns, batch.received)
+        found = fast.judge(columns, batch.received, self._wait)
+        is_judged, flips, earliest, sooner, is_awaited = found
         self._next_due = 0 if is_awaited else self._next_due - sooner
         if not is_judged:
             return None, []
         if earliest != FOREVER:
-            self._next_due = min(self._next_due, earliest + self._delivery)
-        return rest, [
-            self._transition(instance, "raise" if is_raised else "clear", time, value)
-            for instance, is_raised, time, value in flips
-        ]
+            self._next_due = min(self._next_due, earliest + self.delivery)
+        return rest, self._told_plainly(flips)
+
+    def _told_plainly(
+        self, flips: Iterable[tuple[int, bool | None, int, float]]
+    ) -> list[Transition]:
+        found = []
+        for instance, is_raised, time, value in flips:
+            if is_raised is None:
+                rule, twin = self._table.who(instance)
+                self.belated.mark(rule.id, twin, time)
+            else:
+                kind = "raise" if is_raised else "clear"
+                found.append(self._transition(instance, kind, time, value))
+        return found
 
     def _react_clocked(
         self, engine: ClockedEngine, batch: Batch, *, is_old: bool
@@ -151,12 +175,13 @@ class RuleEngine(WatchedRules):
                 flip.twin,
                 flip.kind,
                 flip.time,
-                *self._shown(flip.rule, flip.series, flip.value),
+                *self.shown(flip.rule, flip.series, flip.value),
             )
             for flip in flips
         ]
 
-    def _shown(self, rule: Rule, series: int, value: float) -> tuple[float, int, str | None]:
+    def shown(self, rule: Rule, series: int, value: float) -> tuple[float, int, str | None]:
+        """A value of a rule's subject as it is told: value, series, and text if it is one."""
         text = self._known.words.get(value)
         if rule.kernel.subject.is_number or series < 0:
             text = None
@@ -209,30 +234,10 @@ class RuleEngine(WatchedRules):
         kept = is_read & is_new & np.isfinite(value[rows])
         if not is_new.all():
             late = is_read & (batch.time[rows] < newest) & np.isfinite(value[rows])
-            self._note_late(signal[late], batch.time[rows[late]], batch.received)
+            times = batch.time[rows[late]]
+            note_late(self.belated, table, signal[late], times, batch.received)
         rows, signal = rows[kept], signal[kept]
         return Readings(signal, batch.time[rows], value[rows])
-
-    def _note_late(self, signal: I64, time: I64, received: int) -> None:
-        table = self._table
-        for number, times in by_series(signal, time):
-            for instance in table.reader[table.start[number] : table.start[number + 1]].tolist():
-                rule, twin = table.who(instance)
-                self.belated.add(rule.id, twin, number - 1, times, received)
-
-    def _note_overtaken(self, instance: I64, signal: I64, time: I64, received: int) -> None:
-        """Notes readings of a time at which silence, or what came long after, was judged before."""
-        table, silent = self._table, np.zeros(len(instance), np.bool_)
-        moment = table.moment[instance]
-        for number in np.unique(table.group[instance]).tolist():
-            mine = np.flatnonzero(table.group[instance] == number)
-            slots = table.groups[number].slots[:, table.row[instance[mine]]]
-            silent[mine] = moment[mine] > self._known.newest[slots].max(axis=0)
-        late = silent | (moment - time > SKEW)
-        for pair, times in by_series(signal[late] * table.size + instance[late], time[late]):
-            number, who = divmod(pair, table.size)
-            rule, twin = table.who(who)
-            self.belated.add(rule.id, twin, number - 1, times, received)
 
     def _moments(self, readings: Readings, received: int) -> Moments:
         table, scratch, known = self._table, self._scratch, self._known
@@ -245,8 +250,9 @@ class RuleEngine(WatchedRules):
         reading, entry = expand(table, signal)
         instance, time = table.reader[entry], readings.time[reading]
         older = table.moment[instance] > time
-        if older.any():
-            self._note_overtaken(instance[older], signal[reading[older]], time[older], received)
+        if older.any() and not self._is_old:
+            who, what = instance[older], signal[reading[older]]
+            note_overtaken(self.belated, table, who, what, time[older], received)
         if is_once:
             scratch[instance] = time
             if bool((scratch[instance] == time).all()):
@@ -271,10 +277,17 @@ class RuleEngine(WatchedRules):
             group = table.groups[g]
             parameters = group.parameters[:, table.row[instance[rows]]]
             holds[rows], is_over[rows] = group.evaluate(values, parameters)
+        in_part = told_in_part(table, instance, moments.time)
+        counts = np.where(table.active[instance], is_over, holds) if in_part.any() else in_part
         move = advance_single if moments.is_single else advance
-        flips = move(table, instance, moments.time, holds, is_over)
+        moved = move(table, instance, moments.time, holds, is_over, self._wait)
         self._expect(instance)
-        return self._told(moments, flips, holds) if len(flips) else []
+        at = np.flatnonzero(in_part & counts)
+        if len(at) or len(moved.ended):
+            begun = np.concatenate((moments.time[at], moved.begun))
+            who = instance[np.concatenate((at, moved.ended))]
+            note_doubtful(self.belated, table, who, begun)
+        return self._told(moments, moved, holds) if len(moved.flips) else []
 
     def _expect(self, instance: I64) -> None:
         """Keeps `_next_due`, the earliest time at which silence could decide anything."""
@@ -283,7 +296,7 @@ class RuleEngine(WatchedRules):
         if len(running):
             delay = np.where(table.active[running], table.off[running], table.hold[running])
             lag = self._known.lag[table.twin[running]]
-            earliest = int((table.since[running] + delay + lag).min()) + self._delivery
+            earliest = int((table.since[running] + delay + lag).min()) + self.delivery
             self._next_due = min(self._next_due, earliest)
 
     def _silence(self, now: int) -> list[Transition]:
@@ -293,17 +306,18 @@ class RuleEngine(WatchedRules):
         due = table.since[running] + np.where(active, table.off[running], table.hold[running])
         twin = table.twin[running]
         lag = known.lag[twin]
-        is_late = due + lag <= now - self._delivery
+        is_late = due + lag <= now - self.delivery
         is_alive = known.seen[twin] >= due - table.stale[running]
         known.is_awaited[:] = False
         known.is_awaited[twin[is_late & ~is_alive]] = True
         waiting = (due + lag)[~is_late]
-        self._next_due = int(waiting.min()) + self._delivery if len(waiting) else FOREVER
+        self._next_due = int(waiting.min()) + self.delivery if len(waiting) else FOREVER
         flips = is_late & is_alive
         who, time = running[flips], due[flips]
         table.active[who] = ~table.active[who]
         table.since[who] = NEVER
         table.moment[who] = np.maximum(table.moment[who], time)
+        self._unheard.add(table, who.tolist(), time.tolist())
         return [
             self._transition(i, "raise" if table.active[i] else "clear", t, subject)
             for i, t, subject in zip(
@@ -313,17 +327,15 @@ class RuleEngine(WatchedRules):
 
     # -- telling ------------------------------------------------------------------------------
 
-    def _told(
-        self, moments: Moments, flips: NDArray[np.intp], holds: NDArray[np.bool_]
-    ) -> list[Transition]:
+    def _told(self, moments: Moments, moved: Moved, holds: NDArray[np.bool_]) -> list[Transition]:
         return [
             self._transition(
                 int(moments.instance[at]),
                 "raise" if holds[at] else "clear",
-                int(moments.time[at]),
+                time,
                 moments.subject(at),
             )
-            for at in flips.tolist()
+            for at, time in zip(moved.flips.tolist(), moved.time.tolist(), strict=True)
         ]
 
     def _transition(self, instance: int, kind: str, time: int, value: float) -> Transition:
@@ -332,5 +344,5 @@ class RuleEngine(WatchedRules):
         time = max(time, int(table.flipped[instance]) + 1)
         table.flipped[instance] = time
         series = int(table.subject[instance]) - 1
-        shown = self._shown(rule, series, value)
+        shown = self.shown(rule, series, value)
         return Transition(rule.id, rule.version, twin, kind, time, *shown)

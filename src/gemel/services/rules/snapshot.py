@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,6 +33,8 @@ class Memory:
     """By code: the JSON text it stands for."""
     clocked: Mapping[str, Any] = field(default_factory=dict)
     """By lateness in ns: what clocked rules remember."""
+    unheard: Sequence[Sequence[Any]] = ()
+    """Rule, twin and end of delays that silence has ended."""
 
 
 def write(memory: Memory) -> bytes:
@@ -57,6 +59,7 @@ def write(memory: Memory) -> bytes:
             "lag": memory.lag,
             "words": [[code, text] for code, text in memory.words.items()],
             "clocked": memory.clocked,
+            "unheard": memory.unheard,
         }
     )
     return FORM + zlib.crc32(body).to_bytes(4, "little") + body
@@ -94,4 +97,5 @@ def _memory(found: dict[str, Any]) -> Memory:
     }
     words = dict(found["words"])
     clocked = found.get("clocked", {})
-    return Memory(standings, value, newest, found["seen"], found["lag"], words, clocked)
+    unheard = found.get("unheard", ())
+    return Memory(standings, value, newest, found["seen"], found["lag"], words, clocked, unheard)

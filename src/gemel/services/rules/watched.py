@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -19,6 +20,22 @@ from gemel.services.rules.members import Members
 from gemel.services.rules.parameters import SettingsOf, no_settings
 from gemel.services.rules.rule import Rule
 from gemel.services.rules.table import NEVER, Block, Instances, Standing
+from gemel.services.rules.unheard import Unheard
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a rule stands on a twin."""
+
+    is_active: bool
+    since: int
+    """First moment of the run that is counted (ns, of clocked rules seconds), NEVER without one."""
+    flipped: int
+    """Time of the latest transition, ns."""
+    moment: int
+    """Up to here it has been judged, ns."""
+    lag: int
+    """The twin's own now is ours less this, ns; 0 for clocked rules."""
 
 
 class WatchedRules:
@@ -38,7 +55,10 @@ class WatchedRules:
         self._blocks: dict[str, Block] = {}
         self._saved: dict[str, Standing] = {}
         self._is_settled = True
+        self._next_due = 0
+        """The earliest time at which silence could decide anything."""
         self._known = Known()
+        self._unheard = Unheard()
         self._clocked: dict[str, ClockedEngine] = {}
         """By lateness in ns and model: the twins of a model share a clock."""
         self._means: dict[str, tuple[KinOf, SettingsOf]] = {}
@@ -178,6 +198,49 @@ class WatchedRules:
                 block.since[row] = NEVER
                 block.flipped[row] = max(int(block.flipped[row]), raised[twin])
 
+    # -- holding it against history -----------------------------------------------------------
+
+    def is_judged(self, rule_id: str, twin: str) -> bool:
+        """Whether a rule stands still on a twin: not just changed, and not being caught up."""
+        clocked = self._clocked_of(rule_id)
+        return self._is_settled if clocked is None else not clocked.behind.is_at_work(twin)
+
+    def position(self, rule_id: str, twin: str) -> Position | None:
+        """Where a rule stands on a twin; None if it does not watch it."""
+        clocked = self._clocked_of(rule_id)
+        found = self._row(rule_id, twin)
+        if found is None:
+            return None
+        block, row = found
+        if isinstance(block, Block):
+            moment = int(block.moment[row])
+            known = self._known
+            lag = int(known.lag[block.twin[row]]) if block.twin[row] < len(known.lag) else 0
+        else:
+            moment, lag = NEVER if clocked is None else clocked.judged_up_to(twin), 0
+        columns = (block.active, block.since, block.flipped)
+        is_active, since, flipped = (column[row].item() for column in columns)
+        return Position(is_active, since, flipped, moment, lag)
+
+    def correct(self, rule_id: str, twin: str, is_active: bool, since: int, flipped: int) -> None:
+        """Puts a rule on a twin where history says it stands; see `Position`."""
+        found = self._row(rule_id, twin)
+        if found is not None:
+            block, row = found
+            block.active[row], block.since[row], block.flipped[row] = is_active, since, flipped
+            self._next_due = 0
+
+    def _clocked_of(self, rule_id: str) -> ClockedEngine | None:
+        engines = self._clocked.values()
+        return next((e for e in engines if e.instances(rule_id) is not None), None)
+
+    def _row(self, rule_id: str, twin: str) -> tuple[Block | Members, int] | None:
+        clocked = self._clocked_of(rule_id)
+        block = self._blocks.get(rule_id) if clocked is None else clocked.instances(rule_id)
+        if block is None or twin not in block.twins:
+            return None
+        return block, block.twins.index(twin)
+
     # -- over a restart -----------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
@@ -192,6 +255,7 @@ class WatchedRules:
                 dict(zip(known.twins, known.lag.tolist(), strict=False)),
                 {code: text for code, text in known.words.items() if code in current},
                 {key: engine.snapshot() for key, engine in self._clocked.items()},
+                self._unheard.snapshot(),
             )
         )
 
@@ -210,6 +274,7 @@ class WatchedRules:
         """
         memory = snapshot.read(data)
         self._known.take(memory)
+        self._unheard.restore(memory.unheard)
         self._saved = dict(memory.standings)
         for clocked, found in memory.clocked.items():
             self._clocked_at(clocked).restore(found)

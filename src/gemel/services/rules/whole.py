@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,7 @@ from gemel.services.rules.features import (
     Window,
     seconds_of,
 )
+from gemel.services.rules.holding import Alive, Runs, alternating
 from gemel.services.rules.hours import changes, within
 from gemel.services.rules.layout import judged
 from gemel.services.rules.parameters import SettingsOf, adjusted, no_settings
@@ -66,6 +68,35 @@ class Outcome:
         return self.time[1::2]
 
 
+class Start(NamedTuple):
+    """Where a rule stood on a twin when it is followed from there."""
+
+    time: int
+    is_active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a rule does on a twin from a moment on, and where it stands at the end of the span."""
+
+    stood: bool
+    """Whether an alarm stood at the beginning."""
+    time: I64
+    """Of the flips: raise and clear in turn."""
+    value: F64
+    """Of the subject at each flip."""
+    moments: I64
+    """At which anything could change, those before the beginning too."""
+    subject: F64
+    """The value of the subject at each moment."""
+    since: int
+    """When the run began that is counted at the end, as the engine has it; NEVER without one."""
+
+    @property
+    def is_active(self) -> bool:
+        return self.stood ^ bool(len(self.time) % 2)
+
+
 class Span:
     """Evaluates rules over one span.
 
@@ -103,6 +134,45 @@ class Span:
             delivery: as of the engine.
         """
         runs, rows = self._runs(rule, twin)
+        on, gone = self._marks(runs, rule, heard, delivery)
+        time = alternating(on, gone, False)
+        return Outcome(time * self._quantum, self._subject(rows, time))
+
+    def follow(
+        self,
+        rule: Rule,
+        twin: str,
+        start: Start,
+        heard: I64 = EMPTY,
+        delivery: float = 2.0,
+    ) -> Course:
+        """As `judge`, from where the rule stood at a moment within the span on.
+
+        Args:
+            rule: clocked or not.
+            twin: whose.
+            start: from when on, and whether an alarm stood then.
+            heard: as for `judge`.
+            delivery: as of the engine.
+        """
+        runs, rows = self._runs(rule, twin, is_all=True)
+        begin = -(-start.time // self._quantum)
+        on, gone = self._marks(runs, rule, heard, delivery, begin)
+        time = alternating(on, gone, start.is_active)
+        is_active = bool(start.is_active) ^ bool(len(time) % 2)
+        since = runs.begun(runs.is_over if is_active else runs.holds)
+        return Course(
+            start.is_active,
+            time * self._quantum,
+            self._subject(rows, time),
+            self._moments * self._quantum,
+            rows[0] if rows else np.full(len(self._moments), np.nan),
+            since,
+        )
+
+    def _marks(
+        self, runs: Runs, rule: Rule, heard: I64, delivery: float, begin: int | None = None
+    ) -> tuple[I64, I64]:
         kernel = rule.kernel
         hold, off = kernel.hold, kernel.off
         if rule.is_clocked:
@@ -112,10 +182,15 @@ class Span:
             ticks = -(-heard // self._quantum) if len(heard) else self._moments
             alive = Alive(ticks, round(rule.stale_after * SECOND) // self._quantum)
         wait = None if rule.is_clocked else round(delivery * SECOND)
-        time = runs.transitions(hold, off, alive, wait)
+        return runs.marks(hold, off, alive, wait, begin)
+
+    def _subject(self, rows: list[F64], time: I64) -> F64:
+        """The value of the subject at each flip."""
+        if not len(rows) or not len(time):
+            return np.zeros(len(time))
         at = np.searchsorted(self._moments, time, "right") - 1
-        subject = rows[0][np.maximum(at, 0)] if len(rows) and len(time) else np.zeros(len(time))
-        return Outcome(time * self._quantum, subject)
+        found: F64 = rows[0][np.maximum(at, 0)]
+        return found
 
     def values(self, inner: Inner, twin: str) -> tuple[I64, F64]:
         """Times (ns) and values of a formula: one for each second with a reading it looks at."""
@@ -140,8 +215,11 @@ class Span:
             return True
         return False if bool(runs.is_over.any()) or bool(runs.holds.any()) else None
 
-    def _runs(self, rule: Rule, twin: str) -> tuple[Runs, list[F64]]:
-        """When the condition holds and is over; the values by slot at every moment."""
+    def _runs(self, rule: Rule, twin: str, *, is_all: bool = False) -> tuple[Runs, list[F64]]:
+        """When the condition holds and is over; the values by slot at every moment.
+
+        `is_all`: from the first moment on at which all is known that was before the span.
+        """
         self._quantum = SECOND if rule.is_clocked else 1
         self._raw.clear()
         self._tracks.clear()
@@ -153,6 +231,8 @@ class Span:
         self._moments = moments[moments <= last]
         parameters = adjusted(kernel.parameters, kernel.named, self.settings(twin))
         rows = [self._track(p, kernel.features, twin).value for p in kernel.paths]
+        if is_all and not rule.is_clocked:
+            first = self._known_from(twin, kernel.paths, first)
         judged_from = int(np.searchsorted(self._moments, first))
         values = np.stack(rows)[:, judged_from:] if rows else np.zeros((0, 0))
         given = np.array(parameters, np.float64)[:, None]
@@ -165,6 +245,11 @@ class Span:
             np.broadcast_to(is_over, size),
         )
         return runs, rows
+
+    def _known_from(self, twin: str, paths: Sequence[str], first: int) -> int:
+        times = [self._readings(twin, path)[0] for path in paths]
+        found = [int(time[0]) for time in times if len(time) and time[0] < first]
+        return max(found, default=first)
 
     # -- readings ------------------------------------------------------------------------------
 
@@ -308,77 +393,6 @@ class Span:
             at, value = self._moments[chosen], track.value[chosen]
         found = over_window(window, at, value, self._moments, track.value)
         return Track(found, track.fresh)
-
-
-class Alive:
-    """Whether a twin was not silent for longer than it may be."""
-
-    def __init__(self, heard: I64, stale: int) -> None:
-        self.heard, self.stale = heard, stale
-
-    def within(self, due: I64, before: I64) -> Flags:
-        """Whether it was heard between `due` less its limit and `before` (exclusive)."""
-        if not len(self.heard):
-            return np.zeros(len(due), np.bool_)
-        at = np.searchsorted(self.heard, before, "left") - 1
-        found: Flags = (at >= 0) & (self.heard[np.maximum(at, 0)] >= due - self.stale)
-        return found
-
-
-class Runs:
-    """Delays on and off over all moments of one instance; see `runs` for why marks suffice."""
-
-    def __init__(self, moments: I64, last: int, holds: Flags, is_over: Flags) -> None:
-        self.moments, self.last = moments, last
-        self.holds, self.is_over = holds, is_over
-
-    def transitions(self, hold: int, off: int, alive: Alive | None, wait: int | None) -> I64:
-        """Times of raise, clear, raise and so on.
-
-        Args:
-            hold: for how long it must hold.
-            off: for how long it must be over.
-            alive: whether silence may decide; None if it always may.
-            wait: None where delays end exactly (clocked rules). Otherwise they end at the first
-                moment after, or as of their end if nothing is heard for so long.
-        """
-        on = self._marks(self.holds, hold, alive, wait)
-        gone = self._marks(self.is_over, off, alive, wait)
-        time = np.concatenate((on, gone))
-        kind = np.concatenate((np.ones(len(on), np.bool_), np.zeros(len(gone), np.bool_)))
-        order = np.argsort(time, kind="stable")
-        time, kind = time[order], kind[order]
-        before = np.concatenate((np.zeros(1, np.bool_), kind[:-1]))
-        found: I64 = time[kind != before] if len(time) else time
-        return found
-
-    def _marks(self, flags: Flags, delay: int, alive: Alive | None, wait: int | None) -> I64:
-        """By run of a kind, when it has lasted long enough; runs that never do are left out."""
-        if not len(flags):
-            return EMPTY
-        edge = np.diff(flags.astype(np.int8), prepend=0, append=0)
-        begin, end = np.flatnonzero(edge == 1), np.flatnonzero(edge == -1)
-        ends = np.append(self.moments, self.last + 1)[end]
-        due = self.moments[begin] + delay
-        if wait is None:
-            kept = due < ends
-            if alive is not None:
-                kept &= alive.within(due, ends)
-            return due[kept]
-        return self._confirmed(begin, end, due, ends, alive, wait)
-
-    def _confirmed(
-        self, begin: I64, end: I64, due: I64, ends: I64, alive: Alive | None, wait: int
-    ) -> I64:
-        at = np.maximum(np.searchsorted(self.moments, due, "left"), begin)
-        is_inside = at < end
-        moment = np.append(self.moments, self.last + 1)[np.minimum(at, len(self.moments))]
-        following = np.where(is_inside, moment, ends)
-        by_silence = (following - due > wait) & (due <= self.last)
-        if alive is not None:
-            by_silence &= alive.within(due, np.minimum(due + wait + 1, ends))
-        found: I64 = np.where(by_silence, due, moment)[by_silence | is_inside]
-        return found
 
 
 def _distinct(moment: I64) -> I64:
