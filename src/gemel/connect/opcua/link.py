@@ -73,11 +73,11 @@ class OpcUaLink:
 
     @property
     def accepted(self) -> int:
-        return self._subscription.accepted
+        return self._subscription.delivery.accepted
 
     @property
     def refused(self) -> int:
-        return self._subscription.refused
+        return self._subscription.delivery.refused
 
     @property
     def _space(self) -> Space:

@@ -13,6 +13,7 @@ from typing import Any
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_from_binary
 
+from gemel.connect.delivery import Delivery
 from gemel.connect.opcua.session import KEPT, PATIENCE
 from gemel.connect.opcua.settings import LinkSettings
 from gemel.connect.opcua.space import Space, in_parts
@@ -31,20 +32,13 @@ from gemel.core.quality import Quality
 
 ASKED = 2
 """Publish requests that the server has at hand: one to answer while the other's answer travels."""
-MOST_UNDURABLE = 8
-"""Publications taken and not durable yet; beyond, no further one is taken."""
 KEEP_ALIVE = 3.0
 """Seconds after which a server with nothing to say says so."""
 MOST_MISSED = 1_000
 """Publications asked for again, one by one."""
-RETRY = 1.0
 GONE = "is not there any more: BadNodeIdUnknown"
 UNKNOWN_NODE = ua.StatusCodes.BadNodeIdUnknown
 LAST_NUMBER = 2**32 - 1
-
-
-def _nothing() -> None:
-    return
 
 
 class Silent(Exception):
@@ -68,8 +62,7 @@ class Subscription:
         self._clock = clock
         self._tell = tell
         self.items: list[Item] = []
-        self.accepted = 0
-        self.refused = 0
+        self.delivery = Delivery(intake, tell, self._mended)
         self.skew = 0.0
         """Seconds that the server's clock is ahead of ours."""
         self.is_running = False
@@ -88,10 +81,6 @@ class Subscription:
         self._returning: set[int] = set()
         """Items whose next value tells whether something was missed."""
         self._acks: list[ua.SubscriptionAcknowledgement] = []
-        self._undurable = 0
-        self._room = asyncio.Event()
-        self._is_refused = False
-        self._is_over = False
 
     # ---- begin, resume ---------------------------------------------------------------------
 
@@ -184,7 +173,7 @@ class Subscription:
             if answer.StatusCode is not None and answer.StatusCode.value == UNKNOWN_NODE:
                 item.status = GONE
                 nothing = Sample(item.name, None, received, Quality.BAD)
-                self._deliver([Samples(item.topic, [nothing], received, self._who)], None)
+                self.delivery.deliver([Samples(item.topic, [nothing], received, self._who)])
 
     async def resume(self, service: Any, *, is_same_session: bool) -> bool:
         """Takes the subscription up on a new connection; False if the server has it no more."""
@@ -300,10 +289,9 @@ class Subscription:
                 raise ua.UaStatusCodeError(data.Status.value)
         number = ua.SubscriptionAcknowledgement(self._id, message.SequenceNumber)
         who = self._who
-        self._deliver([Samples(*one, received, who) for one in groups.items()], number)
-        while self._undurable >= MOST_UNDURABLE:
-            self._room.clear()
-            await self._room.wait()
+        samples = [Samples(*one, received, who) for one in groups.items()]
+        self.delivery.deliver(samples, lambda: self._is_durable(number))
+        await self.delivery.room()
 
     def _look_at_clock(self, message: ua.NotificationMessage, received: int) -> None:
         if message.PublishTime is not None:
@@ -364,7 +352,7 @@ class Subscription:
                 row = sample_of(item, found, self._settings.timestamps, received, self._doubt())
                 item.last = max(item.last, row.time)
                 samples = Samples(item.topic, [row], received, self._who)
-                self._deliver([samples], None, durable.set)
+                self.delivery.deliver([samples], durable.set)
                 await durable.wait()
         except (ua.UaError, OSError, TimeoutError, Unsupported):
             return False
@@ -380,61 +368,15 @@ class Subscription:
 
     # ---- durable ---------------------------------------------------------------------------
 
-    def _deliver(
-        self,
-        samples: list[Samples],
-        number: ua.SubscriptionAcknowledgement | None,
-        then: Callable[[], object] = _nothing,
-    ) -> None:
-        """Offers values until they are durable, and calls `then`."""
-        self._undurable += 1
-        self._offer(samples, number, then)
-
-    def _offer(
-        self,
-        samples: list[Samples],
-        number: ua.SubscriptionAcknowledgement | None,
-        then: Callable[[], object],
-    ) -> None:
-        count = sum(len(one.rows) for one in samples)
-        is_called = False
-
-        def done(error: Exception | None) -> None:
-            nonlocal is_called
-            if is_called:
-                return
-            is_called = True
-            if error is None:
-                self._is_durable(number, count)
-                then()
-            elif not self._is_over:
-                self.refused += count
-                self._is_refused = True
-                self._tell("failing", f"the platform did not take values in: {error}")
-                loop = asyncio.get_running_loop()
-                loop.call_later(RETRY, self._offer, samples, number, then)
-
-        try:
-            self._intake.accept(samples, done)
-        except Exception as error:  # noqa: BLE001 - whatever it was, they are offered again
-            done(error)
-
-    def _is_durable(self, number: ua.SubscriptionAcknowledgement | None, count: int) -> None:
-        self.accepted += count
-        self._undurable -= 1
-        self._room.set()
-        if number is not None and number.SubscriptionId == self._id:
+    def _is_durable(self, number: ua.SubscriptionAcknowledgement) -> None:
+        """The server need not keep this publication any more."""
+        if number.SubscriptionId == self._id:
             self._acks.append(number)
-        if self._is_refused and self.is_running:
-            self._is_refused = False
+
+    def _mended(self) -> None:
+        if self.is_running:
             self._tell("connected", "")
 
     async def settle(self, seconds: float) -> None:
-        """Waits until all that was taken is durable, as long as that may take; then gives up."""
-        try:
-            async with asyncio.timeout(seconds):
-                while self._undurable:
-                    self._room.clear()
-                    await self._room.wait()
-        except TimeoutError:
-            self._is_over = True  # it is not acknowledged
+        """Waits for what was taken to be durable; what is not by then is not acknowledged."""
+        await self.delivery.settle(seconds)
