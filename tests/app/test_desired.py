@@ -125,3 +125,27 @@ def test_a_deleted_twin_leaves_no_retained_message(server: Inside) -> None:
         device.subscribe("devices/+/desired")
         until(lambda: "devices/kept/desired" in device.topics())
         assert "devices/gone/desired" not in device.topics()
+
+
+def test_a_wish_that_policies_hide_from_who_asks_for_another_stays_as_it_was(
+    server: Inside, pump: str
+) -> None:
+    policy = {
+        "effect": "forbid",
+        "who": {"names": ["carl"]},
+        "actions": ["read"],
+        "models": [PUMP],
+        "properties": ["bearing.grease"],
+    }
+    server.ask("PUT", "/policies/hidden", policy)
+    with server.device(pump) as device:
+        device.subscribe(f"devices/{pump}/desired")
+        server.ask("PATCH", f"/twins/{pump}/desired", {"bearing.grease": "red"})
+        until(lambda: told(device) == {"bearing.grease": "red"})
+        with server.client(server.token("operator", name="carl")) as carl:
+            answer = carl.patch(f"/twins/{pump}/desired", json={"target": 4})
+        assert answer.json() == {"target": 4}
+        until(lambda: told(device) == {"bearing.grease": "red", "target": 4})
+    found = {one["property"]: one for one in server.ask("GET", f"/twins/{pump}/desired")["value"]}
+    assert found["bearing.grease"]["who"] == "admin"
+    server.ask("DELETE", "/policies/hidden")

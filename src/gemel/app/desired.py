@@ -31,6 +31,8 @@ class Desired:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
+        self._whole = self
+        """All wishes, where this is a copy over what policies let somebody see."""
         self._watched: dict[int, tuple[str, str]] = {}
         """By series, the wish that a reading of it is held against."""
 
@@ -85,7 +87,12 @@ class Desired:
             for path, value in values.items():
                 if value is not None:
                     self._platform.set_points.check(twin, path, value)
-            kept = {path: wish for path, wish in self.of(twin).items() if path in asked}
+            seen = self.of(twin)
+            kept = {
+                path: wish
+                for path, wish in self._whole.of(twin).items()
+                if path in asked or path not in seen
+            }
             for path, value in values.items():
                 if value is not None:
                     reported, _ = self._reported(twin, path)
@@ -94,7 +101,7 @@ class Desired:
             return [*edits, context.edit(KIND, twin, kept)], asked
 
         asked = await self._platform.edit(plan, who, "desired")
-        self.tell([twin])
+        self._whole.tell([twin])
         return asked
 
     # ---- what devices report -------------------------------------------------------------
