@@ -25,7 +25,7 @@ import peers
 from gemel.backends.object_access import EMULATOR
 
 HERE = Path(__file__).parent
-MOTO = "moto[server]==5.2.5"
+MOTO = ("moto[s3]==5.2.5", "flask>=3", "flask-cors>=5")
 AZURITE = "azurite@3.37.0"
 ACCOUNT = EMULATOR["AccountName"]
 CONTAINER = "plant"
@@ -46,7 +46,7 @@ class Store:
 
 @contextmanager
 def s3() -> Iterator[Store]:
-    folder, why_not = peers.pip("moto", MOTO)
+    folder, why_not = peers.pip("moto-s3", *MOTO)
     if folder is None:
         pytest.skip(why_not)
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "AZURE_"))}

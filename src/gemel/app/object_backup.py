@@ -131,7 +131,8 @@ def ahead(call: Callable[[S], T], items: Iterable[S]) -> Generator[T, None, None
 
 def _there(objects: Objects) -> dict[str, int]:
     """The pieces that a place has, by digest, and their sizes."""
-    return {_digest(one.name): one.bytes for one in objects.list(PIECES)}
+    found = ((_last(one.name), one.bytes) for one in objects.list(PIECES))
+    return {name: size for name, size in found if DIGEST.fullmatch(name)}
 
 
 def _tidy(objects: Objects, keep: int) -> None:
@@ -156,7 +157,7 @@ def _piece(digest: str) -> str:
     return f"{PIECES}/{digest[:2]}/{digest}"
 
 
-def _digest(name: str) -> str:
+def _last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
@@ -188,7 +189,7 @@ def at(address: str) -> tuple[Objects, str] | Path:
 
 def names(objects: Objects) -> list[str]:
     """The whole backups of a place, the oldest first."""
-    found = (_digest(one.name) for one in objects.list(MANIFESTS))
+    found = (_last(one.name) for one in objects.list(MANIFESTS))
     return sorted(name.removesuffix(".json") for name in found if name.endswith(".json"))
 
 

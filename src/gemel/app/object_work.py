@@ -50,13 +50,16 @@ class Work:
 
     def __enter__(self) -> Work:
         OURS.add(self._mark)
+        is_there = False
         try:
             self._put()
+            is_there = True
             self._look_for_others()
         except BaseException:
             OURS.discard(self._mark)
-            with suppress(GemelError):
-                self._objects.delete([self._mark])
+            if is_there:
+                with suppress(GemelError):
+                    self._objects.delete([self._mark])
             raise
         self._thread.start()
         return self

@@ -21,9 +21,9 @@ from gemel.core.errors import ConfigInvalid, InvalidInput, NotAuthenticated
 
 RETRIES = 3
 """Of a request before the store has answered any: whoever mistyped an address is told soon."""
-PATIENT_RETRIES = 12
+PATIENT_RETRIES = 100
 RETRY_SECONDS = 60
-"""Of one later: a network that comes back within a minute breaks nothing off."""
+"""Within them all others are tried again: a network that comes back breaks nothing off."""
 REQUEST_SECONDS = 600
 """A part of 16 MiB gets through in that time at 28 kB/s."""
 ENDPOINT = re.compile(r"https?://[^/\s@?#]+(/[^\s?#]*)?$")
