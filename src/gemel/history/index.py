@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,8 @@ FOOTER = struct.Struct("<8sQIQI")  # magic, index offset, index length, rows, cr
 INDEX_MAGIC, FOOTER_MAGIC = b"GmIx", b"GEMELEND"
 FORM = (np.int64, np.int32, np.int32, np.int32, np.int64, np.int64, np.int32, np.int32)
 
+Places: TypeAlias = NDArray[np.intp]
+
 
 class Index:
     """Where the readings of each series are.
@@ -32,15 +34,14 @@ class Index:
         self.offset, self.length, self.rows, self.parts = columns[:4]
         self.time_min, self.time_max = columns[4:6]
         self.series: I32 = columns[6].astype(np.int32)
-        self.count: I32 = columns[7].astype(np.int32)
+        is_short = len(columns[7]) == 0 or int(columns[7].max()) < 1 << 16
+        self.count = columns[7].astype(np.uint16 if is_short else np.int32)
         self.first_part: I64 = np.concatenate(([0], np.cumsum(self.parts, dtype=np.int64)))
-        self.block: I32 = np.repeat(np.arange(len(self.parts), dtype=np.int32), self.parts)
 
     @property
     def bytes(self) -> int:
         """In memory."""
-        found = [*self.columns(), self.first_part, self.block]
-        return sum(int(column.nbytes) for column in found)
+        return sum(int(column.nbytes) for column in [*self.columns(), self.first_part])
 
     def columns(self) -> list[NDArray[Any]]:
         return [
@@ -53,6 +54,16 @@ class Index:
             self.series,
             self.count,
         ]
+
+    def blocks_of(self, parts: Places) -> Places:
+        """The blocks that hold parts."""
+        if len(parts) < len(self.parts):
+            return np.searchsorted(self.first_part, parts, "right") - 1
+        return np.repeat(np.arange(len(self.parts)), self.parts)[parts]
+
+    def block_of(self, part: int) -> int:
+        """The block that holds a part."""
+        return int(np.searchsorted(self.first_part, part, "right")) - 1
 
     def parts_of(self, series: int) -> tuple[int, int]:
         """First and last + 1 of the parts of a series."""

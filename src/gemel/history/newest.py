@@ -148,7 +148,7 @@ def _blocks(found: _Found, segment: Segment) -> Iterator[tuple[int, Places, Plac
     counts = last - first
     places = np.repeat(np.arange(len(counts)), counts)
     parts = np.arange(len(places)) + np.repeat(first - (np.cumsum(counts) - counts), counts)
-    block = index.block[parts]
+    block = index.blocks_of(parts)
     near = index.time_min[block] <= found.at
     parts, places, block = parts[near], places[near], block[near]
     borders = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(block)]

@@ -149,7 +149,7 @@ class RollFile(BlockFile[RollBlock]):
         first, last = index.parts_of(number)
         found = []
         for part in range(first, last):
-            place = int(index.block[part])
+            place = index.block_of(part)
             if end <= index.time_min[place] or start > index.time_max[place]:
                 continue
             block = self.block(place)
@@ -168,9 +168,9 @@ class RollFile(BlockFile[RollBlock]):
         index = self.index
         borders = np.array((gone(first), gone(end)), np.int32)
         low, high = (int(n) for n in np.searchsorted(index.series, borders))
-        has_gone = index.series[low:high] % 2 == 0
+        parts = low + np.flatnonzero(index.series[low:high] % 2 == 0)
         found = []
-        for place in dict.fromkeys(index.block[low:high][has_gone].tolist()):
+        for place in dict.fromkeys(index.blocks_of(parts).tolist()):
             block = self.block(place)
             if block is not None:
                 rolls = block.rolls

@@ -66,7 +66,7 @@ class Segment(BlockFile[Block]):
         first, last = index.parts_of(series)
         found = []
         for part in range(first, last):
-            number = int(index.block[part])
+            number = index.block_of(part)
             if end <= index.time_min[number] or start > index.time_max[number]:
                 continue
             block = self.block(number)
@@ -86,7 +86,7 @@ class Segment(BlockFile[Block]):
         index = self.index
         first, last = index.parts_of(series)
         for part in range(last - 1, first - 1, -1):
-            number = int(index.block[part])
+            number = index.block_of(part)
             if index.time_min[number] > at or (block := self.block(number)) is None:
                 continue
             place = part - int(index.first_part[number])
@@ -113,7 +113,7 @@ class Segment(BlockFile[Block]):
         wanted = np.array((first_series, end_series), np.int32)
         first, last = (int(n) for n in np.searchsorted(index.series, wanted))
         found = []
-        for number in dict.fromkeys(index.block[first:last].tolist()):
+        for number in dict.fromkeys(index.blocks_of(np.arange(first, last)).tolist()):
             before = held.get(self.name)
             block = before[1] if before and before[0] == number else self.block(number)
             if block is None:
@@ -130,7 +130,7 @@ class Segment(BlockFile[Block]):
             return np.empty(0, np.int64)
         index = self.index
         first, last = index.parts_of(series)
-        return index.time_min[index.block[first:last]]
+        return index.time_min[index.blocks_of(np.arange(first, last))]
 
     def rows_of(self, series: int, start: int, end: int) -> int:
         """At most this many rows lie in a span: whole blocks are counted."""
@@ -138,7 +138,7 @@ class Segment(BlockFile[Block]):
             return 0
         index = self.index
         first, last = index.parts_of(series)
-        block = index.block[first:last]
+        block = index.blocks_of(np.arange(first, last))
         near = (index.time_min[block] < end) & (index.time_max[block] >= start)
         return int(index.count[first:last][near].sum())
 
@@ -164,7 +164,7 @@ class Segment(BlockFile[Block]):
 
 def _is_due(index: Index, times: I64, fully: bool) -> bool:
     """Whether too much of what an index tells of lies before the times of its parts."""
-    low, high = index.time_min[index.block], index.time_max[index.block]
+    low, high = np.repeat(index.time_min, index.parts), np.repeat(index.time_max, index.parts)
     if fully or not len(times):
         return bool((low < times).any())
     old = int(index.count[low // 2 + high // 2 < times].sum())
