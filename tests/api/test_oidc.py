@@ -311,7 +311,11 @@ def test_sessions_go_on_while_the_provider_is_away(server: Inside, forger: Forge
 def test_the_address_of_the_page_can_be_said(tmp_path: Path, forger: Forger) -> None:
     at = "https://twin.plant.example"
     with inside(tmp_path / "data", oidc=settings(forger, page=at + "/")) as server:
-        assert Login(server, forger).asked["redirect_uri"] == at + "/login/oidc/callback"
+        login = Login(server, forger)
+        assert login.asked["redirect_uri"] == at + "/login/oidc/callback"
+        assert login.cookie["secure"]
+        answer = login.come_back(login.word())
+        assert SimpleCookie(answer.headers.get_list("set-cookie")[0])["gemel_session"]["secure"]
 
 
 def test_a_public_client_shows_no_secret(tmp_path: Path, forger: Forger) -> None:

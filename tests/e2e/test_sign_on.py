@@ -10,6 +10,7 @@ import pytest
 from app.oidc_peer import SECRET, OidcPeer
 from e2e.browsing import PHONE, Visitor
 from e2e.conftest import Visit
+from e2e.test_accessibility import AXE, SIZES, THEMES, problems
 from running import Running
 
 pytestmark = [pytest.mark.browser, pytest.mark.peer]
@@ -95,6 +96,18 @@ def test_who_has_no_role_is_told_so(plant: Running, peer: OidcPeer, visit: Visit
     visitor.page.get_by_role("button", name="Sign in with the token").click()
     visitor.ready()
     leave_out(visitor, peer)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("size", sorted(SIZES))
+def test_axe_finds_nothing_on_the_page(plant: Running, visit: Visit, size: str, theme: str) -> None:
+    visitor = visit(plant, size=SIZES[size], color_scheme=theme, bypass_csp=True)
+    visitor.context.add_init_script(path=AXE)
+    visitor.allowed = "401"
+    visitor.page.goto(f"{plant.url}/app/login?reason=provider")
+    visitor.find("sign-on").wait_for()
+    assert problems(visitor, "login") == []
+    assert visitor.sideways() == []
 
 
 def test_who_gives_up_at_the_provider_is_told_so(

@@ -56,8 +56,9 @@ async def begin(platform: Platform, request: Request, _: Principal) -> Response:
     sign_on = _sign_on(platform)
     to = request.query_params.get("to", "")
     to = to if INSIDE.fullmatch(to) else OVERVIEW
+    page = page_of(platform, request)
     try:
-        there, attempt = await sign_on.begin(page_of(platform, request) + BACK, to)
+        there, attempt = await sign_on.begin(page + BACK, to)
     except Unavailable as error:
         log.warning("single sign-on: %s", error)
         return _failed("provider")
@@ -69,7 +70,7 @@ async def begin(platform: Platform, request: Request, _: Principal) -> Response:
         path=PATH,
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=page.startswith("https:"),
     )
     return response
 
@@ -90,7 +91,7 @@ async def callback(platform: Platform, request: Request, _: Principal) -> Respon
     new = await platform.on_disk(platform.tokens.begin_session, who, "", tokens.SIGN_ON)
     sign_on.began(new.secret, word)
     response = RedirectResponse(attempt.to, 303, {"Cache-Control": "no-store"})
-    with_cookie(response, request, new.secret)
+    with_cookie(response, platform, request, new.secret)
     response.delete_cookie(COOKIE, path=PATH)
     return response
 

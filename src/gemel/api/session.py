@@ -124,7 +124,7 @@ def _host_of(origin: str) -> str:
         return ""
 
 
-def with_cookie(response: Response, request: Request, secret: str) -> None:
+def with_cookie(response: Response, platform: Platform, request: Request, secret: str) -> None:
     """Has the browser keep a session."""
     response.set_cookie(
         COOKIE,
@@ -133,7 +133,7 @@ def with_cookie(response: Response, request: Request, secret: str) -> None:
         path="/",
         httponly=True,
         samesite="lax",
-        secure=request.url.scheme == "https",
+        secure=page_of(platform, request).startswith("https:"),
     )
 
 
@@ -145,7 +145,7 @@ async def login(platform: Platform, request: Request, _: Principal) -> Response:
         return RedirectResponse("/app/login?reason=link", 303)
     response = RedirectResponse("/app/overview", 303, {"Cache-Control": "no-store"})
     new = await platform.on_disk(platform.tokens.begin_session, found)
-    with_cookie(response, request, new.secret)
+    with_cookie(response, platform, request, new.secret)
     return response
 
 
@@ -157,7 +157,7 @@ async def begin(platform: Platform, request: Request, who: Principal) -> Respons
         )
     response = json_response({"name": who.name, "role": who.role})
     new = await platform.on_disk(platform.tokens.begin_session, who, secret)
-    with_cookie(response, request, new.secret)
+    with_cookie(response, platform, request, new.secret)
     return response
 
 

@@ -116,7 +116,7 @@ def load(path: Path | None, environment: Mapping[str, str], flags: Mapping[str, 
         text = environment.get("GEMEL_" + name.upper())
         if text is not None:
             values[name] = _convert(name, text, f"environment variable GEMEL_{name.upper()}")
-    values["oidc"] = _with_environment(values.get("oidc", Oidc()), environment)
+    values["oidc"] = _with_environment(values.get("oidc", Oidc()), environment, file)
     values.update({k: v for k, v in flags.items() if v is not None and k in names})
     config = Config(**values)
     for name in ("http", "mqtt", "mqtt_tls", "coap"):
@@ -237,7 +237,7 @@ def _oidc(found: Any, text: str, file: Path) -> Oidc:
     return Oidc(**values)
 
 
-def _with_environment(oidc: Oidc, environment: Mapping[str, str]) -> Oidc:
+def _with_environment(oidc: Oidc, environment: Mapping[str, str], file: Path) -> Oidc:
     """With what GEMEL_OIDC_... say; lists are parted by blanks."""
     values: dict[str, Any] = {}
     for one in dataclasses.fields(Oidc):
@@ -252,7 +252,7 @@ def _with_environment(oidc: Oidc, environment: Mapping[str, str]) -> Oidc:
         try:
             oidc.check()
         except InvalidInput as error:
-            raise ConfigInvalid(f"[oidc]: {error.message}", hint=error.hint) from error
+            raise ConfigInvalid(f"{file}: [oidc]: {error.message}", hint=error.hint) from error
     return oidc
 
 

@@ -79,14 +79,18 @@ class Asking:
         if self._under_way >= MOST_AT_ONCE:
             raise Overloaded("too many people log in at once", hint="try again in a moment")
         self._under_way += 1
-        host = httpx.URL(url).host
+        host = httpx.URL(url).netloc.decode()
         try:
             async with asyncio.timeout(SECONDS):
                 return await self._ask(url, form, authorization)
         except TimeoutError:
             raise Unavailable(f"'{host}' did not answer within {SECONDS:.0f} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
-            raise Unavailable(f"'{host}' cannot be reached: {error}") from None
+            is_unknown = "CERTIFICATE_VERIFY_FAILED" in str(error)
+            raise Unavailable(
+                f"'{host}' cannot be reached: {error}",
+                hint="name the PEM file of its authority as 'ca' in [oidc]" if is_unknown else "",
+            ) from None
         finally:
             self._under_way -= 1
 
