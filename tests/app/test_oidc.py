@@ -382,7 +382,8 @@ def test_what_a_provider_says_wrongly_is_told(
 def test_without_an_audience_no_token_is_taken(tmp_path: Path) -> None:
     forger = Forger()
     with inside(tmp_path / "data", oidc=settings(forger, audience=())) as server:
-        for audience in (AUDIENCE, "gemel", ""):
+        server.run(server.platform.sign_on.provider.fetch())
+        for audience in (AUDIENCE, "gemel", "", None):
             assert status(server, forger.token(now(server), aud=audience)) == 401
     forger.stop()
 

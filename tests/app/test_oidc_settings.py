@@ -86,6 +86,7 @@ def test_the_secret_of_a_file_is_read_anew(tmp_path: Path) -> None:
         ("client_id", 'page = "https://x/app"\nclient_id', "'page' must have no path"),
         ("client_id", 'page = "x"\nclient_id', "'page' must be an address"),
         ("client_id", 'scopes = ["email"]\nclient_id', "must name openid"),
+        ('audience = ["gemel"]', 'audience = ["gemel", ""]', "'audience' holds an empty text"),
         ("client_id", 'ca = "/none.pem"\nclient_id', "'ca': there is no file"),
         ("client_id", 'label = "' + "x" * 41 + '"\nclient_id', "'label' must be"),
         ("client_id", 'client_secret = "a"\nclient_secret_file = "b"\nclient_id', "say it once"),

@@ -226,6 +226,13 @@ def test_claims_say_for_whom_and_when(claims: dict[str, Any], why: str) -> None:
     assert (why in found) if why else found == ""
 
 
+def test_nobody_is_not_everybody() -> None:
+    for audience in ([], [""]):
+        for meant in ("gemel", "", [], None):
+            with pytest.raises(NotTaken):
+                check_claims(CLAIMS | {"aud": meant}, NOW, ISSUER, audience)
+
+
 @pytest.mark.parametrize(
     ("header", "claims", "is_taken"),
     [

@@ -65,6 +65,9 @@ class Oidc:
             raise InvalidInput(
                 "'client_id' is missing", hint="the provider gives it where Gemel is registered"
             )
+        for name in ("scopes", "audience", "role_claims", "name_claims"):
+            if not all(getattr(self, name)):
+                raise InvalidInput(f"'{name}' holds an empty text", hint="take it out")
         if "openid" not in self.scopes:
             raise InvalidInput("'scopes' must name openid", hint='["openid", "profile"]')
         if not self.roles:

@@ -164,6 +164,8 @@ def check_claims(claims: Json, now: float, issuer: str, audience: Sequence[str])
     Raises:
         NotTaken: it is not.
     """
+    if not any(audience):  # the registry would take nobody for everybody
+        raise NotTaken("no audience is set whose tokens are taken")
     for name in ("exp", "nbf", "iat"):
         found = claims.get(name, 0)
         if isinstance(found, bool) or not isinstance(found, int | float) or math.isinf(found):
