@@ -181,7 +181,7 @@ def test_a_connector_to_an_opcua_server_is_made_and_changed_on_the_page(
     line = visitor.find("connector", name="press", state="connected")
     line.get_by_text("OPC UA server at").wait_for()
     line.get_by_text("there is no node").wait_for()
-    line.get_by_text("14 variables").wait_for()
+    line.get_by_text("17 variables").wait_for()
     line.get_by_role("button", name="Change").click()
     assert visitor.page.get_by_label("Nodes").input_value() == "/Plant/Press\nns=2;s=Press.Nothing"
     visitor.page.get_by_label("Security").select_option("Basic256Sha256")

@@ -116,7 +116,7 @@ def _browse(arguments: argparse.Namespace) -> int:
     rows = [
         (
             *(one["path"], one["node"], one.get("type") or one["kind"]),
-            *(_value(one.get("value")), one.get("unit", "")),
+            *(_value(one), one.get("unit", "")),
             "yes" if one.get("isWritable") else "",
         )
         for one in found["value"]
@@ -127,9 +127,12 @@ def _browse(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _value(value: Any) -> str:
+def _value(one: dict[str, Any]) -> str:
+    """With what is wrong with it, if it is not of now."""
+    value, status = one.get("value"), str(one.get("status", ""))
     text = "" if value is None else str(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    text = text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+    return text if status.startswith("Good") or not status else f"{text} ({status})".strip()
 
 
 def _model(arguments: argparse.Namespace) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from gemel.connect.modbus.blocks import Point
 from gemel.connect.modbus.registers import Register
 from gemel.core.document import Json
@@ -100,6 +102,12 @@ def _path(point: Point) -> str:
     return "/".join(filter(None, (register.twin or register.device, register.name)))
 
 
+def _shown(point: Point) -> object:
+    """Of 32 bits with the digits that they have: 4.2, not 4.199999809265137."""
+    is_single = point.register.type == "f32" and not point.register.is_scaled
+    return float(str(np.float32(point.value))) if is_single else point.value  # type: ignore[arg-type]
+
+
 def _row(point: Point, problem: str) -> Json:
     register = point.register
     return {
@@ -109,7 +117,7 @@ def _row(point: Point, problem: str) -> Json:
         "type": type_of(register),
         "isArray": False,
         "isWritable": register.is_writable,
-        **({"value": point.value} if point.time and point.value is not None else {}),
+        **({"value": _shown(point)} if point.time and point.value is not None else {}),
         **({"status": problem or "Good"} if point.time or problem else {}),
         **({"unit": register.unit} if register.unit else {}),
     }

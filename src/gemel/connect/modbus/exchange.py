@@ -118,7 +118,9 @@ class Exchange:
         if self._wire is None:
             raise NotSent(self.why or "the connection is closed")
         number = 0
-        if not self._settings.is_rtu:
+        if self._settings.is_rtu:
+            self._framing.forget()  # what stands there is noise
+        else:
             number = self._number = self._number % LAST_NUMBER + 1
         frame = self._framing.encode(number, unit_id, pdu)
         asked = self._asked[number] = _Asked(unit_id, loop.create_future())

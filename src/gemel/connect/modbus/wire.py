@@ -13,6 +13,7 @@ from typing import Protocol, cast
 from gemel.connect.modbus.settings import Line, ModbusConnection
 
 LARGEST_READ = 4096
+LINES = ("/dev/tty", "/dev/pts/")
 SIZES = {7: termios.CS7, 8: termios.CS8}
 
 
@@ -86,6 +87,8 @@ class _Serial:
     def __init__(self, path: str, line: Line, heard: Heard, lost: Lost) -> None:
         self.silence = line.silence
         self._heard, self._lost = heard, lost
+        if not os.path.realpath(path).startswith(LINES):  # to open others may do something
+            raise OSError(f"{path} is no serial line")
         self._file = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             _set(self._file, line)
