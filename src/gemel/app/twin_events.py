@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import orjson
 
 from gemel.backends.sqlite import Change
@@ -102,20 +102,22 @@ def _difference(before: Json, now: Json, path: str) -> list[Json]:
 def of_readings(
     batch: Batch, series: SeriesTable, graph: Graph, source: str, new_id: Callable[[], str]
 ) -> list[Json]:
-    """One event for each twin and time of a batch."""
+    """One event for each twin and time of a batch.
+
+    Cost: some 6 us an event, 0.1 us a reading where a message has many of a twin.
+    """
     parts: dict[tuple[str, int], Json] = {}
-    times = batch.time.tolist()
-    values = batch.value.tolist()
-    for row, number in enumerate(batch.series.tolist()):
-        key = series.keys[number]
-        text = batch.text.get(row)
-        value: Any = values[row]
-        if text is not None:
-            value = orjson.loads(text)
-        elif not math.isfinite(value):
-            value = None
-        parts.setdefault((key.twin, times[row]), {})[key.path] = value
+    values = _plain_values(batch)
+    for begin, end in _runs(batch):
+        number, time, row = int(batch.series[begin]), int(batch.time[begin]), begin
+        while row < end:
+            twin, paths, place = series.run(number)
+            count = min(end - row, len(paths) - place)
+            named = zip(paths[place : place + count], values[row : row + count], strict=True)
+            parts.setdefault((twin, time), {}).update(named)
+            number, row = number + count, row + count
     found = []
+    moments = {time: to_iso(time) for time in {time for _, time in parts}}
     for (twin, time), data in parts.items():
         model = graph.model_of(twin)
         event = {
@@ -124,12 +126,29 @@ def of_readings(
             "source": f"{source}/digitaltwins/{twin}",
             "type": TELEMETRY,
             "subject": twin,
-            "time": to_iso(time),
+            "time": moments[time],
             "datacontenttype": "application/json",
             "data": data,
         }
         found.append(event | ({"dataschema": model} if model else {}))
     return found
+
+
+def _plain_values(batch: Batch) -> list[Any]:
+    """The values as JSON has them: what is no number as itself, what is not finite as null."""
+    values: list[Any] = batch.value.tolist()
+    for row in np.flatnonzero(~np.isfinite(batch.value)).tolist():
+        values[row] = None
+    for row, text in batch.text.items():
+        values[row] = orjson.loads(text)
+    return values
+
+
+def _runs(batch: Batch) -> Iterator[tuple[int, int]]:
+    """Rows of one time whose series follow each other, as (first, behind the last)."""
+    is_next = (np.diff(batch.series) == 1) & (np.diff(batch.time) == 0)
+    begins = np.flatnonzero(~is_next) + 1
+    return zip([0, *begins.tolist()], [*begins.tolist(), len(batch)], strict=True)
 
 
 def fields(event: Json) -> Mapping[str, Any]:
