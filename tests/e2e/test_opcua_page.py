@@ -76,4 +76,4 @@ def test_a_set_point_is_asked_for_on_the_page_and_what_is_wrong_is_told(
     row.locator("[data-testid=desired-button]").click()
     ann.page.locator("#desired").fill("63")
     ann.page.keyboard.press("Enter")
-    row.get_by_text("BadUserAccessDenied").wait_for()
+    ann.find("desired-problem", path="Setpoint").get_by_text("BadUserAccessDenied").wait_for()

@@ -44,6 +44,7 @@ export function StateTab({ twin }: { twin: Twin }) {
             <tbody>
               {list.map((property) => [
                 <Line key={property.path} twin={twin} property={property} />,
+                isNow && property.desiredProblem ? <ProblemLine key={`${property.path} problem`} property={property} /> : null,
                 ...(isNow ? (property.others ?? []) : []).map((other) => <OtherLine key={`${property.path} ${other.provenance}`} twin={twin} property={property} other={other} />),
               ])}
             </tbody>
@@ -77,6 +78,21 @@ function Line({ twin, property }: { twin: Twin; property: Property }) {
       <td class="soft age-cell">{reading ? formatAge(age) : "—"}</td>
       <td>
         <Desired twin={twin} property={property} />
+      </td>
+    </tr>
+  );
+}
+
+/** Why the source of a property did not take what is asked for. */
+function ProblemLine({ property }: { property: Property }) {
+  return (
+    <tr class="other" data-testid="desired-problem" data-path={property.path}>
+      <th scope="row">
+        <span class="visually-hidden">{property.displayName || property.name} </span>
+        not taken
+      </th>
+      <td colSpan={4}>
+        <span class="problem">{property.desiredProblem}</span>
       </td>
     </tr>
   );
@@ -154,7 +170,6 @@ function Desired({ twin, property }: { twin: Twin; property: Property }) {
           {shown(asked, property.schema, property.values, property.unit)} <span class="unit">{unitAsRead(property.unit)}</span>
         </span>
       )}
-      {asked !== null && property.desiredProblem !== "" && <span class="problem">{property.desiredProblem}</span>}
       {property.writable && (
         <ActionButton class="quiet square" label={`Ask the device for another ${property.displayName || property.name}`} blocked={blockedFrom("commands:send")} onAct={() => setOpen(true)} testId="desired-button">
           <Icon name="edit" small />
