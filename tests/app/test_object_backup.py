@@ -185,8 +185,7 @@ def test_an_interrupted_backup_is_none_and_the_next_one_goes_on(
     with pytest.raises(NotFound, match="no whole backup"):
         restore(place, FIRST, tmp_path / "new")
     assert not (tmp_path / "new").exists()
-    [mark] = place.list("unfinished")
-    assert orjson.loads(b"".join(place.get(mark.name)))["state"] == "interrupted"
+    assert len(there(place, "unfinished")) == 1
     sent = sum(one.bytes for one in place.list("pieces"))
     assert sent >= 6000
     (data / "gemel.sqlite").write_bytes(b"".join(bytes([n]) * 1000 for n in range(1, 9)))
@@ -237,6 +236,19 @@ def test_a_killed_backup_is_none_and_keeps_nobody_waiting(
     assert there(place, "unfinished") == []
     restore(place, FIRST, tmp_path / "new")
     assert content(tmp_path / "new") == content(data)
+
+
+def test_who_ends_it_says_so_to_other_machines(
+    place: Objects, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = failing(place, "put", "pieces", InvalidInput("ended by hand"), after=2)
+    with pytest.raises(InvalidInput):
+        kept(ended, data)
+    [mark] = place.list("unfinished")
+    assert orjson.loads(b"".join(place.get(mark.name)))["state"] == "interrupted"
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
+    kept(place, data)
+    assert there(place, "unfinished") == []
 
 
 def test_the_manifest_is_the_last_to_come(place: Objects, data: Path) -> None:
@@ -331,7 +343,7 @@ def test_who_may_not_delete_makes_whole_backups_and_blocks_nobody(
     kept(adding, data)
     kept(adding, data, NOW + SECOND)
     restore(place, names(place)[-1], tmp_path / "new")
-    with pytest.raises(Forbidden):
+    with pytest.raises(Forbidden, match="is whole, but older ones were not taken away: no rights"):
         kept(adding, data, NOW + 2 * SECOND, keep=1)
     assert len(names(place)) == 3
 
@@ -400,9 +412,13 @@ def test_a_damaged_manifest_keeps_its_pieces_from_being_tidied(place: Objects, d
     place.put(f"manifests/{FIRST}.json", [b"{"])
     before = there(place, "pieces")
     (data / "gemel.sqlite").write_bytes(b"new")
-    with pytest.raises(Damaged):
+    with pytest.raises(Damaged, match="is whole, but"):
         kept(place, data, NOW + SECOND, keep=2)
     assert set(there(place, "pieces")) >= set(before)
+    place.put("unfinished/of-one-that-died.json", [b'{"state": "interrupted"}'])
+    kept(place, data, NOW + 2 * SECOND)
+    assert set(there(place, "pieces")) >= set(before)
+    assert "unfinished/of-one-that-died.json" in there(place, "unfinished")
 
 
 def test_a_folder_that_holds_something_is_not_restored_into(place: Objects, data: Path) -> None:

@@ -16,7 +16,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,7 +37,7 @@ from gemel.app.object_work import Work
 from gemel.app.objects import local, opened, split
 from gemel.app.snapshot import compact_name
 from gemel.core.document import Json
-from gemel.core.errors import Forbidden, NotFound
+from gemel.core.errors import GemelError, NotFound
 from gemel.core.ports import Objects
 
 FORMAT = 2
@@ -74,16 +74,22 @@ def store(
         work.confirm()
         made = content(FORMAT, about, entries, now)
         objects.put(_manifest(name), [orjson.dumps(made)], replace=False)
-        if keep:
-            _tidy(objects, keep)
-        elif work.left:
-            with suppress(Forbidden):
-                _tidy(objects, keep)
-        if work.left:
-            with suppress(Forbidden):
-                objects.delete(work.left)
+        if keep or work.left:
+            _clean(objects, name, keep, work.left)
     damage = tuple(about.get("damage", ()))
     return Stored(f"{objects.place}/{name}", len(entries), made["bytes"], copied, damage)
+
+
+def _clean(objects: Objects, name: str, keep: int, marks: list[str]) -> None:
+    """After a backup that is whole, whatever comes of this."""
+    try:
+        _tidy(objects, keep)
+        objects.delete(marks)
+    except GemelError as error:
+        if not keep:
+            return  # what was interrupted once lies there until it can be taken away
+        what = f"{objects.place}/{name} is whole, but older ones were not taken away: "
+        raise type(error)(what + error.message, hint=error.hint) from error
 
 
 def _send(objects: Objects, snapshot: Path, there: dict[str, int]) -> tuple[list[Json], int]:

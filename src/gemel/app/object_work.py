@@ -79,6 +79,8 @@ class Work:
                 return
             except Forbidden:  # who may only add says at least that nobody is at work
                 pass
+        if isinstance(error, Unavailable):
+            return  # nor would the store hear of it
         self._about["state"] = "ended" if kind is None else "interrupted"
         with suppress(GemelError):
             self._put()
