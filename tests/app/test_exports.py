@@ -9,10 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
+import psycopg
 import pytest
+from bench.against.servers import Postgres
 
 from app.inside import Inside, inside, until
 from app.lines_sink import Sink, sinking
+from exports.databases import started, url
 from gemel.app import export_cursors
 from gemel.app.export_cursors import Cursor
 from gemel.core.errors import Damaged
@@ -211,43 +215,77 @@ def test_names_and_those_that_are_not_there(server: Inside) -> None:
     assert server.http.post("/exports/wrong/restart", json={"since": ""}).status_code == 404
 
 
-@pytest.mark.parametrize("rounds", [4])
-def test_after_kills_every_acknowledged_reading_is_there(
-    tmp_path: Path, sink: Sink, rounds: int
-) -> None:
-    (tmp_path / "gemel.toml").write_text(f'[exports.lake]\nhttp = "{sink.url}"\n')
-    running = Running(tmp_path / "data")
+def test_after_kills_every_acknowledged_reading_is_there(tmp_path: Path, sink: Sink) -> None:
+    acknowledged, running = killed_again_and_again(tmp_path, f'http = "{sink.url}"', 2)
+    until(lambda: acknowledged <= {int(v) for v in values(sink)})  # type: ignore[call-overload]
+    running.stop()
+
+
+@pytest.mark.peer
+def test_after_kills_every_acknowledged_reading_is_in_a_database_once(tmp_path: Path) -> None:
+    with started(Postgres) as server:
+        acknowledged, running = killed_again_and_again(tmp_path, f'postgres = "{url(server)}"', 2)
+        with psycopg.connect(server.address, autocommit=True) as session:
+
+            def there() -> list[int]:
+                rows = session.execute("SELECT value FROM readings WHERE property = 'flow'")
+                return [int(row[0]) for row in rows]
+
+            until(lambda: acknowledged <= set(there()))
+            found = there()
+        running.stop()
+    assert len(found) == len(set(found))
+
+
+def killed_again_and_again(folder: Path, place: str, rounds: int) -> tuple[set[int], Running]:
+    """What was acknowledged meanwhile, and the server after the last of its starts."""
+    (folder / "gemel.toml").write_text(f"[exports.lake]\n{place}\n")
+    running = Running(folder / "data")
     running.environment = {"GEMEL_SEAL_ROWS": "2000"}
     acknowledged: set[int] = set()
-    first = 1_700_000_000
     count = 0
-    try:
-        for turn in range(rounds):
-            running.start()
-            if not turn:
-                made = {"models": [MODEL], "twins": {"p1": {"model": MODEL["@id"]}}}
-                running.call("POST", "/plant", made)
-            kill = threading.Timer(0.8, running.process.kill)
-            kill.start()
-            with running.http() as client:
-                while True:
-                    numbers = range(count, count + 500)
-                    count += 500
-                    body = {"time": [first + n for n in numbers], "flow": list(numbers)}
-                    try:
-                        answer = client.post("/ingest/p1", json=body)
-                    except Exception:  # noqa: BLE001 - it was killed
-                        break
-                    assert answer.status_code < 300, answer.text
-                    acknowledged |= set(numbers)
-            running.kill()
+    for turn in range(rounds):
         running.start()
-        until(lambda: acknowledged <= {int(v) for v in values(sink)})  # type: ignore[call-overload]
-        assert len(acknowledged) > 1_000
-        running.stop()
-    finally:
-        if running.process.poll() is None:
-            running.kill()
+        if not turn:
+            made = {"models": [MODEL], "twins": {"p1": {"model": MODEL["@id"]}}}
+            running.call("POST", "/plant", made)
+        kill = threading.Timer(0.7, running.process.kill)
+        kill.start()
+        with running.http() as client:
+            while True:
+                numbers = range(count, count + 500)
+                count += 500
+                body = {"time": [1_700_000_000 + n for n in numbers], "flow": list(numbers)}
+                try:
+                    answer = client.post("/ingest/p1", json=body)
+                except httpx.HTTPError:  # it was killed
+                    break
+                assert answer.status_code < 300, answer.text
+                acknowledged |= set(numbers)
+        running.kill()
+    assert len(acknowledged) > 1_000
+    return acknowledged, running.start()
+
+
+def test_another_gemel_takes_it_as_influxdb_2_over_tls(tmp_path: Path) -> None:
+    with inside(tmp_path / "other", tls=True) as other, inside(tmp_path / "data") as server:
+        other.pumps("p1")
+        server.pumps("p1")
+        to = {
+            "influx": other.url,
+            "bucket": "any",
+            "org": "any",
+            "token": "no",
+            "ca": str(other.platform.listening.authority),
+        }
+        server.ask("PUT", "/exports/other", to)
+        until(lambda: "401" in export(server, "other")["problem"])
+        server.ask("PUT", "/exports/other", {**to, "token": other.admin})
+        until(lambda: export(server, "other")["state"] == "running")
+        server.ingest("p1", flow=1.5, mode="run", time="2026-01-01T00:00:00Z")
+        query = {"twin": "p1", "property": "flow", "from": "2026-01-01", "to": "2026-01-02"}
+        until(lambda: "1.5" in other.http.get("/history", params=query).text)
+        assert export(server, "other")["refused"] == 0
 
 
 MODEL = {

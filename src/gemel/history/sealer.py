@@ -301,7 +301,9 @@ class Sealer:
             through = min(through, self._checkpoints.through)
         logs = self._folder / "log"
         written = self._views.now.memories[-1].number
-        unwanted = min(through, wanted_from(self._followers, written) - 1)
+        is_full = self._ballast.is_full  # then whoever follows reads segments
+        wanted = written if is_full else wanted_from(self._followers, written)
+        unwanted = min(through, wanted - 1)
         for number in log_numbers(logs):
             if number > unwanted:
                 break
