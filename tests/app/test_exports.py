@@ -158,6 +158,8 @@ def test_where_it_is_outlives_the_server(tmp_path: Path, sink: Sink) -> None:
             if not turn:
                 server.pumps("p1")
             assert export(server)["source"] == "file"
+            until(lambda: export(server)["state"] == "running")
+            assert export(server)["behind"] == 0, "nothing waits after a start"
             answer = server.http.put("/exports/lake", json={"http": sink.url})
             assert (answer.status_code, answer.json()["error"]["code"]) == (409, "ExportOfFile")
             server.ingest("p1", flow=turn)

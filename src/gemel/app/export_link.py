@@ -20,7 +20,7 @@ from gemel.core.clock import SECOND
 from gemel.core.document import Json
 from gemel.core.errors import GemelError
 from gemel.exports.settings import Export
-from gemel.history import Position
+from gemel.history import Position, is_at_end
 
 if TYPE_CHECKING:
     from gemel.app.platform import Platform
@@ -185,9 +185,7 @@ class ExportLink:
 
     def behind(self, now: int) -> float:
         """Seconds since what went out last was received; 0 where nothing waits."""
-        log_file, written = self._platform.history.durable()
-        at = self.cursor.position
-        if at.log > log_file or (at.log == log_file and at.offset >= written):
+        if is_at_end(self.cursor.position, self._platform.history.durable()):
             return 0.0
         return max(0.0, (now - self.cursor.received) / SECOND)
 

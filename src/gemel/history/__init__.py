@@ -11,7 +11,7 @@ The bytes: docs/formats/history.md.
 
 from gemel.history.damage import Damage
 from gemel.history.follow import Follower
-from gemel.history.followers import Followers, Position
+from gemel.history.followers import Followers, Position, is_at_end
 from gemel.history.history import History
 from gemel.history.keep import Keep
 from gemel.history.newest import Newest
@@ -26,4 +26,5 @@ __all__ = [
     "Newest",
     "Position",
     "Statistics",
+    "is_at_end",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from gemel.history.keep import EARLIEST
+from gemel.history.record import FILE_HEADER
 from gemel.history.segment import Segment
 
 MOST_KEPT_LOGS = 8
@@ -49,6 +50,13 @@ class Nobody:
 
     def expired(self, logs: tuple[int, int], rows: int, times: tuple[int, int]) -> None:
         pass
+
+
+def is_at_end(at: Position, durable: tuple[int, int]) -> bool:
+    """Whether nothing that is durable lies behind a place."""
+    number, written = durable
+    is_read = max(at.offset, FILE_HEADER.size) >= written
+    return at.log > number or (at.log == number and not at.last and is_read)
 
 
 def borders(followers: Followers) -> set[int]:
