@@ -45,7 +45,7 @@ LOADS = [
     Load("1 reading, QoS 1, pipelined", 16, 1, 1, 8_000, 1_000),
     Load("1 reading, QoS 0", 100, 1, 0, 3_000),
     Load("1 reading, QoS 1, one outstanding", 100, 1, 1, 500, 1),
-    Load("1 reading, QoS 0, 1,000 connections, one a packet", 1_000, 1, 0, 600, is_apart=True),
+    Load("1 reading, QoS 0, 1,000 connections, one a packet", 1_000, 1, 0, 1_000, is_apart=True),
     Load("50,000 readings/s steady", 500, 100, 1, window=100, rate=50_000, seconds=15),
 ]
 Run = Callable[[Path, Load], dict[str, Any]]

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from against.built import built
 from against.machine import memory_mb, own_seconds
-from against.servers import NotHere
 from against.ways import Load, row, send
-
-SOURCE = Path(__file__).with_suffix(".c")
-
-
-def compiled(folder: Path) -> Path:
-    """The program, built in a folder.
-
-    Raises:
-        NotHere: there is no C compiler, or it does not build here.
-    """
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise NotHere("the bare server needs a C compiler, and there is none; apt-get install gcc")
-    made = folder / "bare"
-    done = subprocess.run(
-        [compiler, "-O2", "-o", made, SOURCE], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise NotHere(f"the bare server does not build: {done.stderr.strip()[-300:]}")
-    return made
 
 
 @contextmanager
@@ -50,10 +29,9 @@ def run_bare(folder: Path, load: Load) -> dict[str, Any]:
 
     Where nobody waits for an answer it lets 3 ms of messages come together, which costs least.
     """
-    with _serving(compiled(folder), 0 if load.qos else 3) as process:
+    with _serving(built("bare", folder), 0 if load.qos else 3) as process:
         assert process.stdout is not None
-        port = process.stdout.readline().strip()
-        sent = send(f"127.0.0.1:{port}", load)
+        sent = send(folder, int(process.stdout.readline()), load)
         count, ended = process.stdout.readline().split()
         used = own_seconds(process.pid)
         memory = memory_mb([process.pid])

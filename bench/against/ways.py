@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from against.apart import send_apart
 from against.machine import cpu_seconds, disk_bytes, memory_mb, own_seconds
 from against.servers import Influx, Mosquitto, NotHere, Postgres
 from against.sleeper import sleeper
@@ -44,6 +45,7 @@ class Load:
     """Messages of a device."""
     window: int = 1
     is_apart: bool = False
+    """Each message in a packet of its own; at QoS 0, a connection a device."""
     rate: int = 0
     """Readings a second; 0 is as fast as possible."""
     seconds: int = 0
@@ -58,17 +60,21 @@ class Load:
         found = ["--devices", self.devices, "--readings", self.readings, "--qos", self.qos]
         count = self.count or self.messages // self.devices
         found += ["--window", self.window, "--count", count, "--rate", self.rate]
-        found += ["--one-a-packet", "--processes", 2] if self.is_apart else []
         return [str(word) for word in found]
 
 
-def send(address: str, load: Load, *words: str) -> Any:
-    """What `gemel bench load` says of a load that it could send whole.
+def send(folder: Path, port: int, load: Load, token: str = "") -> dict[str, Any]:
+    """Sends a load; what `gemel bench load` says of it, or `send_apart`.
 
     Raises:
         AssertionError: the server did not take all of it.
     """
-    sent = bench("load", "--mqtt", address, "--json", *words, *load.words())
+    sent: dict[str, Any]
+    if load.is_apart:
+        sent = send_apart(folder, port, token, load.devices, load.readings, load.count)
+    else:
+        words = ["--token", token] if token else []
+        sent = bench("load", "--mqtt", f"127.0.0.1:{port}", "--json", *words, *load.words())
     assert not sent["problem"], sent["problem"]
     return sent
 
@@ -135,8 +141,7 @@ def run_gemel(
     with gemel(folder, load, is_pure, processes) as running:
         pid = [running.process.pid]
         before, alone = cpu_seconds(pid), own_seconds(pid[0])
-        address = f"{running.mqtt_host}:{running.mqtt_port}"
-        sent = send(address, load, "--token", running.token)
+        sent = send(folder, running.mqtt_port, load, running.token)
         stored, ended = until_stored(running, sent["readings"])
         used, alone = cpu_seconds(pid) - before, own_seconds(pid[0]) - alone
         seconds = sent["seconds"] if load.qos else ended - sent["began"]
@@ -196,19 +201,19 @@ def to_subscriber(folder: Path, load: Load) -> dict[str, Any]:
     """From a device through Gemel, stored on its way, to a paho subscriber."""
     with gemel(folder, load) as running:
         token = running.token
-        return _delivered(running.process.pid, running.mqtt_port, load, token, "--token", token)
+        return _delivered(folder, running.process.pid, running.mqtt_port, load, token)
 
 
 def to_subscriber_of_mosquitto(folder: Path, load: Load) -> dict[str, Any]:
     """The same through Mosquitto, which stores nothing."""
     broker = Mosquitto(folder / "mosquitto")
     try:
-        return _delivered(broker.process.pid, broker.port, load, "")
+        return _delivered(folder, broker.process.pid, broker.port, load, "")
     finally:
         broker.stop()
 
 
-def _delivered(pid: int, port: int, load: Load, token: str, *words: str) -> dict[str, Any]:
+def _delivered(folder: Path, pid: int, port: int, load: Load, token: str) -> dict[str, Any]:
     """To a subscriber that only looks at the clock.
 
     Beside it another process only sleeps: nobody is woken sooner than that one.
@@ -216,7 +221,7 @@ def _delivered(pid: int, port: int, load: Load, token: str, *words: str) -> dict
     with sleeper() as woken:
         with _subscriber("none", port, load, token) as process:
             before = cpu_seconds([pid])
-            sent = send(f"127.0.0.1:{port}", load, *words)
+            sent = send(folder, port, load, token)
             found = _answer(process)
             used = cpu_seconds([pid]) - before
         late = woken()
@@ -305,7 +310,7 @@ def _through_mosquitto(
         with _subscriber(store, broker.port, load, address) as process:
             pids = [broker.process.pid, process.pid, pid]
             before = cpu_seconds(pids)
-            sent = send(f"127.0.0.1:{broker.port}", load)
+            sent = send(folder, broker.port, load)
             found = _answer(process)
             return {
                 "sent": sent["readings"],

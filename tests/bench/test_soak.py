@@ -28,9 +28,24 @@ def test_what_grows_is_not_flat(
     grown_mb: float, grown_lag: float, is_flat: tuple[bool, bool]
 ) -> None:
     found = verdict(samples(grown_mb, grown_lag))
-    assert (found["memory"]["is_flat"], found["lag"]["is_flat"]) == is_flat
+    assert (found["memory_least"]["is_flat"], found["lag"]["is_flat"]) == is_flat
+    assert found["memory_most"]["is_flat"] == is_flat[0]
 
 
 def test_what_grows_only_at_first_is_flat() -> None:
     first = [{**one, "rss_mb": 100 + 3 * i} for i, one in enumerate(samples(0, 0)[:36])]
-    assert verdict(first + samples(0, 0)[36:])["memory"]["is_flat"]
+    found = verdict(first + samples(0, 0)[36:])
+    assert found["memory_least"]["is_flat"]
+    assert found["memory_most"]["is_flat"]
+
+
+@pytest.mark.parametrize("grown_mb", [0, 60])
+def test_what_merges_take_and_give_back_is_no_growth(grown_mb: float) -> None:
+    """More and more of the samples are taken while a merge runs."""
+    found = samples(grown_mb, 0)
+    for i, one in enumerate(found):
+        one["rss_mb"] += 100 * (i % 10 < i / 20)
+    verdicts = verdict(found)
+    is_flat = not grown_mb
+    assert verdicts["memory_least"]["is_flat"] == is_flat
+    assert verdicts["memory_most"]["is_flat"] == is_flat
