@@ -28,6 +28,7 @@ class Library:
         self.most, self.is_fatal = most_in_a_set, is_fatal
         self.stored: list[str] = []
         self.made = 0
+        self.polls = 0
         self._waiting: list[tuple[str, Callable[..., None]]] = []
 
     def __call__(self, configuration: Any, **_: Any) -> Library:
@@ -40,6 +41,7 @@ class Library:
         self._waiting.append((dict(headers)["ce_id"], on_delivery))
 
     def poll(self, _: float) -> None:
+        self.polls += 1
         waiting, self._waiting = self._waiting, []
         for name, settled in waiting:
             if len(waiting) > self.most:
@@ -82,6 +84,28 @@ def test_after_a_fatal_error_a_new_producer_goes_on(monkeypatch: pytest.MonkeyPa
     first, second, third = send(monkeypatch, library, 2)
     assert (first.is_settled, second.is_settled, third) == (False, False, TAKEN)
     assert (library.made, library.stored) == (2, ["2"])
+
+
+def test_what_librdkafka_has_to_say_is_heard_while_nothing_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    library = Library(most_in_a_set=100)
+    monkeypatch.setattr(sender, "Producer", library)
+    monkeypatch.setattr(sender, "IDLE_SECONDS", 0.001)
+    told: list[str] = []
+
+    async def work() -> None:
+        one = KafkaSender(SETTINGS, told.append)
+        await one.send([event(1)])
+        polls = library.polls
+        async with asyncio.timeout(60):
+            while library.polls < polls + 3:  # noqa: ASYNC110 - a thread counts
+                await asyncio.sleep(0)
+        one._failed(KafkaError(KafkaError._TRANSPORT))
+        await one.close()
+
+    asyncio.run(work())
+    assert told == [], "nothing waits"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ MOST = 500
 """Events on their way at once."""
 POLL_SECONDS = 0.1
 """For so long the end of an endpoint may have to wait for the thread that sends."""
+IDLE_SECONDS = 5.0
+"""Between two looks at what librdkafka has to say while nothing is on its way."""
 LONGEST_MS = 2_147_483_647
 UNKNOWN_TOPIC_MS = 10_000
 TOO_LARGE = frozenset({KafkaError.MSG_SIZE_TOO_LARGE, KafkaError.RECORD_LIST_TOO_LARGE})
@@ -116,7 +118,9 @@ class KafkaSender:
         self._is_closing = threading.Event()
         self._producer: Producer | None = None
         self._is_broken = False
+        self._is_sending = False
         self._trouble = ""
+        self._idle = self._loop.create_task(self._serve_idle())
 
     async def send(self, events: Sequence[CloudEvent]) -> list[Fate]:
         """Returns when each is acknowledged or cannot be: not as long as the brokers are away."""
@@ -125,12 +129,32 @@ class KafkaSender:
     async def close(self) -> None:
         """Gives up what is on its way; it may have arrived."""
         self._is_closing.set()
+        self._idle.cancel()
         await self._loop.run_in_executor(self._thread, self._end)
         self._thread.shutdown()
 
+    async def _serve_idle(self) -> None:
+        """Errors that nobody takes would pile up in librdkafka while brokers are away."""
+        while True:
+            await asyncio.sleep(IDLE_SECONDS)
+            await self._loop.run_in_executor(self._thread, self._serve)
+
     # ---- on the thread that sends ----------------------------------------------------------
 
+    def _serve(self) -> None:
+        if self._producer is not None:
+            self._producer.poll(0)
+            if self._is_broken:
+                self._end()
+
     def _send(self, events: Sequence[CloudEvent]) -> list[Fate]:
+        self._is_sending = True
+        try:
+            return self._sent(events)
+        finally:
+            self._is_sending = False
+
+    def _sent(self, events: Sequence[CloudEvent]) -> list[Fate]:
         errors = self._attempt(events)
         too_large = [n for n, e in enumerate(errors) if e is not None and e.code() in TOO_LARGE]
         if too_large and len(events) > 1:
@@ -181,6 +205,8 @@ class KafkaSender:
     def _failed(self, error: KafkaError) -> None:
         if error.fatal():
             self._is_broken = True
+        if not self._is_sending:
+            return  # nothing waits; the next event will tell
         text = words(error)
         if error.code() == NO_DETAIL:
             text = "Kafka: none of the brokers answers: " + ", ".join(self._settings.brokers)
