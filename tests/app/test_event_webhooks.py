@@ -36,6 +36,7 @@ class Hook:
         self.allows: dict[str, str] = {}
         """Headers of the answer to OPTIONS."""
         self.validates = True
+        self.largest = 1 << 20
         self.answers: list[tuple[int, dict[str, str]]] = []
         hook = self
 
@@ -50,7 +51,9 @@ class Hook:
                     hook.asked.append(dict(self.headers))
                     self._validate(body)
                     return
+                is_large = int(self.headers["Content-Length"]) > hook.largest
                 status, headers = hook.answers.pop(0) if hook.answers else (200, {})
+                status = 413 if is_large else status
                 if status < 300:
                     hook.bodies.append(body)
                     hook.headers.append(dict(self.headers))
