@@ -115,6 +115,12 @@ def test_an_endpoint_that_is_no_address_is_told(endpoint: str) -> None:
         s3("b", "", {"AWS_ENDPOINT_URL": endpoint, "HOME": "/nonexistent"})
 
 
+def test_a_file_of_certificates_that_is_not_there_is_told(tmp_path: Path) -> None:
+    missing = {"AWS_CA_BUNDLE": str(tmp_path / "ca.pem"), "HOME": "/nonexistent"}
+    with pytest.raises(ConfigInvalid, match="which AWS_CA_BUNDLE names, cannot be read"):
+        s3("b", "", missing)
+
+
 def test_a_first_request_is_given_up_sooner_than_a_later_one() -> None:
     assert object_access.RETRIES < object_access.PATIENT_RETRIES
 

@@ -33,6 +33,8 @@ ROLES = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
+CERTIFICATES = ("AWS_CA_BUNDLE", "SSL_CERT_FILE")
+"""Whom to trust beside the authorities of the system."""
 PROFILE = {
     "aws_access_key_id": "access_key_id",
     "aws_secret_access_key": "secret_access_key",
@@ -59,7 +61,8 @@ def s3(bucket: str, prefix: str, environment: Mapping[str, str]) -> BucketObject
     config = _s3_config(environment)
     endpoint = next((environment[name] for name in ENDPOINTS if environment.get(name)), "")
     place = _place("s3", bucket, prefix)
-    return _opened("S3Store", bucket, prefix, config, endpoint or config.get("endpoint", ""), place)
+    client = _client(endpoint or config.get("endpoint", ""), place, environment)
+    return _opened("S3Store", bucket, prefix, config, client, place)
 
 
 def _s3_config(environment: Mapping[str, str]) -> dict[str, str]:
@@ -122,9 +125,9 @@ def azure(container: str, prefix: str, environment: Mapping[str, str]) -> Bucket
             hint="set AZURE_STORAGE_ACCOUNT, or AZURE_STORAGE_CONNECTION_STRING",
         )
     endpoint = config.get("endpoint") or environment.get("AZURE_STORAGE_ENDPOINT", "")
-    return _opened(
-        "AzureStore", container, prefix, config, endpoint, _place("az", container, prefix)
-    )
+    place = _place("az", container, prefix)
+    client = _client(endpoint, place, environment)
+    return _opened("AzureStore", container, prefix, config, client, place)
 
 
 def _azure_config(environment: Mapping[str, str]) -> dict[str, str]:
@@ -166,14 +169,37 @@ def _bad_connection(why: str) -> ConfigInvalid:
     )
 
 
-def _opened(
-    kind: str, bucket: str, prefix: str, config: dict[str, str], endpoint: str, place: str
-) -> BucketObjects:
+def _client(endpoint: str, place: str, environment: Mapping[str, str]) -> dict[str, object]:
+    """How to speak with the host of a store."""
     if endpoint and not ENDPOINT.match(endpoint):
         raise ConfigInvalid(
             f"{place}: the endpoint '{endpoint[:80]}' is no address",
             hint="write it with http:// or https://, such as https://minio.plant.example:9000",
         )
+    found: dict[str, object] = {
+        "allow_http": endpoint.startswith("http://"),
+        "connect_timeout": timedelta(seconds=5),
+        "timeout": timedelta(seconds=REQUEST_SECONDS),
+    }
+    for name in CERTIFICATES:
+        if path := environment.get(name):
+            try:
+                found["root_certificate"] = Path(path).read_bytes()
+            except OSError as error:
+                what = f"{path}, which {name} names, cannot be read: {error.strerror}"
+                raise ConfigInvalid(what, hint="name a file of certificates (PEM)") from error
+            break
+    return found
+
+
+def _opened(
+    kind: str,
+    bucket: str,
+    prefix: str,
+    config: dict[str, str],
+    client: dict[str, object],
+    place: str,
+) -> BucketObjects:
     try:
         stores = importlib.import_module("obstore.store")
     except ModuleNotFoundError as error:
@@ -187,11 +213,7 @@ def _opened(
             bucket,
             prefix=prefix or None,
             config=config,
-            client_options={
-                "allow_http": endpoint.startswith("http://"),
-                "connect_timeout": timedelta(seconds=5),
-                "timeout": timedelta(seconds=REQUEST_SECONDS),
-            },
+            client_options=client,
             retry_config={
                 "max_retries": retries,
                 "retry_timeout": timedelta(seconds=RETRY_SECONDS),
