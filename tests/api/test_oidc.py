@@ -237,12 +237,25 @@ def test_a_code_that_is_worth_nothing(
     answer: Any, reason: str, server: Inside, forger: Forger, caplog: pytest.LogCaptureFixture
 ) -> None:
     login = Login(server, forger)
+    server.clock.advance(11)  # the same is told once in ten seconds
     forger.answers["/token"] = answer
     with caplog.at_level(logging.WARNING, "gemel.oidc"):
         assert failed(login.arrive()) == reason
     assert "a log-in failed" in caplog.text
     for secret in (login.asked["nonce"], login.asked["state"]):
         assert secret not in caplog.text
+
+
+def test_browsers_that_fail_again_and_again_do_not_fill_the_log(
+    server: Inside, forger: Forger, caplog: pytest.LogCaptureFixture
+) -> None:
+    login = Login(server, forger)
+    server.clock.advance(11)
+    with caplog.at_level(logging.WARNING, "gemel.oidc"):
+        for number in range(20):
+            login.said["error"] = f"odd-{number}"
+            assert failed(login.arrive()) == "provider"
+    assert len([one for one in caplog.records if one.name == "gemel.oidc"]) == 1
 
 
 def test_roles_that_the_token_does_not_tell_are_asked_for(server: Inside, forger: Forger) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import dataclasses
-import logging
 import re
 from typing import TYPE_CHECKING
 
@@ -26,7 +25,6 @@ from gemel.core.errors import NotFound, Unavailable
 if TYPE_CHECKING:
     from gemel.app.oidc import SignOn
 
-log = logging.getLogger("gemel.oidc")
 COOKIE = "gemel_login"
 PATH = "/login/oidc"
 BACK = PATH + "/callback"
@@ -60,7 +58,7 @@ async def begin(platform: Platform, request: Request, _: Principal) -> Response:
     try:
         there, attempt = await sign_on.begin(page + BACK, to)
     except Unavailable as error:
-        log.warning("single sign-on: %s", error)
+        sign_on.tell(str(error), "begin")
         return _failed("provider")
     response = RedirectResponse(there, 303, {"Cache-Control": "no-store"})
     response.set_cookie(
@@ -85,7 +83,7 @@ async def callback(platform: Platform, request: Request, _: Principal) -> Respon
             raise LoginFailed("again", "the browser that came back had begun no log-in")
         who, word = await sign_on.finish(attempt, said, page_of(platform, request) + BACK)
     except LoginFailed as error:
-        log.warning("single sign-on: a log-in failed: %s", error)
+        sign_on.tell(f"a log-in failed: {error}", "log-in: " + error.reason)
         refused(platform, request)
         return _failed(error.reason)
     new = await platform.on_disk(platform.tokens.begin_session, who, "", tokens.SIGN_ON)

@@ -95,10 +95,10 @@ class SignOn:
     def _refused(self, error: NotTaken) -> None:
         is_key_missing = isinstance(error, UnknownKey)
         self._is_key_missing |= is_key_missing
-        if is_key_missing and self.provider.metadata is None:
-            self._tell("a token cannot be checked: " + self.provider.problem)
-        else:
-            self._tell("a token is refused: " + error.reason)
+        if not is_key_missing or self.provider.metadata is not None:
+            self.tell("a token is refused: " + error.reason)
+        elif self.provider.problem:  # else it is being asked for the first time
+            self.tell("a token cannot be checked: " + self.provider.problem)
 
     def _read(self, token: str, digest: str) -> _Known:
         header, claims = read_token(token, self.provider.keys)
@@ -136,13 +136,17 @@ class SignOn:
             self._is_key_missing = False
             self._platform.start_task(provider.fetch())
 
-    def _tell(self, what: str) -> None:
-        """In the log, and not each time: anybody may send such tokens."""
+    def tell(self, what: str, kind: str = "") -> None:
+        """In the log, and not each time: anybody may send such things.
+
+        Args:
+            kind: what is told once in ten seconds; else what is told itself.
+        """
         now = self._platform.clock()
         if len(self._told) > MOST_HINTS:
             self._told.clear()
-        if now - self._told.get(what, -TELL_NS) >= TELL_NS:
-            self._told[what] = now
+        if now - self._told.get(kind or what, -TELL_NS) >= TELL_NS:
+            self._told[kind or what] = now
             log.warning("single sign-on: %s", what)
 
     # ---- people --------------------------------------------------------------------------

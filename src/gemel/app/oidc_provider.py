@@ -124,7 +124,7 @@ class Provider:
         self.asking = Asking(settings.ca)
         self.metadata: Metadata | None = None
         self.keys: Keys = {}
-        self.problem = "the provider was not asked yet"
+        self.problem = ""
         """Why the last fetch failed; '' if it did not."""
         self.changes = 0
         """How often other keys came."""
