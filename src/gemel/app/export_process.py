@@ -41,7 +41,8 @@ from gemel.history import Follower, Position
 
 NICENESS = 5
 ROWS_A_WRITE = 20_000
-MOST_ASKED = 10_000
+MOST_ASKED = 1_000
+"""Series of one question: the server answers it on its loop."""
 MOST_PARTS = 64
 """Of the history that are read until it is told how far, be nothing of them wanted."""
 FIRST_WAIT, LONGEST_WAIT = 0.5, 30.0

@@ -223,7 +223,8 @@ class PostgresTarget:
         found = session.execute("SELECT 1 FROM pg_extension WHERE extname = 'timescaledb'")
         if found.fetchone() is not None:
             session.execute(
-                "SELECT create_hypertable(%s, 'time', if_not_exists => true)", (self._of.table,)
+                "SELECT create_hypertable(%s::regclass, 'time', if_not_exists => true)",
+                (self._of.table,),
             )
             log.warning("table %s is made, as a hypertable", self._of.table)
 
