@@ -149,3 +149,15 @@ def test_a_wish_that_policies_hide_from_who_asks_for_another_stays_as_it_was(
     found = {one["property"]: one for one in server.ask("GET", f"/twins/{pump}/desired")["value"]}
     assert found["bearing.grease"]["who"] == "admin"
     server.ask("DELETE", "/policies/hidden")
+
+
+def test_a_wish_beyond_the_limits_of_the_property_is_refused(server: Inside, pump: str) -> None:
+    settings = {"properties": {"target": {"minimum": 0, "maximum": 10}}}
+    server.ask("PUT", f"/settings/{PUMP}", settings)
+    answer = server.http.patch(f"/twins/{pump}/desired", json={"target": 11})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, "ValidationFailed")
+    assert "11 is out of range" in answer.text
+    assert "at least 0 and at most 10" in answer.text
+    assert state(server, pump) == {}
+    server.ask("PATCH", f"/twins/{pump}/desired", {"target": 10})
+    server.ask("PUT", f"/settings/{PUMP}", {})

@@ -8,15 +8,19 @@ again: a message that a crash swallowed is made good, and that of a deleted twin
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from gemel.app.ways import FLOAT_STEP
+from gemel.app.ways import FLOAT_STEP, is_number
 from gemel.commands import desired as wishes
+from gemel.commands.guards import in_words, is_within
 from gemel.core.batch import I32
 from gemel.core.clock import to_iso
 from gemel.core.document import Edit, Json
+from gemel.core.errors import TwinInvalid
+from gemel.core.units import symbol
 from gemel.twins.graph import EditContext, Graph
 from gemel.twins.twin_edits import ask_desired
 
@@ -78,15 +82,15 @@ class Desired:
 
         Raises:
             NotFound: there is no such twin.
-            TwinInvalid: a path is not a writable property, or a value has not its type, or its
-                source cannot take it.
+            TwinInvalid: a path is not a writable property, or a value has not its type, is
+                beyond the limits that settings say, or its source cannot take it.
         """
 
         def plan(graph: Graph, context: EditContext) -> tuple[list[Edit], Json]:
             edits, asked = ask_desired(graph, context, twin, values)
             for path, value in values.items():
                 if value is not None:
-                    self._platform.set_points.check(twin, path, value)
+                    self._check(twin, path, value)
             seen = self.of(twin)
             kept = {
                 path: wish
@@ -103,6 +107,20 @@ class Desired:
         asked = await self._platform.edit(plan, who, "desired")
         self._whole.tell([twin])
         return asked
+
+    def _check(self, twin: str, path: str, value: Any) -> None:
+        """Raises TwinInvalid if a value is beyond its limits, or its source cannot take it."""
+        model = self._platform.catalogue.model_of(twin) or ""
+        signal = self._platform.catalogue.signals.of(model).get(path)
+        if signal is not None and is_number(value):
+            low, high = signal.minimum, signal.maximum
+            limits = (low if isfinite(low) else None, high if isfinite(high) else None)
+            if not is_within(value, limits):
+                unit = symbol(signal.unit) if signal.unit else ""
+                raise TwinInvalid(
+                    f"{path} of '{twin}': {value:g} is out of range", hint=in_words(limits, unit)
+                )
+        self._platform.set_points.check(twin, path, value)
 
     # ---- what devices report -------------------------------------------------------------
 
