@@ -13,6 +13,7 @@ from app.inside import Inside, inside, until
 from app.test_opcua import gaps, readings, shown
 from connect.modbus_peer import Bus, Gateway, ModbusPeer
 from connect.opcua_peer import Wire
+from gemel.core.clock import SECOND
 from gemel.core.quality import Quality
 from running import Running
 
@@ -417,3 +418,17 @@ def test_the_server_as_people_start_it_reads_over_tcp_and_on_a_line(
             )
         )
     bus.close()
+
+
+def test_registers_are_read_each_in_its_period_and_with_pauses(
+    server: Inside, peer: ModbusPeer, name: str
+) -> None:
+    lines = ["name, table, address, every", "often, holding, 800", "seldom, holding, 801, 3600"]
+    before = peer.ask("requests")
+    begin(server, name, peer.address, lines, pause=0.1, every=0.01)
+    more(server, name, "often", 10)
+    assert len(values(server, name, "seldom")) == 1
+    times = [time for _, time, _ in readings(server, name, "often")]
+    assert times[-1] - times[0] > 0.05 * SECOND * (len(times) - 1), "without a pause, 0.01"
+    assert peer.ask("requests") - before >= 11
+    assert shown(server, name)["late"] > 0

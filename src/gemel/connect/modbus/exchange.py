@@ -64,16 +64,22 @@ class Exchange:
         """Raises OSError or TimeoutError if it cannot be."""
         self._wire = await opened(self._settings, self._heard, self._ended)
 
-    async def ask(self, unit_id: int, pdu: bytes) -> bytes:
+    async def ask(self, unit_id: int, pdu: bytes, patience: float | None = None) -> bytes:
         """What a device answers.
+
+        Args:
+            unit_id: which device.
+            pdu: the request.
+            patience: seconds that it may wait for its turn; None for as long as that takes.
 
         Raises:
             Denied: it refuses.
             Silence: it does not answer in time.
-            NotSent, OSError: the connection was closed before, or is lost meanwhile.
+            NotSent: its turn did not come in time, or the connection was closed before.
+            OSError: the connection is lost meanwhile.
         """
-        async with self._turn:
-            await self._rest()
+        await self._take_turn(patience)
+        try:
             number, asked = self._send(unit_id, pdu)
             try:
                 async with asyncio.timeout(self._settings.timeout):
@@ -83,6 +89,8 @@ class Exchange:
                 raise Silence(f"nothing within {self._settings.timeout:g} s") from None
             finally:
                 self._asked.pop(number, None)
+        finally:
+            self._turn.release()
         try:
             return data_of(pdu, answer)
         except Malformed as error:
@@ -91,6 +99,21 @@ class Exchange:
                 raise Silence(str(error)) from error
             self._break(error)
             raise ConnectionError(self.why) from error
+
+    async def _take_turn(self, patience: float | None) -> None:
+        is_ours = False
+        try:
+            async with asyncio.timeout(patience):
+                await self._turn.acquire()
+                is_ours = True
+                await self._rest()
+        except BaseException as error:
+            if is_ours:
+                self._turn.release()
+            if isinstance(error, TimeoutError):
+                said = f"for {patience:g} s others were asked that do not answer"
+                raise NotSent(said) from None
+            raise
 
     def _overdue(self) -> None:
         self._is_stale = self._settings.is_rtu

@@ -48,6 +48,8 @@ REFUSED_EVERY = 60.0
 """Seconds until a register that the device does not have is asked for again."""
 MOST_PROBLEMS = 20
 CLOSING = 3.0
+TURNS = 2
+"""Times the timeout, that a write may wait for its turn: it is not to come when it is late."""
 DURABLE = 10.0
 """Seconds that what was read behind a write may take to be on disk."""
 
@@ -151,7 +153,8 @@ class ModbusLink:
         exchange = self._exchange
         if exchange is None or not self._is_connected:
             return Outcome(REFUSED, f"connector '{self._name}' is not connected: it did not leave")
-        outcome = await written(exchange, point, data)
+        patience = TURNS * self._settings.timeout
+        outcome = await written(exchange, point, data, patience)
         if outcome.state != DONE:
             return outcome
         return outcome._replace(is_read=await self._read_now(exchange, point))

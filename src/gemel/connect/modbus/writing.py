@@ -61,19 +61,19 @@ class Writable:
         return point, data_for(point.register, value)
 
 
-async def written(exchange: Exchange, point: Point, data: bytes) -> Outcome:
-    """Writes once; what became of it."""
+async def written(exchange: Exchange, point: Point, data: bytes, patience: float) -> Outcome:
+    """Writes once, if its turn comes soon enough; what became of it."""
     register = point.register
     request = write_request(register.table, register.address, data)
     try:
         try:
-            await exchange.ask(register.unit_id, request)
+            await exchange.ask(register.unit_id, request, patience)
         except Denied as denied:
             if denied.code != ILLEGAL_FUNCTION or request[0] != WRITE_REGISTER:
                 raise
             # it was not done, and some devices write single registers only by that for many
             many = write_request(register.table, register.address, data, many=True)
-            await exchange.ask(register.unit_id, many)
+            await exchange.ask(register.unit_id, many, patience)
     except Denied as denied:
         said = f"{register.place}: {denied}"
         if denied.code == ACKNOWLEDGED:
