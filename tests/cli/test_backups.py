@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -21,11 +22,12 @@ import pytest
 import peers
 from app.inside import Inside, inside
 from cli.test_keep import ask, gemel, readings
-from gemel.app import object_backup
+from gemel.app import certificates, object_backup
 from gemel.app.objects import opened
 from gemel.backends import object_access
 from gemel.backends.object_buckets import BucketObjects
 from gemel.core import fast
+from gemel.core.clock import system_clock
 from object_stores import Store, entered
 
 
@@ -119,13 +121,16 @@ def test_duckdb_reads_days_in_a_bucket_as_one_table(
 
 
 class Relay:
-    """A way to a store that can be cut: nothing that is sent on it arrives from then on."""
+    """A way to a store, with TLS if asked, that can be cut: nothing arrives from then on."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, context: ssl.SSLContext | None = None) -> None:
+        self._context = context
         host, _, port = url.partition("//")[2].partition(":")
         self._target = (host, int(port))
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self.url = (
+            f"http{'s' * (context is not None)}://127.0.0.1:{self._listener.getsockname()[1]}"
+        )
         self._sockets = [self._listener]
         self.is_cut = False
         threading.Thread(target=self._accept, daemon=True).start()
@@ -133,11 +138,18 @@ class Relay:
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                near = self._listener.accept()[0]
-                far = socket.create_connection(self._target)
-                self._sockets += [near, far]
-                for one, other in ((near, far), (far, near)):
-                    threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
+                self._join(self._listener.accept()[0])
+
+    def _join(self, near: socket.socket) -> None:
+        if self._context is not None:
+            try:
+                near = self._context.wrap_socket(near, server_side=True)
+            except OSError:  # a client that does not trust it
+                return
+        far = socket.create_connection(self._target)
+        self._sockets += [near, far]
+        for one, other in ((near, far), (far, near)):
+            threading.Thread(target=self._pass, args=(one, other), daemon=True).start()
 
     def _pass(self, one: socket.socket, other: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -184,6 +196,24 @@ def test_a_network_that_goes_away_leaves_no_half_backup(
     assert [one.name for one in opened(target).list("unfinished")] == []
     ask("restore", made["folder"], "--data", tmp_path / "new")
     assert readings(tmp_path / "new") == 10
+
+
+@pytest.mark.peer
+def test_a_store_with_a_certificate_of_an_own_authority_is_trusted_if_asked(
+    s3_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_access, "RETRIES", 0)
+    certificate, key, authority = certificates.server_files(tmp_path, ["127.0.0.1"], system_clock)
+    plain = s3_store.environment["AWS_ENDPOINT_URL"]
+    relay = Relay(plain, certificates.context(certificate, key))
+    place = f"{s3_store.address}/tls"
+    entered(monkeypatch, s3_store.environment | {"AWS_ENDPOINT_URL": relay.url})
+    assert "its certificate is not trusted" in refused("restore", "--list", place)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(authority))
+    assert ask("restore", "--list", place) == {"backups": []}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", plain.replace("http:", "https:"))
+    assert "it speaks no TLS there" in refused("restore", "--list", place)
+    relay.cut()
 
 
 # ---- what goes wrong ---------------------------------------------------------------------------

@@ -126,7 +126,7 @@ CASES = (
         r"certificate|UnknownIssuer|handshake",
         Unavailable,
         "its certificate is not trusted",
-        "SSL_CERT_FILE names a file with the certificates to trust",
+        "AWS_CA_BUNDLE or SSL_CERT_FILE names a file with the certificates to trust",
     ),
     _case(
         r"Connect\b|connection refused|tcp connect|unreachable|ConnectError",
