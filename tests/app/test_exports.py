@@ -61,7 +61,7 @@ def test_what_comes_goes_out_with_its_names_and_times(server: Inside, sink: Sink
     assert (rows["p1", "mode"]["value"], rows["p2", "running"]["value"]) == ("run", 1.0)
     assert sink.headers[0]["Authorization"] == "Bearer s3-cret"
     until(lambda: export(server)["exported"] == 3)
-    assert (export(server)["state"], export(server)["behind"]) == ("running", 0.0)
+    until(lambda: (export(server)["state"], export(server)["behind"]) == ("running", 0.0))
     assert "s3-cret" not in str(server.ask("GET", "/audit", limit=50))
     server.ask("DELETE", "/exports/lake")
     assert server.ask("GET", "/exports")["value"] == []
@@ -124,8 +124,7 @@ def test_nothing_is_left_out_while_the_target_is_away(server: Inside, sink: Sink
     sink.status = 204
     until(lambda: len(values(sink)) >= 40)
     assert values(sink) == [float(n) for n in range(40)]
-    until(lambda: export(server)["state"] == "running")
-    assert export(server)["problem"] == ""
+    until(lambda: (export(server)["state"], export(server)["problem"]) == ("running", ""))
 
 
 def test_a_wrong_token_is_told_and_a_right_one_goes_on(server: Inside, sink: Sink) -> None:
@@ -158,8 +157,7 @@ def test_where_it_is_outlives_the_server(tmp_path: Path, sink: Sink) -> None:
             if not turn:
                 server.pumps("p1")
             assert export(server)["source"] == "file"
-            until(lambda: export(server)["state"] == "running")
-            assert export(server)["behind"] == 0, "nothing waits after a start"
+            until(lambda: export(server)["state"] == "running" and not export(server)["behind"])
             answer = server.http.put("/exports/lake", json={"http": sink.url})
             assert (answer.status_code, answer.json()["error"]["code"]) == (409, "ExportOfFile")
             server.ingest("p1", flow=turn)
