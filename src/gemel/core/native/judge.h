@@ -123,11 +123,13 @@ judge_move(Judge *judge, int64_t at, int64_t time, double value)
     double limit = F64(LIMIT)[at], back = F64(BACK)[at];
     uint8_t *active = &U8(ACTIVE)[at], sign = U8(SIGN)[at];
     int64_t *since = &I64(SINCE)[at], begun = *since == NEVER ? time : *since;
-    int64_t delay = *active ? I64(OFF)[at] : I64(HOLD)[at];
-    int64_t beyond = plus(plus(time, -begun), -delay);
     I64(MOMENT)[at] = time;
     int counts = *active ? !isnan(back) && !holds(sign, value + F64(SHIFT)[at], back)
                          : !isnan(limit) && holds(sign, value, limit);
+    if (!counts && *since == NEVER)
+        return 0;
+    int64_t delay = *active ? I64(OFF)[at] : I64(HOLD)[at];
+    int64_t beyond = plus(plus(time, -begun), -delay);
     if (!counts) {
         *since = NEVER;
         return beyond >= judge->delivery ? judge_tell(judge, at, Py_None, begun, value) : 0;

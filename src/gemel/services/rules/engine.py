@@ -56,6 +56,8 @@ class RuleEngine(WatchedRules):
         self._plain = Plain(self._table)
         self._scratch: I64 = np.zeros(0, np.int64)
         self._is_old = False
+        self._last_moment = NEVER
+        """The newest moment of any instance that several signals move."""
 
     def _settle(self) -> list[Transition]:
         """Builds the columns after rules have changed and evaluates instances that are new."""
@@ -69,6 +71,7 @@ class RuleEngine(WatchedRules):
         self._unheard.lay_out(table)
         self._scratch = np.zeros(max(table.size, table.signals), np.int64)
         self._next_due = 0
+        self._last_moment = int(table.moment.max(initial=NEVER))
         new = np.flatnonzero(table.moment == NEVER)
         moment = np.full(table.size, NEVER, np.int64)
         for number, group in enumerate(table.groups):
@@ -277,12 +280,14 @@ class RuleEngine(WatchedRules):
             group = table.groups[g]
             parameters = group.parameters[:, table.row[instance[rows]]]
             holds[rows], is_over[rows] = group.evaluate(values, parameters)
-        in_part = told_in_part(table, instance, moments.time)
-        counts = np.where(table.active[instance], is_over, holds) if in_part.any() else in_part
+        at = np.zeros(0, np.intp)
+        if int(moments.time.min()) <= self._last_moment:
+            in_part = told_in_part(table, instance, moments.time)
+            at = np.flatnonzero(in_part & np.where(table.active[instance], is_over, holds))
+        self._last_moment = max(self._last_moment, int(moments.time.max()))
         move = advance_single if moments.is_single else advance
         moved = move(table, instance, moments.time, holds, is_over, self._wait)
         self._expect(instance)
-        at = np.flatnonzero(in_part & counts)
         if len(at) or len(moved.ended):
             begun = np.concatenate((moments.time[at], moved.begun))
             who = instance[np.concatenate((at, moved.ended))]
@@ -317,6 +322,7 @@ class RuleEngine(WatchedRules):
         table.active[who] = ~table.active[who]
         table.since[who] = NEVER
         table.moment[who] = np.maximum(table.moment[who], time)
+        self._last_moment = max(self._last_moment, int(time.max(initial=NEVER)))
         self._unheard.add(table, who.tolist(), time.tolist())
         return [
             self._transition(i, "raise" if table.active[i] else "clear", t, subject)

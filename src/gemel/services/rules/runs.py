@@ -39,17 +39,19 @@ def advance_single(
     counts = np.where(active, is_over, holds)
     since = table.since[instance]
     begun = np.where(since == NEVER, moment, since)
-    delay = np.where(active, table.off[instance], table.hold[instance])
-    beyond = moment - begun - delay
-    flips = counts & (beyond >= 0)
+    due = np.where(active, table.off[instance], table.hold[instance])
+    due += begun
+    flips = counts & (moment >= due)
     table.since[instance] = np.where(counts & ~flips, begun, NEVER)
     table.moment[instance] = moment
-    is_long = beyond >= wait
     at = np.flatnonzero(flips)
     if len(at):
         table.active[instance[at]] = ~active[at]
-    time = np.where(is_long[at], begun[at] + delay[at], moment[at])
-    ended = np.flatnonzero(is_long & ~counts)
+    time, ended = moment[at], at[:0]
+    if int((moment - due).max()) >= wait:
+        is_long = moment - due >= wait
+        time = np.where(is_long[at], due[at], time)
+        ended = np.flatnonzero(is_long & ~counts)
     return Moved(at, time, ended, begun[ended])
 
 
