@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gemel.app import plant_files
@@ -48,18 +48,30 @@ CLOCKED = [
     "(a > 5) happens at least 2 times within 60 s",
     "max of (a - b) over 27 s > 5 off for 10 s",
 ]
+RELATIVES = [
+    "any a in contains > 6",
+    "mean of a in contains > 4 for 5 s",
+    "all a in contains > 2 deadband 1 for 2 s",
+    "sum of a in contains - a > 3 off for 10 s",
+    "any twin in contains has (mean of a over 20 s > 4)",
+    "mean of (sum of a in contains) over 15 s > 5",
+]
+"""Twin x contains y."""
 LATE = [(text, seconds) for text in PLAIN[1:8] for seconds in (2, 30)]
-RULES = [(text, None) for text in PLAIN + CLOCKED] + LATE
+RULES = [(text, None) for text in PLAIN + CLOCKED + RELATIVES] + LATE
 TWINS = ("x", "y")
 PATHS = ("a", "b", "on")
 SPAN = 200
 """Seconds of readings."""
 BEGIN = 1_700_000_000
+Story = dict[tuple[str, float | None], tuple[float | None, int]]
+"""By twin and seconds of the raise, those of the clear and the priority."""
 
 
 def model(name: str) -> dict[str, Any]:
     kinds = {"a": "double", "b": "double", "on": "boolean"}
     contents = [{"@type": "Telemetry", "name": n, "schema": s} for n, s in kinds.items()]
+    contents.append({"@type": "Relationship", "name": "contains"})
     return {
         "@id": f"dtmi:test:{name};1",
         "@type": "Interface",
@@ -99,14 +111,18 @@ class Plant:
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
-        config = Config(data=str(self.folder), ballast=SMALL_BALLAST, stale_after=1e6)
-        self.loop.run_until_complete(self._start(config))
+        self.run(self._start())
 
-    async def _start(self, config: Config) -> None:
+    async def _start(self) -> None:
+        config = Config(data=str(self.folder), ballast=SMALL_BALLAST, stale_after=1e6)
         self.platform = Platform(config, self.clock)
         await self.platform.start()
         assert self.platform._ticker is not None
         self.platform._ticker.cancel()
+
+    def restart(self) -> None:
+        self.run(self.platform.close())
+        self.run(self._start())
 
     def close(self) -> None:
         self.loop.run_until_complete(self.platform.close())
@@ -118,7 +134,10 @@ class Plant:
     def rule(self, text: str, lateness: int | None) -> Told:
         """A rule on a model of its own, with two twins."""
         name = f"M{next(self.numbers)}"
-        twins = {f"{name}-{twin}": {"model": f"dtmi:test:{name};1"} for twin in TWINS}
+        twins: dict[str, Any] = {
+            f"{name}-{twin}": {"model": f"dtmi:test:{name};1"} for twin in TWINS
+        }
+        twins[f"{name}-x"]["contains"] = [f"{name}-y"]
         document = {"model": f"dtmi:test:{name};1", "when": text, "repeats": "each"}
         if lateness is not None:
             document["lateness"] = lateness
@@ -160,7 +179,7 @@ class Told:
         taken = self.plant.run(self.plant.platform.ingest(messages))
         assert not taken.rejects
 
-    def story(self, start: int) -> dict[tuple[str, float], tuple[float | None, int]]:
+    def story(self, start: int) -> Story:
         """By twin and raise, the clear and the priority: alarms, and what corrects them."""
         reactions = self.plant.platform.reactions
         alarms = [a for a in reactions.alarms.find(state="all") if a["rule"] == self.name]
@@ -228,14 +247,26 @@ def arrivals(readings: list[Reading], delivery: str) -> dict[int, list[Reading]]
     return found
 
 
-def deliver(plant: Plant, text: str, lateness: int | None, readings: list[Reading], how: str):
-    told = plant.rule(text, lateness)
+@dataclass(frozen=True)
+class Delivery:
+    how: str
+    stop: int | None = None
+    """The quarter of a second after which the server is started anew."""
+
+
+def deliver(
+    plant: Plant, rule: tuple[str, int | None], readings: list[Reading], delivery: Delivery
+) -> Story:
+    """What a rule of that text and lateness tells in the end."""
+    told = plant.rule(*rule)
     start = plant.clock() // SECOND * SECOND + SECOND
-    due = arrivals(readings, how)
+    due = arrivals(readings, delivery.how)
     for quarter in range(max(due) + 1):
         plant.clock.now = start + quarter * SECOND // 4
         if quarter in due:
             told.send(due[quarter], start)
+        if quarter == delivery.stop:
+            plant.restart()
         if quarter % 20 == 0:
             plant.run(plant.tick())
     plant.rest()
@@ -244,17 +275,17 @@ def deliver(plant: Plant, text: str, lateness: int | None, readings: list[Readin
     return found
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+any_delivery = st.builds(
+    Delivery,
+    st.sampled_from(["late", "backlog"]),
+    st.one_of(st.none(), st.integers(0, SPAN * 8)),
 )
-@given(
-    readings=drawn_readings,
-    rule=st.sampled_from(RULES),
-    how=st.sampled_from(["late", "backlog"]),
-)
+
+
+@settings(max_examples=25, deadline=None)
+@given(readings=drawn_readings, rule=st.sampled_from(RULES), delivery=any_delivery)
 def test_any_order_of_arrival_tells_the_same_story(
-    plant: Plant, readings: list[Reading], rule: tuple[str, int | None], how: str
+    plant: Plant, readings: list[Reading], rule: tuple[str, int | None], delivery: Delivery
 ) -> None:
-    text, lateness = rule
-    ordered = deliver(plant, text, lateness, readings, "in order")
-    assert deliver(plant, text, lateness, readings, how) == ordered
+    ordered = deliver(plant, rule, readings, Delivery("in order"))
+    assert deliver(plant, rule, readings, delivery) == ordered

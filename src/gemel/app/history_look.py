@@ -178,7 +178,8 @@ class HistoryLook:
         start, position = self._start(late, begin), self._position(rule, late.twin)
         if position is None:
             return None, None, start
-        if self._told.of(rule.id, late.twin).stands != position.is_active:
+        story = self._told.of(rule.id, late.twin)
+        if story.stands != position.is_active and story.known_from != NEVER:
             self._told.begin(rule.id, late.twin, position.is_active, position.flipped)
             return None, None, start  # what was told is long forgotten
         return position, self._plan(rule, late.twin, start, self._until(rule, position)), start

@@ -19,7 +19,7 @@ import orjson
 
 from gemel.app.backtest import Episode, episode_view
 from gemel.app.history_look import HistoryLook, NotYet
-from gemel.core.clock import SECOND, to_iso
+from gemel.core.clock import SECOND, from_iso, to_iso
 from gemel.core.document import Edit, Json
 from gemel.core.errors import GemelError, Unavailable
 from gemel.services.rules.belated import LateReadings, flat
@@ -37,6 +37,8 @@ MOST_LOOKED_AT = 5_000
 PIECE = 200
 QUIET, PATIENCE = 5 * SECOND, 60 * SECOND
 """Late readings are taken together until none has come for 5 s, at most for a minute."""
+MOST_RECALLED = 10_000
+"""Alarms that are looked through at start for what a replay does not tell again."""
 MOST_EPISODES = 100
 """Kept of each side of a correction; it says how many more there were."""
 
@@ -173,6 +175,19 @@ class LateAlarms:
 
     # ---- over a restart ------------------------------------------------------------------
 
+    def recall(self, since: int) -> None:
+        """After a replay: what was told is as corrected since the last checkpoint."""
+        told = self._platform.reactions.told
+        for alarm in reversed(
+            self._platform.reactions.alarms.find(state="all", limit=MOST_RECALLED)
+        ):
+            raised = from_iso(alarm["lastRaised"])
+            if raised > told.of(alarm["rule"], alarm["twin"]).latest and alarm["occurrences"]:
+                told.amend(alarm["rule"], alarm["twin"], [], [_span(alarm, "lastRaised")])
+        for doc in self.between(since, self._platform.clock() + 1):
+            sides = [[_span(episode) for episode in doc[name]] for name in ("told", "actual")]
+            told.amend(doc["rule"], doc["twin"], *sides)
+
     def snapshot(self) -> bytes:
         waiting = self._platform.reactions.engine.belated.snapshot()
         return orjson.dumps([*flat([*self._at_work, *self._waiting]), *waiting])
@@ -184,3 +199,8 @@ class LateAlarms:
 def whole(doc: Json) -> Json:
     """A correction as it is told: those of earlier versions did not say what was left out."""
     return {"leftOut": {"told": 0, "actual": 0}, **doc}
+
+
+def _span(doc: Json, raised: str = "raised") -> tuple[int, int | None]:
+    cleared = None if doc["cleared"] is None else from_iso(doc["cleared"])
+    return from_iso(doc[raised]), cleared

@@ -90,7 +90,9 @@ class Reactions:
         self.alarms = AlarmBook(self._stored_alarm, around=self.around)
         self.desk = AlarmDesk(platform, self.around)
         self.told = ToldStories()
-        """What rules told, as corrected."""
+        """What rules told, as corrected ..."""
+        self._told_at = 0
+        """... up to the last checkpoint, when the server starts."""
         self.late = LateAlarms(platform)
         self.backlog = Backlog(platform)
         self.notify = Notify(platform)
@@ -234,7 +236,7 @@ class Reactions:
         ]
         return {"rules": self.engine.snapshot(), "transitions": orjson.dumps(waiting)} | {
             "lateReadings": self.late.snapshot(),
-            "told": orjson.dumps(self.told.snapshot()),
+            "told": orjson.dumps({"at": self._platform.clock(), **self.told.snapshot()}),
         }
 
     def restore(self, blobs: Mapping[str, bytes]) -> None:
@@ -243,7 +245,9 @@ class Reactions:
         if "lateReadings" in blobs:
             self.late.restore(blobs["lateReadings"])
         if "told" in blobs:
-            self.told.restore(orjson.loads(blobs["told"]))
+            found = orjson.loads(blobs["told"])
+            self._told_at = found["at"]
+            self.told.restore(found)
         elif "rules" in blobs:  # of a version that did not keep it
             self.told.forget_before(self._platform.clock())
         for row in orjson.loads(blobs.get("transitions", b"[]")):
@@ -361,6 +365,7 @@ class Reactions:
         reads = (self.engine.series_read(rule_id) for rule_id in self.engine.rules)
         self._note(self._known_again({series for found in reads for series in found}))
         self._note(self._set_by_people())
+        self.late.recall(self._told_at)
 
     def _set_by_people(self, among: Iterable[str] | None = None) -> list[Transition]:
         """What follows from the properties that people have set; known ones change nothing."""

@@ -7,7 +7,8 @@ history says takes its place here.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ MOST_OF_ONE = 1_000
 """... and of one rule on one twin the oldest."""
 Pair = tuple[str, str]
 """(rule, twin)."""
+Span = tuple[int, int | None]
+"""When an alarm was raised and cleared; None while it stands."""
 
 
 class Told(NamedTuple):
@@ -86,19 +89,44 @@ class ToldStories:
         return Story(known_from=self._forgotten) if found is None else found
 
     def take(self, transitions: Iterable[Transition]) -> None:
-        """Notes what rules did; a clear of what was never raised says nothing new."""
+        """Notes what rules did; what was told before (a replay) says nothing new."""
         for t in transitions:
             story = self.of(t.rule_id, t.twin)
-            if (t.kind == "raise") != story.stands:
+            if (t.kind == "raise") != story.stands and t.time > story.latest:
                 self._add((t.rule_id, t.twin), story, Told(t.time, t.value))
 
     def assume(self, rule: str, raised: Mapping[str, int]) -> None:
-        """Takes standing alarms (twin to time) for told; what was before is not known."""
+        """Takes standing alarms (twin to time) for told."""
         for twin, time in raised.items():
             story = self.of(rule, twin)
             if not story.stands:
-                story.known_from = max(story.known_from, time)
                 self._add((rule, twin), story, Told(time, float("nan")))
+
+    def amend(self, rule: str, twin: str, told: Sequence[Span], actual: Sequence[Span]) -> None:
+        """Puts alarms that stood in the place of others, where these are there.
+
+        Args:
+            rule: whose.
+            twin: on which.
+            told: what goes.
+            actual: what comes; what stands takes the end of what stood and goes.
+        """
+        story = self.of(rule, twin)
+        ends = [flip.time for flip in story.flips[1::2]]
+        spans = dict(zip_longest((flip.time for flip in story.flips[::2]), ends))
+        if any(raised not in spans for raised, _ in told):
+            return
+        end = None
+        for raised, cleared in told:
+            stood_until = spans.pop(raised)
+            end = stood_until if cleared is None else end
+        spans |= {raised: end if cleared is None else cleared for raised, cleared in actual}
+        times = [time for span in sorted(spans.items()) for time in span]
+        times = times[:-1] if times and times[-1] is None else times
+        if None not in times and times == sorted(times):
+            flips = [Told(time, float("nan")) for time in times if time is not None]
+            self._count -= len(story.flips) if (rule, twin) in self._stories else 0
+            self._keep((rule, twin), Story(flips, story.known_from))
 
     def replace(self, rule: str, twin: str, begin: int, end: int, flips: list[Told]) -> None:
         """As `Story.replace`."""
