@@ -37,8 +37,6 @@ MOST_LOOKED_AT = 5_000
 PIECE = 200
 QUIET, PATIENCE = 5 * SECOND, 60 * SECOND
 """Late readings are taken together until none has come for 5 s, at most for a minute."""
-MOST_RECALLED = 10_000
-"""Alarms that are looked through at start for what a replay does not tell again."""
 MOST_EPISODES = 100
 """Kept of each side of a correction; it says how many more there were."""
 
@@ -177,14 +175,14 @@ class LateAlarms:
 
     def recall(self, since: int) -> None:
         """After a replay: what was told is as corrected since the last checkpoint."""
-        told = self._platform.reactions.told
-        for alarm in reversed(
-            self._platform.reactions.alarms.find(state="all", limit=MOST_RECALLED)
-        ):
-            raised = from_iso(alarm["lastRaised"])
-            if raised > told.of(alarm["rule"], alarm["twin"]).latest and alarm["occurrences"]:
+        told, now = self._platform.reactions.told, self._platform.clock()
+        for _, version, _ in self._platform.documents.between("alarm", since + 1, now + 1):
+            alarm = version.doc
+            if alarm is None or not alarm["occurrences"]:
+                continue
+            if from_iso(alarm["lastRaised"]) > told.of(alarm["rule"], alarm["twin"]).latest:
                 told.amend(alarm["rule"], alarm["twin"], [], [_span(alarm, "lastRaised")])
-        for doc in self.between(since, self._platform.clock() + 1):
+        for doc in self.between(since + 1, now + 1):
             sides = [[_span(episode) for episode in doc[name]] for name in ("told", "actual")]
             told.amend(doc["rule"], doc["twin"], *sides)
 

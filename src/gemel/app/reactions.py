@@ -249,11 +249,16 @@ class Reactions:
             self._told_at = found["at"]
             self.told.restore(found)
         elif "rules" in blobs:  # of a version that did not keep it
-            self.told.forget_before(self._platform.clock())
+            self.forget_told()
         for row in orjson.loads(blobs.get("transitions", b"[]")):
             rule, version, twin, kind, time, value, *rest = row
             value = float("nan") if value is None else value
             self._uncommitted.append(Transition(rule, version, twin, kind, time, value, *rest))
+
+    def forget_told(self) -> None:
+        """What rules told up to now is not known."""
+        self._told_at = self._platform.clock()
+        self.told.forget_before(self._told_at)
 
     def load(self, alarms: Iterable[Document], commands: Iterable[Document]) -> None:
         self.alarms.load(alarms)

@@ -29,7 +29,7 @@ def rebuild(platform: Platform) -> None:
         platform.derived.restore(blobs)
     elif platform.history.statistics().segments:  # none yet, or damaged
         _recall_values(platform)
-        platform.reactions.told.forget_before(platform.clock())
+        platform.reactions.forget_told()
         platform.reactions.assume_standing()
     platform.services.changed()
     platform.derived.begin()
