@@ -3,8 +3,10 @@
 `gemel bench load` sends the same messages to Gemel (twins, one threshold rule a signal; with the C
 fast path and in Python alone) and to Mosquitto, from which a paho subscriber writes into InfluxDB
 (line protocol) or PostgreSQL (COPY), all on this machine; where each message is a packet, to a bare
-server in C too, which only acknowledges: what this machine asks of anybody. The ways of a load take
-turns, and the medians of the turns are told; what cannot be started here is a row that says why.
+server in C too, which only acknowledges: what this machine asks of anybody. At QoS 0 those are sent
+by a program in C (`against/apart.c`), which leaves more of the machine for what is measured. The
+ways of a load take turns, and the medians of the turns are told; what cannot be started here is a
+row that says why.
 
     scripts/bench ingest --markdown --minutes 11     the table of docs/reference/figures.md
 """

@@ -1,7 +1,8 @@
 """The ways from a message to a stored reading that are measured: Gemel, and what one would build.
 
-Each `run` makes everything anew in a folder, sends one load with `gemel bench load`, waits until
-all is stored or nothing more comes, asks some questions, ends everything, and returns a row.
+Each `run` makes everything anew in a folder, sends one load with `gemel bench load` (or `apart.c`
+where each message is a packet of its own), waits until all is stored or nothing more comes, asks
+some questions, ends everything, and returns a row.
 """
 
 from __future__ import annotations
